@@ -1,0 +1,245 @@
+/*
+ * Each loop keeps a list of calls that other threads ask of it, beside whatever sources its
+ * GMainContext has. The list has its own lock and eventfd rather than being GLib idle sources: the
+ * thread sanitizer can then see who handed what to whom.
+ */
+#include "devices/loop.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct call {
+	void (*fn)(void *arg);
+	void *arg;
+	bool *done; /* loop_call(): set under the lock when fn has returned; NULL: nobody waits */
+	struct call *next;
+};
+
+struct loop {
+	GMainContext *context;
+	bool own_thread;
+	bool quit; /* touched on the loop's thread only */
+	pthread_t thread;
+	char name[16];
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* a call is done, or the thread is up */
+	struct call *first, **last;
+	bool up;
+
+	int wake_fd;
+	GSource *wake;
+};
+
+static void run_calls(void *arg, GIOCondition revents)
+{
+	struct loop *loop = arg;
+	uint64_t count;
+
+	(void)revents;
+	(void)!read(loop->wake_fd, &count, sizeof(count));
+	pthread_mutex_lock(&loop->lock);
+	while (loop->first) {
+		struct call *call = loop->first;
+
+		loop->first = call->next;
+		if (!loop->first)
+			loop->last = &loop->first;
+		pthread_mutex_unlock(&loop->lock);
+		call->fn(call->arg);
+		pthread_mutex_lock(&loop->lock);
+		if (call->done) {
+			*call->done = true;
+			pthread_cond_broadcast(&loop->changed);
+		} else {
+			g_free(call);
+		}
+	}
+	pthread_mutex_unlock(&loop->lock);
+}
+
+static struct loop *loop_make(GMainContext *context)
+{
+	struct loop *loop = g_new0(struct loop, 1);
+
+	loop->context = context;
+	loop->last = &loop->first;
+	pthread_mutex_init(&loop->lock, NULL);
+	pthread_cond_init(&loop->changed, NULL);
+	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->wake_fd < 0)
+		g_error("eventfd: %s", g_strerror(errno));
+	loop->wake = loop_watch(loop, loop->wake_fd, G_IO_IN, run_calls, loop);
+	return loop;
+}
+
+struct loop *loop_main(void)
+{
+	return loop_make(g_main_context_ref(g_main_context_default()));
+}
+
+static void *loop_thread(void *arg)
+{
+	struct loop *loop = arg;
+
+	pthread_setname_np(pthread_self(), loop->name);
+	g_main_context_push_thread_default(loop->context); /* acquires it, too */
+	pthread_mutex_lock(&loop->lock);
+	loop->up = true;
+	pthread_cond_broadcast(&loop->changed);
+	pthread_mutex_unlock(&loop->lock);
+	while (!loop->quit)
+		g_main_context_iteration(loop->context, TRUE);
+	g_main_context_pop_thread_default(loop->context);
+	return NULL;
+}
+
+struct loop *loop_new(const char *name)
+{
+	struct loop *loop = loop_make(g_main_context_new());
+	pthread_attr_t attr;
+	int ret;
+
+	g_strlcpy(loop->name, name, sizeof(loop->name));
+	loop->own_thread = true;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 256 * 1024);
+	ret = pthread_create(&loop->thread, &attr, loop_thread, loop);
+	pthread_attr_destroy(&attr);
+	if (ret)
+		g_error("thread %s: %s", name, g_strerror(ret));
+	pthread_mutex_lock(&loop->lock);
+	while (!loop->up)
+		pthread_cond_wait(&loop->changed, &loop->lock);
+	pthread_mutex_unlock(&loop->lock);
+	return loop;
+}
+
+static void quit(void *arg)
+{
+	struct loop *loop = arg;
+
+	loop->quit = true;
+}
+
+void loop_free(struct loop *loop)
+{
+	if (!loop)
+		return;
+	if (loop->own_thread) {
+		loop_post(loop, quit, loop);
+		pthread_join(loop->thread, NULL);
+	}
+	loop_unwatch(loop->wake);
+	close(loop->wake_fd);
+	while (loop->first) {
+		struct call *call = loop->first;
+
+		loop->first = call->next;
+		g_free(call);
+	}
+	pthread_cond_destroy(&loop->changed);
+	pthread_mutex_destroy(&loop->lock);
+	g_main_context_unref(loop->context);
+	g_free(loop);
+}
+
+GMainContext *loop_context(struct loop *loop)
+{
+	return loop->context;
+}
+
+/* With the lock held. */
+static void append(struct loop *loop, struct call *call)
+{
+	uint64_t one = 1;
+
+	*loop->last = call;
+	loop->last = &call->next;
+	(void)!write(loop->wake_fd, &one, sizeof(one));
+}
+
+void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)
+{
+	bool done = false;
+	struct call call = { .fn = fn, .arg = arg, .done = &done };
+
+	if (g_main_context_acquire(loop->context)) { /* ours already, or nobody's */
+		fn(arg);
+		g_main_context_release(loop->context);
+		return;
+	}
+	pthread_mutex_lock(&loop->lock);
+	append(loop, &call);
+	while (!done)
+		pthread_cond_wait(&loop->changed, &loop->lock);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg)
+{
+	struct call *call = g_new0(struct call, 1);
+
+	call->fn = fn;
+	call->arg = arg;
+	pthread_mutex_lock(&loop->lock);
+	append(loop, call);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+/*
+ * Watches. A source of our own kind: one descriptor, no preparation, no allocation in a turn.
+ */
+struct watch {
+	GSource source;
+	void *tag;
+	loop_watch_fn fn;
+	void *arg;
+};
+
+static gboolean watch_check(GSource *source)
+{
+	struct watch *w = (struct watch *)source;
+
+	return g_source_query_unix_fd(source, w->tag) != 0;
+}
+
+static gboolean watch_dispatch(GSource *source, GSourceFunc callback, gpointer data)
+{
+	struct watch *w = (struct watch *)source;
+
+	(void)callback;
+	(void)data;
+	w->fn(w->arg, g_source_query_unix_fd(source, w->tag));
+	return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs watch_funcs = { .check = watch_check, .dispatch = watch_dispatch };
+
+GSource *loop_watch(struct loop *loop, int fd, GIOCondition events, loop_watch_fn fn, void *arg)
+{
+	GSource *source = g_source_new(&watch_funcs, sizeof(struct watch));
+	struct watch *w = (struct watch *)source;
+
+	w->fn = fn;
+	w->arg = arg;
+	w->tag = g_source_add_unix_fd(source, fd, events);
+	g_source_attach(source, loop->context);
+	return source;
+}
+
+void loop_watch_events(GSource *source, GIOCondition events)
+{
+	g_source_modify_unix_fd(source, ((struct watch *)source)->tag, events);
+}
+
+void loop_unwatch(GSource *source)
+{
+	if (!source)
+		return;
+	g_source_destroy(source);
+	g_source_unref(source);
+}

@@ -1,0 +1,44 @@
+/*
+ * Event loops and who owns what.
+ *
+ * A loop is a GMainContext and the one thread that runs it. Everything a live queue does happens on
+ * its loop's thread; whoever else wants to change a live queue asks the loop with loop_call() and
+ * waits. The data path therefore needs no lock.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+struct loop;
+
+/* The loop of the calling thread over the default context; the main thread runs it itself (with
+ * g_main_context_iteration() or a GMainLoop). */
+struct loop *loop_main(void);
+
+/* Starts a thread named @name (at most 15 characters count) that runs a loop of its own. */
+struct loop *loop_new(const char *name);
+
+/* Stops and joins the thread; the main loop has none. NULL is fine. */
+void loop_free(struct loop *loop);
+
+GMainContext *loop_context(struct loop *loop);
+
+/* Runs fn(arg) on the loop's thread and returns when it has. Runs it at once when the caller is
+ * that thread, or when no thread runs the context. Never call it with a lock held that code on the
+ * loop may take. */
+void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg);
+
+/* Runs fn(arg) on the loop's thread, soon; does not wait. */
+void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
+
+/*
+ * Watches a file descriptor: fn(arg, revents) on the loop's thread whenever one of @events (G_IO_IN
+ * ...) is there. G_IO_ERR and G_IO_HUP come unasked. Returns a source to be ended with
+ * loop_unwatch(), which may be called from within fn; loop_watch_events() changes the events (0:
+ * paused). All three only on the loop's thread, or while nothing runs it.
+ */
+typedef void (*loop_watch_fn)(void *arg, GIOCondition revents);
+GSource *loop_watch(struct loop *loop, int fd, GIOCondition events, loop_watch_fn fn, void *arg);
+void loop_watch_events(GSource *source, GIOCondition events);
+void loop_unwatch(GSource *source); /* NULL is fine */

@@ -1,0 +1,321 @@
+/*
+ * Queues of a device: the registers a driver programs, starting and stopping on the owner's thread,
+ * and the one loop that empties a queue.
+ *
+ * Starting is in two steps for all queues together: first every ring is started, then every queue
+ * gets its first kick, so that a class's kick() finds the other queues ready. The first kick is
+ * ours: a driver may have filled a queue before DRIVER_OK, when kicking is not allowed yet.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "devices/vdev-impl.h"
+
+#define BATCH        32u
+#define DRAIN_BUDGET 1024u /* chains in one turn of the loop, then others get theirs */
+
+void vdev_queue_defaults(struct vdev_queue *queue)
+{
+	queue->size = queue->size_max;
+	queue->desc = 0;
+	queue->driver = 0;
+	queue->device = 0;
+	queue->enabled = false;
+	queue->starved = false;
+	queue->position = vq_position_initial(false);
+}
+
+static void ring_fault(struct vdev *dev, unsigned q, enum vq_fault fault)
+{
+	if (!(dev->status & VIRTIO_S_NEEDS_RESET))
+		vdev_guest_bug(dev, "queue %u: %s: %s", q, vq_fault_name(fault),
+			       vq_fault_text(fault));
+}
+
+/*
+ * Starting and stopping, on the owner's thread.
+ */
+struct queue_ref {
+	struct vdev *dev;
+	unsigned q;
+};
+
+static void kicked(void *arg, GIOCondition revents)
+{
+	struct vdev_queue *queue = arg;
+	uint64_t count;
+
+	(void)revents;
+	if (read(queue->kick_fd, &count, sizeof(count)) < 0)
+		return;
+	vq_stats(queue->vq)->kicks += count;
+	if (queue->dev->class->kick)
+		queue->dev->class->kick(queue->dev, (unsigned)(queue - queue->dev->queue));
+}
+
+static void queue_start(void *arg)
+{
+	const struct queue_ref *ref = arg;
+	struct vdev *dev = ref->dev;
+	struct vdev_queue *queue = &dev->queue[ref->q];
+	enum vq_fault fault = VQ_FAULT_SIZE;
+	struct vq_config cfg = {
+		.desc = queue->desc,
+		.driver = queue->driver,
+		.device = queue->device,
+		.size = queue->size,
+		.event_idx = vdev_accepted(dev, VIRTIO_F_EVENT_IDX),
+		.indirect = vdev_accepted(dev, VIRTIO_F_INDIRECT_DESC),
+		.request_size = dev->class->request_size,
+		.position = queue->position,
+	};
+
+	if (queue->size <= queue->size_max)
+		fault = vq_start(queue->vq, dev->mem, &cfg);
+	if (fault != VQ_OK) {
+		ring_fault(dev, ref->q, fault);
+		return;
+	}
+	queue->kick_watch = loop_watch(queue->loop, queue->kick_fd, G_IO_IN, kicked, queue);
+	if (dev->class->queue_started)
+		dev->class->queue_started(dev, ref->q);
+}
+
+static void queue_first_kick(void *arg)
+{
+	const struct queue_ref *ref = arg;
+
+	if (vq_started(ref->dev->queue[ref->q].vq) && ref->dev->class->kick)
+		ref->dev->class->kick(ref->dev, ref->q);
+}
+
+static void queue_stop(void *arg)
+{
+	const struct queue_ref *ref = arg;
+	struct vdev *dev = ref->dev;
+	struct vdev_queue *queue = &dev->queue[ref->q];
+
+	if (!vq_started(queue->vq))
+		return;
+	loop_unwatch(g_steal_pointer(&queue->kick_watch));
+	if (dev->class->queue_stop)
+		dev->class->queue_stop(dev, ref->q);
+	vdev_flush(dev, ref->q);
+	g_assert(vq_in_flight(queue->vq) == 0);
+	queue->position = vq_stop(queue->vq);
+}
+
+static void on_owner(struct vdev *dev, unsigned q, void (*fn)(void *arg))
+{
+	struct queue_ref ref = { dev, q };
+
+	loop_call(dev->queue[q].loop, fn, &ref);
+}
+
+void vdev_start_queues(struct vdev *dev)
+{
+	dev->running = true;
+	for (unsigned q = 0; q < dev->n_queues; q++)
+		if (dev->queue[q].enabled)
+			on_owner(dev, q, queue_start);
+	for (unsigned q = 0; q < dev->n_queues; q++)
+		if (dev->queue[q].enabled)
+			on_owner(dev, q, queue_first_kick);
+}
+
+void vdev_stop_queues(struct vdev *dev)
+{
+	dev->running = false;
+	for (unsigned q = 0; q < dev->n_queues; q++)
+		if (dev->queue[q].enabled)
+			on_owner(dev, q, queue_stop);
+}
+
+void vdev_pause(struct vdev *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	vdev_stop_queues(dev);
+	pthread_mutex_unlock(&dev->lock);
+}
+
+void vdev_resume(struct vdev *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	if (dev->status & VIRTIO_S_DRIVER_OK && !(dev->status & VIRTIO_S_NEEDS_RESET))
+		vdev_start_queues(dev);
+	pthread_mutex_unlock(&dev->lock);
+}
+
+/*
+ * Registers.
+ */
+static uint64_t *address_register(struct vdev_queue *queue, enum vdev_queue_reg reg)
+{
+	switch (reg) {
+	case VQR_DESC:
+		return &queue->desc;
+	case VQR_DRIVER:
+		return &queue->driver;
+	case VQR_DEVICE:
+		return &queue->device;
+	default:
+		return NULL;
+	}
+}
+
+static uint64_t queue_read(struct vdev_queue *queue, enum vdev_queue_reg reg)
+{
+	switch (reg) {
+	case VQR_SIZE_MAX:
+		return queue->size_max;
+	case VQR_SIZE:
+		return queue->size;
+	case VQR_ENABLE:
+		return queue->enabled;
+	case VQR_RESET:
+		return 0; /* a reset is over before the write that asked for it returns */
+	default:
+		return *address_register(queue, reg);
+	}
+}
+
+uint64_t vdev_queue_read(struct vdev *dev, unsigned q, enum vdev_queue_reg reg)
+{
+	uint64_t value;
+
+	if (q >= dev->n_queues)
+		return 0;
+	pthread_mutex_lock(&dev->lock);
+	value = queue_read(&dev->queue[q], reg);
+	pthread_mutex_unlock(&dev->lock);
+	return value;
+}
+
+static void queue_enable(struct vdev *dev, unsigned q, bool on)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+
+	if (on == queue->enabled)
+		return;
+	if (!on)
+		on_owner(dev, q, queue_stop);
+	queue->enabled = on;
+	if (on && dev->running) {
+		on_owner(dev, q, queue_start);
+		on_owner(dev, q, queue_first_kick);
+	}
+}
+
+static void queue_write(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uint64_t value)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+
+	switch (reg) {
+	case VQR_SIZE_MAX:
+		break;
+	case VQR_ENABLE:
+		queue_enable(dev, q, value & 1);
+		break;
+	case VQR_RESET:
+		if (value == 1 && vdev_accepted(dev, VIRTIO_F_RING_RESET)) {
+			queue_enable(dev, q, false);
+			vdev_queue_defaults(queue);
+		}
+		break;
+	case VQR_SIZE:
+		if (!queue->enabled)
+			queue->size = (uint16_t)value;
+		break;
+	default: /* an enabled queue keeps its addresses, whatever is written (4.1.4.3.2) */
+		if (!queue->enabled)
+			*address_register(queue, reg) = value;
+		break;
+	}
+}
+
+void vdev_queue_write(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uint64_t value,
+		      uint64_t mask)
+{
+	if (q >= dev->n_queues)
+		return;
+	pthread_mutex_lock(&dev->lock);
+	queue_write(dev, q, reg, (queue_read(&dev->queue[q], reg) & ~mask) | (value & mask));
+	pthread_mutex_unlock(&dev->lock);
+}
+
+void vdev_notify(struct vdev *dev, unsigned q)
+{
+	uint64_t one = 1;
+
+	if (q < dev->n_queues && dev->running)
+		(void)!write(dev->queue[q].kick_fd, &one, sizeof(one));
+}
+
+/*
+ * The data path, on the owner's thread.
+ */
+void vdev_flush(struct vdev *dev, unsigned q)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+
+	if (vq_publish(queue->vq) && dev->host)
+		dev->host->queue_changed(dev, q);
+	if (queue->starved && dev->running) {
+		queue->starved = false;
+		vdev_notify(dev, q);
+	}
+}
+
+void vdev_drain(struct vdev *dev, unsigned q, vdev_handle_fn handle)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+	struct vq_chain *chains[BATCH];
+	unsigned left = DRAIN_BUDGET;
+	int n = 0;
+
+	do {
+		vq_quiet(queue->vq);
+		while (left && (n = vq_pop(queue->vq, chains, MIN(BATCH, left))) > 0) {
+			for (int i = 0; i < n; i++)
+				handle(dev, q, chains[i]);
+			left -= (unsigned)n;
+			vdev_flush(dev, q);
+		}
+		if (left == 0) {
+			vdev_notify(dev, q); /* another turn, after the loop's other sources */
+			return;
+		}
+		if (n < 0) {
+			ring_fault(dev, q, vq_fault(queue->vq));
+			return;
+		}
+		if (vq_exhausted(queue->vq)) {
+			queue->starved = true;
+			return;
+		}
+	} while (!vq_rearm(queue->vq));
+}
+
+struct vq_chain *vdev_take(struct vdev *dev, unsigned q)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+	struct vq_chain *c;
+	int n;
+
+	do {
+		n = vq_pop(queue->vq, &c, 1);
+		if (n > 0) {
+			vq_quiet(queue->vq);
+			return c;
+		}
+		if (n < 0) {
+			ring_fault(dev, q, vq_fault(queue->vq));
+			return NULL;
+		}
+		if (vq_exhausted(queue->vq)) {
+			queue->starved = true;
+			return NULL;
+		}
+	} while (!vq_rearm(queue->vq));
+	return NULL;
+}

@@ -1,0 +1,268 @@
+/*
+ * The waist: what all virtio devices share, seen from both sides.
+ *
+ * Above are device classes (devices/blk/, devices/net/, ...): one const struct each. They know
+ * queues, chains and their configuration space, and cannot name their transport. Below are the
+ * transports (transport/): they translate registers or messages into the vdev_* calls of the second
+ * half of this file and are told two things back, queue_changed and config_changed. The status
+ * machine, feature negotiation, the config generation and reset live here once (VIRTIO 1.4, 2.1 to
+ * 2.5, 3.1).
+ *
+ * Threads. Transports call from any vCPU's thread; vdev serialises them with the device's lock.
+ * Each queue belongs to its loop's thread (queue->loop): the class's kick(), and whatever it calls
+ * on the queue's vq, run there and only there. Starting and stopping a queue happens on the owner's
+ * thread too, while the caller waits, so after vdev_set_status(dev, 0) nothing of the device touches
+ * guest memory. The owner never takes the device's lock.
+ */
+#pragma once
+
+#include <glib.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "devices/error.h"
+#include "devices/loop.h"
+#include "devices/prop.h"
+#include "virtqueue/gmem.h"
+#include "virtqueue/vq.h"
+
+struct vdev;
+struct vdev_env;
+struct chr;
+
+/* Feature bits 0 to 127 (VIRTIO 1.4, 2.2: net uses bits above 63). */
+struct vfeatures {
+	uint64_t w[2];
+};
+
+static inline bool vfeatures_has(struct vfeatures f, unsigned bit)
+{
+	return bit < 128 && (f.w[bit / 64] >> (bit % 64) & 1);
+}
+
+static inline void vfeatures_set(struct vfeatures *f, unsigned bit, bool on)
+{
+	uint64_t mask = 1ull << (bit % 64);
+
+	f->w[bit / 64] = on ? f->w[bit / 64] | mask : f->w[bit / 64] & ~mask;
+}
+
+#define VDEV_CONFIG_MAX 256 /* bytes of device configuration space */
+#define VDEV_QUEUES_MAX 128
+
+/*
+ * A device class. Facts first, functions last; a NULL function is "nothing to do". The device's own
+ * struct begins with a struct vdev; object offsets in props count from there.
+ */
+struct vdev_class {
+	const char *name;    /* as in --device NAME */
+	const char *summary; /* one line for --device help */
+	uint32_t id;         /* virtio device type (5 Device Types) */
+	uint32_t pci_class;  /* class << 16 | subclass << 8 | interface for PCI */
+	size_t size;         /* of the device's struct */
+	size_t request_size; /* of its state per chain, see vq_chain_request() */
+	size_t config_size;  /* of its configuration space; open() may lower dev->config_size */
+	uint16_t queue_size; /* entries of each queue when the operator says nothing */
+	unsigned n_queues;   /* open() may change dev->n_queues, up to VDEV_QUEUES_MAX */
+	const unsigned char *feature_bits; /* class features always offered, ends with 255; open()
+					      may add and drop with vdev_offer() */
+	const struct prop *props;
+
+	/* Options are in the struct: open the backend, fill dev->config, offer features, set
+	 * n_queues. On failure the class's close() is called on the half-made device. */
+	bool (*open)(struct vdev *dev, GError **err);
+	void (*close)(struct vdev *dev);
+
+	/* The driver's features are final (FEATURES_OK held). Owner threads are quiet. */
+	void (*negotiated)(struct vdev *dev);
+
+	/* Called on the owner's thread. After queue_started() kicks come; queue_stop() must complete
+	 * or cancel all the queue's requests before it returns, and leave no backend event that
+	 * would touch the queue. */
+	void (*queue_started)(struct vdev *dev, unsigned q);
+	void (*queue_stop)(struct vdev *dev, unsigned q);
+
+	/* The queue may have chains. Called on the owner's thread; usually vdev_drain(). */
+	void (*kick)(struct vdev *dev, unsigned q);
+
+	/* The device goes back to its state after open(): called with all queues stopped. */
+	void (*reset)(struct vdev *dev);
+
+	/* The driver wrote dev->config bytes [off, off + len): take them or put them right. Called
+	 * under the config lock on a vCPU's thread. Without it the space is read-only. */
+	void (*config_written)(struct vdev *dev, size_t off, size_t len);
+
+	/* False refuses a set of offered features that does not hold together (one that needs
+	 * another): FEATURES_OK then stays clear (2.2.2). */
+	bool (*features_ok)(struct vdev *dev, struct vfeatures accepted);
+};
+
+/* What a device may know of its transport: how to reach the driver. From any thread. */
+struct vdev_host_ops {
+	void (*queue_changed)(struct vdev *dev, unsigned q); /* used buffers: interrupt */
+	void (*config_changed)(struct vdev *dev);            /* configuration change interrupt */
+};
+
+/* A queue as transports program it, and as its owner runs it. */
+struct vdev_queue {
+	struct vdev *dev;
+	struct vq *vq;
+	struct loop *loop;   /* the owner */
+	int kick_fd;         /* eventfd: transports and boards write, the owner reads */
+	GSource *kick_watch; /* on loop, while started */
+
+	/* Programmed by the driver before it enables the queue. */
+	uint16_t size;     /* as the driver set it; starts as size_max */
+	uint16_t size_max; /* 0: the queue does not exist */
+	uint64_t desc, driver, device;
+	bool enabled; /* queue_enable / QueueReady */
+
+	struct vq_position position; /* where to go on after vdev_pause() */
+	bool starved;                /* chains wait for room in the pool: look again after a push */
+};
+
+struct vdev {
+	const struct vdev_class *class;
+	char *id; /* the operator's name for it, or "blk0", ... ; unique */
+
+	/* Common options, before open(). */
+	uint16_t opt_queue_size; /* 0: the class's */
+	char *opt_iothread;      /* loop's name, or NULL: main loop */
+
+	const struct vdev_env *env; /* during open() only */
+	const struct gmem *mem;
+	struct loop *main_loop;
+	struct loop *loop; /* of the queues unless the class says otherwise in open() */
+
+	pthread_mutex_t lock; /* transports' calls, one at a time */
+	_Atomic uint32_t status;
+	struct vfeatures offered, accepted; /* accepted: as written; in force after FEATURES_OK */
+	_Atomic bool running;               /* DRIVER_OK and not being stopped */
+
+	pthread_mutex_t config_lock; /* config and generation */
+	uint8_t config[VDEV_CONFIG_MAX];
+	size_t config_size;
+	uint8_t generation;
+
+	unsigned n_queues;
+	struct vdev_queue queue[VDEV_QUEUES_MAX];
+
+	const struct vdev_host_ops *host; /* set by the transport */
+	void *host_data;
+
+	_Atomic unsigned log_window, log_count; /* messages in this window of time: rate limit */
+};
+
+/*
+ * ---- for whoever makes devices (machine, tests, fuzzers) ----
+ */
+
+/* What a device needs of its surroundings. */
+struct vdev_env {
+	const struct gmem *mem;
+	struct loop *main_loop;
+	/* Finds or makes the loop that iothread=NAME asks for; NULL: everything on main_loop. */
+	struct loop *(*iothread)(void *opaque, const char *name);
+	void *opaque;
+	unsigned n_cpus; /* guest's vCPUs: queue counts' presets */
+	struct chr *terminal; /* what chr=stdio means (backend/chr.h); NULL: there is none */
+};
+
+/*
+ * Makes and opens a device. @pairs are the options (prop_split()); those that the class and the
+ * common rows know are marked used, the rest is the caller's (transport=...). NULL with @err.
+ */
+struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const struct vdev_env *env,
+		      GError **err);
+
+/* Stops, closes and frees. NULL is fine. */
+void vdev_free(struct vdev *dev);
+
+/* What to call it in messages: its id, or its class's name while it has none. */
+const char *vdev_name(const struct vdev *dev);
+
+/* The rows that every device has (id, queue-size, iothread), for help. */
+extern const struct prop vdev_common_props[];
+
+/* Pause and go on: queues stop where they are (drained) and later start from there. For replacing
+ * memory, for `stop` and `cont`. Guest-visible state does not change. */
+void vdev_pause(struct vdev *dev);
+void vdev_resume(struct vdev *dev);
+
+/*
+ * ---- for device classes ----
+ */
+
+void vdev_offer(struct vdev *dev, unsigned bit, bool on); /* in open() only */
+bool vdev_accepted(const struct vdev *dev, unsigned bit); /* after negotiation */
+
+/* Takes chains off queue @q until it is empty, calling @handle for each; re-arms kicks, publishes
+ * and interrupts per batch. @handle must vq_push() the chain or keep it. Bounded: after a budget it
+ * schedules itself anew so that other sources of the loop get their turn. On the owner's thread. */
+typedef void (*vdev_handle_fn)(struct vdev *dev, unsigned q, struct vq_chain *c);
+void vdev_drain(struct vdev *dev, unsigned q, vdev_handle_fn handle);
+
+/* For queues that the device feeds (net receive, input, console input): one chain, or NULL when
+ * there is none (kicks are then armed: kick() comes when there is) or the ring broke. */
+struct vq_chain *vdev_take(struct vdev *dev, unsigned q);
+
+/* Publishes what was pushed and interrupts if wanted. Once per batch, on the owner's thread. */
+void vdev_flush(struct vdev *dev, unsigned q);
+
+/* Bytes [off, off + len) of config changed under the device's hand: new generation and, if @notify,
+ * a configuration change interrupt. Wrap writes to dev->config in vdev_config_lock/unlock; call
+ * this after the unlock. */
+void vdev_config_lock(struct vdev *dev);
+void vdev_config_unlock(struct vdev *dev);
+void vdev_config_changed(struct vdev *dev, bool notify);
+
+/* The driver broke a rule that is no ring fault (a malformed request of a device whose
+ * specification has no status for it): logs and sets DEVICE_NEEDS_RESET. */
+void vdev_guest_bug(struct vdev *dev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+/* Rate-limited messages through g_log: "DEV: host: ..." and "DEV: guest: ...". */
+void vdev_host_error(struct vdev *dev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+void vdev_guest_note(struct vdev *dev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+/*
+ * ---- for transports ----
+ *
+ * All calls lock dev->lock themselves. Selectors and indices are the driver's and unchecked.
+ */
+
+/* 32 bits of the offered features, @select as in device_feature_select; 0 beyond what there is. */
+uint32_t vdev_features_offered(struct vdev *dev, uint32_t select);
+uint32_t vdev_features_accepted(struct vdev *dev, uint32_t select);
+void vdev_features_accept(struct vdev *dev, uint32_t select, uint32_t bits);
+
+uint32_t vdev_status(struct vdev *dev);
+/* Writes the status as the driver did; 0 resets and returns when nothing is in flight any more. */
+void vdev_set_status(struct vdev *dev, uint32_t status);
+
+/* Queue registers. @q beyond n_queues reads as a queue of size 0 and ignores writes. */
+enum vdev_queue_reg {
+	VQR_SIZE_MAX,
+	VQR_SIZE,
+	VQR_DESC,
+	VQR_DRIVER,
+	VQR_DEVICE,
+	VQR_ENABLE,
+	VQR_RESET
+};
+uint64_t vdev_queue_read(struct vdev *dev, unsigned q, enum vdev_queue_reg reg);
+/* @mask: the bits of the register that are written (a 64-bit address comes in two halves).
+ * VQR_ENABLE 1 starts the queue as soon as the device runs; VQR_ENABLE 0 stops it (MMIO);
+ * VQR_RESET 1 stops it and puts it back to its defaults (VIRTIO_F_RING_RESET). */
+void vdev_queue_write(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uint64_t value,
+		      uint64_t mask);
+
+/* A kick that came as a register write. */
+void vdev_notify(struct vdev *dev, unsigned q);
+
+/* Device configuration space; reads beyond it give 0, writes beyond it are dropped. */
+void vdev_config_read(struct vdev *dev, size_t off, void *dst, size_t len);
+void vdev_config_write(struct vdev *dev, size_t off, const void *src, size_t len);
+uint8_t vdev_config_generation(struct vdev *dev);

@@ -1,0 +1,96 @@
+/*
+ * The driver's twin: our own driver's side of a virtqueue.
+ *
+ * Used by tests, benchmarks, fuzzers and guest-fw alike, so it is freestanding: no libc beyond
+ * memcpy/memset, no allocation, all state in the caller's structs. It writes correct rings; a test
+ * that wants an incorrect one gets at the ring's parts through drv_vq.split / .packed and writes
+ * what it likes.
+ *
+ * Addresses are guest-physical; the twin is handed its memory as one window (@base is where
+ * @gpa is mapped for it), since all a driver touches itself are its rings and tables.
+ *
+ *	drv_vq_init(&vq, &cfg);            lay the ring out in memory
+ *	...tell the device vq.desc, vq.driver, vq.device, vq.size...
+ *	head = drv_add(&vq, bufs, n_rd, n_wr, cookie);
+ *	if (drv_publish(&vq)) kick();
+ *	while (drv_used(&vq, &cookie, &len)) ...
+ *	if (!drv_rearm(&vq)) look again;
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "virtqueue/vring.h"
+
+#define DRV_QUEUE_MAX 1024u /* entries a twin's ring may have */
+
+struct drv_buf {
+	uint64_t gpa;
+	uint32_t len;
+};
+
+struct drv_config {
+	uint16_t size; /* at most DRV_QUEUE_MAX */
+	bool packed, event_idx, in_order;
+	bool indirect;      /* put each chain of two or more buffers into a table */
+	void *base;         /* memory for the ring and the tables, */
+	uint64_t gpa;       /* its guest address (4096-aligned) */
+	size_t len;         /* and its size: drv_bytes() */
+	uint16_t table_max; /* indirect: most buffers in a chain */
+};
+
+struct drv_split {
+	struct vring_desc *desc;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	uint16_t free_head, avail_idx, last_used, published;
+};
+
+struct drv_packed {
+	struct vring_packed_desc *desc;
+	struct vring_packed_event *driver, *device;
+	uint16_t next_avail, next_used, published;
+	bool avail_wrap, used_wrap;
+};
+
+struct drv_vq {
+	struct drv_config cfg;
+	uint64_t desc, driver, device; /* guest addresses for the transport's registers */
+	uint16_t n_free;               /* ring slots not in use */
+	struct drv_split split;
+	struct drv_packed packed;
+	struct drv_slot {
+		void *cookie;
+		uint16_t n, next;
+		bool busy;
+	} slot[DRV_QUEUE_MAX]; /* by head (split) or buffer id (packed) */
+};
+
+/* Bytes of memory a ring of this configuration needs, its indirect tables included. */
+size_t drv_bytes(const struct drv_config *cfg);
+
+/* Lays the ring out and zeroes it. False if cfg is impossible (size, memory too small). */
+bool drv_vq_init(struct drv_vq *vq, const struct drv_config *cfg);
+
+/*
+ * Adds a chain of @n_rd device-readable then @n_wr device-writable buffers. @cookie comes back from
+ * drv_used(). Returns the head (split) or buffer id (packed), or -1 if the ring has no room. Not
+ * seen by the device before drv_publish().
+ */
+int drv_add(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr,
+	    void *cookie);
+
+/* Makes added chains available. True if the device wants a kick for them. */
+bool drv_publish(struct drv_vq *vq);
+
+/* 16-31: next_off and next_wrap for VIRTIO_F_NOTIFICATION_DATA, to be or-ed with the queue index. */
+uint32_t drv_notification_data(const struct drv_vq *vq);
+
+/* Takes one used chain back; false if there is none. */
+bool drv_used(struct drv_vq *vq, void **ret_cookie, uint32_t *ret_len);
+
+/* Interrupts off (a hint) and on again; drv_rearm() is false if there is something already. */
+void drv_quiet(struct drv_vq *vq);
+bool drv_rearm(struct drv_vq *vq);

@@ -1,0 +1,54 @@
+/*
+ * Guest memory as the device side sees it: a few regions of guest-physical addresses, each backed
+ * by one mapping of this process.
+ *
+ * gmem_at() is the only place in the program that turns a guest address into a pointer, and it
+ * always takes a length. A table of regions is immutable while a queue runs on it; to change the
+ * memory, stop the queues, replace the table, start them again.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GMEM_REGIONS_MAX 64
+
+struct gmem_region {
+	uint64_t gpa; /* first guest-physical address */
+	uint64_t len; /* bytes, at least 1; gpa + len does not wrap */
+	uint8_t *hva; /* where gpa is mapped here; not owned */
+};
+
+struct gmem {
+	unsigned n;
+	struct gmem_region region[GMEM_REGIONS_MAX];
+};
+
+/*
+ * Appends a region. Returns 0, -ENOSPC when the table is full, -EINVAL when the region is empty,
+ * wraps, or overlaps another, or when @gpa and @hva differ modulo 16 (so that what is aligned for
+ * the guest is aligned for us).
+ */
+int gmem_add(struct gmem *mem, uint64_t gpa, uint64_t len, void *hva);
+
+/*
+ * The @len bytes at guest address @gpa, or NULL unless all of them lie inside one region. A @len
+ * of zero is allowed at any address inside a region. Two regions that happen to adjoin are not one:
+ * see gmem_room().
+ */
+void *gmem_at(const struct gmem *mem, uint64_t gpa, uint64_t len);
+
+/*
+ * How many bytes from @gpa on lie in the same region (0: none does). For walking a buffer that
+ * crosses from one region into the next.
+ */
+uint64_t gmem_room(const struct gmem *mem, uint64_t gpa);
+
+/* True if all of the @len bytes from @gpa on are memory, in whatever regions. */
+bool gmem_has(const struct gmem *mem, uint64_t gpa, uint64_t len);
+
+/* Copies between us and the guest, across regions too. False, and nothing promised, if any byte is
+ * not memory. */
+bool gmem_read(const struct gmem *mem, uint64_t gpa, void *dst, size_t len);
+bool gmem_write(const struct gmem *mem, uint64_t gpa, const void *src, size_t len);

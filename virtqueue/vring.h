@@ -1,0 +1,133 @@
+/*
+ * Virtqueue layouts and the bits that go with them (VIRTIO 1.4, 2.7 Split Virtqueues, 2.8 Packed
+ * Virtqueues, 2.2 Feature Bits, 2.1 Device Status Field), as both sides of a ring see them.
+ *
+ * Freestanding: guest-fw and the driver's twin use it too.
+ */
+#pragma once
+
+#include "virtqueue/le.h"
+
+/* Descriptor flags; AVAIL and USED exist in packed rings only. */
+#define VRING_DESC_F_NEXT     (1u << 0)
+#define VRING_DESC_F_WRITE    (1u << 1) /* the device writes to it */
+#define VRING_DESC_F_INDIRECT (1u << 2)
+#define VRING_DESC_F_AVAIL    (1u << 7)
+#define VRING_DESC_F_USED     (1u << 15)
+
+#define VRING_AVAIL_F_NO_INTERRUPT 1u /* split: the driver wants no interrupts */
+#define VRING_USED_F_NO_NOTIFY     1u /* split: the device wants no kicks */
+
+#define VRING_QUEUE_SIZE_MAX 32768u
+
+/* Split ring: desc table, driver area (avail), device area (used). */
+struct vring_desc {
+	le64 addr;
+	le32 len;
+	le16 flags;
+	le16 next;
+};
+
+struct vring_avail {
+	le16 flags;
+	le16 idx;
+	le16 ring[]; /* queue size entries, then used_event */
+};
+
+struct vring_used_elem {
+	le32 id;
+	le32 len;
+};
+
+struct vring_used {
+	le16 flags;
+	le16 idx;
+	struct vring_used_elem ring[]; /* queue size entries, then avail_event */
+};
+
+/* Sizes in bytes and alignments of a split ring's three parts (2.7). The event fields count. */
+#define VRING_DESC_ALIGN  16u
+#define VRING_AVAIL_ALIGN 2u
+#define VRING_USED_ALIGN  4u
+
+static inline uint64_t vring_desc_bytes(unsigned size)
+{
+	return 16ull * size;
+}
+
+static inline uint64_t vring_avail_bytes(unsigned size)
+{
+	return 6ull + 2ull * size;
+}
+
+static inline uint64_t vring_used_bytes(unsigned size)
+{
+	return 6ull + 8ull * size;
+}
+
+/* Packed ring: one table, and an event suppression structure for each side. */
+struct vring_packed_desc {
+	le64 addr;
+	le32 len;
+	le16 id;
+	le16 flags;
+};
+
+struct vring_packed_event {
+	le16 off_wrap; /* bits 0-14 descriptor offset, bit 15 wrap counter */
+	le16 flags;
+};
+
+#define VRING_EVENT_ENABLE  0u
+#define VRING_EVENT_DISABLE 1u
+#define VRING_EVENT_DESC    2u
+
+/*
+ * The event index test (2.7.7.2, 2.7.10): true if @event lies among the indices that moved on
+ * when the index went from @old to @new_idx, all modulo 2^16. Never compare for equality: a batch
+ * may step over the event.
+ */
+static inline int vring_need_event(uint16_t event, uint16_t new_idx, uint16_t old)
+{
+	return (uint16_t)(new_idx - event - 1) < (uint16_t)(new_idx - old);
+}
+
+/*
+ * A full barrier: everything before it, stores too, before everything after it. Each side needs one
+ * between the index it publishes and the other side's suppression field it then reads. (The __sync
+ * builtin, not __atomic_thread_fence: gcc's thread sanitizer refuses the latter. It need not know of
+ * this one, all that the barrier orders being atomic anyway.)
+ */
+static inline void vring_full_barrier(void)
+{
+	__sync_synchronize();
+}
+
+/* Feature bits common to all devices (2.2, 6). */
+enum {
+	VIRTIO_F_NOTIFY_ON_EMPTY = 24, /* legacy */
+	VIRTIO_F_ANY_LAYOUT = 27,      /* legacy */
+	VIRTIO_F_INDIRECT_DESC = 28,
+	VIRTIO_F_EVENT_IDX = 29,
+	VIRTIO_F_VERSION_1 = 32,
+	VIRTIO_F_ACCESS_PLATFORM = 33,
+	VIRTIO_F_RING_PACKED = 34,
+	VIRTIO_F_IN_ORDER = 35,
+	VIRTIO_F_ORDER_PLATFORM = 36,
+	VIRTIO_F_SR_IOV = 37,
+	VIRTIO_F_NOTIFICATION_DATA = 38,
+	VIRTIO_F_NOTIF_CONFIG_DATA = 39,
+	VIRTIO_F_RING_RESET = 40,
+	VIRTIO_F_ADMIN_VQ = 41,
+	VIRTIO_F_SUSPEND = 43,
+};
+
+/* Device status (2.1). */
+enum {
+	VIRTIO_S_ACKNOWLEDGE = 1,
+	VIRTIO_S_DRIVER = 2,
+	VIRTIO_S_DRIVER_OK = 4,
+	VIRTIO_S_FEATURES_OK = 8,
+	VIRTIO_S_NEEDS_RESET = 64,
+	VIRTIO_S_FAILED = 128,
+};
