@@ -1,0 +1,49 @@
+# The tests. `make check` runs everything here in one go, says what it is doing, and ends with one
+# line of counts; the parts can be run by themselves while working.
+
+TALLY := $(abspath $(BUILD))/tally
+RUN   := TALLY=$(TALLY) tests/run
+
+.PHONY: check unit device asan tsan lint layers cov system test-programs
+test-programs: $(TESTS)
+
+# Each part goes on where another failed, so that one run shows all; the closing line decides.
+check: $(BUILD)/.setup-build $(BUILD)/.setup-check $(BUILD)/.setup-demo ## run all the tests (about 15 minutes)
+	$(Q)rm -f $(TALLY) && touch $(TALLY)
+	$(Q)for part in layers lint unit device asan tsan system; do \
+		echo "== $$part"; \
+		$(MAKE) --no-print-directory $$part || echo "0 1 0 $$part" >> $(TALLY).failed; \
+	done
+	$(Q)failed=0; if [ -e $(TALLY).failed ]; then \
+		while read -r _ _ _ part; do echo "FAILED part: $$part"; done < $(TALLY).failed; \
+		awk '{ f += $$2 } END { exit f == 0 }' $(TALLY) || cat $(TALLY).failed >> $(TALLY); \
+		rm -f $(TALLY).failed; fi; $(RUN) --total
+
+unit: $(UNIT_TESTS) ## unit tests (no KVM needed)
+	$(Q)$(RUN) $(UNIT_TESTS)
+
+device: $(DEV_TESTS) ## device tests: every case over every link (no KVM needed)
+	$(Q)$(RUN) $(DEV_TESTS)
+
+asan: ## unit and device tests under the address and undefined behaviour sanitizers
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined test-programs
+	$(Q)ASAN_OPTIONS=detect_leaks=1 $(RUN) -l asan/ $(TESTS:$(BUILD)/%=$(BUILD)/asan/%)
+
+tsan: ## unit and device tests under the thread sanitizer
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread test-programs
+	$(Q)TSAN_OPTIONS=suppressions=$(abspath tests/tsan.supp):halt_on_error=1 $(RUN) -l tsan/ $(TESTS:$(BUILD)/%=$(BUILD)/tsan/%)
+
+layers: ## who may include whom
+	$(Q)tools/layers
+
+lint: $(BUILD)/.setup-check ## clang-format, clang-tidy and cppcheck
+	$(Q)tools/lint
+
+cov: $(BUILD)/.setup-check ## line coverage of virtqueue, devices and transport by unit and device tests
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/cov COVERAGE=1 test-programs
+	$(Q)find $(BUILD)/cov -name '*.gcda' -delete
+	$(Q)tests/run $(TESTS:$(BUILD)/%=$(BUILD)/cov/%)
+	$(Q)tools/coverage $(BUILD)/cov
+
+system: $(BUILD)/ringside $(BUILD)/.setup-demo ## boot real kernels and use every device
+	$(Q)TALLY=$(TALLY) tests/system/run
