@@ -1,0 +1,584 @@
+/*
+ * The kernel loader: small made-up kernels of both kinds, and everything that can be wrong with a
+ * file. Each message must name its option.
+ */
+#include <elf.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+
+#include "devices/error.h"
+#include "vmm/x86/boot.h"
+#include "vmm/x86/layout.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define RAM (64 * MIB)
+
+struct rig {
+	struct gmem mem;
+	uint8_t *ram;
+	char *dir, *kernel, *initrd;
+	struct boot_params p;
+	struct boot_entry entry;
+};
+
+static int setup(void **state)
+{
+	struct rig *r = g_new0(struct rig, 1);
+
+	r->ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(r->ram, MAP_FAILED);
+	assert_int_equal(gmem_add(&r->mem, 0, RAM, r->ram), 0);
+	r->dir = g_dir_make_tmp("ringside-boot-XXXXXX", NULL);
+	r->kernel = g_build_filename(r->dir, "kernel", NULL);
+	r->initrd = g_build_filename(r->dir, "initrd", NULL);
+	r->p = (struct boot_params){
+		.kernel = r->kernel, .cmdline = "quiet", .mem_size = RAM, .rsdp = LAYOUT_ACPI
+	};
+	*state = r;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct rig *r = *state;
+
+	g_unlink(r->kernel);
+	g_unlink(r->initrd);
+	g_rmdir(r->dir);
+	g_free(r->kernel);
+	g_free(r->initrd);
+	g_free(r->dir);
+	munmap(r->ram, RAM);
+	g_free(r);
+	return 0;
+}
+
+static void put(uint8_t *at, uint64_t value, unsigned bytes)
+{
+	memcpy(at, &value, bytes);
+}
+
+static uint64_t get(const struct rig *r, uint64_t gpa, unsigned bytes)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, r->ram + gpa, bytes);
+	return v;
+}
+
+static void save(const char *path, const void *data, size_t len)
+{
+	assert_true(g_file_set_contents(path, data, (gssize)len, NULL));
+}
+
+/* Loads, and expects it to work. */
+static void load(struct rig *r)
+{
+	GError *err = NULL;
+
+	if (!boot_load(&r->p, &r->mem, &r->entry, &err))
+		fail_msg("%s", err->message);
+}
+
+/* Loads, and expects one line that contains @says. */
+static void load_fails(struct rig *r, const char *says)
+{
+	g_autoptr(GError) err = NULL;
+
+	assert_false(boot_load(&r->p, &r->mem, &r->entry, &err));
+	assert_true(g_error_matches(err, RINGSIDE_ERROR, RINGSIDE_ERROR_USAGE));
+	assert_null(strchr(err->message, '\n'));
+	if (!strstr(err->message, says))
+		fail_msg("no '%s' in: %s", says, err->message);
+}
+
+/* ---- bzImage ---- */
+
+#define SECTS     3ul
+#define PAYLOAD   4096ul
+#define SETUP_LEN ((SECTS + 1) * 512)
+#define BZ_LEN    (SETUP_LEN + PAYLOAD)
+
+/* The least that is a 64-bit bzImage; a test spoils what it likes before saving it. */
+static void bzimage(uint8_t k[BZ_LEN])
+{
+	memset(k, 0, BZ_LEN);
+	k[0x1f1] = SECTS;
+	put(k + 0x1f4, PAYLOAD / 16, 4);
+	put(k + 0x1fe, 0xaa55, 2);
+	put(k + 0x200, 0x66eb, 2);     /* jump over 0x66 bytes: the header ends at 0x268 */
+	put(k + 0x202, 0x53726448, 4); /* "HdrS" */
+	put(k + 0x206, 0x20f, 2);
+	k[0x211] = 1;
+	put(k + 0x22c, 0x7fffffff, 4);
+	put(k + 0x236, 0x3, 2);
+	put(k + 0x238, 2047, 4);
+	put(k + 0x258, 16 * MIB, 8);
+	put(k + 0x260, 8 * MIB, 4);
+	memset(k + SETUP_LEN, 0x5a, PAYLOAD);
+}
+
+static void save_bzimage(struct rig *r, unsigned at, uint64_t value, unsigned bytes)
+{
+	uint8_t k[BZ_LEN];
+
+	bzimage(k);
+	put(k + at, value, bytes);
+	save(r->kernel, k, BZ_LEN);
+}
+
+static void save_good_bzimage(struct rig *r)
+{
+	save_bzimage(r, 0, 0, 1);
+}
+
+static void bzimage_is_entered_in_long_mode(void **state)
+{
+	struct rig *r = *state;
+
+	save_good_bzimage(r);
+	load(r);
+	assert_int_equal(r->entry.mode, BOOT_LONG_64);
+	assert_int_equal(r->entry.rip, 16 * MIB + 0x200);
+	assert_int_equal(r->entry.rsi, LAYOUT_ZERO_PAGE);
+	assert_int_equal(r->ram[16 * MIB], 0x5a);
+	assert_int_equal(r->ram[16 * MIB + PAYLOAD - 1], 0x5a);
+	assert_int_equal(r->ram[16 * MIB + PAYLOAD], 0);
+	assert_true(r->entry.code.lng);
+	assert_int_equal(r->entry.code.selector, 0x10);
+	assert_int_equal(r->entry.efer, 0x500);
+}
+
+static void zero_page_answers_the_header(void **state)
+{
+	const uint64_t zp = LAYOUT_ZERO_PAGE;
+	struct rig *r = *state;
+
+	save_good_bzimage(r);
+	memset(r->ram + zp, 0xff, LAYOUT_PAGE); /* an earlier run's */
+	load(r);
+	assert_memory_equal(r->ram + zp + 0x202, "HdrS", 4);
+	assert_int_equal(get(r, zp + 0x210, 1), 0xff);
+	assert_int_equal(get(r, zp + 0x070, 8), LAYOUT_ACPI);
+	assert_int_equal(get(r, zp + 0x218, 8), 0);
+	assert_string_equal((char *)r->ram + get(r, zp + 0x228, 4), "quiet");
+	assert_int_equal(get(r, zp + 0x268, 8), 0); /* behind the header */
+}
+
+static void memory_map_leaves_the_holes_out(void **state)
+{
+	static const struct boot_range ecam = { LAYOUT_ECAM, LAYOUT_ECAM_LEN };
+	static const uint64_t wanted[][3] = {
+		{ 0, 0xa0000, 1 },
+		{ LAYOUT_ACPI, LAYOUT_ACPI_LEN, 2 },
+		{ MIB, 0xc0000000 - MIB, 1 },
+		{ 1ull << 32, 1ull << 30, 1 },
+		{ LAYOUT_ECAM, LAYOUT_ECAM_LEN, 2 },
+	};
+	struct rig *r = *state;
+
+	save_good_bzimage(r);
+	r->p.mem_size = 4ull << 30;
+	r->p.reserved = &ecam;
+	r->p.n_reserved = 1;
+	load(r);
+	assert_int_equal(get(r, LAYOUT_ZERO_PAGE + 0x1e8, 1), G_N_ELEMENTS(wanted));
+	for (unsigned i = 0; i < G_N_ELEMENTS(wanted); i++) {
+		uint64_t at = LAYOUT_ZERO_PAGE + 0x2d0 + 20ul * i;
+
+		assert_int_equal(get(r, at, 8), wanted[i][0]);
+		assert_int_equal(get(r, at + 8, 8), wanted[i][1]);
+		assert_int_equal(get(r, at + 16, 4), wanted[i][2]);
+	}
+}
+
+/* Walks the tables as a processor would; 2 MiB pages. */
+static uint64_t translate(const struct rig *r, uint64_t va)
+{
+	uint64_t e = get(r, r->entry.cr3 + (va >> 39 & 511) * 8, 8);
+
+	assert_true(e & 1);
+	e = get(r, (e & ~0xfffull) + (va >> 30 & 511) * 8, 8);
+	assert_true(e & 1);
+	e = get(r, (e & ~0xfffull) + (va >> 21 & 511) * 8, 8);
+	assert_int_equal(e & 0x81, 0x81);
+	return (e & ~0x1fffffull) + (va & 0x1fffff);
+}
+
+static void first_4_gib_are_mapped_one_to_one(void **state)
+{
+	static const uint64_t cases[] = { 0, 0x2000, 16 * MIB + 0x200, 0x7fffffff,
+					  0xfffffffff >> 4 };
+	struct rig *r = *state;
+
+	save_good_bzimage(r);
+	load(r);
+	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++)
+		assert_int_equal(translate(r, cases[i]), cases[i]);
+	assert_int_equal(get(r, r->entry.gdt_base + 0x10, 8), 0x00af9b000000ffff);
+}
+
+static void initrd_goes_to_the_top(void **state)
+{
+	struct rig *r = *state;
+	uint64_t at;
+
+	save_good_bzimage(r);
+	save(r->initrd, "0707 an archive", 15);
+	r->p.initrd = r->initrd;
+	load(r);
+	at = get(r, LAYOUT_ZERO_PAGE + 0x218, 4);
+	assert_int_equal(at, RAM - LAYOUT_PAGE);
+	assert_int_equal(get(r, LAYOUT_ZERO_PAGE + 0x21c, 4), 15);
+	assert_memory_equal(r->ram + at, "0707 an archive", 15);
+	save_bzimage(r, 0x22c, 32 * MIB - 1, 4); /* the kernel's own limit */
+	load(r);
+	assert_int_equal(get(r, LAYOUT_ZERO_PAGE + 0x218, 4), 32 * MIB - LAYOUT_PAGE);
+}
+
+static void bad_initrds_are_refused(void **state)
+{
+	struct rig *r = *state;
+
+	save_good_bzimage(r);
+	r->p.initrd = r->initrd;
+	load_fails(r, "--initrd: '");
+	save(r->initrd, "", 0);
+	load_fails(r, "is empty; give an initramfs image");
+	assert_int_equal(truncate(r->initrd, 40 * MIB + 1), 0);
+	load_fails(r, "has 41 MiB and does not fit beside the kernel in 64 MiB; "
+		      "give --memory at least 65M");
+	assert_int_equal(truncate(r->initrd, 5ll << 30), 0);
+	load_fails(r, "has 5120 MiB; this kernel takes at most 2024 MiB");
+	r->p.initrd = r->dir;
+	load_fails(r, "is a directory; give an initramfs image");
+}
+
+static void command_line_has_a_limit(void **state)
+{
+	g_autofree char *fits = g_strnfill(2047, 'x'), *too_long = g_strnfill(2048, 'x');
+	struct rig *r = *state;
+
+	save_good_bzimage(r);
+	r->p.cmdline = fits;
+	load(r);
+	r->p.cmdline = too_long;
+	load_fails(r, "--append: the command line has 2048 bytes;");
+	r->p.cmdline = NULL;
+	load(r);
+	assert_int_equal(r->ram[LAYOUT_CMDLINE], 0);
+}
+
+static void too_little_memory_says_how_much_is_needed(void **state)
+{
+	struct rig *r = *state;
+
+	save_good_bzimage(r);
+	r->p.mem_size = 20 * MIB;
+	load_fails(r, "--memory: 20 MiB are too little for '");
+	load_fails(r, "it needs at least 24M");
+	r->p.mem_size = 4096;
+	load_fails(r, "--memory: 0 MiB are too little");
+}
+
+static void bad_bzimages_are_refused(void **state)
+{
+	static const struct {
+		unsigned at, bytes;
+		uint64_t value;
+		const char *says;
+	} cases[] = {
+		{ 0x206, 2, 0x20b, "speaks boot protocol 2.11; give one that speaks 2.12" },
+		{ 0x236, 2, 0, "is a 32-bit kernel" },
+		{ 0x211, 1, 0, "is a 32-bit kernel" },
+		{ 0x1f4, 4, PAYLOAD / 16 + 1, "is cut off: 6144 bytes of 6160" },
+		{ 0x1f4, 4, UINT32_MAX, "is cut off" },
+		{ 0x1f4, 4, 0, "is cut off" },
+		{ 0x1f1, 1, 255, "is cut off" },
+		{ 0x258, 8, 0x8000, "wants to be loaded at 0x8000" },
+		{ 0x258, 8, UINT64_MAX, "wants to be loaded at 0xffffffffffffffff" },
+		{ 0x260, 4, UINT32_MAX, "wants to be loaded up to" },
+	};
+	struct rig *r = *state;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+		save_bzimage(r, cases[i].at, cases[i].value, cases[i].bytes);
+		load_fails(r, cases[i].says);
+	}
+}
+
+static void every_truncation_of_a_bzimage_is_refused(void **state)
+{
+	struct rig *r = *state;
+	uint8_t k[BZ_LEN];
+
+	bzimage(k);
+	for (size_t len = 1; len < BZ_LEN - 15; len += 61) {
+		save(r->kernel, k, len);
+		load_fails(r, "--kernel: '");
+	}
+}
+
+/* ---- ELF ---- */
+
+struct elf {
+	Elf64_Ehdr eh;
+	Elf64_Phdr ph[3];
+	struct {
+		Elf64_Nhdr nh;
+		char name[4];
+		uint32_t entry;
+	} note, other;
+	uint8_t text[64];
+};
+
+static struct elf elf(void)
+{
+	struct elf e = {
+		.eh = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+			.e_type = ET_EXEC,
+			.e_machine = EM_X86_64,
+			.e_phoff = offsetof(struct elf, ph),
+			.e_phentsize = sizeof(Elf64_Phdr),
+			.e_phnum = 3 },
+		.other = { { 4, 4, 1 }, "GNU", 7 },
+		.note = { { 4, 4, 18 }, "Xen", 0x200010 },
+	};
+
+	memset(e.text, 0x5a, sizeof(e.text));
+	e.ph[0] = (Elf64_Phdr){ .p_type = PT_LOAD,
+				.p_offset = offsetof(struct elf, text),
+				.p_paddr = 0x200000,
+				.p_vaddr = 0xffffffff80200000,
+				.p_filesz = sizeof(e.text),
+				.p_memsz = 0x10000 };
+	e.ph[1] = (Elf64_Phdr){ .p_type = PT_LOAD,
+				.p_offset = offsetof(struct elf, text) + 32,
+				.p_paddr = 0x300000,
+				.p_filesz = 32,
+				.p_memsz = 32 };
+	e.ph[2] = (Elf64_Phdr){ .p_type = PT_NOTE,
+				.p_offset = offsetof(struct elf, note),
+				.p_filesz = sizeof(e.note) + sizeof(e.other) };
+	return e;
+}
+
+static void save_elf(struct rig *r, const struct elf *e)
+{
+	save(r->kernel, e, sizeof(*e));
+}
+
+static void elf_is_entered_in_protected_mode(void **state)
+{
+	const uint64_t si = LAYOUT_START_INFO;
+	struct rig *r = *state;
+	struct elf e = elf();
+
+	save_elf(r, &e);
+	save(r->initrd, "0707", 4);
+	r->p.initrd = r->initrd;
+	load(r);
+	assert_int_equal(r->entry.mode, BOOT_PROTECTED_32);
+	assert_int_equal(r->entry.rip, 0x200010);
+	assert_int_equal(r->entry.rbx, si);
+	assert_int_equal(r->ram[0x200000 + 63], 0x5a);
+	assert_int_equal(r->ram[0x30001f], 0x5a);
+	assert_int_equal(r->ram[0x300020], 0);
+	assert_int_equal(get(r, si, 4), 0x336ec578);
+	assert_int_equal(get(r, si + 4, 4), 1);
+	assert_int_equal(get(r, si + 12, 4), 1);
+	assert_int_equal(get(r, get(r, si + 16, 8), 8), RAM - LAYOUT_PAGE);
+	assert_int_equal(get(r, get(r, si + 16, 8) + 8, 8), 4);
+	assert_string_equal((char *)r->ram + get(r, si + 24, 8), "quiet");
+	assert_int_equal(get(r, si + 32, 8), LAYOUT_ACPI);
+	assert_int_equal(get(r, si + 48, 4), 3);
+	assert_int_equal(get(r, get(r, si + 40, 8) + 24 + 16, 4), 2);
+}
+
+static void bss_is_cleared_when_memory_was_used(void **state)
+{
+	struct rig *r = *state;
+	struct elf e = elf();
+
+	save_elf(r, &e);
+	memset(r->ram + 0x200000, 0xee, 0x20000);
+	load(r);
+	assert_int_equal(r->ram[0x20ffff], 0xee);
+	r->p.used = true;
+	load(r);
+	assert_int_equal(r->ram[0x200040], 0);
+	assert_int_equal(r->ram[0x20ffff], 0);
+	assert_int_equal(r->ram[0x210000], 0xee);
+}
+
+/* Megabytes of zeros in a file need not be stored; they must be zeros in memory all the same. */
+static void holes_in_the_file_are_zeros(void **state)
+{
+	struct rig *r = *state;
+	struct elf e = elf();
+	const uint64_t at = sizeof(e), len = 3 * MIB;
+
+	e.ph[0].p_filesz = e.ph[0].p_memsz = at + len - e.ph[0].p_offset;
+	e.ph[1].p_type = PT_NULL;
+	save_elf(r, &e);
+	assert_int_equal(truncate(r->kernel, (off_t)(at + len)), 0);
+	load(r);
+	assert_int_equal(r->ram[0x200000 + 63], 0x5a);
+	assert_int_equal(get(r, 0x200000 + 64, 8), 0);
+	memset(r->ram + 0x200000, 0xee, 4 * MIB);
+	r->p.used = true;
+	load(r);
+	assert_int_equal(r->ram[0x200000 + 63], 0x5a);
+	assert_int_equal(get(r, 0x200000 + len / 2, 8), 0);
+	assert_int_equal(get(r, 0x200000 + len, 8), 0);
+	assert_int_equal(r->ram[0x200000 + e.ph[0].p_filesz], 0xee);
+}
+
+static void bad_elfs_are_refused(void **state)
+{
+	struct rig *r = *state;
+	const struct elf good = elf();
+	struct elf e;
+
+#define BAD(change, says)            \
+	do {                         \
+		e = good;            \
+		change;              \
+		save_elf(r, &e);     \
+		load_fails(r, says); \
+	} while (0)
+
+	BAD(e.eh.e_machine = EM_AARCH64, "is for aarch64; give one for x86-64");
+	BAD(e.eh.e_machine = EM_386, "is for i386");
+	BAD(e.eh.e_ident[EI_CLASS] = ELFCLASS32, "is for i386");
+	BAD(e.eh.e_machine = 0x9999, "is for ELF machine 39321");
+	BAD((e.eh.e_ident[EI_DATA] = ELFDATA2MSB, e.eh.e_machine = GUINT16_TO_BE(EM_S390)),
+	    "is for s390");
+	BAD(e.eh.e_type = ET_REL, "is an object file");
+	BAD(e.eh.e_phnum = 0, "no usable program headers");
+	BAD(e.eh.e_phnum = 0xffff, "no usable program headers");
+	BAD(e.eh.e_phentsize = 1, "no usable program headers");
+	BAD(e.eh.e_phoff = UINT64_MAX - 8, "its program headers lie outside");
+	BAD(e.ph[0].p_offset = UINT64_MAX - 8, "a segment lies outside");
+	BAD(e.ph[0].p_filesz = 0x8000, "a segment lies outside");
+	BAD(e.ph[0].p_memsz = 1, "a segment lies outside");
+	BAD(e.ph[0].p_paddr = 0x1000, "has a segment at 0x1000; it must be linked at 0x100000");
+	BAD(e.ph[0].p_memsz = UINT64_MAX, "has a segment at 0x200000");
+	BAD(e.ph[0].p_memsz = 100 * MIB, "--memory: 64 MiB are too little");
+	BAD(e.ph[0].p_paddr = 0xbfffff00, "wants to be loaded up to 0xc000ff00");
+	BAD(e.ph[2].p_offset = UINT64_MAX, "its notes lie outside");
+	BAD(e.ph[2].p_type = PT_NULL, "has no PVH entry; give a bzImage, or a vmlinux built with "
+				      "CONFIG_PVH");
+	BAD(e.note.name[0] = 'Y', "has no PVH entry");
+	BAD(e.note.nh.n_descsz = UINT32_MAX, "has no PVH entry");
+	BAD((e.note.nh.n_namesz = UINT32_MAX), "has no PVH entry");
+	BAD(e.note.entry = 0x8000, "its PVH entry lies outside");
+	BAD(e.note.entry = 0x80000000, "its PVH entry lies outside");
+#undef BAD
+}
+
+static void every_truncation_of_an_elf_is_refused(void **state)
+{
+	struct rig *r = *state;
+	struct elf e = elf();
+
+	for (size_t len = 1; len < sizeof(e); len += 3) {
+		save(r->kernel, &e, len);
+		load_fails(r, "--kernel: '");
+	}
+}
+
+/* ---- files that are no kernels ---- */
+
+static void strangers_are_called_by_name(void **state)
+{
+	static const struct {
+		unsigned at;
+		const char *magic, *says;
+	} cases[] = {
+		{ 0x38, "ARM\x64", "is a kernel for aarch64; give an x86-64 bzImage" },
+		{ 0x38, "RSC\x05", "is a kernel for riscv64" },
+		{ 0, "\x1f\x8b", "is compressed by gzip" },
+		{ 0, "MZ", "is an EFI program" },
+		{ 0, "#!/bin/sh", "is not a kernel" },
+	};
+	uint8_t file[4096];
+	struct rig *r = *state;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+		memset(file, 0, sizeof(file));
+		memcpy(file + cases[i].at, cases[i].magic, strlen(cases[i].magic));
+		save(r->kernel, file, sizeof(file));
+		load_fails(r, cases[i].says);
+	}
+}
+
+static void unusable_files_are_refused(void **state)
+{
+	struct rig *r = *state;
+
+	load_fails(r, "--kernel: '");
+	load_fails(r, "does not exist; give the path of a file");
+	save(r->kernel, "", 0);
+	load_fails(r, "is empty; give a bzImage or an ELF vmlinux");
+	save(r->kernel, "short", 5);
+	load_fails(r, "is too short to be a kernel");
+	r->p.kernel = r->dir;
+	load_fails(r, "is a directory; give a bzImage");
+	r->p.kernel = "/dev/null";
+	load_fails(r, "is not a regular file");
+	save_good_bzimage(r);
+	assert_int_equal(chmod(r->kernel, 0), 0);
+	r->p.kernel = r->kernel;
+	if (geteuid() != 0) /* root may read it all the same */
+		load_fails(r, "--kernel: cannot open '");
+}
+
+static void memory_that_is_missing_is_an_error(void **state)
+{
+	struct rig *r = *state;
+	struct elf e = elf();
+
+	r->mem.region[0].len = 2 * MIB; /* less than mem_size promises */
+	save_elf(r, &e);
+	load_fails(r, "--kernel: needs memory at 0x200000");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(bzimage_is_entered_in_long_mode),
+		TEST(zero_page_answers_the_header),
+		TEST(memory_map_leaves_the_holes_out),
+		TEST(first_4_gib_are_mapped_one_to_one),
+		TEST(initrd_goes_to_the_top),
+		TEST(bad_initrds_are_refused),
+		TEST(command_line_has_a_limit),
+		TEST(too_little_memory_says_how_much_is_needed),
+		TEST(bad_bzimages_are_refused),
+		TEST(every_truncation_of_a_bzimage_is_refused),
+		TEST(elf_is_entered_in_protected_mode),
+		TEST(bss_is_cleared_when_memory_was_used),
+		TEST(holes_in_the_file_are_zeros),
+		TEST(bad_elfs_are_refused),
+		TEST(every_truncation_of_an_elf_is_refused),
+		TEST(strangers_are_called_by_name),
+		TEST(unusable_files_are_refused),
+		TEST(memory_that_is_missing_is_an_error),
+	};
+
+	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,34 @@
+/*
+ * ACPI tables: how the guest learns what the machine has. Built once, before the guest starts,
+ * straight into its memory at LAYOUT_ACPI.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "virtqueue/gmem.h"
+
+/* A virtio-mmio device: its register window and its edge-triggered interrupt. Several may have the
+ * same one. */
+struct acpi_mmio {
+	uint32_t base, len;
+	uint32_t gsi;
+};
+
+struct acpi_params {
+	unsigned n_cpus; /* APIC ids 0 to n_cpus - 1 */
+	bool serial;
+	bool pci;           /* whether there is a PCI host bridge at all */
+	uint32_t pci_slots; /* bit i: slot i of bus 0 may use INTx */
+	uint64_t mem_size;  /* decides where the 64-bit PCI window is */
+	const struct acpi_mmio *mmio;
+	unsigned n_mmio;
+};
+
+/*
+ * Writes the tables and returns the address of the RSDP, the first of them. 0 with @err if they do
+ * not fit.
+ */
+uint64_t acpi_build(const struct acpi_params *p, const struct gmem *mem, GError **err);

@@ -1,0 +1,295 @@
+/*
+ * Kernel loader: what is common to both boot protocols.
+ *
+ * The file is not trusted: every offset in it is checked against the file and against RAM before
+ * it is used. Kernel and initrd go from the file into guest memory in one pread each (one per
+ * segment of an ELF file), and no page of guest memory is touched that need not be: boot time and
+ * memory are counted.
+ */
+#include "vmm/x86/boot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "devices/error.h"
+#include "vmm/x86/boot-int.h"
+#include "vmm/x86/layout.h"
+
+#define MIB ((uint64_t)1 << 20)
+
+const struct boot_msr boot_msrs[] = {
+	{ 0x1a0, 0x1 },   /* IA32_MISC_ENABLE: fast strings */
+	{ 0x2ff, 0xc06 }, /* IA32_MTRR_DEF_TYPE: on, fixed ranges on, write-back */
+};
+const unsigned boot_n_msrs = G_N_ELEMENTS(boot_msrs);
+
+static unsigned add_entry(struct boot_map_entry *map, unsigned n, struct boot_map_entry e)
+{
+	if (e.len == 0 || n == BOOT_MAP_MAX)
+		return n;
+	map[n] = e;
+	return n + 1;
+}
+
+unsigned boot_map(const struct boot_job *job, struct boot_map_entry map[BOOT_MAP_MAX])
+{
+	const struct boot_params *p = job->p;
+	const struct boot_map_entry fixed[] = {
+		{ 0, LAYOUT_LOW_RAM_END, BOOT_RAM },
+		{ LAYOUT_ACPI, LAYOUT_ACPI_LEN, BOOT_RESERVED },
+		{ LAYOUT_KERNEL, job->low_end - LAYOUT_KERNEL, BOOT_RAM },
+		{ LAYOUT_HIGH, layout_high_len(p->mem_size), BOOT_RAM },
+	};
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(fixed); i++)
+		n = add_entry(map, n, fixed[i]);
+	for (unsigned i = 0; i < p->n_reserved; i++)
+		n = add_entry(map, n,
+			      (struct boot_map_entry){ p->reserved[i].base, p->reserved[i].len,
+						       BOOT_RESERVED });
+	return n;
+}
+
+static const char *option_of(const struct boot_job *job, int fd)
+{
+	return fd == job->fd ? "--kernel" : "--initrd";
+}
+
+/*
+ * A kernel image has megabytes of zeros in it. Where the file has holes for them, fresh memory is
+ * right as it is and stays untouched. Returns where the next data starts, and how much there is.
+ */
+static struct boot_range next_data(const struct boot_job *job, int fd, struct boot_range rest)
+{
+	off_t data, hole;
+
+	if (job->p->used)
+		return rest;
+	data = lseek(fd, (off_t)rest.base, SEEK_DATA);
+	if (data < 0 && errno == ENXIO) /* nothing but a hole */
+		return (struct boot_range){ rest.base + rest.len, 0 };
+	if (data < 0 || (uint64_t)data < rest.base) /* holes are not to be had here */
+		return rest;
+	if ((uint64_t)data - rest.base >= rest.len)
+		return (struct boot_range){ rest.base + rest.len, 0 };
+	rest.len -= (uint64_t)data - rest.base;
+	rest.base = (uint64_t)data;
+	hole = lseek(fd, data, SEEK_HOLE);
+	if (hole > data)
+		rest.len = MIN(rest.len, (uint64_t)(hole - data));
+	return rest;
+}
+
+static bool read_data(const struct boot_job *job, int fd, struct boot_range from, uint64_t gpa,
+		      GError **err)
+{
+	while (from.len) {
+		uint64_t room = MIN(gmem_room(job->mem, gpa), from.len);
+		void *to = room ? gmem_at(job->mem, gpa, room) : NULL;
+		ssize_t got;
+
+		if (!to)
+			return ringside_usage(err,
+					      "%s: needs memory at %#lx, where the machine has "
+					      "none; give a larger --memory",
+					      option_of(job, fd), gpa);
+		got = pread(fd, to, room, (off_t)from.base);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return ringside_error_errno(err, errno, "%s: cannot read the file",
+						    option_of(job, fd));
+		if (got == 0)
+			return ringside_usage(err, "%s: the file ends early; give a complete one",
+					      option_of(job, fd));
+		from.base += (uint64_t)got;
+		from.len -= (uint64_t)got;
+		gpa += (uint64_t)got;
+	}
+	return true;
+}
+
+bool boot_read(const struct boot_job *job, int fd, const struct boot_range *from, uint64_t gpa,
+	       GError **err)
+{
+	const uint64_t end = from->base + from->len;
+	struct boot_range data = *from;
+
+	while (data.len) {
+		data = next_data(job, fd, data);
+		if (!read_data(job, fd, data, gpa + (data.base - from->base), err))
+			return false;
+		data.base += data.len;
+		data.len = end - data.base;
+	}
+	return true;
+}
+
+bool boot_need(const struct boot_job *job, uint64_t end, GError **err)
+{
+	uint64_t need = (end + MIB - 1) / MIB;
+
+	if (end <= job->low_end)
+		return true;
+	if (end > LAYOUT_HOLE)
+		return ringside_usage(
+			err,
+			"--kernel: '%s' wants to be loaded up to %#lx; a kernel must lie below %#x",
+			job->p->kernel, end, LAYOUT_HOLE);
+	return ringside_usage(err,
+			      "--memory: %lu MiB are too little for '%s'; it needs "
+			      "at least %luM",
+			      job->p->mem_size / MIB, job->p->kernel, need);
+}
+
+static bool open_file(const char *option, const char *path, int *ret_fd, uint64_t *ret_size,
+		      GError **err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	const char *wrong = NULL;
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT)
+		return ringside_usage(err, "%s: '%s' does not exist; give the path of a file",
+				      option, path);
+	if (fd < 0)
+		return ringside_error_errno(err, errno, "%s: cannot open '%s'", option, path);
+	if (fstat(fd, &st) < 0)
+		wrong = "cannot be examined";
+	else if (S_ISDIR(st.st_mode))
+		wrong = "is a directory";
+	else if (!S_ISREG(st.st_mode))
+		wrong = "is not a regular file";
+	else if (st.st_size == 0)
+		wrong = "is empty";
+	if (wrong) {
+		close(fd);
+		return ringside_usage(err, "%s: '%s' %s; give %s", option, path, wrong,
+				      strcmp(option, "--kernel") == 0
+					      ? "a bzImage or an ELF vmlinux"
+					      : "an initramfs image");
+	}
+	*ret_fd = fd;
+	*ret_size = (uint64_t)st.st_size;
+	return true;
+}
+
+/* The initrd cannot lie where it should. Says what would help: more memory, or nothing but less. */
+static bool initrd_too_large(const struct boot_job *job, uint64_t size, uint64_t limit,
+			     GError **err)
+{
+	uint64_t need = (job->kernel_end + size + MIB - 1) / MIB;
+
+	if (size > limit || need * MIB > limit)
+		return ringside_usage(err,
+				      "--initrd: '%s' has %lu MiB; this kernel takes "
+				      "at most %lu MiB",
+				      job->p->initrd, (size + MIB - 1) / MIB,
+				      (limit - MIN(limit, job->kernel_end)) / MIB);
+	return ringside_usage(err,
+			      "--initrd: '%s' has %lu MiB and does not fit beside the "
+			      "kernel in %lu MiB; give --memory at least %luM",
+			      job->p->initrd, (size + MIB - 1) / MIB, job->p->mem_size / MIB, need);
+}
+
+bool boot_load_initrd(struct boot_job *job, uint64_t limit, GError **err)
+{
+	uint64_t end = MIN(limit, job->low_end), at, size = 0;
+	int fd = -1;
+	bool ok;
+
+	if (!job->p->initrd)
+		return true;
+	if (!open_file("--initrd", job->p->initrd, &fd, &size, err))
+		return false;
+	at = size <= end ? (end - size) & ~(uint64_t)(LAYOUT_PAGE - 1) : 0;
+	if (at < job->kernel_end)
+		ok = initrd_too_large(job, size, MIN(limit, LAYOUT_HOLE), err);
+	else
+		ok = boot_read(job, fd, &(struct boot_range){ 0, size }, at, err);
+	close(fd);
+	job->initrd = at;
+	job->initrd_len = size;
+	return ok;
+}
+
+bool boot_load_cmdline(const struct boot_job *job, uint64_t max, GError **err)
+{
+	const char *cmdline = job->p->cmdline ? job->p->cmdline : "";
+	size_t len = strlen(cmdline);
+
+	max = MIN(max, LAYOUT_CMDLINE_MAX - 1);
+	if (len > max)
+		return ringside_usage(err,
+				      "--append: the command line has %zu bytes; '%s' takes "
+				      "at most %lu",
+				      len, job->p->kernel, max);
+	if (!gmem_write(job->mem, LAYOUT_CMDLINE, cmdline, len + 1))
+		return boot_need(job, LAYOUT_KERNEL + MIB, err);
+	return true;
+}
+
+/* Files that are kernels, but not for us; a user who mixed them up wants to hear which. */
+static const struct {
+	unsigned at, len;
+	const char *magic, *is;
+} strangers[] = {
+	{ 0x38, 4, "ARM\x64", "a kernel for aarch64" },
+	{ 0x38, 4, "RSC\x05", "a kernel for riscv64" },
+	{ 0x24, 4, "\x18\x28\x6f\x01", "a kernel for arm" },
+	{ 0, 2, "\x1f\x8b", "compressed by gzip" },
+	{ 0, 5, "\xfd\x37zXZ", "compressed by xz" },
+	{ 0, 4, "\x28\xb5\x2f\xfd", "compressed by zstd" },
+	{ 0, 2, "MZ", "an EFI program without a Linux setup header" },
+};
+
+static bool unknown_kernel(const struct boot_job *job, GError **err)
+{
+	const char *is = job->head_len < 0x300 ? "too short to be a kernel" : "not a kernel";
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(strangers); i++) {
+		if (strangers[i].at + strangers[i].len > job->head_len)
+			continue;
+		if (memcmp(job->head + strangers[i].at, strangers[i].magic, strangers[i].len) != 0)
+			continue;
+		is = strangers[i].is;
+		break;
+	}
+	return ringside_usage(err, "--kernel: '%s' is %s; give an x86-64 bzImage or an ELF vmlinux",
+			      job->p->kernel, is);
+}
+
+static bool load_kernel(struct boot_job *job, struct boot_entry *ret_entry, GError **err)
+{
+	ssize_t got = pread(job->fd, job->head, sizeof(job->head), 0);
+
+	if (got < 0)
+		return ringside_error_errno(err, errno, "--kernel: cannot read '%s'",
+					    job->p->kernel);
+	job->head_len = (size_t)got;
+	if (boot_is_bzimage(job))
+		return boot_load_bzimage(job, ret_entry, err);
+	if (boot_is_elf(job))
+		return boot_load_elf(job, ret_entry, err);
+	return unknown_kernel(job, err);
+}
+
+bool boot_load(const struct boot_params *p, const struct gmem *mem, struct boot_entry *ret_entry,
+	       GError **err)
+{
+	struct boot_job job = { .p = p, .mem = mem, .low_end = layout_low_len(p->mem_size) };
+	struct boot_entry entry = { 0 };
+	bool ok;
+
+	if (!open_file("--kernel", p->kernel, &job.fd, &job.file_size, err))
+		return false;
+	ok = boot_need(&job, LAYOUT_KERNEL + MIB, err) && load_kernel(&job, &entry, err);
+	close(job.fd);
+	if (ok)
+		*ret_entry = entry;
+	return ok;
+}

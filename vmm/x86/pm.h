@@ -1,0 +1,42 @@
+/*
+ * Power management registers: four I/O ports at LAYOUT_PM_PORT, as the ACPI tables describe them
+ * (the hardware-reduced model: ACPI 6.3, 4.8.3.7 Sleep Control and Status, 4.8.3.6 Reset).
+ *
+ * The guest's driver for our event device reads PM_EVENT to learn what happened; reading takes the
+ * events back and lets the interrupt line go.
+ *
+ * Every function may be called from any thread. The callbacks are called without a lock held,
+ * except irq, which must not call back.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Offsets from LAYOUT_PM_PORT, one byte each. */
+enum { PM_SLEEP_CONTROL, PM_SLEEP_STATUS, PM_RESET, PM_EVENT, PM_REGS };
+
+#define PM_SLEEP_TYPE_OFF 5  /* the type that \_S5 names */
+#define PM_RESET_VALUE    1  /* written to PM_RESET */
+#define PM_EVENT_BUTTON   1u /* in PM_EVENT: the power button was pressed */
+
+struct pm_ops {
+	void (*power_off)(void *opaque);       /* in the thread that wrote the register */
+	void (*reset)(void *opaque);           /* likewise */
+	void (*irq)(void *opaque, bool level); /* LAYOUT_GSI_SCI, level-triggered, active-high */
+};
+
+struct pm;
+
+/* @ops and @opaque must outlive it. */
+struct pm *pm_new(const struct pm_ops *ops, void *opaque);
+void pm_free(struct pm *pm); /* takes NULL */
+
+/* The machine starts again: no event is pending. */
+void pm_reset(struct pm *pm);
+
+uint8_t pm_io_read(struct pm *pm, unsigned reg);
+void pm_io_write(struct pm *pm, unsigned reg, uint8_t value);
+
+/* Presses the power button. */
+void pm_power_button(struct pm *pm);
