@@ -73,3 +73,9 @@ bool vq_wrote(struct vq_chain *c, size_t len);
  * of one byte. False, and nothing changed, if they do not or there are fewer.
  */
 bool vq_take_last(struct vq_cursor *cur, size_t len, struct iovec *ret_last);
+
+/*
+ * Writes a trailer that vq_take_last(&c->wr) set aside; @src has last->iov_len bytes. Counts it as
+ * written if all before it was (the cursor is at its end): used lengths have no holes.
+ */
+void vq_put_last(struct vq_chain *c, const struct iovec *last, const void *src);

@@ -45,25 +45,41 @@ struct drv_split {
 	struct vring_desc *desc;
 	struct vring_avail *avail;
 	struct vring_used *used;
+	le16 *used_event;  /* behind avail->ring: ours */
+	le16 *avail_event; /* behind used->ring: the device's */
 	uint16_t free_head, avail_idx, last_used, published;
 };
 
 struct drv_packed {
 	struct vring_packed_desc *desc;
 	struct vring_packed_event *driver, *device;
-	uint16_t next_avail, next_used, published;
-	bool avail_wrap, used_wrap;
+	uint16_t next_avail, next_used, published; /* places: see VRING_POS_WRAP */
+	uint16_t first_flags; /* of the descriptor at published: goes out last */
+	uint16_t free_id;
 };
+
+struct drv_layout; /* drv-impl.h */
 
 struct drv_vq {
 	struct drv_config cfg;
+	const struct drv_layout *layout;
 	uint64_t desc, driver, device; /* guest addresses for the transport's registers */
+	uint64_t tables;               /* guest address of the indirect tables */
 	uint16_t n_free;               /* ring slots not in use */
+	const char *broken;            /* NULL, or the rule that the device broke */
 	struct drv_split split;
 	struct drv_packed packed;
+
+	/* in_order: a used element that stands for all chains up to its own. */
+	bool batch;
+	uint16_t batch_id, oldest;
+	uint32_t batch_len;
+
 	struct drv_slot {
 		void *cookie;
-		uint16_t n, next;
+		uint32_t writable; /* bytes */
+		uint16_t n;        /* ring slots */
+		uint16_t next;     /* in its chain, or in the free list */
 		bool busy;
 	} slot[DRV_QUEUE_MAX]; /* by head (split) or buffer id (packed) */
 };
@@ -71,7 +87,8 @@ struct drv_vq {
 /* Bytes of memory a ring of this configuration needs, its indirect tables included. */
 size_t drv_bytes(const struct drv_config *cfg);
 
-/* Lays the ring out and zeroes it. False if cfg is impossible (size, memory too small). */
+/* Lays the ring out and zeroes it; also to begin anew, with &vq->cfg. False if cfg is impossible
+ * (size, alignment, memory too small). */
 bool drv_vq_init(struct drv_vq *vq, const struct drv_config *cfg);
 
 /*
@@ -88,7 +105,8 @@ bool drv_publish(struct drv_vq *vq);
 /* 16-31: next_off and next_wrap for VIRTIO_F_NOTIFICATION_DATA, to be or-ed with the queue index. */
 uint32_t drv_notification_data(const struct drv_vq *vq);
 
-/* Takes one used chain back; false if there is none. */
+/* Takes one used chain back; false if there is none, or if the device made no sense (vq->broken says
+ * how). With in_order, the length of a chain that was skipped is all that was writable of it. */
 bool drv_used(struct drv_vq *vq, void **ret_cookie, uint32_t *ret_len);
 
 /* Interrupts off (a hint) and on again; drv_rearm() is false if there is something already. */

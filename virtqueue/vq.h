@@ -50,6 +50,7 @@ enum vq_fault {
 	VQ_FAULT_INDIRECT_LEN,     /* table length 0, no multiple of 16, or too many entries */
 	VQ_FAULT_INDIRECT_ADDRESS, /* the table is not in memory */
 	VQ_FAULT_INDIRECT_NESTED,  /* INDIRECT inside a table */
+	VQ_FAULT_PARTIAL,          /* packed: a list made available before all of it was */
 	VQ_FAULT_EVENT,            /* packed: reserved event flags */
 	N_VQ_FAULTS,
 };
@@ -122,10 +123,6 @@ struct vq_stats *vq_stats(struct vq *vq);    /* survive vq_stop() */
  */
 int vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max);
 
-/* True if vq_pop() finds nothing because all the pool's chains are lent out: the next vq_push() makes
- * room, and there will be no kick for what already waits. */
-bool vq_exhausted(const struct vq *vq);
-
 /* Gives the last popped chain(s) back to the ring unused, last popped first: the next vq_pop()
  * returns them anew. Only for chains of which nothing has been consumed or pushed since. vq_rearm()
  * does not count them as news: it asks for a kick at the first chain after them. */
@@ -144,7 +141,7 @@ void vq_quiet(struct vq *vq);
  * again instead. */
 bool vq_rearm(struct vq *vq);
 
-/* True if a vq_pop() would find something (or a new fault). Not while vq_starved(). */
+/* True if a vq_pop() would find something (or a new fault). Not while vq_exhausted(). */
 bool vq_pending(const struct vq *vq);
 
 /*
@@ -154,4 +151,4 @@ bool vq_pending(const struct vq *vq);
  * vq_rearm() is content: whoever pushes a chain later must look whether vq_pending(), which becomes
  * true with the room the push gave back.
  */
-bool vq_starved(const struct vq *vq);
+bool vq_exhausted(const struct vq *vq);

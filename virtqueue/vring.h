@@ -78,6 +78,8 @@ struct vring_packed_event {
 	le16 flags;
 };
 
+#define VRING_EVENT_ALIGN 4u
+
 #define VRING_EVENT_ENABLE  0u
 #define VRING_EVENT_DISABLE 1u
 #define VRING_EVENT_DESC    2u
@@ -90,6 +92,61 @@ struct vring_packed_event {
 static inline int vring_need_event(uint16_t event, uint16_t new_idx, uint16_t old)
 {
 	return (uint16_t)(new_idx - event - 1) < (uint16_t)(new_idx - old);
+}
+
+/*
+ * A place in a packed ring: descriptor offset in bits 0-14, ring wrap counter in bit 15 (2.8.1), as
+ * event suppression and notification data have it too.
+ */
+#define VRING_POS_WRAP (1u << 15)
+
+static inline unsigned vring_pos_off(uint16_t pos)
+{
+	return pos & (VRING_POS_WRAP - 1);
+}
+
+/* @n descriptors further round a ring of @size, at most once. */
+static inline uint16_t vring_pos_advance(uint16_t pos, unsigned n, unsigned size)
+{
+	unsigned off = vring_pos_off(pos) + n, wrap = pos & VRING_POS_WRAP;
+
+	if (off >= size) {
+		off -= size;
+		wrap ^= VRING_POS_WRAP;
+	}
+	return off | wrap;
+}
+
+static inline uint16_t vring_pos_retreat(uint16_t pos, unsigned n, unsigned size)
+{
+	return vring_pos_advance(pos, size - n, size) ^ VRING_POS_WRAP;
+}
+
+/* The flags of a descriptor that is available, or used, at a place. */
+static inline unsigned vring_pos_avail_flags(uint16_t pos)
+{
+	return pos & VRING_POS_WRAP ? VRING_DESC_F_AVAIL : VRING_DESC_F_USED;
+}
+
+static inline unsigned vring_pos_used_flags(uint16_t pos)
+{
+	return pos & VRING_POS_WRAP ? VRING_DESC_F_AVAIL | VRING_DESC_F_USED : 0;
+}
+
+/*
+ * The event test of packed rings (2.8.10): true if @event lies among the descriptors from @old up
+ * to, not including, @now. An event of the other lap than @now's is one ring size behind.
+ */
+static inline int vring_pos_need_event(uint16_t event, uint16_t now, uint16_t old, unsigned size)
+{
+	uint16_t to = vring_pos_off(now), from = vring_pos_off(old);
+	uint16_t at = vring_pos_off(event);
+
+	if ((now ^ old) & VRING_POS_WRAP)
+		from -= size;
+	if ((now ^ event) & VRING_POS_WRAP)
+		at -= size;
+	return vring_need_event(at, to, from);
 }
 
 /*

@@ -1,0 +1,74 @@
+/*
+ * The rarer parts of making a chain: see build.h.
+ */
+#include "virtqueue/build.h"
+
+#include <string.h>
+
+#define ENTRY 16u /* bytes of a descriptor, in either layout */
+
+/* Moves the iovecs from the slot to an area of the pool's, where a chain has all the room it may
+ * have. */
+static enum vq_fault grow(struct vq_slot *s)
+{
+	s->area = vq_area_get(&s->c.vq->pool);
+	if (!s->area)
+		return VQ_NO_ROOM;
+	s->c.rd.iov = memcpy(s->area, s->iov, sizeof(s->iov));
+	return VQ_OK;
+}
+
+/* Makes room for one more iovec. */
+static enum vq_fault reserve(struct vq_slot *s)
+{
+	unsigned n = s->c.rd.n + s->c.wr.n;
+
+	if (n < VQ_CHAIN_SHORT || (s->area && n < s->c.vq->pool.area_iovs))
+		return VQ_OK;
+	return s->area ? VQ_FAULT_PIECES : grow(s);
+}
+
+enum vq_fault vq_build_pieces(struct vq_slot *s, uint64_t gpa, uint64_t len, struct vq_cursor *cur)
+{
+	const struct gmem *mem = s->c.vq->mem;
+
+	while (len) {
+		uint64_t n = gmem_room(mem, gpa);
+		enum vq_fault fault = n ? reserve(s) : VQ_FAULT_ADDRESS;
+
+		if (fault)
+			return fault;
+		if (n > len)
+			n = len;
+		s->c.rd.iov[s->c.rd.n + s->c.wr.n] = (struct iovec){
+			.iov_base = gmem_at(mem, gpa, n),
+			.iov_len = n,
+		};
+		cur->n++;
+		gpa += n;
+		len -= n;
+	}
+	return VQ_OK;
+}
+
+enum vq_fault vq_build_table(const struct vq *vq, le64 addr, le32 len, le16 flags, unsigned *ret_n)
+{
+	uint32_t bytes = le32_cpu(len);
+
+	if (!vq->indirect)
+		return VQ_FAULT_INDIRECT;
+	if (le16_cpu(flags) & VRING_DESC_F_NEXT)
+		return VQ_FAULT_INDIRECT_NEXT;
+	if (bytes == 0 || bytes % ENTRY != 0 || bytes / ENTRY > vq->max_bufs)
+		return VQ_FAULT_INDIRECT_LEN;
+	if (!gmem_has(vq->mem, le64_cpu(addr), bytes))
+		return VQ_FAULT_INDIRECT_ADDRESS;
+	*ret_n = bytes / ENTRY;
+	return VQ_OK;
+}
+
+void vq_table_entry(const struct vq *vq, le64 addr, unsigned i, void *ret_desc)
+{
+	/* vq_build_table() saw that all of the table is memory. */
+	(void)gmem_read(vq->mem, le64_cpu(addr) + (uint64_t)ENTRY * i, ret_desc, ENTRY);
+}

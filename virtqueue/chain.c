@@ -1,0 +1,159 @@
+/*
+ * Moving bytes between a device and a chain.
+ *
+ * After a copy out of the chain the compiler may not look at the guest's bytes again:
+ * what the device judges is the copy.
+ */
+#include "virtqueue/chain.h"
+
+#include <string.h>
+
+#include "virtqueue/vq-impl.h"
+
+static void step(struct vq_cursor *cur, size_t n)
+{
+	cur->left -= n;
+	cur->iov->iov_base = (uint8_t *)cur->iov->iov_base + n;
+	cur->iov->iov_len -= n;
+	if (cur->iov->iov_len == 0) {
+		cur->iov++;
+		cur->n--;
+	}
+}
+
+static size_t here(const struct vq_cursor *cur, size_t len)
+{
+	return cur->iov->iov_len < len ? cur->iov->iov_len : len;
+}
+
+/* Steps over @len bytes; there are as many. */
+static void advance(struct vq_cursor *cur, size_t len)
+{
+	while (len) {
+		size_t n = here(cur, len);
+
+		step(cur, n);
+		len -= n;
+	}
+}
+
+/* Copies @len bytes; there are as many. */
+static void pull(struct vq_cursor *cur, uint8_t *to, size_t len)
+{
+	while (len) {
+		size_t n = here(cur, len);
+
+		memcpy(to, cur->iov->iov_base, n);
+		step(cur, n);
+		to += n;
+		len -= n;
+	}
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static void put(struct vq_cursor *cur, const uint8_t *from, size_t len)
+{
+	while (len) {
+		size_t n = here(cur, len);
+
+		memcpy(cur->iov->iov_base, from, n);
+		step(cur, n);
+		from += n;
+		len -= n;
+	}
+}
+
+void *vq_chain_request(struct vq_chain *c)
+{
+	return vq_slot_of(c) + 1;
+}
+
+bool vq_pull(struct vq_chain *c, void *dst, size_t len)
+{
+	if (c->rd.left < len)
+		return false;
+	pull(&c->rd, dst, len);
+	return true;
+}
+
+size_t vq_pull_some(struct vq_chain *c, void *dst, size_t len)
+{
+	if (len > c->rd.left)
+		len = c->rd.left;
+	pull(&c->rd, dst, len);
+	return len;
+}
+
+bool vq_skip(struct vq_chain *c, size_t len)
+{
+	if (c->rd.left < len)
+		return false;
+	advance(&c->rd, len);
+	return true;
+}
+
+bool vq_put(struct vq_chain *c, const void *src, size_t len)
+{
+	if (c->wr.left < len)
+		return false;
+	put(&c->wr, src, len);
+	c->written += len;
+	return true;
+}
+
+size_t vq_put_some(struct vq_chain *c, const void *src, size_t len)
+{
+	if (len > c->wr.left)
+		len = c->wr.left;
+	put(&c->wr, src, len);
+	c->written += len;
+	return len;
+}
+
+bool vq_put_zeroes(struct vq_chain *c, size_t len)
+{
+	if (c->wr.left < len)
+		return false;
+	c->written += len;
+	while (len) {
+		size_t n = here(&c->wr, len);
+
+		memset(c->wr.iov->iov_base, 0, n);
+		step(&c->wr, n);
+		len -= n;
+	}
+	return true;
+}
+
+bool vq_wrote(struct vq_chain *c, size_t len)
+{
+	if (c->wr.left < len)
+		return false;
+	advance(&c->wr, len);
+	c->written += len;
+	return true;
+}
+
+bool vq_take_last(struct vq_cursor *cur, size_t len, struct iovec *ret_last)
+{
+	struct iovec *last = cur->n ? &cur->iov[cur->n - 1] : NULL;
+
+	if (!last || last->iov_len < len)
+		return false;
+	last->iov_len -= len;
+	cur->left -= len;
+	*ret_last = (struct iovec){
+		.iov_base = (uint8_t *)last->iov_base + last->iov_len,
+		.iov_len = len,
+	};
+	if (last->iov_len == 0)
+		cur->n--;
+	return true;
+}
+
+void vq_put_last(struct vq_chain *c, const struct iovec *last, const void *src)
+{
+	memcpy(last->iov_base, src, last->iov_len);
+	if (c->wr.left == 0)
+		c->written += last->iov_len;
+}

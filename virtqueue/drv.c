@@ -1,0 +1,170 @@
+/*
+ * The driver's twin: what does not depend on the layout.
+ *
+ * Memory holds the ring's three parts, then an indirect table for each slot. Our own notes (which
+ * slots are free, what belongs to which head) are never kept there: the device, or a test that
+ * writes nonsense into the ring, cannot confuse us.
+ */
+#include "virtqueue/drv.h"
+
+#include "virtqueue/drv-impl.h"
+
+static uint64_t align_up(uint64_t n, uint64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+static const struct drv_layout *layout_of(const struct drv_config *cfg)
+{
+	return cfg->packed ? &drv_packed_layout : &drv_split_layout;
+}
+
+/* Offsets of the three parts and, fourth, of the tables. Returns the end. */
+static uint64_t place(const struct drv_config *cfg, uint64_t at[4])
+{
+	uint64_t bytes[3], end = 0;
+
+	layout_of(cfg)->parts(cfg->size, bytes);
+	for (unsigned i = 0; i < 3; i++) {
+		at[i] = end;
+		end = align_up(end + bytes[i], DRV_PART_ALIGN);
+	}
+	at[3] = end;
+	if (cfg->indirect)
+		end += sizeof(struct vring_desc) * cfg->table_max * cfg->size;
+	return end;
+}
+
+size_t drv_bytes(const struct drv_config *cfg)
+{
+	uint64_t at[4];
+
+	return place(cfg, at);
+}
+
+static bool possible(const struct drv_config *cfg)
+{
+	if (cfg->size == 0 || cfg->size > DRV_QUEUE_MAX)
+		return false;
+	if (!cfg->packed && cfg->size & (cfg->size - 1))
+		return false;
+	return cfg->gpa % VRING_DESC_ALIGN == 0 && (uintptr_t)cfg->base % VRING_DESC_ALIGN == 0;
+}
+
+bool drv_vq_init(struct drv_vq *vq, const struct drv_config *config)
+{
+	struct drv_config cfg = *config; /* which may be vq's own of before */
+	uint64_t at[4];
+	void *parts[3];
+
+	if (!possible(&cfg) || place(&cfg, at) > cfg.len)
+		return false;
+	__builtin_memset(vq, 0, sizeof(*vq));
+	__builtin_memset(cfg.base, 0, drv_bytes(&cfg));
+	vq->cfg = cfg;
+	vq->layout = layout_of(&cfg);
+	vq->desc = cfg.gpa + at[0];
+	vq->driver = cfg.gpa + at[1];
+	vq->device = cfg.gpa + at[2];
+	vq->tables = cfg.gpa + at[3];
+	vq->n_free = cfg.size;
+	for (unsigned i = 0; i < cfg.size; i++)
+		vq->slot[i].next = i + 1u < cfg.size ? i + 1 : 0;
+	for (unsigned i = 0; i < 3; i++)
+		parts[i] = (uint8_t *)cfg.base + at[i];
+	vq->layout->init(vq, parts);
+	return true;
+}
+
+uint64_t drv_table_gpa(const struct drv_vq *vq, uint16_t id)
+{
+	return vq->tables + (uint64_t)sizeof(struct vring_desc) * vq->cfg.table_max * id;
+}
+
+void *drv_table(const struct drv_vq *vq, uint16_t id)
+{
+	return (uint8_t *)vq->cfg.base + (drv_table_gpa(vq, id) - vq->cfg.gpa);
+}
+
+int drv_add(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr,
+	    void *cookie)
+{
+	uint64_t writable = 0;
+	int id;
+
+	if (n_rd + n_wr == 0 || vq->broken)
+		return -1;
+	for (unsigned i = n_rd; i < n_rd + n_wr; i++)
+		writable += bufs[i].len;
+	id = vq->layout->add(vq, bufs, n_rd, n_wr);
+	if (id < 0)
+		return -1;
+	vq->n_free -= vq->slot[id].n;
+	vq->slot[id].cookie = cookie;
+	vq->slot[id].writable = writable > UINT32_MAX ? UINT32_MAX : writable;
+	vq->slot[id].busy = true;
+	return id;
+}
+
+bool drv_publish(struct drv_vq *vq)
+{
+	return vq->layout->publish(vq);
+}
+
+uint32_t drv_notification_data(const struct drv_vq *vq)
+{
+	return vq->layout->notification_data(vq);
+}
+
+/* Is this a chain of ours, and not more written than there was room? */
+static bool sane(struct drv_vq *vq, uint16_t id, uint32_t len)
+{
+	if (id >= vq->cfg.size || !vq->slot[id].busy)
+		vq->broken = "used element names no chain in flight";
+	else if (len > vq->slot[id].writable)
+		vq->broken = "used length is more than was writable";
+	return !vq->broken;
+}
+
+static void take(struct drv_vq *vq, uint16_t id, void **ret_cookie)
+{
+	struct drv_slot *s = &vq->slot[id];
+
+	*ret_cookie = s->cookie;
+	s->busy = false;
+	vq->n_free += s->n;
+	vq->layout->release(vq, id);
+}
+
+bool drv_used(struct drv_vq *vq, void **ret_cookie, uint32_t *ret_len)
+{
+	uint16_t id = vq->batch_id;
+	uint32_t len = vq->batch_len;
+
+	if (vq->broken)
+		return false;
+	if (!vq->batch && (!vq->layout->peek(vq, &id, &len) || !sane(vq, id, len)))
+		return false;
+	if (vq->cfg.in_order) {
+		vq->batch_id = id;
+		vq->batch_len = len;
+		vq->batch = id != vq->oldest;
+		id = vq->oldest;
+		if (vq->batch)
+			len = vq->slot[id].writable;
+		vq->oldest = (id + vq->slot[id].n) % vq->cfg.size;
+	}
+	*ret_len = len;
+	take(vq, id, ret_cookie);
+	return true;
+}
+
+void drv_quiet(struct drv_vq *vq)
+{
+	vq->layout->quiet(vq);
+}
+
+bool drv_rearm(struct drv_vq *vq)
+{
+	return vq->layout->rearm(vq) && !vq->batch;
+}

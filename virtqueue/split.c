@@ -1,0 +1,232 @@
+/*
+ * Split ring, device's side (VIRTIO 1.4, 2.7).
+ *
+ * The driver owns the descriptor table and the available ring, we own the used ring. Barriers, each
+ * with its partner in a driver (ours is drv-split.c):
+ *
+ *   A  acquire of avail->idx: what it counts, ring entries and descriptors, is there.
+ *      Partner: the driver's release of avail->idx (its A).
+ *   B  release of used->idx: used elements, and the data in the buffers, are there before it.
+ *      Partner: the driver's acquire of used->idx (its B).
+ *   C  full barrier between our used->idx and our look at whether the driver wants an interrupt.
+ *      Partner: the driver's full barrier between asking for one and its last look at used->idx
+ *      (its D). One of the two sees the other.
+ *   D  full barrier between asking for kicks and our last look at avail->idx.
+ *      Partner: the driver's full barrier between its avail->idx and its look at whether we want a
+ *      kick (its C).
+ */
+#include "virtqueue/build.h"
+
+static uint16_t load16(const le16 *at)
+{
+	return le16_cpu(__atomic_load_n(at, __ATOMIC_RELAXED));
+}
+
+static void store16(le16 *at, uint16_t v)
+{
+	__atomic_store_n(at, cpu_le16(v), __ATOMIC_RELAXED);
+}
+
+/* Where kicks are wanted from: past all that was popped once. */
+static uint16_t news(const struct vq *vq)
+{
+	return vq->pos.next_avail + vq->returned;
+}
+
+static void ask_for_kicks(struct vq *vq)
+{
+	if (vq->event_idx)
+		store16(vq->split.avail_event, news(vq));
+	else
+		store16(&vq->split.used->flags, 0);
+	vq->quiet = false;
+}
+
+static enum vq_fault split_start(struct vq *vq, const struct vq_config *cfg)
+{
+	struct vq_split *s = &vq->split;
+	unsigned size = cfg->size;
+
+	if (size & (size - 1))
+		return VQ_FAULT_SIZE;
+	if (cfg->desc % VRING_DESC_ALIGN || cfg->driver % VRING_AVAIL_ALIGN ||
+	    cfg->device % VRING_USED_ALIGN)
+		return VQ_FAULT_RING_ALIGN;
+	s->desc = gmem_at(vq->mem, cfg->desc, vring_desc_bytes(size));
+	s->avail = gmem_at(vq->mem, cfg->driver, vring_avail_bytes(size));
+	s->used = gmem_at(vq->mem, cfg->device, vring_used_bytes(size));
+	if (!s->desc || !s->avail || !s->used)
+		return VQ_FAULT_RING_ADDRESS;
+	s->used_event = &s->avail->ring[size];
+	s->avail_event = (le16 *)&s->used->ring[size];
+	s->avail_seen = vq->pos.next_avail;
+	vq->mask = size - 1;
+	ask_for_kicks(vq);
+	return VQ_OK;
+}
+
+/* The rest of a chain lies in the table that @table tells of. */
+static enum vq_fault walk_table(struct vq_slot *s, const struct vring_desc *table)
+{
+	enum vq_fault fault;
+	unsigned n, i = 0;
+
+	fault = vq_build_table(s->c.vq, table->addr, table->len, table->flags, &n);
+	for (unsigned left = n; !fault; left--) {
+		struct vring_desc d;
+		uint16_t flags;
+
+		if (left == 0)
+			return VQ_FAULT_LOOP;
+		vq_table_entry(s->c.vq, table->addr, i, &d);
+		flags = le16_cpu(d.flags);
+		if (flags & VRING_DESC_F_INDIRECT)
+			return VQ_FAULT_INDIRECT_NESTED;
+		fault = vq_build_add(s, le64_cpu(d.addr), le32_cpu(d.len),
+				     flags & VRING_DESC_F_WRITE);
+		if (fault || !(flags & VRING_DESC_F_NEXT))
+			return fault;
+		i = le16_cpu(d.next);
+		if (i >= n)
+			return VQ_FAULT_NEXT;
+	}
+	return fault;
+}
+
+/* DEV-SPLIT-INDIRECT-02: a table may come at the end of direct descriptors. */
+static enum vq_fault walk(struct vq_slot *s, unsigned i)
+{
+	const struct vq *vq = s->c.vq;
+
+	for (unsigned left = vq->size; left; left--) {
+		struct vring_desc d;
+		enum vq_fault fault;
+		uint16_t flags;
+
+		vq_desc_load(&vq->split.desc[i], &d);
+		flags = le16_cpu(d.flags);
+		if (flags & VRING_DESC_F_INDIRECT)
+			return walk_table(s, &d);
+		fault = vq_build_add(s, le64_cpu(d.addr), le32_cpu(d.len),
+				     flags & VRING_DESC_F_WRITE);
+		if (fault || !(flags & VRING_DESC_F_NEXT))
+			return fault;
+		i = le16_cpu(d.next);
+		if (i >= vq->size)
+			return VQ_FAULT_NEXT;
+	}
+	return VQ_FAULT_LOOP;
+}
+
+static enum vq_fault take(struct vq *vq, uint16_t head, struct vq_chain **ret_c)
+{
+	struct vq_slot *s;
+	enum vq_fault fault;
+
+	if (head >= vq->size)
+		return VQ_FAULT_HEAD;
+	if (vq->pool.in_flight[head])
+		return VQ_FAULT_HEAD_IN_FLIGHT;
+	s = vq_build_begin(vq);
+	fault = walk(s, head);
+	if (fault) {
+		vq_slot_put(&vq->pool, s);
+		return fault;
+	}
+	vq->pool.in_flight[head] = 1;
+	*ret_c = vq_build_end(s, head, 1);
+	return VQ_OK;
+}
+
+/* How many chains wait; more than the ring holds if the driver jumped. */
+static unsigned look(struct vq *vq)
+{
+	/* [A] */
+	vq->split.avail_seen = le16_cpu(__atomic_load_n(&vq->split.avail->idx, __ATOMIC_ACQUIRE));
+	return (uint16_t)(vq->split.avail_seen - vq->pos.next_avail);
+}
+
+static int split_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
+{
+	unsigned n = (uint16_t)(vq->split.avail_seen - vq->pos.next_avail);
+	unsigned got;
+
+	if (n == 0)
+		n = look(vq);
+	if (n > vq->size)
+		return vq_fail(vq, VQ_FAULT_AVAIL_JUMP, vq->pos.next_avail);
+	if (n > max)
+		n = max;
+	for (got = 0; got < n; got++) {
+		uint16_t head = load16(&vq->split.avail->ring[vq->pos.next_avail & vq->mask]);
+		enum vq_fault fault = take(vq, head, &chains[got]);
+
+		if (fault == VQ_NO_ROOM)
+			vq->exhausted = true;
+		else if (fault && got == 0)
+			return vq_fail(vq, fault, head);
+		if (fault)
+			break; /* the good ones first; the bad one is seen again */
+		vq->pos.next_avail++;
+	}
+	return got;
+}
+
+static void split_unpop(struct vq *vq, const struct vq_chain *c)
+{
+	vq->pool.in_flight[c->id] = 0;
+	vq->pos.next_avail--;
+}
+
+static void split_push(struct vq *vq, struct vq_used used)
+{
+	vq->split.used->ring[vq->pos.next_used & vq->mask] = (struct vring_used_elem){
+		.id = cpu_le32(used.id),
+		.len = cpu_le32(used.len),
+	};
+	vq->pos.next_used += used.slots;
+}
+
+static bool split_publish(struct vq *vq, uint16_t old)
+{
+	uint16_t now = vq->pos.next_used;
+
+	/* [B] */
+	__atomic_store_n(&vq->split.used->idx, cpu_le16(now), __ATOMIC_RELEASE);
+	vring_full_barrier(); /* [C] */
+	if (vq->event_idx)
+		return vring_need_event(load16(vq->split.used_event), now, old);
+	return !(load16(&vq->split.avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
+}
+
+/* With the event index there is nothing to write (DEV-SPLIT-AVAILSUPP-03): the event that was last
+ * asked for is behind the driver's index, or soon will be. */
+static void split_quiet(struct vq *vq)
+{
+	if (!vq->event_idx && !vq->quiet)
+		store16(&vq->split.used->flags, VRING_USED_F_NO_NOTIFY);
+	vq->quiet = true;
+}
+
+static bool split_rearm(struct vq *vq)
+{
+	ask_for_kicks(vq);
+	vring_full_barrier(); /* [D] */
+	return load16(&vq->split.avail->idx) == news(vq);
+}
+
+static bool split_pending(const struct vq *vq)
+{
+	return load16(&vq->split.avail->idx) != vq->pos.next_avail;
+}
+
+const struct vq_layout vq_split_layout = {
+	.start = split_start,
+	.pop = split_pop,
+	.unpop = split_unpop,
+	.push = split_push,
+	.publish = split_publish,
+	.quiet = split_quiet,
+	.rearm = split_rearm,
+	.pending = split_pending,
+};

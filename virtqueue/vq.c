@@ -1,0 +1,383 @@
+/*
+ * Virtqueue, device's side: what does not depend on the layout.
+ *
+ * A queue's state is its layout: split, packed, or `none` when it is stopped or a driver's mistake has
+ * killed it, which answers every call without touching anything.
+ *
+ * VIRTIO_F_IN_ORDER is honoured here, whatever the device does. A pushed chain waits in pool.order
+ * until all that were popped before it are pushed too; then vq_publish() releases the run. Of a run,
+ * chains that were written completely need no used element of their own: the driver must assume just
+ * that of those which are skipped (VIRTIO 1.4, 2.7.9 and 2.8.8).
+ */
+#include "virtqueue/vq.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "virtqueue/vq-impl.h"
+
+static const struct {
+	const char *name, *text;
+} faults[] = {
+	[VQ_OK] = { "ok", "nothing is wrong" },
+	[VQ_FAULT_SIZE] = { "size",
+			    "queue size is 0, above the maximum, or not a power of two in a "
+			    "split ring (2.7, 2.8.10.1)" },
+	[VQ_FAULT_RING_ALIGN] = { "ring-align", "part of the ring is misaligned (2.7, 2.8)" },
+	[VQ_FAULT_RING_ADDRESS] = { "ring-address",
+				    "part of the ring is not in memory (2.7, 2.8)" },
+	[VQ_FAULT_AVAIL_JUMP] = { "avail-jump", "avail idx moved by more than the queue size or "
+						"backwards (2.7.6.1)" },
+	[VQ_FAULT_HEAD] = { "head", "available ring names a descriptor beyond the table (2.7.6)" },
+	[VQ_FAULT_HEAD_IN_FLIGHT] = { "head-in-flight", "descriptor made available again before it "
+							"was used (2.7.13, 2.8.6)" },
+	[VQ_FAULT_LOOP] = { "loop", "chain is longer than the queue, or loops (2.7.5.2, "
+				    "2.7.5.3.1)" },
+	[VQ_FAULT_NEXT] = { "next", "next is beyond the descriptor table (2.7.5)" },
+	[VQ_FAULT_ORDER] = { "order", "readable descriptor follows a writable one (2.7.4.2, "
+				      "2.8.17)" },
+	[VQ_FAULT_LENGTH] = { "length", "descriptor of length 0 (2.7.5)" },
+	[VQ_FAULT_TOTAL] = { "total", "chain of more than 2^32 bytes (2.7.5.2)" },
+	[VQ_FAULT_ADDRESS] = { "address", "buffer is not all in memory (2.7.5)" },
+	[VQ_FAULT_PIECES] = { "pieces", "overlapping buffers cross borders of memory regions more "
+					"often than we have room for (2.7.4.1)" },
+	[VQ_FAULT_INDIRECT] = { "indirect", "indirect descriptor without the feature "
+					    "(2.7.5.3.1, 2.8.19)" },
+	[VQ_FAULT_INDIRECT_NEXT] = { "indirect-next", "INDIRECT together with NEXT (2.7.5.3.1, "
+						      "2.8.19)" },
+	[VQ_FAULT_INDIRECT_LEN] = { "indirect-len", "indirect table is empty, too long, or no "
+						    "multiple of 16 bytes (2.7.5.3)" },
+	[VQ_FAULT_INDIRECT_ADDRESS] = { "indirect-address", "indirect table is not in memory "
+							    "(2.7.5.3)" },
+	[VQ_FAULT_INDIRECT_NESTED] = { "indirect-nested", "indirect table inside an indirect table "
+							  "(2.7.5.3.1)" },
+	[VQ_FAULT_PARTIAL] = { "partial", "descriptor list made available before all of it was "
+					  "(2.8.17)" },
+	[VQ_FAULT_EVENT] = { "event", "reserved event suppression flags (2.8.14)" },
+};
+_Static_assert(sizeof(faults) / sizeof(faults[0]) == N_VQ_FAULTS, "name every fault");
+
+const char *vq_fault_name(enum vq_fault fault)
+{
+	return (unsigned)fault < N_VQ_FAULTS ? faults[fault].name : "unknown";
+}
+
+const char *vq_fault_text(enum vq_fault fault)
+{
+	return (unsigned)fault < N_VQ_FAULTS ? faults[fault].text : "no such fault";
+}
+
+/* ---- a queue that does nothing ---- */
+
+static int none_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
+{
+	(void)chains, (void)max;
+	return vq->fault ? -1 : 0;
+}
+
+static void none_unpop(struct vq *vq, const struct vq_chain *c)
+{
+	(void)vq, (void)c;
+}
+
+static void none_push(struct vq *vq, struct vq_used used)
+{
+	(void)vq, (void)used;
+}
+
+static bool none_publish(struct vq *vq, uint16_t old)
+{
+	(void)vq, (void)old;
+	return false;
+}
+
+static void none_quiet(struct vq *vq)
+{
+	(void)vq;
+}
+
+static bool none_rearm(struct vq *vq)
+{
+	(void)vq;
+	return true;
+}
+
+static bool none_pending(const struct vq *vq)
+{
+	(void)vq;
+	return false;
+}
+
+/* Of a queue that is stopped or dead. */
+static const struct vq_layout none = {
+	.pop = none_pop,
+	.unpop = none_unpop,
+	.push = none_push,
+	.publish = none_publish,
+	.quiet = none_quiet,
+	.rearm = none_rearm,
+	.pending = none_pending,
+};
+
+int vq_fail(struct vq *vq, enum vq_fault fault, uint16_t head)
+{
+	vq->layout = &none;
+	vq->fault = fault;
+	vq->fault_head = head;
+	vq_count(&vq->stats.faults, 1);
+	return -1;
+}
+
+/* ---- life ---- */
+
+struct vq_position vq_position_initial(bool packed)
+{
+	uint16_t at = packed ? 1u << 15 : 0;
+
+	return (struct vq_position){ .next_avail = at, .next_used = at };
+}
+
+struct vq *vq_new(void)
+{
+	struct vq *vq = calloc(1, sizeof(*vq));
+
+	if (!vq)
+		abort();
+	vq->layout = &none;
+	return vq;
+}
+
+void vq_free(struct vq *vq)
+{
+	assert(!vq || !vq_started(vq));
+	free(vq);
+}
+
+enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_config *cfg)
+{
+	const struct vq_layout *layout = cfg->packed ? &vq_packed_layout : &vq_split_layout;
+	enum vq_fault fault = VQ_FAULT_SIZE;
+
+	assert(!vq_started(vq));
+	memset(vq, 0, offsetof(struct vq, stats)); /* those have readers elsewhere */
+	vq->layout = &none;
+	vq->mem = mem;
+	vq->size = cfg->size;
+	vq->packed = cfg->packed;
+	vq->event_idx = cfg->event_idx;
+	vq->indirect = cfg->indirect;
+	vq->in_order = cfg->in_order;
+	vq->max_bufs = cfg->size > VQ_CHAIN_MIN ? cfg->size : VQ_CHAIN_MIN;
+	vq->pos = cfg->position;
+	vq->published = cfg->position.next_used;
+	if (cfg->size > 0 && cfg->size <= VRING_QUEUE_SIZE_MAX)
+		fault = layout->start(vq, cfg);
+	if (fault) {
+		(void)vq_fail(vq, fault, 0);
+		vq->mem = NULL;
+		return fault;
+	}
+	vq_pool_make(&vq->pool, cfg->size, cfg->request_size);
+	vq->layout = layout;
+	return VQ_OK;
+}
+
+struct vq_position vq_stop(struct vq *vq)
+{
+	vq->layout = &none;
+	vq->mem = NULL;
+	vq->fault = VQ_OK;
+	vq_pool_free(&vq->pool);
+	return vq->pos;
+}
+
+bool vq_started(const struct vq *vq)
+{
+	return vq->mem != NULL;
+}
+
+static bool live(const struct vq *vq)
+{
+	return vq->mem && !vq->fault;
+}
+
+bool vq_packed(const struct vq *vq)
+{
+	return vq->packed;
+}
+
+uint16_t vq_size(const struct vq *vq)
+{
+	return vq->size;
+}
+
+unsigned vq_in_flight(const struct vq *vq)
+{
+	return vq->pool.lent;
+}
+
+struct vq_position vq_position(const struct vq *vq)
+{
+	return vq->pos;
+}
+
+enum vq_fault vq_fault(const struct vq *vq)
+{
+	return vq->fault;
+}
+
+uint16_t vq_fault_head(const struct vq *vq)
+{
+	return vq->fault_head;
+}
+
+struct vq_stats *vq_stats(struct vq *vq)
+{
+	return &vq->stats;
+}
+
+/* ---- completion in order ---- */
+
+static uint16_t after(const struct vq *vq, uint16_t seq)
+{
+	return seq + 1 == vq->size ? 0 : seq + 1;
+}
+
+/* The ring never has more than vq->size chains between pop and release, so places do not clash. */
+static void order_enter(struct vq *vq, struct vq_chain *c)
+{
+	vq_slot_of(c)->seq = vq->order_tail;
+	vq->pool.order[vq->order_tail] = (struct vq_done){ 0 };
+	vq->order_tail = after(vq, vq->order_tail);
+}
+
+static void order_leave(struct vq *vq)
+{
+	vq->order_tail = vq->order_tail ? vq->order_tail - 1 : vq->size - 1;
+}
+
+static struct vq_used order_next(struct vq *vq)
+{
+	struct vq_done *done = &vq->pool.order[vq->order_head];
+	struct vq_used used = done->used;
+
+	done->used.slots = 0;
+	vq->order_head = after(vq, vq->order_head);
+	vq_retire(vq, used.id);
+	return used;
+}
+
+static void order_release(struct vq *vq)
+{
+	const struct vq_done *order = vq->pool.order;
+
+	while (order[vq->order_head].used.slots) {
+		bool skip = order[vq->order_head].filled;
+		struct vq_used batch = order_next(vq);
+
+		while (skip && order[vq->order_head].used.slots) {
+			struct vq_used used;
+
+			skip = order[vq->order_head].filled;
+			used = order_next(vq);
+			used.slots += batch.slots;
+			batch = used;
+		}
+		vq->layout->push(vq, batch);
+	}
+}
+
+/* ---- data path ---- */
+
+int vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
+{
+	uint64_t bytes = 0;
+	unsigned slots = 0;
+	int n;
+
+	vq->exhausted = false;
+	n = vq->layout->pop(vq, chains, max);
+	for (int i = 0; i < n; i++) {
+		bytes += chains[i]->rd.left;
+		slots += chains[i]->n_slots;
+		if (vq->in_order)
+			order_enter(vq, chains[i]);
+	}
+	if (n <= 0)
+		return n;
+	vq->returned -= slots < vq->returned ? slots : vq->returned;
+	vq_count(&vq->stats.chains, n);
+	vq_count(&vq->stats.bytes_read, bytes);
+	return n;
+}
+
+void vq_unpop(struct vq *vq, struct vq_chain *c)
+{
+	vq->layout->unpop(vq, c);
+	if (vq->in_order)
+		order_leave(vq);
+	vq->returned += c->n_slots;
+	vq_count(&vq->stats.chains, -1ull);
+	vq_count(&vq->stats.bytes_read, -(uint64_t)c->rd.left);
+	vq_slot_put(&vq->pool, vq_slot_of(c));
+}
+
+void vq_push(struct vq *vq, struct vq_chain *c)
+{
+	struct vq_slot *s = vq_slot_of(c);
+	size_t len = c->written < s->writable ? c->written : s->writable;
+	struct vq_used used = { .id = c->id, .slots = c->n_slots };
+
+	assert(c->vq == vq); /* the device's mistake: not lent, or lent by another queue */
+	used.len = len > UINT32_MAX ? UINT32_MAX : len;
+	if (vq->in_order) {
+		vq->pool.order[s->seq].used = used;
+		vq->pool.order[s->seq].filled = len == s->writable;
+	} else {
+		vq_retire(vq, used.id);
+		vq->layout->push(vq, used);
+	}
+	vq_count(&vq->stats.completed, 1);
+	vq_count(&vq->stats.bytes_written, len);
+	if (s->area)
+		vq->exhausted = false;
+	vq_slot_put(&vq->pool, s);
+}
+
+bool vq_publish(struct vq *vq)
+{
+	uint16_t old = vq->published;
+	bool wanted;
+
+	if (!live(vq))
+		return false;
+	if (vq->in_order)
+		order_release(vq);
+	if (vq->pos.next_used == old)
+		return false;
+	vq->published = vq->pos.next_used;
+	wanted = vq->layout->publish(vq, old);
+	vq_count(wanted ? &vq->stats.interrupts : &vq->stats.suppressed, 1);
+	return wanted;
+}
+
+void vq_quiet(struct vq *vq)
+{
+	vq->layout->quiet(vq);
+}
+
+bool vq_rearm(struct vq *vq)
+{
+	return vq->layout->rearm(vq) || vq->exhausted;
+}
+
+bool vq_pending(const struct vq *vq)
+{
+	return !vq->exhausted && vq->layout->pending(vq);
+}
+
+bool vq_exhausted(const struct vq *vq)
+{
+	return vq->exhausted;
+}
