@@ -30,11 +30,15 @@ TEST_HELP  := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(wildcard tests/test
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
 DEV_TESTS  := $(patsubst tests/device/%.c,$(BUILD)/tests/device/%,$(wildcard tests/device/test-*.c))
 DEV_HELP   := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(wildcard tests/device/test-*.c),$(wildcard tests/device/*.c)))
+SYS_TESTS  := $(patsubst tests/system/%.c,$(BUILD)/tests/system/%,$(wildcard tests/system/test-*.c))
 TESTS      := $(UNIT_TESTS) $(DEV_TESTS)
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wvla -Wimplicit-fallthrough -Wundef -Wwrite-strings -Wformat=2
-HARDEN   := -fPIE -fstack-protector-strong -fcf-protection -ftrivial-auto-var-init=zero
+HARDEN   := -fPIE -fstack-protector-strong -fcf-protection
+ifeq ($(findstring clang,$(CC)),)
+HARDEN   += -ftrivial-auto-var-init=zero # clang 14 takes it only with a second, longer flag
+endif
 ifeq ($(SANITIZE)$(COVERAGE),)
 HARDEN   += -D_FORTIFY_SOURCE=2
 OPT      ?= -O2
@@ -101,6 +105,11 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(TEST_HELP) $(BUILD)/libring
 	$(Q)$(CC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(PKG_LIBS) $(TEST_PKG) -o $@
 
 $(BUILD)/tests/device/%: $(BUILD)/obj/tests/device/%.o $(DEV_HELP) $(TEST_HELP) $(BUILD)/libringside.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(PKG_LIBS) $(TEST_PKG) -o $@
+
+$(BUILD)/tests/system/%: $(BUILD)/obj/tests/system/%.o $(TEST_HELP) $(BUILD)/libringside.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(PKG_LIBS) $(TEST_PKG) -o $@

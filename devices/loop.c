@@ -227,6 +227,9 @@ GSource *loop_watch(struct loop *loop, int fd, GIOCondition events, loop_watch_f
 	w->fn = fn;
 	w->arg = arg;
 	w->tag = g_source_add_unix_fd(source, fd, events);
+	/* Nothing here recurses; without this GLib takes the descriptor out of its poll set around each
+	 * dispatch and wakes itself up twice: four system calls and a turn of the loop for nothing. */
+	g_source_set_can_recurse(source, TRUE);
 	g_source_attach(source, loop->context);
 	return source;
 }

@@ -6,7 +6,7 @@
  * gets its first kick, so that a class's kick() finds the other queues ready. The first kick is
  * ours: a driver may have filled a queue before DRIVER_OK, when kicking is not allowed yet.
  */
-#include <string.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "devices/vdev-impl.h"
@@ -22,14 +22,24 @@ void vdev_queue_defaults(struct vdev_queue *queue)
 	queue->device = 0;
 	queue->enabled = false;
 	queue->starved = false;
-	queue->position = vq_position_initial(false);
+	queue->paused = false;
 }
 
-static void ring_fault(struct vdev *dev, unsigned q, enum vq_fault fault)
+/* The log line of a fault: once, until a reset mends it. @where: "queue 1", "queue 1, head 7" */
+static void say_fault(struct vdev *dev, const char *where, enum vq_fault fault)
 {
 	if (!(dev->status & VIRTIO_S_NEEDS_RESET))
-		vdev_guest_bug(dev, "queue %u: %s: %s", q, vq_fault_name(fault),
+		vdev_guest_bug(dev, "%s: %s: %s", where, vq_fault_name(fault),
 			       vq_fault_text(fault));
+}
+
+static void ring_fault(struct vdev *dev, unsigned q)
+{
+	const struct vq *vq = dev->queue[q].vq;
+	char where[40];
+
+	(void)snprintf(where, sizeof(where), "queue %u, head %u", q, vq_fault_head(vq));
+	say_fault(dev, where, vq_fault(vq));
 }
 
 /*
@@ -43,12 +53,13 @@ struct queue_ref {
 static void kicked(void *arg, GIOCondition revents)
 {
 	struct vdev_queue *queue = arg;
+	struct vq_stats *stats = vq_stats(queue->vq);
 	uint64_t count;
 
 	(void)revents;
 	if (read(queue->kick_fd, &count, sizeof(count)) < 0)
 		return;
-	vq_stats(queue->vq)->kicks += count;
+	__atomic_store_n(&stats->kicks, stats->kicks + count, __ATOMIC_RELAXED);
 	if (queue->dev->class->kick)
 		queue->dev->class->kick(queue->dev, (unsigned)(queue - queue->dev->queue));
 }
@@ -59,6 +70,7 @@ static void queue_start(void *arg)
 	struct vdev *dev = ref->dev;
 	struct vdev_queue *queue = &dev->queue[ref->q];
 	enum vq_fault fault = VQ_FAULT_SIZE;
+	bool packed = vdev_accepted(dev, VIRTIO_F_RING_PACKED);
 	struct vq_config cfg = {
 		.desc = queue->desc,
 		.driver = queue->driver,
@@ -66,14 +78,19 @@ static void queue_start(void *arg)
 		.size = queue->size,
 		.event_idx = vdev_accepted(dev, VIRTIO_F_EVENT_IDX),
 		.indirect = vdev_accepted(dev, VIRTIO_F_INDIRECT_DESC),
+		.packed = packed,
+		.in_order = vdev_accepted(dev, VIRTIO_F_IN_ORDER),
 		.request_size = dev->class->request_size,
-		.position = queue->position,
+		.position = queue->paused ? queue->position : vq_position_initial(packed),
 	};
 
 	if (queue->size <= queue->size_max)
 		fault = vq_start(queue->vq, dev->mem, &cfg);
 	if (fault != VQ_OK) {
-		ring_fault(dev, ref->q, fault);
+		char where[24];
+
+		(void)snprintf(where, sizeof(where), "queue %u", ref->q);
+		say_fault(dev, where, fault);
 		return;
 	}
 	queue->kick_watch = loop_watch(queue->loop, queue->kick_fd, G_IO_IN, kicked, queue);
@@ -103,6 +120,7 @@ static void queue_stop(void *arg)
 	vdev_flush(dev, ref->q);
 	g_assert(vq_in_flight(queue->vq) == 0);
 	queue->position = vq_stop(queue->vq);
+	queue->paused = true;
 }
 
 static void on_owner(struct vdev *dev, unsigned q, void (*fn)(void *arg))
@@ -258,8 +276,12 @@ void vdev_flush(struct vdev *dev, unsigned q)
 {
 	struct vdev_queue *queue = &dev->queue[q];
 
-	if (vq_publish(queue->vq) && dev->host)
-		dev->host->queue_changed(dev, q);
+	if (vq_publish(queue->vq)) {
+		if (dev->host)
+			dev->host->queue_changed(dev, q);
+	} else if (vq_fault(queue->vq) != VQ_OK) { /* in the driver's event structure */
+		ring_fault(dev, q);
+	}
 	if (queue->starved && dev->running) {
 		queue->starved = false;
 		vdev_notify(dev, q);
@@ -286,7 +308,7 @@ void vdev_drain(struct vdev *dev, unsigned q, vdev_handle_fn handle)
 			return;
 		}
 		if (n < 0) {
-			ring_fault(dev, q, vq_fault(queue->vq));
+			ring_fault(dev, q);
 			return;
 		}
 		if (vq_exhausted(queue->vq)) {
@@ -309,7 +331,7 @@ struct vq_chain *vdev_take(struct vdev *dev, unsigned q)
 			return c;
 		}
 		if (n < 0) {
-			ring_fault(dev, q, vq_fault(queue->vq));
+			ring_fault(dev, q);
 			return NULL;
 		}
 		if (vq_exhausted(queue->vq)) {

@@ -271,27 +271,31 @@ void vdev_config_lock(struct vdev *dev)
 	pthread_mutex_lock(&dev->config_lock);
 }
 
+/* The generation changes together with what the caller wrote: a driver that reads it, the fields and
+ * it again must not find it unchanged if a write fell in between (2.5.1). */
 void vdev_config_unlock(struct vdev *dev)
 {
+	dev->generation++;
 	pthread_mutex_unlock(&dev->config_lock);
 }
 
 void vdev_config_changed(struct vdev *dev, bool notify)
 {
-	vdev_config_lock(dev);
-	dev->generation++;
-	vdev_config_unlock(dev);
-	if (notify && dev->host && dev->status & VIRTIO_S_DRIVER_OK)
+	if (!dev->host)
+		return;
+	if (notify && dev->status & VIRTIO_S_DRIVER_OK)
 		dev->host->config_changed(dev);
+	else if (dev->host->config_stale)
+		dev->host->config_stale(dev);
 }
 
 uint8_t vdev_config_generation(struct vdev *dev)
 {
 	uint8_t generation;
 
-	vdev_config_lock(dev);
+	pthread_mutex_lock(&dev->config_lock);
 	generation = dev->generation;
-	vdev_config_unlock(dev);
+	pthread_mutex_unlock(&dev->config_lock);
 	return generation;
 }
 
@@ -306,9 +310,9 @@ void vdev_config_read(struct vdev *dev, size_t off, void *dst, size_t len)
 	size_t n = config_room(dev, off, len);
 
 	memset(dst, 0, len);
-	vdev_config_lock(dev);
+	pthread_mutex_lock(&dev->config_lock);
 	memcpy(dst, dev->config + off, n);
-	vdev_config_unlock(dev);
+	pthread_mutex_unlock(&dev->config_lock);
 }
 
 void vdev_config_write(struct vdev *dev, size_t off, const void *src, size_t len)

@@ -104,6 +104,7 @@ struct vdev_class {
 struct vdev_host_ops {
 	void (*queue_changed)(struct vdev *dev, unsigned q); /* used buffers: interrupt */
 	void (*config_changed)(struct vdev *dev);            /* configuration change interrupt */
+	void (*config_stale)(struct vdev *dev); /* changed, but no interrupt; may be NULL */
 };
 
 /* A queue as transports program it, and as its owner runs it. */
@@ -120,8 +121,9 @@ struct vdev_queue {
 	uint64_t desc, driver, device;
 	bool enabled; /* queue_enable / QueueReady */
 
-	struct vq_position position; /* where to go on after vdev_pause() */
-	bool starved;                /* chains wait for room in the pool: look again after a push */
+	bool paused; /* it ran, and goes on from: */
+	struct vq_position position;
+	bool starved; /* chains wait for room in the pool: look again after a push */
 };
 
 struct vdev {
@@ -167,7 +169,7 @@ struct vdev_env {
 	/* Finds or makes the loop that iothread=NAME asks for; NULL: everything on main_loop. */
 	struct loop *(*iothread)(void *opaque, const char *name);
 	void *opaque;
-	unsigned n_cpus; /* guest's vCPUs: queue counts' presets */
+	unsigned n_cpus;      /* guest's vCPUs: queue counts' presets */
 	struct chr *terminal; /* what chr=stdio means (backend/chr.h); NULL: there is none */
 };
 

@@ -1,0 +1,90 @@
+/*
+ * What the two kinds of channel to a file share: the list of requests that wait, and a budget.
+ *
+ * The page cache serves gigabytes without ever making us wait, and a guest can ask for gigabytes in
+ * one request by naming the same page again and again. So that its loop gets on with other things,
+ * a channel moves only so many bytes in one turn of it and goes on in the next.
+ */
+#include "devices/backend/blk-file.h"
+
+#include <stdlib.h>
+
+#define TURN_BYTES (8u << 20) /* a few milliseconds' worth */
+
+struct again {
+	GSource source;
+	struct blk_file_channel *ch;
+};
+
+static gboolean again_dispatch(GSource *source, GSourceFunc callback, gpointer data)
+{
+	struct blk_file_channel *ch = ((struct again *)source)->ch;
+
+	(void)callback;
+	(void)data;
+	g_source_set_ready_time(source, -1);
+	ch->base.ops->flush(&ch->base);
+	ch->batch_done(ch->arg);
+	return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs again_funcs = { .dispatch = again_dispatch };
+
+void blk_channel_init(struct blk_file_channel *ch, const struct blk_channel_ops *ops,
+		      struct blk_file *f, const struct blk_owner *owner)
+{
+	ch->base.ops = ops;
+	ch->file = f;
+	ch->batch_done = owner->batch_done;
+	ch->arg = owner->arg;
+	ch->last = &ch->first;
+	ch->again = g_source_new(&again_funcs, sizeof(struct again));
+	((struct again *)ch->again)->ch = ch;
+	g_source_attach(ch->again, loop_context(owner->loop));
+}
+
+void blk_channel_fini(struct blk_file_channel *ch)
+{
+	g_assert(!ch->first);
+	g_source_destroy(ch->again);
+	g_source_unref(ch->again);
+	free(ch->bounce);
+}
+
+void blk_channel_append(struct blk_file_channel *ch, struct blk_io *io)
+{
+	io->next = NULL;
+	*ch->last = io;
+	ch->last = &io->next;
+}
+
+struct blk_io *blk_channel_take(struct blk_file_channel *ch)
+{
+	struct blk_io *io = ch->first;
+
+	ch->first = io->next;
+	if (!ch->first)
+		ch->last = &ch->first;
+	return io;
+}
+
+void blk_channel_new_turn(struct blk_file_channel *ch)
+{
+	ch->spent = 0;
+}
+
+void blk_channel_spend(struct blk_file_channel *ch, const struct blk_step *step)
+{
+	if (step->kind == STEP_READ || step->kind == STEP_WRITE || step->kind == STEP_BOUNCE)
+		ch->spent += step->len;
+}
+
+bool blk_channel_spent(const struct blk_file_channel *ch)
+{
+	return ch->spent >= TURN_BYTES;
+}
+
+void blk_channel_again(struct blk_file_channel *ch)
+{
+	g_source_set_ready_time(ch->again, 0);
+}

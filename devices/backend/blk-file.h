@@ -1,0 +1,137 @@
+/*
+ * A disk that is a raw image file or a block device of the host (devices/backend/blk.h).
+ *
+ * The upper half is for who opens one. The lower half is shared by the two kinds of channel, the
+ * synchronous one (blk-sync.c) and the io_uring one (blk-uring.c): both drive the same little state
+ * machine (blk-step.c), which says what system call a request needs next, and keep the same list
+ * and budget (blk-channel.c).
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "devices/backend/blk.h"
+#include "devices/error.h"
+
+enum blk_aio {
+	BLK_AIO_AUTO,  /* io_uring where it helps and is permitted, else synchronous */
+	BLK_AIO_URING, /* io_uring or an error */
+	BLK_AIO_SYNC,  /* pread and pwrite: each request holds up the loop until it is done */
+};
+
+struct blk_file_options {
+	const char *path;
+	const char *what; /* begins every message: "--device blk,path=disk.img" */
+	bool ro;          /* opened for reading only; shared with others who do the same */
+	bool direct;      /* O_DIRECT: past the host's page cache */
+	bool unsafe;      /* flushes and stable writes do nothing */
+	enum blk_aio aio;
+};
+
+/*
+ * Opens @o->path and locks it: one writer, or any number of readers. NULL with an operator's error
+ * if it is missing, not permitted, in use, no file or block device, empty, of a size that is no
+ * multiple of 512, or cannot do what is asked. Closed with ->ops->close().
+ */
+struct blk_backend *blk_file_open(const struct blk_file_options *o, GError **err);
+
+/*
+ * ---- for the channels ----
+ */
+
+#define BLK_ZERO_BYTES  16384u     /* of the block of zeroes */
+#define BLK_ZERO_IOVS   64u        /* how often it is named in one write */
+#define BLK_SLICE_BYTES (4u << 20) /* at most this in one system call */
+#define BLK_SLICE_IOVS  1024u      /* IOV_MAX */
+#define BLK_BOUNCE      131072u    /* bytes of a channel's bounce buffer */
+
+struct blk_file {
+	struct blk_backend base;
+	int fd;
+	enum blk_aio aio;
+	bool is_bdev, direct, unsafe;
+	bool in_memory;             /* tmpfs and the like: a read never waits for a disk */
+	uint32_t mem_align;         /* direct: of buffers */
+	_Atomic bool no_punch;      /* the host said "not supported" once */
+	_Atomic bool no_zero_range; /* likewise */
+	_Atomic int flush_error;    /* a failed flush lost data: no later one may succeed */
+	_Atomic bool fell_back;     /* said that io_uring is not to be had */
+	struct iovec zeroes[BLK_ZERO_IOVS];
+};
+
+/* Who makes a channel, as for channel_new(). */
+struct blk_owner {
+	struct loop *loop;
+	void (*batch_done)(void *arg);
+	void *arg;
+};
+
+/* What all channels to a file begin with. */
+struct blk_file_channel {
+	struct blk_channel base;
+	struct blk_file *file;
+	void (*batch_done)(void *arg);
+	void *arg;
+	struct blk_io *first, **last; /* those that wait: collected, or to be continued */
+	uint64_t spent;               /* bytes moved in this turn of the loop */
+	GSource *again;
+	void *bounce; /* made when first needed */
+};
+
+/* One system call. */
+struct blk_step {
+	enum {
+		STEP_READ,
+		STEP_WRITE,
+		STEP_FALLOCATE,
+		STEP_SYNC,
+		STEP_BOUNCE,
+		STEP_BLKDISCARD
+	} kind;
+	const struct iovec *iov; /* READ, WRITE */
+	unsigned n_iov;
+	uint64_t offset, len;
+	int flags; /* READ, WRITE: RWF_*; FALLOCATE: its mode */
+};
+
+/* Begins a request. True if there is nothing to be done for it and *ret_result is its result;
+ * otherwise call blk_step_next(). */
+bool blk_step_begin(struct blk_file *f, struct blk_io *io, int *ret_result);
+
+/* What @io needs next. STEP_BOUNCE and STEP_BLKDISCARD can only be had from blk_step_run(). */
+void blk_step_next(const struct blk_file *f, struct blk_io *io, struct blk_step *ret_step);
+
+/* Takes the result of the step (bytes, 0 or -errno). True if the request is over: *ret_result. */
+bool blk_step_done(struct blk_file *f, struct blk_io *io, const struct blk_step *step,
+		   int64_t result, int *ret_result);
+
+/* Makes the system call, and returns bytes, 0 or -errno. */
+int64_t blk_step_run(struct blk_file_channel *ch, const struct blk_io *io,
+		     const struct blk_step *step);
+
+/* Their common part (blk-channel.c). */
+void blk_channel_init(struct blk_file_channel *ch, const struct blk_channel_ops *ops,
+		      struct blk_file *f, const struct blk_owner *owner);
+void blk_channel_fini(struct blk_file_channel *ch);
+void blk_channel_append(struct blk_file_channel *ch, struct blk_io *io);
+struct blk_io *blk_channel_take(struct blk_file_channel *ch); /* there is one */
+
+/* The budget of a turn: begin one, take account of a step, ask whether it is used up, and ask for
+ * another turn: flush(), then batch_done(). */
+void blk_channel_new_turn(struct blk_file_channel *ch);
+void blk_channel_spend(struct blk_file_channel *ch, const struct blk_step *step);
+bool blk_channel_spent(const struct blk_file_channel *ch);
+void blk_channel_again(struct blk_file_channel *ch);
+
+struct blk_channel *blk_sync_channel_new(struct blk_file *f, const struct blk_owner *owner);
+
+/* NULL and *ret_errno set if the host has no io_uring for us. */
+struct blk_channel *blk_uring_channel_new(struct blk_file *f, const struct blk_owner *owner,
+					  int *ret_errno);
+
+/* 0 if io_uring works here, or -errno. */
+int blk_uring_probe(void);

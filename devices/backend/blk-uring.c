@@ -1,0 +1,258 @@
+/*
+ * The io_uring channel.
+ *
+ * submit() only collects. flush() starts all that was collected with one io_uring_enter() and looks
+ * at the completion queue right after it: what the page cache could serve is complete by then and
+ * is reported in the same turn of the loop. The ring's descriptor, readable while there are
+ * completions, tells of the others.
+ *
+ * A small read that comes alone, the latency case, tries preadv2(RWF_NOWAIT) first: fewer
+ * instructions than a trip through the ring when the page cache has it, and little lost when it has
+ * not. After a few misses in a row it is tried only now and then.
+ *
+ * At most DEPTH requests are in the ring at once, so that its completion queue, twice as long,
+ * cannot overflow; the others wait in the pending list.
+ *
+ * No files or buffers are registered: a registered file outlives the ring's end by some
+ * milliseconds, and with it the lock on the disk.
+ *
+ * #syscalls: io_uring_setup io_uring_enter preadv2
+ */
+#include "devices/backend/blk-file.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	DEPTH = 64,
+	LONE_BYTES = 64 * 1024, /* a larger read is better off beside the loop */
+	LONE_MISSES = 4,        /* in a row, before trying becomes rare: */
+	LONE_RARELY = 32,       /* once in so many */
+};
+
+struct uring {
+	struct blk_file_channel file_channel; /* first */
+	struct io_uring ring;
+	GSource *watch;
+	unsigned in_flight;   /* in the ring */
+	unsigned lone_misses; /* counts on beyond LONE_MISSES to know when to try again */
+	bool no_lone;         /* the file does not do RWF_NOWAIT */
+};
+
+static void complete(struct uring *u, struct blk_io *io, const struct blk_step *s, int64_t res)
+{
+	int result;
+
+	if (blk_step_done(u->file_channel.file, io, s, res, &result))
+		io->done(io, result);
+	else
+		blk_channel_append(&u->file_channel, io);
+}
+
+/* Puts the next step of @io into the submission queue; or takes it here and now, if it is of a kind
+ * that rings do not know. */
+static void start(struct uring *u, struct blk_io *io)
+{
+	struct blk_file *f = u->file_channel.file;
+	struct io_uring_sqe *sqe;
+	struct blk_step s;
+
+	blk_step_next(f, io, &s);
+	blk_channel_spend(&u->file_channel, &s);
+	if (s.kind == STEP_BOUNCE || s.kind == STEP_BLKDISCARD) {
+		complete(u, io, &s, blk_step_run(&u->file_channel, io, &s));
+		return;
+	}
+	sqe = io_uring_get_sqe(&u->ring);
+	g_assert(sqe); /* DEPTH entries, all handed over after each round */
+	if (s.kind == STEP_READ && s.n_iov == 1)
+		io_uring_prep_read(sqe, f->fd, s.iov->iov_base, (unsigned)s.len, s.offset);
+	else if (s.kind == STEP_READ)
+		io_uring_prep_readv2(sqe, f->fd, s.iov, s.n_iov, s.offset, s.flags);
+	else if (s.kind == STEP_WRITE)
+		io_uring_prep_writev2(sqe, f->fd, s.iov, s.n_iov, s.offset, s.flags);
+	else if (s.kind == STEP_FALLOCATE)
+		io_uring_prep_fallocate(sqe, f->fd, s.flags, (off_t)s.offset, (off_t)s.len);
+	else
+		io_uring_prep_fsync(sqe, f->fd, IORING_FSYNC_DATASYNC);
+	io_uring_sqe_set_data(sqe, io);
+	u->in_flight++;
+}
+
+/* Reports what is complete; returns how many. */
+static unsigned reap(struct uring *u)
+{
+	struct io_uring_cqe *cqe;
+	unsigned n = 0;
+
+	while (io_uring_peek_cqe(&u->ring, &cqe) == 0 && cqe) {
+		struct blk_io *io = io_uring_cqe_get_data(cqe);
+		int64_t res = cqe->res;
+		struct blk_step s;
+
+		io_uring_cqe_seen(&u->ring, cqe);
+		u->in_flight--;
+		n++;
+		blk_step_next(u->file_channel.file, io, &s); /* again: it has not moved since */
+		if (res == -EAGAIN) /* nothing that the ring could wait for: wait here */
+			res = blk_step_run(&u->file_channel, io, &s);
+		complete(u, io, &s, res);
+	}
+	return n;
+}
+
+/* Hands over all that is in the submission queue, and waits for @wait completions. */
+static void enter(struct uring *u, unsigned wait)
+{
+	while (io_uring_sq_ready(&u->ring) || wait) {
+		int r = io_uring_submit_and_wait(&u->ring, wait);
+
+		if (r >= 0)
+			wait = 0;
+		else if (r != -EINTR)
+			g_usleep(1000); /* the host is short of memory just now */
+	}
+}
+
+/* Starts and reports until what is left has to be waited for, or the turn's budget is used up. */
+static void pump(struct uring *u)
+{
+	struct blk_file_channel *ch = &u->file_channel;
+
+	do {
+		while (ch->first && u->in_flight < DEPTH && !blk_channel_spent(ch))
+			start(u, blk_channel_take(ch));
+		enter(u, 0);
+	} while (reap(u) && ch->first && !blk_channel_spent(ch));
+	if (ch->first && !u->in_flight)
+		blk_channel_again(ch);
+}
+
+/* The ring's descriptor became readable: there are completions. */
+static void ring_ready(void *arg, GIOCondition revents)
+{
+	struct uring *u = arg;
+
+	(void)revents;
+	blk_channel_new_turn(&u->file_channel);
+	reap(u);
+	pump(u);
+	u->file_channel.batch_done(u->file_channel.arg);
+}
+
+/* If all there is to do is one small read, does what of it the page cache has. */
+static void lone_read(struct uring *u)
+{
+	struct blk_file *f = u->file_channel.file;
+	struct blk_io *io = u->file_channel.first;
+	struct blk_step s;
+	ssize_t n;
+	int result;
+
+	if (io->next || u->in_flight || io->op != BLK_READ || io->len > LONE_BYTES || f->direct ||
+	    u->no_lone)
+		return;
+	if (u->lone_misses >= LONE_MISSES && ++u->lone_misses % LONE_RARELY)
+		return;
+	blk_step_next(f, io, &s);
+	n = preadv2(f->fd, s.iov, (int)s.n_iov, (off_t)s.offset, RWF_NOWAIT);
+	if (n <= 0) {
+		u->no_lone = n < 0 && errno != EAGAIN && errno != EINTR;
+		u->lone_misses++;
+		return;
+	}
+	u->lone_misses = 0;
+	if (blk_step_done(f, io, &s, n, &result)) {
+		blk_channel_take(&u->file_channel);
+		io->done(io, result);
+	}
+}
+
+static void uring_submit(struct blk_channel *base, struct blk_io *io)
+{
+	struct uring *u = (struct uring *)base;
+	int result;
+
+	if (blk_step_begin(u->file_channel.file, io, &result))
+		io->done(io, result);
+	else
+		blk_channel_append(&u->file_channel, io);
+}
+
+static void uring_flush(struct blk_channel *base)
+{
+	struct uring *u = (struct uring *)base;
+
+	blk_channel_new_turn(&u->file_channel);
+	if (u->file_channel.first)
+		lone_read(u);
+	if (u->file_channel.first)
+		pump(u);
+}
+
+static void uring_drain(struct blk_channel *base)
+{
+	struct uring *u = (struct uring *)base;
+
+	while (u->file_channel.first || u->in_flight) {
+		blk_channel_new_turn(&u->file_channel);
+		pump(u);
+		if (u->in_flight)
+			enter(u, 1);
+		reap(u);
+	}
+}
+
+static void uring_free(struct blk_channel *base)
+{
+	struct uring *u = (struct uring *)base;
+
+	g_assert(!u->in_flight);
+	loop_unwatch(u->watch);
+	io_uring_queue_exit(&u->ring);
+	blk_channel_fini(&u->file_channel);
+	g_free(u);
+}
+
+static const struct blk_channel_ops uring_ops = {
+	.submit = uring_submit,
+	.flush = uring_flush,
+	.drain = uring_drain,
+	.free = uring_free,
+};
+
+static int ring_init(struct io_uring *ring, unsigned depth)
+{
+	/* Completions need not interrupt us: we look after each system call, or sleep in poll(). */
+	int r = io_uring_queue_init(depth, ring, IORING_SETUP_COOP_TASKRUN);
+
+	return r == -EINVAL ? io_uring_queue_init(depth, ring, 0) : r;
+}
+
+struct blk_channel *blk_uring_channel_new(struct blk_file *f, const struct blk_owner *owner,
+					  int *ret_errno)
+{
+	struct uring *u = g_new0(struct uring, 1);
+	int r = ring_init(&u->ring, DEPTH);
+
+	if (r < 0) {
+		g_free(u);
+		*ret_errno = -r;
+		return NULL;
+	}
+	blk_channel_init(&u->file_channel, &uring_ops, f, owner);
+	u->watch = loop_watch(owner->loop, u->ring.ring_fd, G_IO_IN, ring_ready, u);
+	return &u->file_channel.base;
+}
+
+int blk_uring_probe(void)
+{
+	struct io_uring ring;
+	int r = ring_init(&ring, 1);
+
+	if (r == 0)
+		io_uring_queue_exit(&ring);
+	return r;
+}

@@ -1,0 +1,109 @@
+/*
+ * The block seam: what stands behind a disk on the host. No virtio in here.
+ *
+ * A backend is one disk. A channel is the way to it for one event loop: a device makes one for each
+ * of its queues, on the loop that owns the queue, and everything about a channel happens on that
+ * loop's thread. Channels of one backend share nothing that needs a lock.
+ *
+ *	ch = be->ops->channel_new(be, loop, batch_done, arg);
+ *	ch->ops->submit(ch, io);    any number of times: collects,
+ *	ch->ops->flush(ch);         starts what was collected, with as few system calls as can be
+ *	ch->ops->drain(ch);         starts all and returns when nothing is in flight
+ *	ch->ops->free(ch);
+ *
+ * A filter (faults, delays, logs) is a backend whose channels hand each request on to the channels
+ * of another.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "devices/loop.h"
+
+enum blk_op {
+	BLK_READ,
+	BLK_WRITE,
+	BLK_FLUSH,   /* writes completed before it was submitted are on persistent storage */
+	BLK_DISCARD, /* the range's contents are of no interest any more: a hint */
+	BLK_ZERO,    /* the range reads as zeroes */
+};
+
+#define BLK_IO_STABLE 1u /* BLK_WRITE, BLK_ZERO: on persistent storage before it is done */
+#define BLK_IO_UNMAP  2u /* BLK_ZERO: may give the host's space back */
+
+/*
+ * One request. The submitter fills in the first part and keeps it, the iovecs and the memory they
+ * name alive and unchanged until done(). @offset and @len are in bytes, inside the disk and
+ * multiples of its minimum block size; the iovecs of a read or write add up to @len, and may be any
+ * number and aligned anyhow.
+ *
+ * done() is called exactly once, on the channel's loop: from within submit(), flush() or drain(),
+ * or later. @result is 0 or a negative errno; then any part of the request may have taken place. It
+ * may submit further requests.
+ */
+struct blk_io {
+	enum blk_op op;
+	unsigned flags;
+	const struct iovec *iov;
+	unsigned n_iov;
+	uint64_t offset, len;
+	void (*done)(struct blk_io *io, int result);
+
+	/* The backend's own, from submit() to done(). */
+	struct blk_io *next;
+	struct blk_progress {
+		uint64_t bytes; /* done so far */
+		unsigned iov;   /* where in the iovecs that is: this one, */
+		size_t skip;    /* and so far into it */
+		unsigned phase; /* of operations with several ways to go about them */
+		struct iovec one;
+	} at;
+};
+
+struct blk_channel;
+
+struct blk_channel_ops {
+	void (*submit)(struct blk_channel *ch, struct blk_io *io);
+	void (*flush)(struct blk_channel *ch);
+	void (*drain)(struct blk_channel *ch);
+	void (*free)(struct blk_channel *ch); /* drained before */
+};
+
+struct blk_channel {
+	const struct blk_channel_ops *ops;
+};
+
+/* What the operator's and the host's side know about a disk. All sizes in bytes. */
+struct blk_info {
+	uint64_t size;         /* a multiple of block_min */
+	uint32_t block_min;    /* granularity of requests the backend can serve, 512 or more */
+	uint32_t block_size;   /* logical block size it would suggest, at least block_min */
+	uint32_t block_phys;   /* physical block size, at least block_size */
+	uint32_t align_offset; /* of the first naturally aligned physical block */
+	uint32_t io_min;       /* smallest efficient request, 0: unknown */
+	uint32_t io_opt;       /* best request size, 0: unknown */
+	uint32_t discard_align;
+	bool ro;
+	bool discard; /* BLK_DISCARD and BLK_IO_UNMAP can do something here */
+};
+
+struct blk_backend;
+
+struct blk_backend_ops {
+	/*
+	 * Opens a channel on @loop; call it on the loop's thread, or while nothing runs it.
+	 * @batch_done(arg) is called after each group of done() calls that came from the loop, that
+	 * is, from neither submit() nor flush() nor drain(). Never NULL.
+	 */
+	struct blk_channel *(*channel_new)(struct blk_backend *be, struct loop *loop,
+					   void (*batch_done)(void *arg), void *arg);
+	void (*close)(struct blk_backend *be); /* all channels freed before */
+};
+
+struct blk_backend {
+	const struct blk_backend_ops *ops;
+	struct blk_info info;
+};

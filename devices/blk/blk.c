@@ -1,0 +1,317 @@
+/*
+ * Block device (VIRTIO 1.4, 5.2): options, features, configuration space and the queues' lives.
+ * What happens to a request is in request.c, what a request may be in command.c, the disk in
+ * devices/backend/blk-file.c.
+ *
+ * Cache. The disk's volatile cache is the host's page cache. A write is made stable before it
+ * completes whenever the specification says so (5.2.6.2): the driver took neither FLUSH nor
+ * CONFIG_WCE, or it runs with writeback = 0. cache=unsafe breaks that promise on request, for disks
+ * that are thrown away.
+ */
+#include "devices/blk/blk.h"
+
+#include <string.h>
+
+#define OPT(field) offsetof(struct blk, field)
+
+enum {
+	BLOCK_MAX = 4096, /* what stock drivers take: a page */
+	PHYS_MAX = 64 * 1024,
+	IO_MAX = 16 * 1024 * 1024,
+	QUEUES_MAX = 64,
+	QUEUES_PRESET = 4,     /* at most, when the guest has as many CPUs */
+	DISCARD_MAX = 1 << 21, /* sectors: 1 GiB */
+	ZEROES_MAX = 1 << 19,  /* sectors: 256 MiB, for they may have to be written */
+};
+
+static const char *const aio_names[] = { "auto", "uring", "sync", NULL };
+static const char *const cache_names[] = { "writeback", "writethrough", "unsafe", NULL };
+
+static const struct prop blk_props[] = {
+	{ "path", PROP_STR, OPT(path), .required = true, .help = "raw image file or block device" },
+	{ "ro", PROP_BOOL, OPT(ro), .preset = "off",
+	  .help = "read-only; others may read the file meanwhile" },
+	{ "direct", PROP_BOOL, OPT(direct), .preset = "off",
+	  .help = "past the host's page cache (O_DIRECT)" },
+	{ "aio", PROP_ENUM, OPT(aio), .preset = "auto", .choices = aio_names,
+	  .help = "access to the file; auto takes io_uring where permitted and useful" },
+	{ "cache", PROP_ENUM, OPT(cache), .preset = "writeback", .choices = cache_names,
+	  .help = "writes are safe once flushed, once completed, or when the host likes" },
+	{ "queues", PROP_U16, OPT(queues), .max = QUEUES_MAX,
+	  .help = "request queues; 0: one for each CPU of the guest, up to 4" },
+	{ "serial", PROP_STR, OPT(serial),
+	  .help = "serial number, at most 20 characters; else the device's id" },
+	{ "discard", PROP_BOOL, OPT(discard), .preset = "on",
+	  .help = "let the guest give space back to the host, where the host can" },
+	{ "write-zeroes", PROP_BOOL, OPT(write_zeroes), .preset = "on",
+	  .help = "let the guest zero ranges without sending zeroes" },
+	{ "block-size", PROP_SIZE, OPT(block_size), .min = 512, .max = BLOCK_MAX,
+	  .help = "logical block size; else the host's, for a file 512" },
+	{ "physical-block-size", PROP_SIZE, OPT(block_phys), .min = 512, .max = PHYS_MAX,
+	  .help = "physical block size the guest is told; else the host's" },
+	{ "min-io", PROP_SIZE, OPT(io_min), .max = IO_MAX,
+	  .help = "smallest efficient request the guest is told; else the host's" },
+	{ "opt-io", PROP_SIZE, OPT(io_opt), .max = IO_MAX,
+	  .help = "best request size the guest is told; else the host's" },
+	{ "seg-max", PROP_U32, OPT(seg_max), .max = VRING_QUEUE_SIZE_MAX,
+	  .help = "most data buffers in a request; 0: two less than the queue's size" },
+	{ 0 },
+};
+
+static const unsigned char blk_features[] = {
+	BLK_F_SEG_MAX, BLK_F_BLK_SIZE, BLK_F_FLUSH, BLK_F_TOPOLOGY, BLK_F_CONFIG_WCE, 255,
+};
+
+/*
+ * Opening.
+ */
+
+static bool is_power_of_2(uint64_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+/* Puts what the operator left open to what the backend suggests, and checks the rest against it. */
+static bool settle_blocks(struct blk *blk, const char *what, GError **err)
+{
+	const struct blk_info *info = &blk->backend->info;
+
+	blk->block_size = blk->block_size ? blk->block_size : MIN(info->block_size, BLOCK_MAX);
+	if (!is_power_of_2(blk->block_size) || blk->block_size < info->block_min)
+		return ringside_usage(err,
+				      "%s,block-size=%" G_GUINT64_FORMAT
+				      ": it takes a power of two "
+				      "from %u to %u",
+				      what, blk->block_size, info->block_min, BLOCK_MAX);
+	if (info->size % blk->block_size)
+		return ringside_usage(err,
+				      "%s: its size, %" G_GUINT64_FORMAT
+				      ", is no multiple of block-size=%" G_GUINT64_FORMAT,
+				      what, info->size, blk->block_size);
+	if (!blk->block_phys)
+		blk->block_phys = CLAMP(info->block_phys, blk->block_size, PHYS_MAX);
+	if (!is_power_of_2(blk->block_phys) || blk->block_phys < blk->block_size)
+		return ringside_usage(err,
+				      "%s,physical-block-size=%" G_GUINT64_FORMAT
+				      ": it takes a power "
+				      "of two from %" G_GUINT64_FORMAT " (block-size) to %u",
+				      what, blk->block_phys, blk->block_size, PHYS_MAX);
+	blk->io_min = blk->io_min ? blk->io_min : info->io_min;
+	blk->io_opt = blk->io_opt ? blk->io_opt : info->io_opt;
+	return true;
+}
+
+static bool check_serial(const struct blk *blk, GError **err)
+{
+	if (!blk->serial || (strlen(blk->serial) <= BLK_ID_BYTES && g_str_is_ascii(blk->serial)))
+		return true;
+	return ringside_usage(err, "--device blk,serial=%s: it takes at most %u ASCII characters",
+			      blk->serial, BLK_ID_BYTES);
+}
+
+static bool open_backend(struct blk *blk, const char *what, GError **err)
+{
+	struct blk_file_options o = {
+		.path = blk->path,
+		.what = what,
+		.ro = blk->ro,
+		.direct = blk->direct,
+		.unsafe = blk->cache == BLK_CACHE_UNSAFE,
+		.aio = blk->aio,
+	};
+
+	blk->backend = blk_file_open(&o, err);
+	return blk->backend != NULL;
+}
+
+static void settle_queues(struct blk *blk)
+{
+	struct vdev *dev = &blk->vdev;
+	unsigned size = dev->opt_queue_size ? dev->opt_queue_size : dev->class->queue_size;
+	unsigned cpus = dev->env ? dev->env->n_cpus : 1;
+
+	dev->n_queues = blk->queues ? blk->queues : CLAMP(cpus, 1, QUEUES_PRESET);
+	blk->queue = g_new0(struct blk_queue, dev->n_queues);
+	for (unsigned q = 0; q < dev->n_queues; q++)
+		blk->queue[q] = (struct blk_queue){ .blk = blk, .index = q };
+	if (!blk->seg_max)
+		blk->seg_max = size > 3 ? size - 2 : 1; /* header and status take one each */
+}
+
+static void fill_config(struct blk *blk)
+{
+	const struct blk_info *info = &blk->backend->info;
+	uint64_t block = blk->block_size;
+
+	blk->config = (struct blk_config){
+		.capacity = cpu_le64(info->size / BLK_SECTOR),
+		.seg_max = cpu_le32(blk->seg_max),
+		.blk_size = cpu_le32((uint32_t)block),
+		.physical_block_exp = (uint8_t)__builtin_ctzll(blk->block_phys / block),
+		.alignment_offset = (uint8_t)MIN(info->align_offset / block, UINT8_MAX),
+		.min_io_size = cpu_le16((uint16_t)MIN(blk->io_min / block, UINT16_MAX)),
+		.opt_io_size = cpu_le32((uint32_t)(blk->io_opt / block)),
+		.writeback = blk->cache != BLK_CACHE_WRITETHROUGH,
+		.num_queues = cpu_le16((uint16_t)blk->vdev.n_queues),
+	};
+	if (vfeatures_has(blk->vdev.offered, BLK_F_DISCARD)) {
+		blk->config.max_discard_sectors = cpu_le32(DISCARD_MAX);
+		blk->config.max_discard_seg = cpu_le32(BLK_RANGES_MAX);
+		blk->config.discard_sector_alignment =
+			cpu_le32((uint32_t)MAX(info->discard_align, block) / BLK_SECTOR);
+	}
+	if (vfeatures_has(blk->vdev.offered, BLK_F_WRITE_ZEROES)) {
+		blk->config.max_write_zeroes_sectors = cpu_le32(ZEROES_MAX);
+		blk->config.max_write_zeroes_seg = cpu_le32(BLK_RANGES_MAX);
+		blk->config.write_zeroes_may_unmap = blk->discard;
+	}
+}
+
+/* Under the config lock, or before there is a driver. */
+static void set_writeback(struct blk *blk, bool on)
+{
+	blk->config.writeback = on;
+	blk->writeback = on;
+	memcpy(blk->vdev.config, &blk->config, sizeof(blk->config));
+}
+
+static bool blk_open(struct vdev *dev, GError **err)
+{
+	struct blk *blk = (struct blk *)dev;
+	g_autofree char *what = g_strdup_printf("--device blk,path=%s", blk->path);
+
+	if (!check_serial(blk, err) || !open_backend(blk, what, err) ||
+	    !settle_blocks(blk, what, err))
+		return false;
+	blk->discard = blk->discard && blk->backend->info.discard;
+	settle_queues(blk);
+	vdev_offer(dev, BLK_F_RO, blk->ro);
+	vdev_offer(dev, BLK_F_MQ, dev->n_queues > 1);
+	vdev_offer(dev, BLK_F_DISCARD, blk->discard);
+	vdev_offer(dev, BLK_F_WRITE_ZEROES, blk->write_zeroes && !blk->ro);
+	blk->limits = (struct blk_limits){
+		.capacity = blk->backend->info.size / BLK_SECTOR,
+		.block_size = (uint32_t)blk->block_size,
+		.max_discard = DISCARD_MAX,
+		.max_zeroes = ZEROES_MAX,
+		.ro = blk->ro,
+	};
+	fill_config(blk);
+	set_writeback(blk, blk->config.writeback);
+	return true;
+}
+
+static void blk_close(struct vdev *dev)
+{
+	struct blk *blk = (struct blk *)dev;
+
+	if (blk->backend)
+		blk->backend->ops->close(blk->backend);
+	g_free(blk->queue);
+}
+
+/*
+ * Negotiation and configuration space.
+ */
+
+/* A driver without FLUSH cannot ask for stability, so all its writes are stable; CONFIG_WCE without
+ * FLUSH starts that way too (DEV-BLK-INIT-03). */
+static void blk_negotiated(struct vdev *dev)
+{
+	struct blk *blk = (struct blk *)dev;
+
+	blk->limits.discard = vdev_accepted(dev, BLK_F_DISCARD);
+	blk->limits.write_zeroes = vdev_accepted(dev, BLK_F_WRITE_ZEROES);
+	vdev_config_lock(dev);
+	set_writeback(blk, blk->cache != BLK_CACHE_WRITETHROUGH && vdev_accepted(dev, BLK_F_FLUSH));
+	vdev_config_unlock(dev);
+}
+
+static void blk_config_written(struct vdev *dev, size_t off, size_t len)
+{
+	const size_t at = offsetof(struct blk_config, writeback);
+	struct blk *blk = (struct blk *)dev;
+	bool on = blk->config.writeback;
+
+	if (off <= at && at - off < len && vdev_accepted(dev, BLK_F_CONFIG_WCE))
+		on = dev->config[at] != 0;
+	set_writeback(blk, on);
+}
+
+static void blk_reset(struct vdev *dev)
+{
+	struct blk *blk = (struct blk *)dev;
+
+	blk->limits.discard = false;
+	blk->limits.write_zeroes = false;
+	vdev_config_lock(dev);
+	set_writeback(blk, blk->cache != BLK_CACHE_WRITETHROUGH);
+	vdev_config_unlock(dev);
+}
+
+/*
+ * Queues.
+ */
+
+static void flush(struct blk_queue *queue)
+{
+	if (queue->pushed) {
+		queue->pushed = false;
+		vdev_flush(&queue->blk->vdev, queue->index);
+	}
+}
+
+static void batch_done(void *arg)
+{
+	flush(arg);
+}
+
+static void blk_queue_started(struct vdev *dev, unsigned q)
+{
+	struct blk *blk = (struct blk *)dev;
+	struct blk_queue *queue = &blk->queue[q];
+
+	queue->channel = blk->backend->ops->channel_new(blk->backend, dev->queue[q].loop,
+							batch_done, queue);
+}
+
+static void blk_queue_stop(struct vdev *dev, unsigned q)
+{
+	struct blk_queue *queue = &((struct blk *)dev)->queue[q];
+
+	queue->channel->ops->drain(queue->channel);
+	queue->channel->ops->free(queue->channel);
+	queue->channel = NULL;
+	flush(queue);
+}
+
+static void blk_kick(struct vdev *dev, unsigned q)
+{
+	struct blk_queue *queue = &((struct blk *)dev)->queue[q];
+
+	vdev_drain(dev, q, blk_handle);
+	queue->channel->ops->flush(queue->channel);
+	flush(queue);
+}
+
+const struct vdev_class blk_class = {
+	.name = "blk",
+	.summary = "disk: a raw image file or a block device",
+	.id = 2,
+	.pci_class = 0x010000, /* mass storage, SCSI: what virtio disks say */
+	.size = sizeof(struct blk),
+	.request_size = sizeof(struct blk_request),
+	.config_size = sizeof(struct blk_config),
+	.queue_size = 128,
+	.n_queues = 1,
+	.feature_bits = blk_features,
+	.props = blk_props,
+	.open = blk_open,
+	.close = blk_close,
+	.negotiated = blk_negotiated,
+	.queue_started = blk_queue_started,
+	.queue_stop = blk_queue_stop,
+	.kick = blk_kick,
+	.reset = blk_reset,
+	.config_written = blk_config_written,
+};

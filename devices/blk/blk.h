@@ -1,0 +1,51 @@
+/* The parts of the block device see each other here; nobody else includes this. */
+#pragma once
+
+#include "devices/backend/blk-file.h"
+#include "devices/blk/command.h"
+#include "devices/blk/wire.h"
+#include "devices/vdev.h"
+
+struct blk;
+
+/* One virtqueue and its way to the disk. Its owner's thread only. */
+struct blk_queue {
+	struct blk *blk;
+	unsigned index;
+	struct blk_channel *channel; /* while started */
+	bool pushed;                 /* something is yet to be published */
+};
+
+enum blk_cache { BLK_CACHE_WRITEBACK, BLK_CACHE_WRITETHROUGH, BLK_CACHE_UNSAFE };
+
+struct blk {
+	struct vdev vdev; /* first */
+
+	/* Options. */
+	char *path, *serial;
+	bool ro, direct, discard, write_zeroes;
+	unsigned aio;   /* enum blk_aio */
+	unsigned cache; /* enum blk_cache */
+	uint16_t queues;
+	uint32_t seg_max;
+	uint64_t block_size, block_phys, io_min, io_opt;
+
+	struct blk_backend *backend;
+	struct blk_queue *queue; /* [vdev.n_queues] */
+	struct blk_limits limits;
+	struct blk_config config; /* what vdev.config shows when nobody scribbled on it */
+	_Atomic bool writeback;   /* volatile writes are allowed */
+};
+
+/* Our state of one request, in its chain's room. */
+struct blk_request {
+	struct blk_queue *queue;
+	struct vq_chain *chain;
+	struct iovec status; /* where its status byte goes */
+	struct blk_io io;
+	unsigned n_done; /* ranges */
+	struct blk_command cmd;
+};
+
+/* Takes up a request (request.c). Called by vdev_drain(). */
+void blk_handle(struct vdev *dev, unsigned q, struct vq_chain *c);

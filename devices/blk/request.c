@@ -1,0 +1,163 @@
+/*
+ * Life of a request: parsed, handed to the backend, finished with a status.
+ *
+ * The used length must not promise bytes that were not written, and the status byte comes last; so
+ * when there is less data than room the rest of the room is zeroed first. This has a limit: a
+ * driver may name the same page a thousand times in one request, and clearing gigabytes holds up
+ * the loop. Beyond the limit the used length ends where the data does.
+ */
+#include "devices/blk/blk.h"
+
+#include <string.h>
+
+#define PAD_MAX (1u << 20)
+
+static void finish(struct blk_request *r, uint8_t status)
+{
+	struct vq_chain *c = r->chain;
+
+	if (c->wr.left <= PAD_MAX)
+		(void)vq_put_zeroes(c, c->wr.left);
+	vq_put_last(c, &r->status, &status);
+	vq_push(c->vq, c);
+	r->queue->pushed = true;
+}
+
+static uint8_t status_of(struct blk_request *r, int result)
+{
+	static const char *const names[] = {
+		[BLK_READ] = "read",       [BLK_WRITE] = "write",       [BLK_FLUSH] = "flush",
+		[BLK_DISCARD] = "discard", [BLK_ZERO] = "write zeroes",
+	};
+	const struct blk_io *io = &r->io;
+
+	if (result == 0)
+		return BLK_S_OK;
+	vdev_host_error(&r->queue->blk->vdev,
+			"%s at %" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT " bytes: %s",
+			names[io->op], io->offset, io->len, g_strerror(-result));
+	return result == -EOPNOTSUPP ? BLK_S_UNSUPP : BLK_S_IOERR;
+}
+
+static void submit(struct blk_request *r)
+{
+	r->queue->channel->ops->submit(r->queue->channel, &r->io);
+}
+
+static unsigned stable(const struct blk_queue *queue)
+{
+	return atomic_load_explicit(&queue->blk->writeback, memory_order_relaxed) ? 0
+										  : BLK_IO_STABLE;
+}
+
+static struct blk_request *request_of(struct blk_io *io)
+{
+	return (struct blk_request *)((char *)io - offsetof(struct blk_request, io));
+}
+
+static void io_done(struct blk_io *io, int result)
+{
+	struct blk_request *r = request_of(io);
+
+	if (result == 0 && io->op == BLK_READ)
+		(void)vq_wrote(r->chain, r->chain->wr.left);
+	finish(r, status_of(r, result));
+}
+
+/* @data: what of the chain the kernel reads or writes, NULL for a flush. */
+static void start_io(struct blk_request *r, enum blk_op op, unsigned flags,
+		     const struct vq_cursor *data)
+{
+	r->io = (struct blk_io){
+		.op = op,
+		.flags = flags,
+		.iov = data ? data->iov : NULL,
+		.n_iov = data ? data->n : 0,
+		.offset = data ? r->cmd.offset : 0,
+		.len = data ? r->cmd.len : 0,
+		.done = io_done,
+	};
+	submit(r);
+}
+
+static void range_done(struct blk_io *io, int result);
+
+static void start_range(struct blk_request *r)
+{
+	const struct blk_command_range *range = &r->cmd.range[r->n_done];
+	bool zero = r->cmd.type == BLK_T_WRITE_ZEROES;
+
+	r->io = (struct blk_io){
+		.op = zero ? BLK_ZERO : BLK_DISCARD,
+		.flags = zero ? stable(r->queue) | (range->unmap ? BLK_IO_UNMAP : 0) : 0,
+		.offset = range->sector * BLK_SECTOR,
+		.len = (uint64_t)range->n_sectors * BLK_SECTOR,
+		.done = range_done,
+	};
+	submit(r);
+}
+
+/* One after the other: a request of many ranges is still one request to the host at a time. */
+static void range_done(struct blk_io *io, int result)
+{
+	struct blk_request *r = request_of(io);
+
+	if (result || ++r->n_done == r->cmd.n_ranges)
+		finish(r, status_of(r, result));
+	else
+		start_range(r);
+}
+
+static void get_id(struct blk_request *r)
+{
+	const struct blk *blk = r->queue->blk;
+	char id[BLK_ID_BYTES + 1] = { 0 };
+
+	g_strlcpy(id, blk->serial ? blk->serial : vdev_name(&blk->vdev), sizeof(id));
+	(void)vq_put_some(r->chain, id, BLK_ID_BYTES);
+	finish(r, BLK_S_OK);
+}
+
+static void act(struct blk_request *r)
+{
+	struct vq_chain *c = r->chain;
+
+	switch (r->cmd.type) {
+	case BLK_T_IN:
+		start_io(r, BLK_READ, 0, &c->wr);
+		break;
+	case BLK_T_OUT:
+		start_io(r, BLK_WRITE, stable(r->queue), &c->rd);
+		break;
+	case BLK_T_FLUSH:
+		start_io(r, BLK_FLUSH, 0, NULL);
+		break;
+	case BLK_T_GET_ID:
+		get_id(r);
+		break;
+	default: /* DISCARD, WRITE_ZEROES: the parser lets nothing else through */
+		r->n_done = 0;
+		start_range(r);
+		break;
+	}
+}
+
+void blk_handle(struct vdev *dev, unsigned q, struct vq_chain *c)
+{
+	struct blk *blk = (struct blk *)dev;
+	struct blk_request *r = vq_chain_request(c);
+	uint8_t status;
+
+	r->queue = &blk->queue[q];
+	r->chain = c;
+	if (!vq_take_last(&c->wr, 1, &r->status)) {
+		vdev_guest_bug(dev, "queue %u: a request has no room for its status", q);
+		vq_push(c->vq, c);
+		return;
+	}
+	status = blk_parse(c, &blk->limits, &r->cmd);
+	if (status == BLK_S_OK)
+		act(r);
+	else
+		finish(r, status);
+}

@@ -1,0 +1,382 @@
+/* The block device and its disk, over every link: discard and zeroing, what is stable when, the
+ * host's errors, and requests in flight. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "devices/blk/command.h"
+#include "tests/device/blk-driver.h"
+#include "tests/device/blk-spy.h"
+
+/*
+ * Discard, write zeroes.
+ */
+
+static blkcnt_t blocks_of(struct rig *r)
+{
+	struct stat st;
+	int fd = bd_open_disk(r);
+
+	assert_int_equal(fdatasync(fd), 0); /* or space may not be accounted for yet */
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, BD_BYTES);
+	close(fd);
+	return st.st_blocks;
+}
+
+static void discard_gives_space_back(struct rig *r)
+{
+	blkcnt_t before = blocks_of(r);
+
+	rig_start(r, RIG_ALL);
+	assert_true(rig_has(r, BLK_F_DISCARD));
+	assert_int_equal(bd_range_request(r, BLK_T_DISCARD, 256, 1024, 0), BLK_S_OK);
+	assert_true(blocks_of(r) <= before - 1024 + 64);
+	bd_expect_untouched(r, 255);
+	bd_expect_untouched(r, 256 + 1024);
+}
+
+static void discard_refuses_what_the_specification_says(struct rig *r)
+{
+	blkcnt_t before = blocks_of(r);
+
+	rig_start(r, RIG_ALL);
+	assert_int_equal(bd_range_request(r, BLK_T_DISCARD, 0, 8, 1), BLK_S_UNSUPP);
+	assert_int_equal(bd_range_request(r, BLK_T_DISCARD, 0, 8, 2), BLK_S_UNSUPP);
+	assert_int_equal(bd_range_request(r, BLK_T_DISCARD, BD_SECTORS - 1, 2, 0), BLK_S_IOERR);
+	assert_int_equal(bd_range_request(r, BLK_T_DISCARD, UINT64_MAX, 2, 0), BLK_S_IOERR);
+	assert_int_equal(bd_request(r, BLK_T_DISCARD, 0, rig_alloc(r, 15)), BLK_S_IOERR);
+	assert_int_equal(bd_request(r, BLK_T_DISCARD, 0, bd_no_data), BLK_S_IOERR);
+	assert_int_equal(bd_request(r, BLK_T_DISCARD, 0, rig_alloc(r, 16 * (BLK_RANGES_MAX + 1))),
+			 BLK_S_IOERR);
+	assert_int_equal(blocks_of(r), before);
+	rig_start(r, rig_all_but(BLK_F_DISCARD));
+	assert_int_equal(bd_range_request(r, BLK_T_DISCARD, 0, 8, 0), BLK_S_UNSUPP);
+}
+
+static void zeroed_sectors_read_as_zeroes(struct rig *r)
+{
+	struct rig_buf data = bd_filled(r, 10 * BLK_SECTOR, 11);
+
+	rig_start(r, RIG_ALL);
+	for (uint32_t unmap = 0; unmap < 2; unmap++) {
+		uint32_t at = 100 + 100 * unmap;
+
+		assert_int_equal(bd_range_request(r, BLK_T_WRITE_ZEROES, at, 10, unmap), BLK_S_OK);
+		assert_int_equal(bd_request(r, BLK_T_IN, at, data), BLK_S_OK);
+		assert_true(bd_all_are(data.p, 0, data.len));
+		bd_expect_untouched(r, at - 1);
+		bd_expect_untouched(r, at + 10);
+	}
+	assert_int_equal(bd_range_request(r, BLK_T_WRITE_ZEROES, 0, 8, 4), BLK_S_UNSUPP);
+	assert_int_equal(bd_range_request(r, BLK_T_WRITE_ZEROES, BD_SECTORS, 1, 0), BLK_S_IOERR);
+	bd_expect_untouched(r, 0);
+}
+
+static void several_ranges_are_zeroed_each(struct rig *r)
+{
+	struct blk_range wire[BLK_RANGES_MAX];
+	uint8_t zero[BLK_SECTOR] = { 0 };
+
+	rig_start(r, RIG_ALL);
+	for (uint64_t i = 0; i < BLK_RANGES_MAX; i++)
+		wire[i] = (struct blk_range){ cpu_le64(i * 20), cpu_le32(1),
+					      cpu_le32((uint32_t)i % 2) };
+	assert_int_equal(bd_request(r, BLK_T_WRITE_ZEROES, 0, bd_ranges(r, wire, BLK_RANGES_MAX)),
+			 BLK_S_OK);
+	for (uint64_t i = 0; i < BLK_RANGES_MAX; i++) {
+		bd_expect_on_host(r, i * 20, zero, BLK_SECTOR);
+		bd_expect_untouched(r, (uint32_t)(i * 20 + 1));
+	}
+	wire[1].flags = cpu_le32(8); /* one bad range and nothing is done */
+	wire[0].sector = cpu_le64(700);
+	assert_int_equal(bd_request(r, BLK_T_WRITE_ZEROES, 0, bd_ranges(r, wire, 2)), BLK_S_UNSUPP);
+	bd_expect_untouched(r, 700);
+}
+
+/*
+ * Cache.
+ */
+
+static unsigned write_flags(struct rig *r, const struct spy *spy)
+{
+	assert_int_equal(bd_request(r, BLK_T_OUT, 0, bd_filled(r, BLK_SECTOR, 12)), BLK_S_OK);
+	return spy->flags;
+}
+
+static struct vfeatures all_but_two(unsigned a, unsigned b)
+{
+	struct vfeatures f = rig_all_but(a);
+
+	vfeatures_set(&f, b, false);
+	return f;
+}
+
+#define WRITEBACK offsetof(struct blk_config, writeback)
+
+static void writes_are_stable_when_the_driver_cannot_flush(struct rig *r)
+{
+	struct spy *spy = spy_on(r);
+
+	rig_start(r, RIG_ALL);
+	assert_int_equal(rig_config8(r, WRITEBACK), 1);
+	assert_int_equal(write_flags(r, spy), 0);
+	rig_start(r, rig_all_but(BLK_F_CONFIG_WCE));
+	assert_int_equal(write_flags(r, spy), 0);
+	rig_start(r, all_but_two(BLK_F_CONFIG_WCE, BLK_F_FLUSH));
+	assert_int_equal(write_flags(r, spy), BLK_IO_STABLE);
+	rig_start(r, rig_all_but(BLK_F_FLUSH));
+	assert_int_equal(rig_config8(r, WRITEBACK), 0); /* DEV-BLK-INIT-03 */
+	assert_int_equal(write_flags(r, spy), BLK_IO_STABLE);
+	assert_int_equal(bd_range_request(r, BLK_T_WRITE_ZEROES, 0, 8, 0), BLK_S_OK);
+	assert_int_equal(spy->flags, BLK_IO_STABLE);
+}
+
+static void the_driver_switches_the_cache(struct rig *r)
+{
+	struct spy *spy = spy_on(r);
+	uint8_t mode = 0;
+
+	rig_start(r, RIG_ALL);
+	rig_config_write(r, WRITEBACK, &mode, 1);
+	assert_int_equal(rig_config8(r, WRITEBACK), 0);
+	assert_int_equal(write_flags(r, spy), BLK_IO_STABLE);
+	mode = 1;
+	rig_config_write(r, WRITEBACK, &mode, 1);
+	assert_int_equal(write_flags(r, spy), 0);
+	mode = 0;
+	rig_config_write(r, WRITEBACK, &mode, 1);
+	rig_start(r, RIG_ALL); /* a reset forgets it */
+	assert_int_equal(rig_config8(r, WRITEBACK), 1);
+	assert_int_equal(write_flags(r, spy), 0);
+	rig_start(r, rig_all_but(BLK_F_CONFIG_WCE));
+	rig_config_write(r, WRITEBACK, &mode, 1);
+	assert_int_equal(write_flags(r, spy), 0);
+}
+
+static void writethrough_is_how_it_starts(struct rig *r)
+{
+	struct spy *spy = spy_on(r);
+	uint8_t mode = 1;
+
+	rig_start(r, RIG_ALL);
+	assert_int_equal(rig_config8(r, WRITEBACK), 0);
+	assert_int_equal(write_flags(r, spy), BLK_IO_STABLE);
+	rig_config_write(r, WRITEBACK, &mode, 1);
+	assert_int_equal(write_flags(r, spy), 0);
+}
+
+static void flush_reaches_the_backend(struct rig *r)
+{
+	struct spy *spy = spy_on(r);
+
+	rig_start(r, RIG_ALL);
+	assert_int_equal(bd_request(r, BLK_T_FLUSH, 0, bd_no_data), BLK_S_OK);
+	assert_int_equal(spy->n[BLK_FLUSH], 1);
+	rig_start(r, RIG_NONE);
+	assert_int_equal(bd_request(r, BLK_T_FLUSH, 0, bd_no_data), BLK_S_OK);
+	assert_int_equal(spy->n[BLK_FLUSH], 2);
+}
+
+/*
+ * The host's errors.
+ */
+
+static void the_hosts_error_is_the_guests(struct rig *r)
+{
+	struct rig_buf data = bd_filled(r, 4 * BLK_SECTOR, 13);
+	int fd = bd_open_disk(r);
+
+	rig_start(r, RIG_ALL);
+	assert_int_equal(ftruncate(fd, BD_BYTES / 2), 0);
+	close(fd);
+	assert_int_equal(bd_request(r, BLK_T_IN, BD_SECTORS / 2 - 2, data), BLK_S_IOERR);
+	assert_true(bd_all_are(data.p, 0, data.len));
+	assert_int_equal(bd_request(r, BLK_T_IN, BD_SECTORS - 4, data), BLK_S_IOERR);
+	assert_true(rig_logged(r, "host: read at") > 0);
+	assert_int_equal(bd_request(r, BLK_T_IN, 0, data), BLK_S_OK);
+	assert_int_equal(rig_status(r) & VIRTIO_S_NEEDS_RESET, 0);
+}
+
+/* A limit on the size of files stands for a full disk. */
+static void a_full_disk_loses_nothing_acknowledged(struct rig *r)
+{
+	struct rig_buf data = bd_filled(r, 4096, 14);
+	struct rlimit old, limit;
+	uint8_t first, second;
+
+	rig_start(r, RIG_ALL);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	limit = old;
+	limit.rlim_cur = 8192;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	first = bd_request(r, BLK_T_OUT, 0, data);
+	second = bd_request(r, BLK_T_OUT, 16, data);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(first, BLK_S_OK);
+	assert_int_equal(second, BLK_S_IOERR);
+	assert_int_equal(bd_request(r, BLK_T_FLUSH, 0, bd_no_data), BLK_S_OK);
+	bd_expect_on_host(r, 0, data.p, data.len);
+	bd_expect_untouched(r, 16);
+}
+
+/*
+ * Requests in flight.
+ */
+
+#define FLIGHT 40u
+
+static void submit_reads(struct rig *r, unsigned q, struct bd_request *rq, struct rig_buf *data)
+{
+	for (uint64_t i = 0; i < FLIGHT; i++) {
+		data[i] = rig_alloc(r, 4096);
+		rq[i] = bd_start(r, q, BLK_T_IN, i * 8, data[i]);
+	}
+}
+
+static void expect_reads(struct rig *r, struct bd_request *rq, struct rig_buf *data)
+{
+	uint8_t want[BLK_SECTOR];
+
+	for (unsigned i = 0; i < FLIGHT; i++) {
+		assert_int_equal(rig_wait(r, rq[i].req), 4097);
+		assert_int_equal(*rq[i].status, BLK_S_OK);
+		bd_sector_pattern(i * 8, want);
+		assert_memory_equal(data[i].p, want, BLK_SECTOR);
+	}
+}
+
+static void expect_buffers_left_alone(struct rig *r, struct bd_request *rq, struct rig_buf *data)
+{
+	for (unsigned i = 0; i < FLIGHT; i++) {
+		memset(data[i].p, 0x77, 4096);
+		*rq[i].status = 0x77;
+	}
+	rig_settle(r);
+	for (unsigned i = 0; i < FLIGHT; i++) {
+		assert_true(bd_all_are(data[i].p, 0x77, 4096));
+		assert_int_equal(*rq[i].status, 0x77);
+	}
+}
+
+static void several_queues_work_side_by_side(struct rig *r)
+{
+	struct bd_request rq[3][FLIGHT];
+	struct rig_buf data[3][FLIGHT];
+
+	rig_start(r, RIG_ALL);
+	assert_true(rig_has(r, BLK_F_MQ));
+	assert_int_equal(rig_n_queues(r), 3);
+	assert_int_equal(rig_config16(r, offsetof(struct blk_config, num_queues)), 3);
+	for (unsigned q = 0; q < 3; q++)
+		submit_reads(r, q, rq[q], data[q]);
+	for (unsigned q = 3; q-- > 0;)
+		expect_reads(r, rq[q], data[q]);
+}
+
+static void after_a_reset_no_buffer_is_touched(struct rig *r)
+{
+	struct bd_request rq[FLIGHT];
+	struct rig_buf data[FLIGHT];
+
+	for (unsigned pass = 0; pass < 5; pass++) {
+		rig_start(r, RIG_ALL);
+		submit_reads(r, 0, rq, data);
+		rig_reset(r);
+		expect_buffers_left_alone(r, rq, data);
+	}
+	rig_start(r, RIG_ALL);
+	submit_reads(r, 0, rq, data);
+	expect_reads(r, rq, data);
+}
+
+static void a_reset_waits_for_the_host(struct rig *r)
+{
+	struct spy *spy = spy_on(r);
+	struct bd_request rq[FLIGHT];
+	struct rig_buf data[FLIGHT];
+
+	spy->hold = true;
+	rig_start(r, RIG_ALL);
+	submit_reads(r, 0, rq, data);
+	rig_settle(r);
+	assert_int_equal(spy->held->len, FLIGHT);
+	rig_reset(r);
+	assert_int_equal(spy->held->len, 0);
+	expect_buffers_left_alone(r, rq, data);
+	spy->hold = false;
+	rig_start(r, RIG_ALL);
+	assert_int_equal(bd_request(r, BLK_T_FLUSH, 0, bd_no_data), BLK_S_OK);
+}
+
+static void a_queue_reset_waits_for_the_host(struct rig *r)
+{
+	struct spy *spy = spy_on(r);
+	struct bd_request rq[FLIGHT];
+	struct rig_buf data[FLIGHT];
+
+	spy->hold = true;
+	rig_start(r, RIG_ALL);
+	submit_reads(r, 0, rq, data);
+	rig_settle(r);
+	rig_queue_reset(r, 0);
+	assert_int_equal(spy->held->len, 0);
+	expect_buffers_left_alone(r, rq, data);
+	spy->hold = false;
+	rig_queue_start(r, 0, 0);
+	assert_int_equal(bd_request(r, BLK_T_FLUSH, 0, bd_no_data), BLK_S_OK);
+}
+
+static void a_pause_completes_what_is_in_flight(struct rig *r)
+{
+	struct spy *spy = spy_on(r);
+	struct bd_request rq[FLIGHT], late;
+	struct rig_buf data[FLIGHT];
+
+	spy->hold = true;
+	rig_start(r, RIG_ALL);
+	submit_reads(r, 0, rq, data);
+	rig_settle(r);
+	vdev_pause(rig_dev(r));
+	assert_int_equal(spy->held->len, 0);
+	spy->hold = false;
+	expect_reads(r, rq, data);
+	late = bd_start(r, 0, BLK_T_FLUSH, 0, bd_no_data);
+	rig_settle(r);
+	assert_false(late.req->done);
+	vdev_resume(rig_dev(r));
+	assert_int_equal(rig_wait(r, late.req), 1);
+	assert_int_equal(*late.status, BLK_S_OK);
+}
+
+static const struct rig_case cases[] = {
+	BD_BOTH(discard_gives_space_back),
+	BD_CASE(discard_refuses_what_the_specification_says),
+	BD_BOTH(zeroed_sectors_read_as_zeroes),
+	BD_BOTH(several_ranges_are_zeroed_each),
+	BD_CASE(writes_are_stable_when_the_driver_cannot_flush),
+	BD_CASE(the_driver_switches_the_cache),
+	BD_WITH(writethrough_is_how_it_starts, "cache=writethrough"),
+	BD_BOTH(flush_reaches_the_backend),
+	BD_BOTH(the_hosts_error_is_the_guests),
+	BD_BOTH(a_full_disk_loses_nothing_acknowledged),
+	BD_ON("uring", several_queues_work_side_by_side, "aio=uring,queues=3"),
+	BD_ON("sync", several_queues_work_side_by_side, "aio=sync,queues=3"),
+	BD_BOTH(after_a_reset_no_buffer_is_touched),
+	BD_WITH(after_a_reset_no_buffer_is_touched, "direct=on"),
+	BD_WITH(a_reset_waits_for_the_host, "aio=uring"),
+	BD_WITH(a_queue_reset_waits_for_the_host, "aio=uring"),
+	BD_WITH(a_pause_completes_what_is_in_flight, "aio=uring"),
+};
+
+int main(void)
+{
+	return rig_run("blk-host", cases, G_N_ELEMENTS(cases));
+}
