@@ -130,3 +130,6 @@ format: ## lay out the source with clang-format
 
 clean: ## remove what was built, but not the fetched kernels
 	$(Q)rm -rf $(BUILD)/obj $(BUILD)/tests $(BUILD)/ringside $(BUILD)/libringside.a $(BUILD)/asan $(BUILD)/tsan $(BUILD)/cov
+
+# Objects are kept between links.
+.SECONDARY:

@@ -44,9 +44,10 @@
 #define LAYOUT_CMDLINE_MAX 0x10000u
 #define LAYOUT_LOW_RAM_END 0xa0000u
 
-#define LAYOUT_ACPI     0xe0000u /* RSDP; the tables behind it */
-#define LAYOUT_ACPI_LEN 0x20000u
-#define LAYOUT_KERNEL   0x100000u /* no kernel is loaded below this */
+#define LAYOUT_ACPI         0xe0000u /* RSDP; the tables behind it */
+#define LAYOUT_ACPI_LEN     0x20000u
+#define LAYOUT_RESET_VECTOR 0xffff0u  /* f000:fff0; vmm/machine-boot.c puts a reset there */
+#define LAYOUT_KERNEL       0x100000u /* no kernel is loaded below this */
 
 /* The hole below 4 GiB. */
 #define LAYOUT_HOLE         0xc0000000u

@@ -1,0 +1,290 @@
+/*
+ * The network device (VIRTIO 1.4, 5.1).
+ *
+ * Queues come in pairs, receive 2k and transmit 2k + 1, each pair served by one channel of the
+ * backend; the control queue is behind the last pair, or behind the first if the driver did not
+ * accept VIRTIO_NET_F_MQ. All of them belong to one loop, so nothing here needs a lock.
+ *
+ *	net.c           options, configuration space, life
+ *	net-features.c  which features, and what they need of each other
+ *	net-header.c    the header before each frame; checksums (pure)
+ *	net-filter.c    which frames are for this guest (pure)
+ *	net-rx.c net-tx.c net-ctrl.c   the three kinds of queue
+ *
+ * The backends are in devices/backend/net*.c.
+ */
+#include "devices/net/net.h"
+
+#include <string.h>
+
+#define OFFSET(field) offsetof(struct net, field)
+
+static const struct prop net_props[] = {
+	{ "backend", PROP_ENUM, OFFSET(opt.kind), "user",
+	  .help = "what the cable leads to: a network of its own made of the host's sockets, a tap "
+		  "device, or another ringside",
+	  .choices = net_kind_names },
+	{ "mac", PROP_MAC, OFFSET(opt_mac),
+	  .help = "the guest's address (without it one that depends on the device's id and backend)" },
+	{ "mtu", PROP_U32, OFFSET(opt.mtu), .min = 1280, .max = 65535,
+	  .help = "largest packet, told to the driver" },
+	{ "queue-pairs", PROP_U32, OFFSET(opt.n_channels), "1", .min = 1, .max = NET_CHANNELS_MAX,
+	  .help = "receive and transmit queues, for a tap made with multi_queue" },
+	{ "hostfwd", PROP_LIST, OFFSET(opt.hostfwd),
+	  .help = "user: a port of the host that leads to one of the guest, "
+		  "tcp|udp:[HOST-ADDRESS]:HOST-PORT-[GUEST-ADDRESS]:GUEST-PORT; may be repeated" },
+	{ "net", PROP_STR, OFFSET(opt.net),
+	  .help = "user: the guest's network (10.0.2.0/24 without it)" },
+	{ "dns", PROP_STR, OFFSET(opt.dns),
+	  .help = "user: the name server's address in the guest's network (its number 3 without it)" },
+	{ "hostname", PROP_STR, OFFSET(opt.hostname), .help = "user: the guest's name, by DHCP" },
+	{ "restrict", PROP_BOOL, OFFSET(opt.restricted), "off",
+	  .help = "user: let the guest reach nothing but what hostfwd= connects" },
+	{ "ifname", PROP_STR, OFFSET(opt.ifname), .help = "tap: the device's name" },
+	{ "fd", PROP_LIST, OFFSET(opt.fds),
+	  .help = "tap: a descriptor of an open tap; once for each queue pair" },
+	{ "path", PROP_STR, OFFSET(opt.path), .help = "socket: the unix socket's path" },
+	{ "listen", PROP_BOOL, OFFSET(opt.listen), "off",
+	  .help = "socket: be the end that listens; the other end connects, in any order" },
+	{ 0 },
+};
+
+static const unsigned char net_features[] = {
+	NET_F_MAC,           NET_F_MRG_RXBUF, NET_F_STATUS,        NET_F_CTRL_VQ, NET_F_CTRL_RX,
+	NET_F_CTRL_RX_EXTRA, NET_F_CTRL_VLAN, NET_F_CTRL_MAC_ADDR, 255,
+};
+
+/*
+ * What the backend tells us.
+ */
+static void link_changed(void *opaque, bool up)
+{
+	struct net *net = opaque;
+	le16 status = cpu_le16(up ? NET_S_LINK_UP : 0);
+	uint8_t *at = net->dev.config + offsetof(struct net_config, status);
+	bool changed;
+
+	vdev_config_lock(&net->dev);
+	changed = memcmp(at, &status, sizeof(status)) != 0;
+	memcpy(at, &status, sizeof(status));
+	vdev_config_unlock(&net->dev);
+	if (changed)
+		vdev_config_changed(&net->dev, true);
+}
+
+static void trouble(void *opaque, bool guest, const char *text)
+{
+	struct net *net = opaque;
+
+	if (guest)
+		vdev_guest_note(&net->dev, "%s", text);
+	else
+		vdev_host_error(&net->dev, "%s", text);
+}
+
+static const struct net_events net_events = {
+	.frame = net_rx_frame,
+	.batch_end = net_rx_flush,
+	.writable = net_tx_retry,
+	.link = link_changed,
+	.trouble = trouble,
+};
+
+/*
+ * Life.
+ */
+
+/* Two devices of one machine differ by their id, two machines on one cable by their backend. FNV-1a;
+ * 52:54:00 is locally administered. */
+static void preset_mac(struct net *net)
+{
+	const char *const parts[] = { net->dev.id, net->be->name };
+	uint32_t hash = 2166136261u;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
+		for (const char *p = parts[i] ? parts[i] : ""; *p; p++)
+			hash = (hash ^ (uint8_t)*p) * 16777619u;
+	hash ^= hash >> 24;
+	memcpy(net->opt_mac,
+	       (uint8_t[6]){ 0x52, 0x54, 0, (uint8_t)(hash >> 16), (uint8_t)(hash >> 8),
+			     (uint8_t)hash },
+	       6);
+}
+
+static bool check_mac(const uint8_t *m, GError **err)
+{
+	if (!(m[0] & 1))
+		return true;
+	return ringside_usage(
+		err,
+		"--device net,mac=%02x:%02x:%02x:%02x:%02x:%02x: a multicast address; "
+		"the first byte must be even",
+		m[0], m[1], m[2], m[3], m[4], m[5]);
+}
+
+/* Reset and negotiation run on the owner's thread though all queues are stopped: a backend may have
+ * something to say (the peer hung up) at any time. */
+static void forget_driver(void *arg)
+{
+	struct net *net = arg;
+	struct vdev *dev = &net->dev;
+
+	net->takes = 0;
+	net->merge = false;
+	net->mtu = 0;
+	net->ctrl_queue = VDEV_QUEUES_MAX;
+	net_filter_init(&net->filter, net->opt_mac, false, false);
+	vdev_config_lock(dev);
+	memcpy(dev->config + offsetof(struct net_config, mac), net->opt_mac, 6);
+	vdev_config_unlock(dev);
+	(void)net_set_gives(net, 0);
+	if (net_set_pairs(net, 1) < 0)
+		vdev_host_error(dev, "the tap's queues could not be detached");
+}
+
+static void net_reset(struct vdev *dev)
+{
+	loop_call(dev->loop, forget_driver, dev);
+}
+
+static void take_driver(void *arg)
+{
+	struct net *net = arg;
+	struct vdev *dev = &net->dev;
+
+	net->takes = net_takes(dev->accepted);
+	net->merge = vdev_accepted(dev, NET_F_MRG_RXBUF);
+	net->mtu = vdev_accepted(dev, NET_F_MTU) ? net->opt.mtu : 0;
+	if (vdev_accepted(dev, NET_F_CTRL_VQ))
+		net->ctrl_queue = 2 * (vdev_accepted(dev, NET_F_MQ) ? net->max_pairs : 1);
+	net_filter_init(&net->filter, net->opt_mac, vdev_accepted(dev, NET_F_CTRL_RX),
+			vdev_accepted(dev, NET_F_CTRL_VLAN));
+	if (net_set_gives(net, net_gives(dev->accepted)) < 0)
+		vdev_host_error(dev, "the tap refuses offloads that it offered");
+}
+
+static void net_negotiated(struct vdev *dev)
+{
+	loop_call(dev->loop, take_driver, dev);
+}
+
+/* What depends on the backend that was found. */
+static void settle(void *arg)
+{
+	static const uint8_t none[6];
+	struct net *net = arg;
+	struct vdev *dev = &net->dev;
+	struct net_config config;
+
+	if (memcmp(net->opt_mac, none, 6) == 0)
+		preset_mac(net);
+	net->max_pairs = net->be->n_channels;
+	dev->n_queues = 2 * net->max_pairs + 1;
+	vdev_config_lock(dev);
+	memcpy(&config, dev->config, sizeof(config)); /* it may have said that the link is down */
+	config.max_pairs = cpu_le16((uint16_t)net->max_pairs);
+	config.mtu = cpu_le16((uint16_t)net->opt.mtu);
+	memcpy(dev->config, &config, sizeof(config));
+	vdev_config_unlock(dev);
+	net_offer_features(net);
+	forget_driver(net);
+}
+
+static bool net_open(struct vdev *dev, GError **err)
+{
+	struct net *net = (struct net *)dev;
+	struct net_config config = { .status = cpu_le16(NET_S_LINK_UP) };
+
+	if (!check_mac(net->opt_mac, err))
+		return false;
+	memcpy(dev->config, &config, sizeof(config));
+	net->frame = g_malloc(NET_FRAME_MAX);
+	net->be = net_backend_open(&net->opt, dev->loop, &net_events, net, err);
+	if (!net->be)
+		return false;
+	loop_call(dev->loop, settle, net);
+	return true;
+}
+
+static void net_close(struct vdev *dev)
+{
+	struct net *net = (struct net *)dev;
+
+	net_backend_close(net->be);
+	g_free(net->frame);
+}
+
+/*
+ * Queues, by their number. One that is neither of the first kinds is unused.
+ */
+enum role { ROLE_RX, ROLE_TX, ROLE_CTRL, ROLE_NONE };
+
+static enum role role_of(const struct net *net, unsigned q)
+{
+	if (q == net->ctrl_queue)
+		return ROLE_CTRL;
+	if (q > net->ctrl_queue || q / 2 >= net->max_pairs)
+		return ROLE_NONE;
+	return q % 2 ? ROLE_TX : ROLE_RX;
+}
+
+static void net_queue_started(struct vdev *dev, unsigned q)
+{
+	struct net *net = (struct net *)dev;
+
+	if (role_of(net, q) == ROLE_RX)
+		net_rx_start(net, q / 2);
+}
+
+static void net_queue_stop(struct vdev *dev, unsigned q)
+{
+	struct net *net = (struct net *)dev;
+	enum role role = role_of(net, q);
+
+	if (role == ROLE_RX)
+		net_rx_stop(net, q / 2);
+	else if (role == ROLE_TX)
+		net_tx_stop(net, q / 2);
+}
+
+static void net_kick(struct vdev *dev, unsigned q)
+{
+	struct net *net = (struct net *)dev;
+
+	switch (role_of(net, q)) {
+	case ROLE_RX:
+		net_rx_kick(net, q / 2);
+		break;
+	case ROLE_TX:
+		vdev_drain(dev, q, net_tx_handle);
+		net_rx_flush(net, q / 2); /* the backend may have answered at once */
+		break;
+	case ROLE_CTRL:
+		vdev_drain(dev, q, net_ctrl_handle);
+		break;
+	case ROLE_NONE:
+		break;
+	}
+}
+
+const struct vdev_class net_class = {
+	.name = "net",
+	.summary = "network card on user sockets, a tap or a socket to another ringside",
+	.id = 1,
+	.pci_class = 0x020000, /* Ethernet controller */
+	.size = sizeof(struct net),
+	.request_size = sizeof(struct net_tx),
+	.config_size = sizeof(struct net_config),
+	.queue_size = 256,
+	.n_queues = 3,
+	.feature_bits = net_features,
+	.props = net_props,
+	.open = net_open,
+	.close = net_close,
+	.negotiated = net_negotiated,
+	.queue_started = net_queue_started,
+	.queue_stop = net_queue_stop,
+	.kick = net_kick,
+	.reset = net_reset,
+	.features_ok = net_features_ok,
+};

@@ -1,0 +1,61 @@
+/*
+ * A board of bookkeeping: windows in a table, doorbells matched as KVM's ioeventfd matches them,
+ * interrupt lines and MSI messages counted as they arrive through their eventfds. Tests are its
+ * processor: they read and write guest-physical addresses and take interrupts.
+ *
+ * Transports may call it from any thread; the board_fake_*() functions belong to the test's.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "transport/board.h"
+
+struct board_fake;
+
+/* @shadow: whether it has board_ops.shadow (else that answers -ENOTSUP). */
+struct board_fake *board_fake_new(bool shadow);
+
+/* Fails the test if a window, doorbell, shadow, line or message was left behind. */
+void board_fake_free(struct board_fake *b);
+
+struct board *board_fake_board(struct board_fake *b);
+
+/* An access by the guest. Where nothing is, reads give all ones and writes are lost. */
+uint64_t board_fake_read(struct board_fake *b, bool io, uint64_t addr, unsigned len);
+void board_fake_write(struct board_fake *b, bool io, uint64_t addr, unsigned len, uint64_t value);
+
+/* What a real board would have made of the accesses so far. */
+struct board_fake_counts {
+	unsigned reads, writes; /* exits to the process */
+	unsigned doorbells;     /* writes that signalled an eventfd instead */
+	unsigned shadowed;      /* reads that a shadow served */
+	unsigned shadows;       /* times that one was put up */
+};
+struct board_fake_counts board_fake_counts(struct board_fake *b);
+
+unsigned board_fake_n_doorbells(struct board_fake *b); /* hung up just now */
+bool board_fake_has_shadow(struct board_fake *b, uint64_t addr);
+bool board_fake_has_line(struct board_fake *b, unsigned gsi);
+
+/* Interrupts: edges of @gsi since last asked. */
+unsigned board_fake_take_edges(struct board_fake *b, unsigned gsi);
+
+/* A level-triggered line: is it up? And the guest's end of interrupt: lowers it, resamples. */
+bool board_fake_level(struct board_fake *b, unsigned gsi);
+void board_fake_eoi(struct board_fake *b, unsigned gsi);
+
+/* Messages of @addr and @data since last asked. */
+unsigned board_fake_take_msi(struct board_fake *b, uint64_t addr, uint32_t data);
+
+/* From now on the board refuses (-ENOSPC) what is named here, or'ed; 0: nothing. */
+enum {
+	BOARD_REFUSE_WINDOW = 1,
+	BOARD_REFUSE_DOORBELL = 2,
+	BOARD_REFUSE_LINE = 4,
+	BOARD_REFUSE_MSI = 8,
+	BOARD_REFUSE_ATTACH = 16,
+	BOARD_REFUSE_SHADOW = 32,
+};
+void board_fake_refuse(struct board_fake *b, unsigned what);

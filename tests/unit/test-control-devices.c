@@ -1,0 +1,370 @@
+/* The control socket over a real socket: what it tells of devices, and input for them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <glib.h>
+#include <string.h>
+
+#include "devices/input/input.h"
+#include "tests/control-bench.h"
+#include "vmm/control-keys.h"
+
+/*
+ * Devices.
+ */
+static void devices_and_queues_are_told(void **state)
+{
+	struct bench *b = *state;
+	struct rig *r = bench_add(b, "keys", "input,queue-size=16");
+	struct rig_buf buf;
+	struct qmp *c;
+
+	bench_add(b, "mouse0", "input,type=mouse");
+	c = qmp_greet(b);
+	qmp_say(c, "{\"execute\":\"query-virtio\"}");
+	qmp_expect(c, "[{\"path\":\"keys\",\"name\":\"input\",\"transport\":\"pci\"},"
+		      "{\"path\":\"mouse0\",\"name\":\"input\",\"transport\":\"mmio\"}]");
+	qmp_say(c, "{\"execute\":\"query-virtio-status\",\"arguments\":{\"path\":\"keys\"}}");
+	qmp_expect(c, "\"status\":[],");
+	rig_start(r, RIG_NONE);
+	buf = rig_alloc(r, 8);
+	rig_submit(r, 0, &buf, 0, 1);
+	rig_submit(r, 0, &buf, 0, 1);
+	rig_do(r, 1, &buf, 1, 0);
+	qmp_say(c, "{\"execute\":\"query-virtio-status\",\"arguments\":{\"path\":\"keys\"}}");
+	qmp_expect(c, "\"status\":[\"ACKNOWLEDGE\",\"DRIVER\",\"FEATURES_OK\",\"DRIVER_OK\"],"
+		      "\"host-features\":[");
+	qmp_say(c, "{\"execute\":\"query-virtio-status\",\"arguments\":{\"path\":\"keys\"}}");
+	qmp_expect(c, "\"guest-features\":[32],\"leds\":0}");
+	qmp_say(c, "{\"execute\":\"query-virtio-queue\",\"arguments\":{\"path\":\"keys\","
+		   "\"queue\":1}}");
+	qmp_expect(c,
+		   "[{\"queue\":1,\"size\":16,\"size-max\":16,\"enabled\":true,\"started\":true,");
+	qmp_say(c, "{\"execute\":\"query-virtio-queue\",\"arguments\":{\"path\":\"keys\","
+		   "\"queue\":1}}");
+	qmp_expect(c, "\"next-avail\":1,\"next-used\":1,\"in-flight\":0,");
+	qmp_say(c, "{\"execute\":\"query-virtio-queue\",\"arguments\":{\"path\":\"keys\"}}");
+	qmp_expect(c, "},{\"queue\":1,");
+	for (unsigned i = 0; i < 2; i++) {
+		qmp_say(c,
+			i ? "{\"execute\":\"query-virtio-queue\",\"arguments\":{\"path\":\"keys\","
+			    "\"queue\":2}}"
+			  : "{\"execute\":\"query-virtio-queue\",\"arguments\":{\"path\":\"keys\","
+			    "\"queue\":-1}}");
+		qmp_expect_error(c, "GenericError", "queues 0 to 1");
+	}
+	qmp_say(c, "{\"execute\":\"query-virtio-status\",\"arguments\":{\"path\":\"no\"}}");
+	qmp_expect_error(c, "GenericError", "no device 'no'");
+	qmp_hang_up(c);
+}
+
+static void a_queues_fault_is_told(void **state)
+{
+	struct bench *b = *state;
+	struct rig *r = bench_add(b, "keys", "input");
+	struct rig_buf buf;
+	struct qmp *c;
+
+	rig_start(r, RIG_NONE);
+	buf = rig_alloc(r, 8);
+	buf.gpa = UINT64_MAX - 4;
+	rig_submit(r, 1, &buf, 1, 0);
+	RIG_UNTIL(r, rig_status(r) & VIRTIO_S_NEEDS_RESET);
+	c = qmp_greet(b);
+	qmp_say(c, "{\"execute\":\"query-virtio-queue\",\"arguments\":{\"path\":\"keys\","
+		   "\"queue\":1}}");
+	qmp_expect(c, "\"fault\":\"address\"");
+	qmp_say(c, "{\"execute\":\"query-virtio-status\",\"arguments\":{\"path\":\"keys\"}}");
+	qmp_expect(c, "\"DEVICE_NEEDS_RESET\"");
+	qmp_hang_up(c);
+}
+
+static void stats_are_told_by_object(void **state)
+{
+	struct bench *b = *state;
+	struct qmp *c;
+
+	bench_add(b, "keys", "input");
+	c = qmp_greet(b);
+	qmp_say(c, "{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vcpu\"}}");
+	qmp_expect(c, "{\"return\":[{\"provider\":\"ringside\",\"object\":\"vcpu0\",\"stats\":["
+		      "{\"name\":\"exits-io\",\"value\":7},{\"name\":\"exits-mmio\",\"value\":8}]},"
+		      "{\"provider\":\"ringside\",\"object\":\"vcpu1\",\"stats\":["
+		      "{\"name\":\"exits-io\",\"value\":9}]}]}");
+	qmp_say(c, "{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vm\"}}");
+	qmp_expect(c, "{\"return\":[{\"provider\":\"ringside\",\"object\":\"keys/0\",\"stats\":["
+		      "{\"name\":\"kicks\",\"value\":0},");
+	qmp_say(c, "{\"execute\":\"query-stats\"}");
+	qmp_expect(c, "\"object\":\"keys/1\"");
+	qmp_say(c, "{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"moon\"}}");
+	qmp_expect_error(c, "GenericError", "target");
+	qmp_hang_up(c);
+}
+
+/* A driver that holds the device's lock while it waits for the main thread: as when a queue is
+ * started from a vCPU. */
+struct locker {
+	struct rig *r;
+	_Atomic bool locked;
+};
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+static void *lock_and_call(void *arg)
+{
+	struct locker *l = arg;
+	struct vdev *dev = rig_dev(l->r);
+
+	pthread_mutex_lock(&dev->lock);
+	l->locked = true;
+	loop_call(rig_loop(l->r), nothing, NULL);
+	pthread_mutex_unlock(&dev->lock);
+	return NULL;
+}
+
+static void a_question_does_not_wait_for_who_waits_for_us(void **state)
+{
+	struct bench *b = *state;
+	struct locker l = { .r = bench_add(b, "keys", "input") };
+	struct qmp *c = qmp_greet(b);
+	GThread *thread;
+
+	g_main_context_acquire(NULL); /* as a main thread has it that is never outside its loop */
+	thread = g_thread_new("vcpu", lock_and_call, &l);
+	while (!l.locked)
+		g_usleep(100);
+	qmp_say(c, "{\"execute\":\"query-virtio-queue\",\"arguments\":{\"path\":\"keys\"}}");
+	qmp_expect(c, "\"queue\":0");
+	g_thread_join(thread);
+	g_main_context_release(NULL);
+	qmp_hang_up(c);
+}
+
+/*
+ * Input.
+ */
+#define SEND(events) "{\"execute\":\"input-send-event\",\"arguments\":{\"events\":[" events "]}}\n"
+#define SEND_TO(id, events)                                                 \
+	"{\"execute\":\"input-send-event\",\"arguments\":{\"device\":\"" id \
+	"\",\"events\":[" events "]}}\n"
+#define KEY(name, down)                              \
+	"{\"type\":\"key\",\"data\":{\"down\":" down \
+	",\"key\":{\"type\":\"qcode\",\"data\":\"" name "\"}}}"
+#define BTN(name, down)   "{\"type\":\"btn\",\"data\":{\"down\":" down ",\"button\":\"" name "\"}}"
+#define MOVE(axis, value) "{\"type\":\"rel\",\"data\":{\"axis\":\"" axis "\",\"value\":" value "}}"
+#define POS(axis, value)  "{\"type\":\"abs\",\"data\":{\"axis\":\"" axis "\",\"value\":" value "}}"
+#define MTT(type, more) \
+	"{\"type\":\"mtt\",\"data\":{\"type\":\"" type "\",\"slot\":1,\"tracking-id\":5" more "}}"
+
+struct receiver {
+	struct rig *r;
+	struct rig_buf buf[16];
+	struct rig_req *req[16];
+	unsigned next;
+};
+
+static void receive(struct receiver *rc, struct rig *r)
+{
+	*rc = (struct receiver){ .r = r };
+	rig_start(r, RIG_ALL);
+	for (unsigned i = 0; i < 16; i++) {
+		rc->buf[i] = rig_alloc(r, 8);
+		rc->req[i] = rig_submit(r, 0, &rc->buf[i], 0, 1);
+	}
+}
+
+static void received(struct receiver *rc, uint16_t type, uint16_t code, int32_t value)
+{
+	const uint8_t *p = rc->buf[rc->next].p;
+	struct input_ev ev;
+
+	assert_int_equal(rig_wait(rc->r, rc->req[rc->next++]), 8);
+	memcpy(&ev.type, p, 2);
+	memcpy(&ev.code, p + 2, 2);
+	memcpy(&ev.value, p + 4, 4);
+	assert_int_equal(ev.type, type);
+	assert_int_equal(ev.code, code);
+	assert_int_equal(ev.value, value);
+}
+
+static void received_no_more(struct receiver *rc)
+{
+	rig_settle(rc->r);
+	assert_false(rc->req[rc->next]->done);
+}
+
+static void keys_and_movements_go_to_who_has_them(void **state)
+{
+	struct receiver keys, mouse;
+	struct bench *b = *state;
+	struct qmp *c;
+
+	receive(&mouse, bench_add(b, "mouse0", "input,type=mouse"));
+	receive(&keys, bench_add(b, "keys0", "input"));
+	c = qmp_greet(b);
+	qmp_say(c, SEND(KEY("shift", "true") "," KEY("a", "true")));
+	qmp_expect(c, "{\"return\":{}}");
+	received(&keys, EV_KEY, KEY_LEFTSHIFT, 1);
+	received(&keys, EV_KEY, KEY_A, 1);
+	received(&keys, EV_SYN, SYN_REPORT, 0);
+	qmp_say(c, SEND("{\"type\":\"key\",\"data\":{\"down\":false,\"key\":{\"type\":\"number\","
+			"\"data\":30}}}"));
+	qmp_expect(c, "{\"return\":{}}");
+	received(&keys, EV_KEY, KEY_A, 0);
+	received(&keys, EV_SYN, SYN_REPORT, 0);
+	qmp_say(c, SEND(MOVE("x", "-3") "," MOVE("y", "4") "," BTN("left", "true") "," BTN(
+			   "wheel-down", "true") "," BTN("wheel-down", "false")));
+	qmp_expect(c, "{\"return\":{}}");
+	received(&mouse, EV_REL, REL_X, -3);
+	received(&mouse, EV_REL, REL_Y, 4);
+	received(&mouse, EV_KEY, BTN_LEFT, 1);
+	received(&mouse, EV_REL, REL_WHEEL, -1);
+	received(&mouse, EV_SYN, SYN_REPORT, 0);
+	qmp_say(c, SEND(KEY("ctrl", "true") "," BTN("right", "true"))); /* nobody has both */
+	qmp_expect(c, "{\"return\":{}}");
+	received(&keys, EV_KEY, KEY_LEFTCTRL, 1);
+	received(&keys, EV_SYN, SYN_REPORT, 0);
+	received(&mouse, EV_KEY, BTN_RIGHT, 1);
+	received(&mouse, EV_SYN, SYN_REPORT, 0);
+	received_no_more(&keys);
+	received_no_more(&mouse);
+	qmp_hang_up(c);
+}
+
+static void positions_and_contacts_go_to_who_has_them(void **state)
+{
+	struct receiver mouse, tablet, touch;
+	struct bench *b = *state;
+	struct qmp *c;
+
+	receive(&mouse, bench_add(b, "mouse0", "input,type=mouse"));
+	receive(&tablet, bench_add(b, "tablet0", "input,type=tablet"));
+	receive(&touch, bench_add(b, "touch0", "input,type=multitouch"));
+	c = qmp_greet(b);
+	qmp_say(c, SEND(POS("x", "32767") "," POS("y", "1") "," BTN("left", "true")));
+	qmp_expect(c, "{\"return\":{}}");
+	received(&tablet, EV_ABS, ABS_X, 32767);
+	received(&tablet, EV_ABS, ABS_Y, 1);
+	received(&tablet, EV_KEY, BTN_LEFT, 1); /* with the rest, though the mouse has one, too */
+	received(&tablet, EV_SYN, SYN_REPORT, 0);
+	qmp_say(c, SEND(MTT("begin", "") "," MTT("data", ",\"axis\":\"y\",\"value\":77") "," BTN(
+			   "touch", "true")));
+	qmp_expect(c, "{\"return\":{}}");
+	received(&touch, EV_ABS, ABS_MT_SLOT, 1);
+	received(&touch, EV_ABS, ABS_MT_TRACKING_ID, 5);
+	received(&touch, EV_ABS, ABS_MT_SLOT, 1);
+	received(&touch, EV_ABS, ABS_MT_POSITION_Y, 77);
+	received(&touch, EV_KEY, BTN_TOUCH, 1);
+	received(&touch, EV_SYN, SYN_REPORT, 0);
+	qmp_say(c, SEND(MTT("end", "")));
+	qmp_expect(c, "{\"return\":{}}");
+	received(&touch, EV_ABS, ABS_MT_SLOT, 1);
+	received(&touch, EV_ABS, ABS_MT_TRACKING_ID, -1);
+	received(&touch, EV_SYN, SYN_REPORT, 0);
+	qmp_say(c, SEND_TO("tablet0", BTN("right", "true")));
+	qmp_expect(c, "{\"return\":{}}");
+	received(&tablet, EV_KEY, BTN_RIGHT, 1);
+	received_no_more(&mouse);
+	qmp_hang_up(c);
+}
+
+static void events_that_cannot_be_sent_are_refused_together(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} bad[] = {
+		{ SEND(KEY("a", "true") "," MOVE("x", "1")), "no input device takes" },
+		{ SEND(KEY("a", "true") "," KEY("nokey", "true")), "event 1: there is no such" },
+		{ SEND("{\"type\":\"key\",\"data\":{\"down\":true,\"key\":{\"type\":\"number\","
+		       "\"data\":0}}}"),
+		  "no such key" },
+		{ SEND(KEY("a", "1")), "needs 'down'" },
+		{ SEND(BTN("nose", "true")), "no such button" },
+		{ SEND(MOVE("z", "1")), "'axis'" },
+		{ SEND(MOVE("x", "\"1\"")), "'value'" },
+		{ SEND(POS("x", "32768")), "32767" },
+		{ SEND(POS("x", "-1")), "32767" },
+		{ SEND(MTT("dance", "")), "of type begin" },
+		{ SEND(MTT("data", "")), "of type begin" },
+		{ SEND("{\"type\":\"mtt\",\"data\":{\"type\":\"end\",\"slot\":10,"
+		       "\"tracking-id\":0}}"),
+		  "slot" },
+		{ SEND("{\"type\":\"smell\",\"data\":{}}"), "of type key" },
+		{ SEND("{\"type\":\"key\"}"), "'data'" },
+		{ SEND("1"), "'type'" },
+		{ SEND("[]"), "'type'" },
+		{ SEND_TO("keys1", KEY("a", "true")), "no input device 'keys1'" },
+		{ SEND_TO("log", KEY("a", "true")), "no input device 'log'" },
+	};
+	g_autoptr(GString) many = g_string_new(NULL);
+	struct bench *b = *state;
+	struct receiver keys;
+	struct qmp *c;
+
+	receive(&keys, bench_add(b, "keys0", "input"));
+	bench_add(b, "log", "console,chr=null");
+	c = qmp_greet(b);
+	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+		qmp_say(c, bad[i].text);
+		qmp_expect_error(c, "GenericError", bad[i].why);
+	}
+	g_string_append(many, "{\"execute\":\"input-send-event\",\"arguments\":{\"events\":[");
+	for (unsigned i = 0; i < 33; i++)
+		g_string_append_printf(many, "%s" KEY("a", "true"), i ? "," : "");
+	g_string_append(many, "]}}");
+	qmp_say(c, many->str);
+	qmp_expect_error(c, "GenericError", "at most");
+	qmp_say(c, SEND(""));
+	qmp_expect(c, "{\"return\":{}}");
+	received_no_more(&keys);
+	qmp_hang_up(c);
+}
+
+static void keys_have_names_and_numbers(void **state)
+{
+	struct input_ev ev;
+	unsigned n;
+
+	(void)state;
+	assert_int_equal(control_key("ret"), KEY_ENTER);
+	assert_int_equal(control_key("kp_5"), KEY_KP5);
+	assert_int_equal(control_key("f24"), KEY_F24);
+	assert_int_equal(control_key(""), 0);
+	assert_int_equal(control_key_number(0x1c), KEY_ENTER);
+	assert_int_equal(control_key_number(0x9c), KEY_KPENTER);
+	assert_int_equal(control_key_number(0x54), KEY_SYSRQ);
+	assert_int_equal(control_key_number(0), 0);
+	assert_int_equal(control_key_number(-1), 0);
+	assert_int_equal(control_key_number(0x80), 0);
+	assert_true(control_button("wheel-up", true, &ev, &n));
+	assert_int_equal(n, 1);
+	assert_int_equal(ev.value, 1);
+	assert_true(control_button("wheel-up", false, &ev, &n));
+	assert_int_equal(n, 0);
+	assert_false(control_button("", true, &ev, &n));
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, bench_setup, bench_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(devices_and_queues_are_told),
+		TEST(a_queues_fault_is_told),
+		TEST(stats_are_told_by_object),
+		TEST(a_question_does_not_wait_for_who_waits_for_us),
+		TEST(keys_and_movements_go_to_who_has_them),
+		TEST(positions_and_contacts_go_to_who_has_them),
+		TEST(events_that_cannot_be_sent_are_refused_together),
+		TEST(keys_have_names_and_numbers),
+	};
+
+	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

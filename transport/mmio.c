@@ -1,0 +1,327 @@
+/*
+ * virtio-mmio, version 2 (VIRTIO 1.4, 4.2.2 MMIO Device Register Layout).
+ *
+ * Every register access traps until the driver sets DRIVER_OK. From then on no access of the data
+ * path reaches this process: kicks are doorbells, one a queue, told apart by the value written to
+ * QueueNotify; an interrupt is an eventfd wired to the line; and what an interrupt handler reads and
+ * acknowledges is served by the shadow (mmio-shadow.c).
+ *
+ * Locks: `lock` serialises trapped register writes (selectors, doorbells) and is held across calls
+ * into the device, which may wait for the queues' owners. `page_lock` guards the shadow and is a
+ * leaf, for config_changed() comes from owners too. queue_changed() takes neither.
+ */
+#include "transport/mmio.h"
+
+#include "transport/eventfd.h"
+#include "transport/mmio-impl.h"
+
+#define MAGIC   0x74726976u /* "virt" */
+#define VERSION 2u
+
+/*
+ * Doorbells and shadow follow the device's state.
+ */
+
+static void bell_set(struct mmio *m, unsigned q, bool on)
+{
+	struct board_doorbell bell = { .addr = m->window.base + R_QUEUE_NOTIFY,
+				       .len = 4,
+				       .has_match = true,
+				       .match = q,
+				       .fd = m->dev->queue[q].kick_fd };
+
+	if (on == m->bell[q])
+		return;
+	/* Should the board refuse, kicks trap and arrive all the same. */
+	if (m->board->ops->doorbell(m->board, &bell, on) == 0)
+		m->bell[q] = on;
+}
+
+static void follow_state(struct mmio *m)
+{
+	bool running = vdev_status(m->dev) & VIRTIO_S_DRIVER_OK;
+
+	m->kick_data = running && vdev_accepted(m->dev, VIRTIO_F_NOTIFICATION_DATA);
+	for (unsigned q = 0; q < m->dev->n_queues; q++)
+		bell_set(m, q, running && !m->kick_data && vdev_queue_read(m->dev, q, VQR_ENABLE));
+	mmio_shadow_set(m, running);
+}
+
+/*
+ * Registers.
+ */
+
+uint32_t mmio_register(struct mmio *m, unsigned off)
+{
+	switch (off) {
+	case R_MAGIC:
+		return MAGIC;
+	case R_VERSION:
+		return VERSION;
+	case R_DEVICE_ID:
+		return m->dev->class->id;
+	case R_VENDOR_ID:
+		return 0x1af4;
+	case R_DEVICE_FEATURES:
+		return vdev_features_offered(m->dev, m->device_features_sel);
+	case R_QUEUE_SIZE_MAX:
+		return (uint32_t)vdev_queue_read(m->dev, m->queue_sel, VQR_SIZE_MAX);
+	case R_QUEUE_READY:
+		return (uint32_t)vdev_queue_read(m->dev, m->queue_sel, VQR_ENABLE);
+	case R_QUEUE_RESET:
+		return (uint32_t)vdev_queue_read(m->dev, m->queue_sel, VQR_RESET);
+	case R_INTERRUPT_STATUS:
+		return GUINT32_FROM_LE(atomic_load(m->isr));
+	case R_STATUS:
+		return vdev_status(m->dev);
+	case R_SHM_LEN: /* a length of all ones: there is no such region (4.2.2) */
+	case R_SHM_LEN + 4:
+	case R_SHM_BASE:
+	case R_SHM_BASE + 4:
+		return UINT32_MAX;
+	case R_CONFIG_GENERATION:
+		return vdev_config_generation(m->dev);
+	default:
+		return 0;
+	}
+}
+
+/* Half an address: @off says which. */
+static void write_address(struct mmio *m, enum vdev_queue_reg reg, unsigned off, uint64_t value)
+{
+	unsigned shift = off & 4 ? 32 : 0;
+
+	vdev_queue_write(m->dev, m->queue_sel, reg, value << shift, 0xffffffffull << shift);
+}
+
+static void write_status(struct mmio *m, uint32_t value)
+{
+	vdev_set_status(m->dev, value);
+	if (value == 0) {
+		pthread_mutex_lock(&m->page_lock);
+		atomic_store(m->isr, 0);
+		pthread_mutex_unlock(&m->page_lock);
+	}
+	follow_state(m);
+}
+
+static void register_write(struct mmio *m, unsigned off, uint32_t value)
+{
+	switch (off) {
+	case R_DEVICE_FEATURES_SEL:
+		m->device_features_sel = value;
+		break;
+	case R_DRIVER_FEATURES_SEL:
+		m->driver_features_sel = value;
+		break;
+	case R_DRIVER_FEATURES:
+		vdev_features_accept(m->dev, m->driver_features_sel, value);
+		break;
+	case R_QUEUE_SEL:
+		m->queue_sel = value;
+		break;
+	case R_QUEUE_SIZE:
+		vdev_queue_write(m->dev, m->queue_sel, VQR_SIZE, value, UINT32_MAX);
+		break;
+	case R_QUEUE_READY:
+		vdev_queue_write(m->dev, m->queue_sel, VQR_ENABLE, value, UINT32_MAX);
+		follow_state(m);
+		break;
+	case R_QUEUE_RESET:
+		vdev_queue_write(m->dev, m->queue_sel, VQR_RESET, value, UINT32_MAX);
+		follow_state(m);
+		break;
+	case R_STATUS:
+		write_status(m, value);
+		break;
+	case R_QUEUE_DESC:
+	case R_QUEUE_DESC + 4:
+		write_address(m, VQR_DESC, off, value);
+		break;
+	case R_QUEUE_DRIVER:
+	case R_QUEUE_DRIVER + 4:
+		write_address(m, VQR_DRIVER, off, value);
+		break;
+	case R_QUEUE_DEVICE:
+	case R_QUEUE_DEVICE + 4:
+		write_address(m, VQR_DEVICE, off, value);
+		break;
+	default:
+		break;
+	}
+}
+
+/*
+ * Trapped accesses. Registers are 32 bits wide (4.2.2.2); other widths read 0 and write nothing.
+ */
+
+static uint64_t trapped_read(void *opaque, uint64_t off, unsigned len)
+{
+	struct mmio *m = opaque;
+	uint64_t value = 0;
+
+	if (off >= R_CONFIG) {
+		vdev_config_read(m->dev, off - R_CONFIG, &value, len);
+		return GUINT64_FROM_LE(value);
+	}
+	if (len != 4 || off % 4)
+		return 0;
+	if (off == R_INTERRUPT_STATUS)
+		return mmio_register(m, R_INTERRUPT_STATUS);
+	pthread_mutex_lock(&m->lock);
+	value = mmio_register(m, (unsigned)off);
+	pthread_mutex_unlock(&m->lock);
+	return value;
+}
+
+static bool is_data_path(struct mmio *m, uint64_t off, uint32_t value)
+{
+	switch (off) {
+	case R_QUEUE_NOTIFY:
+		vdev_notify(m->dev, m->kick_data ? value & 0xffff : value);
+		return true;
+	case R_INTERRUPT_ACK:
+		atomic_fetch_and(m->isr, ~GUINT32_TO_LE(value));
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void trapped_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
+{
+	struct mmio *m = opaque;
+	uint64_t bytes = GUINT64_TO_LE(value);
+
+	if (off < R_CONFIG && (len != 4 || off % 4 || is_data_path(m, off, (uint32_t)value)))
+		return;
+	pthread_mutex_lock(&m->lock);
+	if (off >= R_CONFIG)
+		vdev_config_write(m->dev, off - R_CONFIG, &bytes, len);
+	else
+		register_write(m, (unsigned)off, (uint32_t)value);
+	mmio_shadow_written(m, off >= R_CONFIG);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/*
+ * From the device.
+ */
+
+static void queue_changed(struct vdev *dev, unsigned q)
+{
+	struct mmio *m = dev->host_data;
+
+	(void)q;
+	atomic_fetch_or(m->isr,
+			GUINT32_TO_LE(MMIO_INT_USED)); /* before the pulse that announces it */
+	eventfd_signal(m->irq_fd);
+}
+
+static void config_stale(struct vdev *dev)
+{
+	struct mmio *m = dev->host_data;
+
+	pthread_mutex_lock(&m->page_lock);
+	mmio_shadow_changed(m);
+	pthread_mutex_unlock(&m->page_lock);
+}
+
+static void config_changed(struct vdev *dev)
+{
+	struct mmio *m = dev->host_data;
+
+	pthread_mutex_lock(&m->page_lock);
+	mmio_shadow_changed(m);
+	/* A reset may have overtaken us; it clears InterruptStatus under the same lock. */
+	if (vdev_status(dev) & VIRTIO_S_DRIVER_OK) {
+		atomic_fetch_or(m->isr, GUINT32_TO_LE(MMIO_INT_CONFIG));
+		eventfd_signal(m->irq_fd);
+	}
+	pthread_mutex_unlock(&m->page_lock);
+}
+
+static const struct vdev_host_ops host_ops = {
+	.queue_changed = queue_changed,
+	.config_changed = config_changed,
+	.config_stale = config_stale,
+};
+
+/*
+ * Life.
+ */
+
+static bool plug_in(struct mmio *m, GError **err)
+{
+	const char *name = vdev_name(m->dev);
+	int ret;
+
+	if (!eventfd_open(&m->irq_fd, name, err) || !mmio_shadow_new(m, err))
+		return false;
+	ret = m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, true);
+	if (ret < 0)
+		return ringside_error_errno(err, -ret, "%s: interrupt line %u", name, m->gsi);
+	ret = m->board->ops->window_add(m->board, &m->window);
+	if (ret < 0) {
+		m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, false);
+		return ringside_error_errno(err, -ret, "%s: registers at 0x%" G_GINT64_MODIFIER "x",
+					    name, m->window.base);
+	}
+	return true;
+}
+
+static void mmio_destroy(struct mmio *m)
+{
+	mmio_shadow_free(m);
+	eventfd_close(&m->irq_fd);
+	pthread_mutex_destroy(&m->page_lock);
+	pthread_mutex_destroy(&m->lock);
+	g_free(m);
+}
+
+struct mmio *mmio_new(struct vdev *dev, struct board *board, uint64_t base, unsigned gsi,
+		      GError **err)
+{
+	struct mmio *m = g_new0(struct mmio, 1);
+
+	m->dev = dev;
+	m->board = board;
+	m->gsi = gsi;
+	m->irq_fd = m->ack_fd = -1;
+	m->window = (struct board_window){ .base = base,
+					   .size = MMIO_SIZE,
+					   .read = trapped_read,
+					   .write = trapped_write,
+					   .opaque = m };
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_mutex_init(&m->page_lock, NULL);
+	if (!plug_in(m, err)) {
+		mmio_destroy(m);
+		return NULL;
+	}
+	dev->host_data = m;
+	dev->host = &host_ops;
+	return m;
+}
+
+void mmio_reset(struct mmio *m)
+{
+	pthread_mutex_lock(&m->lock);
+	write_status(m, 0);
+	m->device_features_sel = 0;
+	m->driver_features_sel = 0;
+	m->queue_sel = 0;
+	pthread_mutex_unlock(&m->lock);
+}
+
+void mmio_free(struct mmio *m)
+{
+	if (!m)
+		return;
+	mmio_reset(m);
+	m->dev->host = NULL;
+	m->dev->host_data = NULL;
+	m->board->ops->window_del(m->board, &m->window);
+	m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, false);
+	mmio_destroy(m);
+}

@@ -1,0 +1,119 @@
+/*
+ * The texts that tell an operator what the command line takes. All of them fit 80 columns.
+ */
+#include "vmm/cli-int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "devices/backend/chr.h"
+#include "devices/prop.h"
+#include "devices/registry.h"
+#include "vmm/control.h"
+#include "vmm/machine-int.h"
+#include "vmm/x86/cpuid.h"
+
+#define HELP_WIDTH 80u
+
+/*
+ * Exit statuses.
+ */
+static const struct {
+	enum machine_end end;
+	enum cli_status status;
+	const char *text;
+} statuses[] = {
+	{ MACHINE_POWEROFF, CLI_POWEROFF, "the guest powered off" },
+	{ MACHINE_HOST_ERROR, CLI_HOST_ERROR, "this host failed (no memory, a bug of KVM's, ...)" },
+	{ N_MACHINE_ENDS, CLI_USAGE, "the command line asks for what cannot be" },
+	{ MACHINE_PANIC, CLI_PANIC, "the guest's kernel panicked (its serial console says so)" },
+	{ MACHINE_TRIPLE_FAULT, CLI_TRIPLE_FAULT, "the guest's processor shut down: triple fault" },
+	{ MACHINE_KVM_ERROR, CLI_KVM_ERROR, "KVM could not go on running the guest" },
+	{ MACHINE_REBOOT, CLI_REBOOT, "the guest rebooted, with --no-reboot" },
+	{ MACHINE_QUIT, CLI_QUIT, "ended from outside: Ctrl-A x, quit, or a second SIGTERM" },
+};
+
+enum cli_status cli_status(enum machine_end end)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(statuses); i++)
+		if (statuses[i].end == end)
+			return statuses[i].status;
+	return CLI_HOST_ERROR;
+}
+
+char *cli_cpu_text(void)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	char *ret;
+
+	if (!f)
+		g_error("no memory");
+	cpuid_print_help(f);
+	fclose(f);
+	ret = g_strdup(text);
+	free(text);
+	return ret;
+}
+
+char *cli_devices_text(void)
+{
+	GString *out = g_string_new("Devices (--device NAME,help lists a device's keys):\n");
+	const struct vdev_class *class;
+
+	for (unsigned i = 0; (class = vdev_class_nth(i)); i++)
+		g_string_append_printf(out, "  %-10s %s\n", class->name, class->summary);
+	return g_string_free(out, FALSE);
+}
+
+char *cli_device_text(const struct vdev_class *class)
+{
+	GString *out = g_string_new(NULL);
+	g_autofree char *own = class->props ? prop_help(class->props, HELP_WIDTH) : NULL;
+	g_autofree char *common = prop_help(vdev_common_props, HELP_WIDTH);
+	g_autofree char *place = prop_help(machine_device_props, HELP_WIDTH);
+
+	g_string_append_printf(out, "--device %s[,KEY=VALUE...]: %s\n", class->name,
+			       class->summary);
+	g_string_append_printf(out, "%sEvery device:\n%s%s", own ? own : "", common, place);
+	return g_string_free(out, FALSE);
+}
+
+char *cli_help_text(const struct option *options, size_t n)
+{
+	GString *out = g_string_new(
+		"ringside: a KVM virtual machine monitor and virtio device lab\n"
+		"\n"
+		"  ringside run [OPTION...]   run a guest\n"
+		"  ringside help              this help\n"
+		"  ringside --version         the version\n"
+		"\n"
+		"Options of run:\n");
+
+	for (size_t i = 0; i < n; i++) {
+		const struct option *o = &options[i];
+		g_autofree char *letter = o->letter ? g_strdup_printf("-%c, ", o->letter) : NULL;
+		g_autofree char *left = g_strdup_printf("%s--%s%s%s", letter ? letter : "    ",
+							o->name, o->arg ? " " : "",
+							o->arg ? o->arg : "");
+
+		g_string_append_printf(out, "  %-26s %s\n", left, o->help);
+	}
+	g_string_append(out, "\nSTREAM is none (serial port only), or one of\n"
+			     "  " CHR_SPECS "\n"
+			     "\nKeys, while standard input is a terminal: Ctrl-A x leaves, "
+			     "Ctrl-A h helps.\n"
+			     "SIGTERM and SIGINT press the power button, a second one ends the "
+			     "guest.\n"
+			     "\nExit status:\n");
+	for (size_t i = 0; i < G_N_ELEMENTS(statuses); i++)
+		g_string_append_printf(out, "  %d  %s\n", statuses[i].status, statuses[i].text);
+	return g_string_free(out, FALSE);
+}
+
+char *cli_version_text(void)
+{
+	return g_strdup_printf("ringside %d.%d.%d\n", CONTROL_VERSION_MAJOR, CONTROL_VERSION_MINOR,
+			       CONTROL_VERSION_MICRO);
+}

@@ -1,0 +1,89 @@
+/* What the machine's own files share. */
+#pragma once
+
+#include "transport/mmio.h"
+#include "transport/pci-root.h"
+#include "transport/pci.h"
+#include "vmm/board-kvm.h"
+#include "vmm/bus.h"
+#include "vmm/kvm.h"
+#include "vmm/machine.h"
+#include "vmm/panic.h"
+#include "vmm/ram.h"
+#include "vmm/serial.h"
+#include "vmm/terminal.h"
+#include "vmm/vcpu.h"
+#include "vmm/x86/pm.h"
+
+struct device {
+	struct vdev *dev;
+	bool on_mmio;
+	uint32_t slot;     /* on pci; 0: any */
+	struct mmio *mmio; /* one of these two */
+	struct vpci *pci;
+};
+
+/* What vCPU threads ask of the main thread, as bits. */
+enum { ASK_POWEROFF = 1, ASK_RESET = 2, ASK_FAILED = 4 };
+
+struct machine {
+	const struct machine_config *cfg;
+	struct cpu_model model;
+	struct loop *main;
+	GPtrArray *iothreads; /* of struct iothread, by name */
+	struct terminal *terminal;
+
+	struct kvm kvm;
+	struct ram ram;
+	struct bus *bus;
+	struct board_kvm *board;
+	struct pci_root *pci;
+	GPtrArray *devices; /* of struct device */
+	struct serial *serial;
+	struct pm *pm;
+	struct board_window pm_window;
+	struct vcpus *cpus;
+
+	/* Written by vCPU threads. */
+	_Atomic unsigned asked;
+	GMutex lock;        /* of these: */
+	enum vcpu_exit why; /* the first failure */
+	char *failure;
+
+	/* The main thread's. */
+	enum machine_end end;
+	char *text;
+	bool loaded;                   /* guest memory has held a kernel before */
+	bool stopped;                  /* by machine_stop() */
+	bool want_stopped, want_reset; /* what was asked for last */
+	bool changing;                 /* being seen to, further up the stack */
+	struct panic_watch panic;
+	int panic_timer; /* goes off when the guest was silent after a panic */
+	GSource *panic_watch;
+	int signals;
+	GSource *signal_watch;
+	unsigned terminations; /* SIGTERM or SIGINT so far */
+	machine_event_fn event;
+	void *event_opaque;
+};
+
+/* machine-devices.c: parses and opens all devices of the configuration. */
+bool machine_open_devices(struct machine *m, GError **err);
+/* Puts them on their transports. */
+bool machine_plug_devices(struct machine *m, GError **err);
+void machine_unplug_devices(struct machine *m);
+void machine_close_devices(struct machine *m);
+/* The rows of --device that are the machine's and no device's. */
+extern const struct prop machine_device_props[];
+
+/* machine-boot.c: tables, kernel and vCPUs as they are at the guest's first instruction. */
+bool machine_load(struct machine *m, GError **err);
+/* Processors and interrupt controllers as after power-on, while no vCPU runs. */
+bool machine_power_on(struct machine *m, GError **err);
+
+/* machine-run.c: signals and timers of the main loop. */
+bool machine_watch(struct machine *m, GError **err);
+void machine_unwatch(struct machine *m);
+extern const struct vcpu_ops machine_vcpu_ops;
+extern const struct pm_ops machine_pm_ops;
+extern const struct serial_ops machine_serial_ops;

@@ -1,0 +1,208 @@
+#include "vmm/machine.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "devices/error.h"
+#include "vmm/machine-int.h"
+#include "vmm/x86/layout.h"
+
+static void device_free(void *p)
+{
+	struct machine_device *d = p;
+
+	g_free(d->spec);
+	g_free(d->given);
+	g_free(d);
+}
+
+struct machine_config *machine_config_new(void)
+{
+	struct machine_config *cfg = g_new0(struct machine_config, 1);
+
+	cfg->memory = 256u << 20;
+	cfg->cpus = 1;
+	cfg->devices = g_ptr_array_new_with_free_func(device_free);
+	return cfg;
+}
+
+void machine_config_free(struct machine_config *cfg)
+{
+	if (!cfg)
+		return;
+	g_free(cfg->kernel);
+	g_free(cfg->initrd);
+	g_free(cfg->append);
+	g_free(cfg->cpu);
+	g_free(cfg->serial);
+	g_free(cfg->control);
+	g_ptr_array_unref(cfg->devices);
+	g_free(cfg);
+}
+
+/*
+ * Power management registers on the bus.
+ */
+static uint64_t pm_read(void *opaque, uint64_t off, unsigned len)
+{
+	return len == 1 ? pm_io_read(opaque, (unsigned)off) : UINT64_MAX;
+}
+
+static void pm_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
+{
+	if (len == 1)
+		pm_io_write(opaque, (unsigned)off, (uint8_t)value);
+}
+
+static bool plug_pm(struct machine *m, GError **err)
+{
+	int ret;
+
+	m->pm = pm_new(&machine_pm_ops, m);
+	m->pm_window = (struct board_window){
+		.base = LAYOUT_PM_PORT,
+		.size = LAYOUT_PM_PORTS,
+		.io = true,
+		.read = pm_read,
+		.write = pm_write,
+		.opaque = m->pm,
+	};
+	ret = bus_add(m->bus, &m->pm_window);
+	return ret == 0 || ringside_error_errno(err, -ret, "power management ports");
+}
+
+/*
+ * The serial port has the terminal unless a console took it; then it only prints there. One that
+ * was asked for by name gets what it asked for or an error.
+ */
+static struct chr *open_serial(struct machine *m, GError **err)
+{
+	struct chr *terminal = terminal_chr(m->terminal);
+
+	if (m->cfg->serial)
+		return chr_open(m->cfg->serial, terminal, "--serial", err);
+	if (terminal->taken)
+		return terminal_output(m->terminal);
+	return chr_open("stdio", terminal, "--serial", err);
+}
+
+static bool plug_serial(struct machine *m, GError **err)
+{
+	struct chr *chr;
+	int ret;
+
+	if (m->cfg->serial && strcmp(m->cfg->serial, "none") == 0)
+		return true;
+	chr = open_serial(m, err);
+	if (!chr)
+		return false;
+	if (chr->where)
+		g_message("--serial: %s", chr->where);
+	m->serial = serial_new(chr, m->main, &machine_serial_ops, m, err);
+	if (!m->serial)
+		return false;
+	ret = serial_plug(m->serial, m->bus);
+	return ret == 0 || ringside_error_errno(err, -ret, "serial port");
+}
+
+static bool make_board(struct machine *m, GError **err)
+{
+	struct pci_root_config root = {
+		.ecam_base = LAYOUT_ECAM,
+		.mem_base = LAYOUT_PCI32,
+		.mem_size = LAYOUT_PCI32_LEN,
+	};
+
+	m->bus = bus_new();
+	m->board = board_kvm_new(&m->kvm, m->bus, m->ram.mem.n);
+	m->pci = pci_root_new(board_kvm_board(m->board), &root, err);
+	return m->pci != NULL;
+}
+
+static bool make_kvm(struct machine *m, GError **err)
+{
+	int ret;
+
+	if (!kvm_open(&m->kvm, err))
+		return false;
+	if (m->cfg->cpus > m->kvm.max_cpus)
+		return ringside_usage(err, "--cpus %u: this host's KVM takes 1 to %u", m->cfg->cpus,
+				      m->kvm.max_cpus);
+	if (!kvm_create_machine(&m->kvm, err))
+		return false;
+	ret = ram_plug(&m->ram, &m->kvm);
+	return ret == 0 || ringside_error_errno(err, -ret, "/dev/kvm: guest memory");
+}
+
+static bool make_vcpus(struct machine *m, GError **err)
+{
+	struct vcpus_config cfg = {
+		.kvm = &m->kvm,
+		.bus = m->bus,
+		.mem = &m->ram.mem,
+		.n = m->cfg->cpus,
+		.model = &m->model,
+	};
+
+	m->cpus = vcpus_new(&cfg, err);
+	return m->cpus != NULL;
+}
+
+static void on_leave(void *opaque)
+{
+	machine_quit(opaque);
+}
+
+/* The operator's mistakes come to light before KVM is asked for anything. */
+static bool build(struct machine *m, GError **err)
+{
+	const char *cpu = m->cfg->cpu ? m->cfg->cpu : "host";
+
+	return cpuid_parse_model(cpu, &m->model, err) && ram_open(&m->ram, m->cfg->memory, err) &&
+	       machine_open_devices(m, err) && make_kvm(m, err) && make_board(m, err) &&
+	       machine_plug_devices(m, err) && plug_serial(m, err) && plug_pm(m, err) &&
+	       make_vcpus(m, err) && machine_load(m, err) && machine_watch(m, err);
+}
+
+struct machine *machine_new(const struct machine_config *cfg, GError **err)
+{
+	struct machine *m = g_new0(struct machine, 1);
+
+	/* Ours for good: what vCPUs ask of the main loop then always runs on this thread. */
+	g_main_context_acquire(NULL);
+	m->cfg = cfg;
+	m->kvm.fd = m->kvm.vm = -1;
+	m->signals = m->panic_timer = -1;
+	g_mutex_init(&m->lock);
+	m->main = loop_main();
+	m->terminal = terminal_new(m->main, cfg->mode, on_leave, m);
+	if (!build(m, err)) {
+		machine_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+void machine_free(struct machine *m)
+{
+	if (!m)
+		return;
+	machine_unwatch(m);
+	vcpus_free(m->cpus);
+	machine_unplug_devices(m);
+	pci_root_free(m->pci);
+	machine_close_devices(m);
+	serial_free(m->serial);
+	pm_free(m->pm);
+	board_kvm_free(m->board);
+	bus_free(m->bus);
+	kvm_close(&m->kvm);
+	ram_close(&m->ram);
+	terminal_free(m->terminal);
+	loop_free(m->main);
+	g_mutex_clear(&m->lock);
+	g_free(m->failure);
+	g_free(m->text);
+	g_free(m);
+	g_main_context_release(NULL);
+}

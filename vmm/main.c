@@ -1,0 +1,133 @@
+/*
+ * The program: arguments to a machine, the machine's end to an exit status. The only file that
+ * prints messages, and that knows how the process itself has to behave: signals, the allocator,
+ * the terminal's mode on every way out.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "devices/error.h"
+#include "vmm/cli.h"
+#include "vmm/control-machine.h"
+#include "vmm/machine.h"
+#include "vmm/terminal.h"
+
+/* File-scope because atexit() and signal handlers have no other way to it. */
+static struct terminal_mode mode;
+
+static void restore(void)
+{
+	terminal_restore(&mode);
+}
+
+static void on_deadly(int sig)
+{
+	restore();
+	raise(sig); /* SA_RESETHAND: this time it kills */
+}
+
+static void catch_deadly(void)
+{
+	static const int deadly[] = { SIGHUP, SIGQUIT, SIGABRT, SIGBUS,  SIGFPE,
+				      SIGILL, SIGSEGV, SIGSYS,  SIGTRAP, SIGXCPU };
+	struct sigaction act = { .sa_handler = on_deadly, .sa_flags = (int)SA_RESETHAND };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(deadly); i++) {
+		struct sigaction old;
+
+		/* What somebody had ignored (nohup) stays so. A sanitizer's handler goes: ours
+		 * lets the default follow. */
+		if (sigaction(deadly[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(deadly[i], &act, NULL);
+	}
+	signal(SIGPIPE, SIG_IGN); /* writes report EPIPE */
+}
+
+/* In raw mode a line feed alone does not return to the first column. */
+static void say(const char *text)
+{
+	fprintf(stderr, "ringside: %s%s\n", text, mode.raw ? "\r" : "");
+}
+
+static GLogWriterOutput on_log(GLogLevelFlags level, const GLogField *fields, gsize n,
+			       gpointer data)
+{
+	(void)data;
+	if (level & (G_LOG_LEVEL_DEBUG | G_LOG_LEVEL_INFO))
+		return G_LOG_WRITER_HANDLED;
+	for (gsize i = 0; i < n; i++)
+		if (strcmp(fields[i].key, "MESSAGE") == 0)
+			say(fields[i].value);
+	return G_LOG_WRITER_HANDLED;
+}
+
+static int complain(const GError *err)
+{
+	say(err->message);
+	return g_error_matches(err, RINGSIDE_ERROR, RINGSIDE_ERROR_USAGE) ? CLI_USAGE
+									  : CLI_HOST_ERROR;
+}
+
+static int run_machine(struct machine *m, const struct machine_config *cfg, GError **err)
+{
+	struct control *control = NULL;
+	const char *text = NULL;
+	enum machine_end end;
+
+	if (cfg->control) {
+		control = control_machine_new(cfg->control, m, err);
+		if (!control)
+			return -1;
+	}
+	end = machine_run(m, &text);
+	control_machine_free(control, m);
+	restore();
+	if (text)
+		say(text);
+	if (cfg->stats)
+		machine_stats_print(m, stderr);
+	return (int)cli_status(end);
+}
+
+static int run(struct machine_config *cfg)
+{
+	g_autoptr(GError) err = NULL;
+	struct machine *m;
+	int ret = -1;
+
+	cfg->mode = &mode;
+	m = machine_new(cfg, &err);
+	if (m)
+		ret = run_machine(m, cfg, &err);
+	machine_free(m);
+	return ret < 0 ? complain(err) : ret;
+}
+
+int main(int argc, char **argv)
+{
+	g_autoptr(GError) err = NULL;
+	struct machine_config *cfg;
+	g_autofree char *text = NULL;
+	int ret;
+
+	/* One arena: threads allocate seldom, and each arena of their own costs memory. */
+	mallopt(M_ARENA_MAX, 1);
+	g_log_set_writer_func(on_log, NULL, NULL);
+	if (!cli_parse(argc, argv, &cfg, &text, &err))
+		return complain(err);
+	if (text) {
+		fputs(text, stdout);
+		return fflush(stdout) == 0 ? 0 : CLI_HOST_ERROR;
+	}
+	catch_deadly();
+	if (atexit(restore) != 0)
+		return CLI_HOST_ERROR;
+	ret = run(cfg);
+	machine_config_free(cfg);
+	return ret;
+}

@@ -1,0 +1,30 @@
+/*
+ * Whether a Linux guest has panicked, told from what it prints on the serial port.
+ *
+ * A stock kernel has no other way to say it: the driver for a panic device is a module that is
+ * loaded late or never. The kernel prints "Kernel panic - not syncing: REASON", then either asks for
+ * a reset (panic=SECONDS), or prints "---[ end Kernel panic" and stands there for ever. So a reset
+ * soon after the first line, or silence after the second, is a panic. A guest that merely shows an
+ * old log on its console goes on printing, and is forgiven.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct panic_watch {
+	char line[256]; /* the line so far; what is longer is cut */
+	size_t n;
+	char reason[200]; /* after the colon; empty: none seen */
+	size_t since;     /* bytes printed after the line with the reason */
+	bool ended;       /* the second line was the last thing printed */
+};
+
+void panic_watch_reset(struct panic_watch *w);
+
+/* The guest printed this. */
+void panic_watch_feed(struct panic_watch *w, const uint8_t *data, size_t len);
+
+/* Why a reset at this moment is a panic, or NULL if it is none. */
+const char *panic_watch_reason(const struct panic_watch *w);

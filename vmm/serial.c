@@ -1,0 +1,262 @@
+#include "vmm/serial.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "devices/error.h"
+#include "vmm/x86/layout.h"
+#include "vmm/x86/uart.h"
+
+#define GATHER_NS  1000000      /* how long printed bytes may wait for company */
+#define BUFFER_MAX (256u << 10) /* then the vCPU waits for the host's reader */
+
+struct serial {
+	struct uart *uart;
+	struct chr *chr;
+	struct loop *main;
+	const struct serial_ops *ops;
+	void *opaque;
+	struct bus *bus;
+	struct board_window window;
+
+	GMutex lock; /* of these: */
+	GCond drained;
+	GByteArray *gathered; /* by vCPUs */
+	bool hurry;
+
+	GByteArray *writing; /* on the main thread: taken from gathered */
+	size_t written;      /* of it */
+	int timer;           /* goes off when gathered has waited long enough */
+	GSource *timer_watch;
+	bool lost; /* told that the host failed */
+};
+
+/*
+ * From the guest.
+ */
+static void send(void *opaque, const uint8_t *data, size_t len)
+{
+	static const struct itimerspec soon = { .it_value.tv_nsec = GATHER_NS };
+	struct serial *s = opaque;
+	bool first;
+
+	g_mutex_lock(&s->lock);
+	first = s->gathered->len == 0;
+	g_byte_array_append(s->gathered, data, (guint)len);
+	g_mutex_unlock(&s->lock);
+	if (first)
+		(void)timerfd_settime(s->timer, 0, &soon, NULL);
+}
+
+/* Not in send(), which is called with the port locked. */
+static void wait_for_reader(struct serial *s)
+{
+	g_mutex_lock(&s->lock);
+	while (s->gathered->len >= BUFFER_MAX && !s->hurry)
+		g_cond_wait(&s->drained, &s->lock);
+	g_mutex_unlock(&s->lock);
+}
+
+/* Takes over what was gathered. False if there is nothing to write. */
+static bool next_batch(struct serial *s)
+{
+	GByteArray *empty = s->writing;
+
+	if (s->written < s->writing->len)
+		return true;
+	g_byte_array_set_size(empty, 0);
+	s->written = 0;
+	g_mutex_lock(&s->lock);
+	s->writing = s->gathered;
+	s->gathered = empty;
+	g_cond_broadcast(&s->drained);
+	g_mutex_unlock(&s->lock);
+	if (s->writing->len)
+		s->ops->printed(s->opaque, s->writing->data, s->writing->len);
+	return s->writing->len != 0;
+}
+
+static void want(struct serial *s, bool writable)
+{
+	chr_want(s->chr, uart_room(s->uart) > 0, writable);
+}
+
+void serial_flush(struct serial *s)
+{
+	while (next_batch(s)) {
+		size_t n = chr_write(s->chr, s->writing->data + s->written,
+				     s->writing->len - s->written);
+
+		s->written += n;
+		if (s->written < s->writing->len) {
+			want(s, true);
+			return;
+		}
+	}
+	want(s, false);
+}
+
+static void on_timer(void *arg, GIOCondition revents)
+{
+	struct serial *s = arg;
+	uint64_t count;
+
+	(void)revents;
+	(void)!read(s->timer, &count, sizeof(count));
+	serial_flush(s);
+}
+
+static void on_writable(void *arg)
+{
+	serial_flush(arg);
+}
+
+/*
+ * To the guest.
+ */
+static void on_readable(void *arg)
+{
+	struct serial *s = arg;
+	uint8_t buf[UART_FIFO];
+	size_t n = chr_read(s->chr, buf, MIN(uart_room(s->uart), sizeof(buf)));
+
+	(void)uart_receive(s->uart, buf, n); /* takes what it said there is room for */
+	want(s, s->written < s->writing->len);
+}
+
+static void rearm(void *arg)
+{
+	struct serial *s = arg;
+
+	want(s, s->written < s->writing->len);
+}
+
+/* The guest has read some. */
+static void room(void *opaque)
+{
+	struct serial *s = opaque;
+
+	loop_post(s->main, rearm, s);
+}
+
+static void irq(void *opaque, bool level)
+{
+	struct serial *s = opaque;
+
+	s->ops->irq(s->opaque, level);
+}
+
+static const struct uart_ops uart_ops = { .send = send, .irq = irq, .room = room };
+
+static void on_trouble(void *arg, const char *what, int errnum)
+{
+	struct serial *s = arg;
+
+	if (!s->lost)
+		g_warning("serial: host: %s: %s", what, g_strerror(errnum));
+	s->lost = true;
+}
+
+static const struct chr_user chr_user = {
+	.readable = on_readable,
+	.writable = on_writable,
+	.trouble = on_trouble,
+};
+
+/*
+ * On the bus.
+ */
+static uint64_t port_read(void *opaque, uint64_t off, unsigned len)
+{
+	struct serial *s = opaque;
+
+	return len == 1 ? uart_read(s->uart, (unsigned)off) : UINT64_MAX;
+}
+
+static void port_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
+{
+	struct serial *s = opaque;
+
+	if (len != 1)
+		return;
+	uart_write(s->uart, (unsigned)off, (uint8_t)value);
+	if (off == 0)
+		wait_for_reader(s);
+}
+
+int serial_plug(struct serial *s, struct bus *bus)
+{
+	s->window = (struct board_window){
+		.base = LAYOUT_SERIAL_PORT,
+		.size = LAYOUT_SERIAL_PORTS,
+		.io = true,
+		.read = port_read,
+		.write = port_write,
+		.opaque = s,
+	};
+	s->bus = bus;
+	return bus_add(bus, &s->window);
+}
+
+struct serial *serial_new(struct chr *chr, struct loop *main, const struct serial_ops *ops,
+			  void *opaque, GError **err)
+{
+	struct serial *s = g_new0(struct serial, 1);
+
+	s->chr = chr;
+	s->main = main;
+	s->ops = ops;
+	s->opaque = opaque;
+	g_mutex_init(&s->lock);
+	g_cond_init(&s->drained);
+	s->gathered = g_byte_array_new();
+	s->writing = g_byte_array_new();
+	s->uart = uart_new(&uart_ops, s);
+	s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (s->timer < 0) {
+		ringside_error_errno(err, errno, "--serial: timerfd");
+		serial_free(s);
+		return NULL;
+	}
+	s->timer_watch = loop_watch(main, s->timer, G_IO_IN, on_timer, s);
+	chr_attach(chr, main, &chr_user, s);
+	want(s, false);
+	return s;
+}
+
+void serial_free(struct serial *s)
+{
+	if (!s)
+		return;
+	if (s->timer_watch)
+		serial_flush(s);
+	if (s->bus)
+		bus_del(s->bus, &s->window);
+	loop_unwatch(s->timer_watch);
+	chr_detach(s->chr);
+	chr_close(s->chr);
+	if (s->timer >= 0)
+		close(s->timer);
+	uart_free(s->uart);
+	g_byte_array_unref(s->gathered);
+	g_byte_array_unref(s->writing);
+	g_cond_clear(&s->drained);
+	g_mutex_clear(&s->lock);
+	g_free(s);
+}
+
+void serial_reset(struct serial *s)
+{
+	uart_reset(s->uart);
+	rearm(s);
+}
+
+void serial_hurry(struct serial *s, bool hurry)
+{
+	g_mutex_lock(&s->lock);
+	s->hurry = hurry;
+	g_cond_broadcast(&s->drained);
+	g_mutex_unlock(&s->lock);
+}
