@@ -22,7 +22,7 @@ COVERAGE ?=
 LIBS       := glib-2.0 liburing slirp json-glib-1.0 libevdev
 TEST_LIBS  := cmocka
 LAYERS     := virtqueue devices devices/backend $(filter-out devices/backend/,$(wildcard devices/*/)) \
-              transport vmm vmm/x86
+              transport tools/bench vmm vmm/x86
 SOURCES    := $(sort $(wildcard $(addsuffix /*.c,$(patsubst %/,%,$(LAYERS)))))
 OBJECTS    := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 CORE       := $(filter-out $(BUILD)/obj/vmm/main.o,$(OBJECTS))
@@ -30,8 +30,10 @@ TEST_HELP  := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(wildcard tests/test
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
 DEV_TESTS  := $(patsubst tests/device/%.c,$(BUILD)/tests/device/%,$(wildcard tests/device/test-*.c))
 DEV_HELP   := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(wildcard tests/device/test-*.c),$(wildcard tests/device/*.c)))
+CONF_TESTS := $(patsubst tests/conformance/%.c,$(BUILD)/tests/conformance/%,$(wildcard tests/conformance/test-*.c))
+CONF_HELP  := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(wildcard tests/conformance/test-*.c),$(wildcard tests/conformance/*.c)))
 SYS_TESTS  := $(patsubst tests/system/%.c,$(BUILD)/tests/system/%,$(wildcard tests/system/test-*.c))
-TESTS      := $(UNIT_TESTS) $(DEV_TESTS)
+TESTS      := $(UNIT_TESTS) $(DEV_TESTS) $(CONF_TESTS)
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wvla -Wimplicit-fallthrough -Wundef -Wwrite-strings -Wformat=2
@@ -57,7 +59,7 @@ CPPFLAGS += -I. -D_GNU_SOURCE
 ALL_CFLAGS = -std=gnu17 $(OPT) $(CFLAGS) $(WARNINGS) $(HARDEN) \
              $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer) \
              $(if $(COVERAGE),--coverage)
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -pthread $(LDFLAGS) \
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -pthread -lm $(LDFLAGS) \
               $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(if $(COVERAGE),--coverage)
 
 ifeq ($(V),0)
@@ -105,6 +107,11 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(TEST_HELP) $(BUILD)/libring
 	$(Q)$(CC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(PKG_LIBS) $(TEST_PKG) -o $@
 
 $(BUILD)/tests/device/%: $(BUILD)/obj/tests/device/%.o $(DEV_HELP) $(TEST_HELP) $(BUILD)/libringside.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(PKG_LIBS) $(TEST_PKG) -o $@
+
+$(BUILD)/tests/conformance/%: $(BUILD)/obj/tests/conformance/%.o $(CONF_HELP) $(TEST_HELP) $(BUILD)/libringside.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(PKG_LIBS) $(TEST_PKG) -o $@

@@ -45,5 +45,7 @@ cov: $(BUILD)/.setup-check ## line coverage of virtqueue, devices and transport 
 	$(Q)tests/run $(TESTS:$(BUILD)/%=$(BUILD)/cov/%)
 	$(Q)tools/coverage $(BUILD)/cov
 
-system: $(BUILD)/ringside $(BUILD)/.setup-demo ## boot real kernels and use every device
+# The programs among them want to be root and to have the host's devices for themselves: in the box.
+system: $(BUILD)/ringside $(SYS_TESTS) $(BUILD)/.setup-demo ## boot real kernels and use every device
+	$(Q)$(RUN) $(SYS_TESTS:%="tools/kvm-box %")
 	$(Q)TALLY=$(TALLY) tests/system/run

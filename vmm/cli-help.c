@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "devices/backend/chr.h"
 #include "devices/prop.h"
@@ -57,13 +58,34 @@ char *cli_cpu_text(void)
 	return ret;
 }
 
+/* A row of two columns, the second one wrapped. */
+static void add_row(GString *out, const char *left, const char *right, unsigned column)
+{
+	g_auto(GStrv) words = g_strsplit(right, " ", -1);
+	size_t at = column;
+
+	g_string_append_printf(out, "  %-*s", (int)column - 2, left);
+	for (char **w = words; *w; w++) {
+		if (w != words && at + 1 + strlen(*w) > HELP_WIDTH) {
+			g_string_append_printf(out, "\n%*s", (int)column, "");
+			at = column;
+		} else if (w != words) {
+			g_string_append_c(out, ' ');
+			at++;
+		}
+		g_string_append(out, *w);
+		at += strlen(*w);
+	}
+	g_string_append_c(out, '\n');
+}
+
 char *cli_devices_text(void)
 {
 	GString *out = g_string_new("Devices (--device NAME,help lists a device's keys):\n");
 	const struct vdev_class *class;
 
 	for (unsigned i = 0; (class = vdev_class_nth(i)); i++)
-		g_string_append_printf(out, "  %-10s %s\n", class->name, class->summary);
+		add_row(out, class->name, class->summary, 12);
 	return g_string_free(out, FALSE);
 }
 
@@ -74,7 +96,7 @@ char *cli_device_text(const struct vdev_class *class)
 	g_autofree char *common = prop_help(vdev_common_props, HELP_WIDTH);
 	g_autofree char *place = prop_help(machine_device_props, HELP_WIDTH);
 
-	g_string_append_printf(out, "--device %s[,KEY=VALUE...]: %s\n", class->name,
+	g_string_append_printf(out, "--device %s[,KEY=VALUE...]\n%s\n", class->name,
 			       class->summary);
 	g_string_append_printf(out, "%sEvery device:\n%s%s", own ? own : "", common, place);
 	return g_string_free(out, FALSE);
@@ -86,6 +108,7 @@ char *cli_help_text(const struct option *options, size_t n)
 		"ringside: a KVM virtual machine monitor and virtio device lab\n"
 		"\n"
 		"  ringside run [OPTION...]   run a guest\n"
+		"  ringside bench rings       measure the rings (--help for more)\n"
 		"  ringside help              this help\n"
 		"  ringside --version         the version\n"
 		"\n"
@@ -98,7 +121,7 @@ char *cli_help_text(const struct option *options, size_t n)
 							o->name, o->arg ? " " : "",
 							o->arg ? o->arg : "");
 
-		g_string_append_printf(out, "  %-26s %s\n", left, o->help);
+		add_row(out, left, o->help, 29);
 	}
 	g_string_append(out, "\nSTREAM is none (serial port only), or one of\n"
 			     "  " CHR_SPECS "\n"

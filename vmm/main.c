@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "devices/error.h"
+#include "tools/bench/bench.h"
 #include "vmm/cli.h"
 #include "vmm/control-machine.h"
 #include "vmm/machine.h"
@@ -108,6 +109,15 @@ static int run(struct machine_config *cfg)
 	return ret < 0 ? complain(err) : ret;
 }
 
+static int bench(int argc, char **argv)
+{
+	g_autoptr(GError) err = NULL;
+
+	if (bench_command(argc, argv, stdout, isatty(STDERR_FILENO) ? stderr : NULL, &err))
+		return 0;
+	return complain(err);
+}
+
 int main(int argc, char **argv)
 {
 	g_autoptr(GError) err = NULL;
@@ -118,6 +128,8 @@ int main(int argc, char **argv)
 	/* One arena: threads allocate seldom, and each arena of their own costs memory. */
 	mallopt(M_ARENA_MAX, 1);
 	g_log_set_writer_func(on_log, NULL, NULL);
+	if (argc > 1 && strcmp(argv[1], "bench") == 0)
+		return bench(argc - 1, argv + 1);
 	if (!cli_parse(argc, argv, &cfg, &text, &err))
 		return complain(err);
 	if (text) {

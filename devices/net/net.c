@@ -32,7 +32,7 @@ static const struct prop net_props[] = {
 	  .help = "receive and transmit queues, for a tap made with multi_queue" },
 	{ "hostfwd", PROP_LIST, OFFSET(opt.hostfwd),
 	  .help = "user: a port of the host that leads to one of the guest, "
-		  "tcp|udp:[HOST-ADDRESS]:HOST-PORT-[GUEST-ADDRESS]:GUEST-PORT; may be repeated" },
+		  "tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT (host's, guest's); may be repeated" },
 	{ "net", PROP_STR, OFFSET(opt.net),
 	  .help = "user: the guest's network (10.0.2.0/24 without it)" },
 	{ "dns", PROP_STR, OFFSET(opt.dns),

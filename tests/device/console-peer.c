@@ -16,7 +16,7 @@
 /*
  * The host's end.
  */
-int peer_connect(struct rig *r, const char *name)
+int host_connect(struct rig *r, const char *name)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -26,13 +26,13 @@ int peer_connect(struct rig *r, const char *name)
 	return fd;
 }
 
-void peer_says(int fd, const void *bytes, size_t len)
+void host_says(int fd, const void *bytes, size_t len)
 {
 	assert_int_equal(send(fd, bytes, len, MSG_NOSIGNAL), len);
 }
 
 /* Waits for exactly these bytes. */
-void peer_hears(struct rig *r, int fd, const void *bytes, size_t len)
+void host_hears(struct rig *r, int fd, const void *bytes, size_t len)
 {
 	g_autofree uint8_t *got = g_malloc(len + 1);
 	size_t n = 0;
@@ -46,7 +46,7 @@ void peer_hears(struct rig *r, int fd, const void *bytes, size_t len)
 	assert_memory_equal(got, bytes, len);
 }
 
-void peer_hears_nothing(struct rig *r, int fd)
+void host_hears_nothing(struct rig *r, int fd)
 {
 	char c;
 
@@ -54,7 +54,7 @@ void peer_hears_nothing(struct rig *r, int fd)
 	assert_int_equal(recv(fd, &c, 1, 0), -1);
 }
 
-void peer_pattern(uint8_t *bytes, size_t len, uint32_t seed)
+void host_pattern(uint8_t *bytes, size_t len, uint32_t seed)
 {
 	for (size_t i = 0; i < len; i++) {
 		seed = seed * 1664525u + 1013904223u;

@@ -22,15 +22,15 @@ enum { RX0, TX0, CTRL_RX, CTRL_TX, RX1, TX1, RX2, TX2 };
  */
 
 /* A non-blocking connection to unix:@/NAME. */
-int peer_connect(struct rig *r, const char *name);
-void peer_says(int fd, const void *bytes, size_t len);
+int host_connect(struct rig *r, const char *name);
+void host_says(int fd, const void *bytes, size_t len);
 
 /* Waits for exactly these bytes. */
-void peer_hears(struct rig *r, int fd, const void *bytes, size_t len);
-void peer_hears_nothing(struct rig *r, int fd);
+void host_hears(struct rig *r, int fd, const void *bytes, size_t len);
+void host_hears_nothing(struct rig *r, int fd);
 
 /* Bytes to tell from others. */
-void peer_pattern(uint8_t *bytes, size_t len, uint32_t seed);
+void host_pattern(uint8_t *bytes, size_t len, uint32_t seed);
 
 /*
  * The driver's end.

@@ -12,12 +12,12 @@
 
 #include "tests/net-frames.h"
 
-const struct net_header plain;
+const struct net_header net_plain;
 
-struct peer peer_connect(struct rig *r)
+struct net_peer net_peer_connect(struct rig *r)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	struct peer p = { .r = r, .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+	struct net_peer p = { .r = r, .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
 
 	g_snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/cable", rig_dir(r));
 	assert_int_equal(connect(p.fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
@@ -25,7 +25,7 @@ struct peer peer_connect(struct rig *r)
 	return p;
 }
 
-void peer_send(struct peer *p, const void *frame, size_t len)
+void net_peer_send(struct net_peer *p, const void *frame, size_t len)
 {
 	uint32_t prefix = htonl((uint32_t)len);
 
@@ -34,7 +34,7 @@ void peer_send(struct peer *p, const void *frame, size_t len)
 }
 
 /* @len bytes from the device, which works meanwhile. */
-static void peer_read(struct peer *p, void *dst, size_t len)
+static void peer_read(struct net_peer *p, void *dst, size_t len)
 {
 	int64_t deadline = rig_deadline();
 
@@ -49,7 +49,7 @@ static void peer_read(struct peer *p, void *dst, size_t len)
 	}
 }
 
-size_t peer_receive(struct peer *p, void *frame)
+size_t net_peer_receive(struct net_peer *p, void *frame)
 {
 	uint32_t prefix;
 
@@ -62,13 +62,13 @@ size_t peer_receive(struct peer *p, void *frame)
 /*
  * The driver.
  */
-void offer(struct peer *p, uint32_t len)
+void net_offer(struct net_peer *p, uint32_t len)
 {
 	p->buf = rig_alloc(p->r, len);
 	p->req = rig_submit(p->r, RX, &p->buf, 0, 1);
 }
 
-uint32_t transmit(struct rig *r, const struct net_header *h, const void *frame, uint32_t len)
+uint32_t net_transmit(struct rig *r, const struct net_header *h, const void *frame, uint32_t len)
 {
 	struct rig_buf bufs[2] = { rig_dup(r, h, HDR), rig_dup(r, frame, len) };
 
@@ -87,7 +87,7 @@ static void copy_drops(void *arg)
 	d->drops = d->net->drops;
 }
 
-struct net_drops drops(struct rig *r)
+struct net_drops net_drops(struct rig *r)
 {
 	struct drops_of d = { .net = (struct net *)rig_dev(r) };
 
@@ -96,7 +96,7 @@ struct net_drops drops(struct rig *r)
 }
 
 /* Runs a control command of @len bytes of data; its ack. */
-uint8_t command(struct rig *r, uint8_t class, uint8_t cmd, const void *data, uint32_t len)
+uint8_t net_command(struct rig *r, uint8_t class, uint8_t cmd, const void *data, uint32_t len)
 {
 	uint8_t head[2] = { class, cmd };
 	struct rig_buf bufs[3] = { rig_dup(r, head, 2) };
@@ -110,19 +110,19 @@ uint8_t command(struct rig *r, uint8_t class, uint8_t cmd, const void *data, uin
 	return *(uint8_t *)bufs[n_rd].p;
 }
 
-uint8_t command1(struct rig *r, uint8_t class, uint8_t cmd, uint8_t value)
+uint8_t net_command1(struct rig *r, uint8_t class, uint8_t cmd, uint8_t value)
 {
-	return command(r, class, cmd, &value, 1);
+	return net_command(r, class, cmd, &value, 1);
 }
 
 /* Does a frame of the peer's reach the driver? */
-bool arrives(struct peer *p, const uint8_t *dst, uint16_t vlan)
+bool net_arrives(struct net_peer *p, const uint8_t *dst, uint16_t vlan)
 {
-	uint64_t before = drops(p->r).filtered;
+	uint64_t before = net_drops(p->r).filtered;
 	uint8_t frame[100];
 
 	if (!p->req || p->req->done)
-		offer(p, 2000);
+		net_offer(p, 2000);
 	frame_plain(frame, dst, sizeof(frame), 1);
 	if (vlan) {
 		frame[12] = 0x81;
@@ -130,8 +130,8 @@ bool arrives(struct peer *p, const uint8_t *dst, uint16_t vlan)
 		frame[14] = (uint8_t)(vlan >> 8);
 		frame[15] = (uint8_t)vlan;
 	}
-	peer_send(p, frame, sizeof(frame));
-	RIG_UNTIL(p->r, p->req->done || drops(p->r).filtered > before);
+	net_peer_send(p, frame, sizeof(frame));
+	RIG_UNTIL(p->r, p->req->done || net_drops(p->r).filtered > before);
 	return p->req->done;
 }
 
@@ -150,11 +150,11 @@ static size_t arp_for_host(uint8_t *frame)
 }
 
 /* The network speaks IPv6 by itself; what else comes is passed over. */
-const struct net_header *arp_answer(struct rig *r)
+const struct net_header *net_arp_answer(struct rig *r)
 {
 	uint8_t frame[60];
 
-	assert_int_equal(transmit(r, &plain, frame, (uint32_t)arp_for_host(frame)), 0);
+	assert_int_equal(net_transmit(r, &net_plain, frame, (uint32_t)arp_for_host(frame)), 0);
 	for (unsigned i = 0; i < 100; i++) {
 		struct rig_buf buf = rig_alloc(r, 1600);
 		const uint8_t *got = (uint8_t *)buf.p + HDR;

@@ -21,10 +21,10 @@
 		.name = #function, .spec = (device), .run = function \
 	}
 
-extern const struct net_header plain; /* nothing is left to do */
+extern const struct net_header net_plain; /* nothing is left to do */
 
 /* The peer, and the one receive buffer that the driver keeps offered to it. */
-struct peer {
+struct net_peer {
 	struct rig *r;
 	int fd;
 	struct rig_buf buf;
@@ -32,24 +32,24 @@ struct peer {
 };
 
 /* Connects, and waits until the device knows. */
-struct peer peer_connect(struct rig *r);
-void peer_send(struct peer *p, const void *frame, size_t len);
+struct net_peer net_peer_connect(struct rig *r);
+void net_peer_send(struct net_peer *p, const void *frame, size_t len);
 /* One frame of the device's, which works meanwhile; its length. @frame has room for any. */
-size_t peer_receive(struct peer *p, void *frame);
+size_t net_peer_receive(struct net_peer *p, void *frame);
 
 /* The driver offers a receive buffer: p->buf, p->req. */
-void offer(struct peer *p, uint32_t len);
+void net_offer(struct net_peer *p, uint32_t len);
 /* Does a frame of the peer's to @dst reach the driver? With a VLAN's tag unless that is 0. */
-bool arrives(struct peer *p, const uint8_t *dst, uint16_t vlan);
+bool net_arrives(struct net_peer *p, const uint8_t *dst, uint16_t vlan);
 
 /* The driver transmits a frame; the used length. */
-uint32_t transmit(struct rig *r, const struct net_header *h, const void *frame, uint32_t len);
+uint32_t net_transmit(struct rig *r, const struct net_header *h, const void *frame, uint32_t len);
 
 /* Runs a control command of @len bytes of data; its ack. */
-uint8_t command(struct rig *r, uint8_t class, uint8_t cmd, const void *data, uint32_t len);
-uint8_t command1(struct rig *r, uint8_t class, uint8_t cmd, uint8_t value);
+uint8_t net_command(struct rig *r, uint8_t class, uint8_t cmd, const void *data, uint32_t len);
+uint8_t net_command1(struct rig *r, uint8_t class, uint8_t cmd, uint8_t value);
 
-struct net_drops drops(struct rig *r);
+struct net_drops net_drops(struct rig *r);
 
 /* On a user network: asks who the host is; the header before its answer. */
-const struct net_header *arp_answer(struct rig *r);
+const struct net_header *net_arp_answer(struct rig *r);

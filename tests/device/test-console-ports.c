@@ -65,12 +65,12 @@ static void a_client_opens_and_closes_its_port(struct rig *r)
 	ctl_say(r, 1, CONSOLE_PORT_READY, 1);
 	ctl_expect(&c, CONSOLE_PORT_NAME, 1, 1);
 	for (unsigned i = 0; i < 2; i++) {
-		fd = peer_connect(r, "a");
+		fd = host_connect(r, "a");
 		ctl_expect(&c, CONSOLE_PORT_OPEN, 1, 1);
 		close(fd);
 		ctl_expect(&c, CONSOLE_PORT_OPEN, 1, 0);
 	}
-	fd = peer_connect(r, "b"); /* a port the driver has not taken notice of */
+	fd = host_connect(r, "b"); /* a port the driver has not taken notice of */
 	ctl_silence(&c);
 	ctl_say(r, 2, CONSOLE_PORT_READY, 1);
 	ctl_expect(&c, CONSOLE_PORT_NAME, 2, 1);
@@ -83,12 +83,12 @@ static void a_port_nobody_has_open_is_not_read(struct rig *r)
 	struct rig_buf b = rig_alloc(r, 64);
 	struct rig_req *req;
 	struct ctl c;
-	int fd = peer_connect(r, "a");
+	int fd = host_connect(r, "a");
 
 	ctl_ports_up(&c, r);
 	ctl_say(r, 1, CONSOLE_PORT_READY, 1);
 	req = rig_submit(r, RX1, &b, 0, 1);
-	peer_says(fd, "first", 5);
+	host_says(fd, "first", 5);
 	rig_settle(r);
 	assert_false(req->done);
 	ctl_say(r, 1, CONSOLE_PORT_OPEN, 1);
@@ -96,7 +96,7 @@ static void a_port_nobody_has_open_is_not_read(struct rig *r)
 	assert_memory_equal(b.p, "first", 5);
 	ctl_say(r, 1, CONSOLE_PORT_OPEN, 0);
 	req = rig_submit(r, RX1, &b, 0, 1);
-	peer_says(fd, "second", 6);
+	host_says(fd, "second", 6);
 	rig_settle(r);
 	assert_false(req->done);
 	ctl_say(r, 1, CONSOLE_PORT_OPEN, 1);
@@ -106,7 +106,7 @@ static void a_port_nobody_has_open_is_not_read(struct rig *r)
 
 static void ports_do_not_mix(struct rig *r)
 {
-	int fd[3] = { peer_connect(r, "s"), peer_connect(r, "a"), peer_connect(r, "b") };
+	int fd[3] = { host_connect(r, "s"), host_connect(r, "a"), host_connect(r, "b") };
 	const unsigned rx[3] = { RX0, RX1, RX2 }, tx[3] = { TX0, TX1, TX2 };
 	struct ctl c;
 
@@ -117,33 +117,33 @@ static void ports_do_not_mix(struct rig *r)
 		char text[2] = { (char)('0' + id), 0 };
 
 		guest_says(r, tx[id], text);
-		peer_says(fd[id], text, 1);
+		host_says(fd[id], text, 1);
 	}
 	for (unsigned id = 3; id-- > 0;) {
 		char text[2] = { (char)('0' + id), 0 };
 
-		peer_hears(r, fd[id], text, 1);
+		host_hears(r, fd[id], text, 1);
 		guest_hears(r, rx[id], text);
-		peer_hears_nothing(r, fd[id]);
+		host_hears_nothing(r, fd[id]);
 		close(fd[id]);
 	}
 }
 
 static void without_multiport_there_is_port_0(struct rig *r)
 {
-	int s = peer_connect(r, "s"), a = peer_connect(r, "a");
+	int s = host_connect(r, "s"), a = host_connect(r, "a");
 	struct rig_buf b = rig_dup(r, "no", 2), in = rig_alloc(r, 8);
 	struct rig_req *tx1, *rx1;
 
 	rig_start(r, RIG_NONE);
 	guest_says(r, TX0, "yes");
-	peer_hears(r, s, "yes", 3);
-	peer_says(s, "in", 2);
+	host_hears(r, s, "yes", 3);
+	host_says(s, "in", 2);
 	guest_hears(r, RX0, "in");
 	tx1 = rig_submit(r, TX1, &b, 1, 0);
 	rx1 = rig_submit(r, RX1, &in, 0, 1);
-	peer_says(a, "in", 2);
-	peer_hears_nothing(r, a);
+	host_says(a, "in", 2);
+	host_hears_nothing(r, a);
 	assert_false(tx1->done);
 	assert_false(rx1->done);
 	close(s);

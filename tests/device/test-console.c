@@ -19,7 +19,7 @@
  */
 static void what_the_guest_writes_reaches_the_client(struct rig *r)
 {
-	int fd = peer_connect(r, "s");
+	int fd = host_connect(r, "s");
 	struct rig_buf two[2];
 
 	rig_start(r, RIG_ALL);
@@ -27,16 +27,16 @@ static void what_the_guest_writes_reaches_the_client(struct rig *r)
 	two[0] = rig_dup(r, "wor", 3);
 	two[1] = rig_dup(r, "ld", 2);
 	assert_int_equal(rig_do(r, TX0, two, 2, 0), 0);
-	peer_hears(r, fd, "hello world", 11);
+	host_hears(r, fd, "hello world", 11);
 	close(fd);
 }
 
 static void what_the_client_writes_reaches_the_guest(struct rig *r)
 {
-	int fd = peer_connect(r, "s");
+	int fd = host_connect(r, "s");
 
 	rig_start(r, RIG_ALL);
-	peer_says(fd, "ls\n", 3);
+	host_says(fd, "ls\n", 3);
 	guest_hears(r, RX0, "ls\n");
 	close(fd);
 }
@@ -53,9 +53,9 @@ static void a_mebibyte_is_echoed_without_loss(struct rig *r)
 	struct rig_req *rx[ECHO_BUFS], *tx[ECHO_BUFS] = { NULL };
 	unsigned next_rx = 0, next_tx = 0;
 	size_t sent = 0, got = 0;
-	int fd = peer_connect(r, "s");
+	int fd = host_connect(r, "s");
 
-	peer_pattern(out, ECHO_LEN, 5);
+	host_pattern(out, ECHO_LEN, 5);
 	rig_start(r, RIG_ALL);
 	for (unsigned i = 0; i < ECHO_BUFS; i++) {
 		buf[i] = rig_alloc(r, ECHO_CHUNK);
@@ -92,7 +92,7 @@ static unsigned overfill(struct rig *r, struct rig_buf big, struct rig_req **req
 {
 	unsigned waiting = 0;
 
-	peer_pattern(big.p, big.len, 6);
+	host_pattern(big.p, big.len, 6);
 	for (unsigned i = 0; i < SLOW_BUFS; i++) {
 		struct rig_buf b = rig_part(big, i * SLOW_CHUNK, SLOW_CHUNK);
 
@@ -109,12 +109,12 @@ static void output_waits_for_a_slow_client(struct rig *r)
 {
 	struct rig_buf big = rig_alloc(r, SLOW_BUFS * SLOW_CHUNK);
 	struct rig_req *reqs[SLOW_BUFS];
-	int fd = peer_connect(r, "s");
+	int fd = host_connect(r, "s");
 
 	rig_start(r, RIG_ALL);
 	rig_settle(r); /* until the client counts as there */
 	overfill(r, big, reqs);
-	peer_hears(r, fd, big.p, big.len);
+	host_hears(r, fd, big.p, big.len);
 	for (unsigned i = 0; i < SLOW_BUFS; i++)
 		assert_int_equal(rig_wait(r, reqs[i]), 0);
 	close(fd);
@@ -126,18 +126,18 @@ static void a_reset_loses_nothing_that_was_begun(struct rig *r)
 	struct rig_buf big = rig_alloc(r, SLOW_BUFS * SLOW_CHUNK);
 	struct rig_req *reqs[SLOW_BUFS];
 	size_t taken;
-	int fd = peer_connect(r, "s");
+	int fd = host_connect(r, "s");
 
 	rig_start(r, RIG_ALL);
 	rig_settle(r);
 	taken = (size_t)(SLOW_BUFS - overfill(r, big, reqs)) * SLOW_CHUNK;
 	rig_reset(r);
-	peer_hears(r, fd, big.p, taken);
+	host_hears(r, fd, big.p, taken);
 	/* Of the one that was begun, either nothing or all. */
 	rig_start(r, RIG_ALL);
 	guest_says(r, TX0, "new");
-	peer_hears(r, fd, (uint8_t *)big.p + taken, SLOW_CHUNK);
-	peer_hears(r, fd, "new", 3);
+	host_hears(r, fd, (uint8_t *)big.p + taken, SLOW_CHUNK);
+	host_hears(r, fd, "new", 3);
 	close(fd);
 }
 
@@ -145,16 +145,16 @@ static void a_pause_loses_nothing(struct rig *r)
 {
 	struct rig_buf big = rig_alloc(r, SLOW_BUFS * SLOW_CHUNK);
 	struct rig_req *reqs[SLOW_BUFS];
-	int fd = peer_connect(r, "s");
+	int fd = host_connect(r, "s");
 
 	rig_start(r, RIG_ALL);
 	rig_settle(r);
 	overfill(r, big, reqs);
 	vdev_pause(rig_dev(r));
-	peer_says(fd, "while you slept", 15);
+	host_says(fd, "while you slept", 15);
 	rig_settle(r);
 	vdev_resume(rig_dev(r));
-	peer_hears(r, fd, big.p, big.len);
+	host_hears(r, fd, big.p, big.len);
 	guest_hears(r, RX0, "while you slept");
 	close(fd);
 }
@@ -166,8 +166,8 @@ static void output_before_a_client_comes_is_kept(struct rig *r)
 	rig_start(r, RIG_ALL);
 	guest_says(r, TX0, "early");
 	rig_settle(r);
-	fd = peer_connect(r, "s");
-	peer_hears(r, fd, "early", 5);
+	fd = host_connect(r, "s");
+	host_hears(r, fd, "early", 5);
 	close(fd);
 }
 
@@ -185,9 +185,9 @@ static void input_waits_for_buffers(struct rig *r)
 	g_autofree uint8_t *bytes = g_malloc(100000);
 	struct rig_buf b = rig_alloc(r, 100);
 	size_t sent = 0, got = 0;
-	int fd = peer_connect(r, "s");
+	int fd = host_connect(r, "s");
 
-	peer_pattern(bytes, 100000, 7);
+	host_pattern(bytes, 100000, 7);
 	rig_start(r, RIG_ALL);
 	while (got < 100000) {
 		ssize_t n = send(fd, bytes + sent, 100000 - sent, MSG_NOSIGNAL);
@@ -204,14 +204,14 @@ static void input_waits_for_buffers(struct rig *r)
 
 static void input_before_the_driver_is_kept(struct rig *r)
 {
-	int fd = peer_connect(r, "s");
+	int fd = host_connect(r, "s");
 
-	peer_says(fd, "early", 5);
+	host_says(fd, "early", 5);
 	rig_settle(r);
 	rig_start(r, RIG_ALL);
 	guest_hears(r, RX0, "early");
 	rig_reset(r);
-	peer_says(fd, "again", 5);
+	host_says(fd, "again", 5);
 	rig_settle(r);
 	rig_start(r, RIG_ALL);
 	guest_hears(r, RX0, "again");
@@ -230,12 +230,12 @@ static void one_port_has_two_queues(struct rig *r)
 static void buffers_of_the_wrong_kind_are_noted(struct rig *r)
 {
 	struct rig_buf b[2] = { rig_dup(r, "text", 4), rig_alloc(r, 4) };
-	int fd = peer_connect(r, "s");
+	int fd = host_connect(r, "s");
 
 	rig_start(r, RIG_ALL);
 	assert_int_equal(rig_do(r, TX0, b, 1, 1), 0); /* DRV-CONSOLE-OP-02 */
-	peer_hears(r, fd, "text", 4);
-	peer_says(fd, "in", 2);
+	host_hears(r, fd, "text", 4);
+	host_says(fd, "in", 2);
 	assert_int_equal(rig_do(r, RX0, b, 1, 0), 0); /* DRV-CONSOLE-OP-01 */
 	guest_hears(r, RX0, "in");
 	assert_int_equal(rig_logged(r, "writable bytes in a transmit buffer"), 1);
@@ -269,19 +269,19 @@ static void the_window_has_a_size(struct rig *r)
 
 static void emergency_output_needs_no_driver(struct rig *r)
 {
-	int fd = peer_connect(r, "s");
+	int fd = host_connect(r, "s");
 
 	/* DEV-CONSOLE-INIT-01, -02 */
 	for (const char *p = "oops"; *p; p++)
 		rig_config_write(r, CFG_EMERG, p, 1);
 	rig_config_write(r, CFG_EMERG, "!\xff\xff\xff", 4);
-	peer_hears(r, fd, "oops!", 5);
+	host_hears(r, fd, "oops!", 5);
 	assert_int_equal(rig_config32(r, CFG_EMERG), 0);
 	rig_start(r, RIG_ALL);
 	rig_config_write(r, CFG_EMERG, "?", 1);
-	peer_hears(r, fd, "?", 1);
+	host_hears(r, fd, "?", 1);
 	rig_config_write(r, CFG_EMERG + 1, "x", 1);
-	peer_hears_nothing(r, fd);
+	host_hears_nothing(r, fd);
 	close(fd);
 }
 
@@ -291,7 +291,7 @@ static void emergency_output_goes_before_what_waits(struct rig *r)
 	struct rig_req *reqs[SLOW_BUFS];
 	g_autofree uint8_t *got = g_malloc0(big.len + 1);
 	size_t n = 0;
-	int fd = peer_connect(r, "s");
+	int fd = host_connect(r, "s");
 
 	rig_start(r, RIG_ALL);
 	rig_settle(r);

@@ -17,45 +17,45 @@ static void receive_modes(struct rig *r)
 {
 	static const uint8_t other[6] = { 0x52, 0x54, 0, 9, 9, 9 };
 	static const uint8_t group[6] = { 1, 0, 0x5e, 1, 1, 1 };
-	struct peer p;
+	struct net_peer p;
 
 	rig_start(r, RIG_ALL);
-	p = peer_connect(r);
-	assert_true(arrives(&p, mac_guest, 0));
-	assert_true(arrives(&p, mac_broadcast, 0));
-	assert_false(arrives(&p, other, 0));
-	assert_false(arrives(&p, group, 0));
-	assert_int_equal(command1(r, 0, 1, 1), ACK_OK);
-	assert_true(arrives(&p, group, 0));
-	assert_int_equal(command1(r, 0, 2, 1), ACK_OK);
-	assert_true(arrives(&p, other, 0));
-	assert_int_equal(command1(r, 0, 3, 1), ACK_OK);
-	assert_false(arrives(&p, group, 0));
-	assert_int_equal(command1(r, 0, 4, 1), ACK_OK);
-	assert_false(arrives(&p, mac_guest, 0));
-	assert_int_equal(command1(r, 0, 5, 1), ACK_OK);
-	assert_false(arrives(&p, mac_broadcast, 0));
-	assert_int_equal(command1(r, 0, 0, 1), ACK_OK);
-	assert_true(arrives(&p, group, 0));
-	assert_int_equal(command1(r, 0, 0, 0), ACK_OK);
-	assert_false(arrives(&p, group, 0));
+	p = net_peer_connect(r);
+	assert_true(net_arrives(&p, mac_guest, 0));
+	assert_true(net_arrives(&p, mac_broadcast, 0));
+	assert_false(net_arrives(&p, other, 0));
+	assert_false(net_arrives(&p, group, 0));
+	assert_int_equal(net_command1(r, 0, 1, 1), ACK_OK);
+	assert_true(net_arrives(&p, group, 0));
+	assert_int_equal(net_command1(r, 0, 2, 1), ACK_OK);
+	assert_true(net_arrives(&p, other, 0));
+	assert_int_equal(net_command1(r, 0, 3, 1), ACK_OK);
+	assert_false(net_arrives(&p, group, 0));
+	assert_int_equal(net_command1(r, 0, 4, 1), ACK_OK);
+	assert_false(net_arrives(&p, mac_guest, 0));
+	assert_int_equal(net_command1(r, 0, 5, 1), ACK_OK);
+	assert_false(net_arrives(&p, mac_broadcast, 0));
+	assert_int_equal(net_command1(r, 0, 0, 1), ACK_OK);
+	assert_true(net_arrives(&p, group, 0));
+	assert_int_equal(net_command1(r, 0, 0, 0), ACK_OK);
+	assert_false(net_arrives(&p, group, 0));
 	rig_reset(r); /* forgets them all */
 	rig_start(r, RIG_ALL);
 	p.req = NULL;
-	assert_true(arrives(&p, mac_guest, 0));
-	assert_false(arrives(&p, other, 0));
+	assert_true(net_arrives(&p, mac_guest, 0));
+	assert_false(net_arrives(&p, other, 0));
 	close(p.fd);
 }
 
 static void without_ctrl_rx_everything_is_received(struct rig *r)
 {
 	static const uint8_t group[6] = { 1, 0, 0x5e, 1, 1, 1 };
-	struct peer p;
+	struct net_peer p;
 
 	rig_start(r, RIG_NONE);
-	p = peer_connect(r);
-	assert_true(arrives(&p, group, 0));
-	assert_true(arrives(&p, group, 5));
+	p = net_peer_connect(r);
+	assert_true(net_arrives(&p, group, 0));
+	assert_true(net_arrives(&p, group, 5));
 	close(p.fd);
 }
 
@@ -74,36 +74,36 @@ static uint8_t set_table(struct rig *r, uint32_t uni, uint32_t multi, uint32_t c
 			g_byte_array_append(data, mac, sizeof(mac));
 		}
 	}
-	return command(r, 1, 0, data->data, data->len - cut);
+	return net_command(r, 1, 0, data->data, data->len - cut);
 }
 
 static void the_address_table(struct rig *r)
 {
 	static const uint8_t uni[6] = { 2, 0, 0, 0, 0, 4 }, multi[6] = { 3, 0, 0, 0, 0, 6 };
 	static const uint8_t lies[] = { 255, 255, 255, 255, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6 };
-	struct peer p;
+	struct net_peer p;
 
 	rig_start(r, RIG_ALL);
-	p = peer_connect(r);
+	p = net_peer_connect(r);
 	assert_int_equal(set_table(r, 5, 7, 0), ACK_OK);
-	assert_true(arrives(&p, uni, 0));
-	assert_true(arrives(&p, multi, 0));
+	assert_true(net_arrives(&p, uni, 0));
+	assert_true(net_arrives(&p, multi, 0));
 	/* What is wrong changes nothing. */
 	assert_int_equal(set_table(r, 1, 1, 1), ACK_ERR);
 	assert_int_equal(set_table(r, 0, 0, 1), ACK_ERR);
-	assert_int_equal(command(r, 1, 0, lies, sizeof(lies)), ACK_ERR);
-	assert_true(arrives(&p, multi, 0));
+	assert_int_equal(net_command(r, 1, 0, lies, sizeof(lies)), ACK_ERR);
+	assert_true(net_arrives(&p, multi, 0));
 	assert_int_equal(set_table(r, 4, 6, 0), ACK_OK);
-	assert_false(arrives(&p, uni, 0));
-	assert_false(arrives(&p, multi, 0));
+	assert_false(net_arrives(&p, uni, 0));
+	assert_false(net_arrives(&p, multi, 0));
 	/* Too many to list: all of that kind. */
 	assert_int_equal(set_table(r, 0, 10000, 0), ACK_OK);
-	assert_true(arrives(&p, multi, 0));
-	assert_false(arrives(&p, uni, 0));
+	assert_true(net_arrives(&p, multi, 0));
+	assert_false(net_arrives(&p, uni, 0));
 	assert_int_equal(set_table(r, 65, 0, 0), ACK_OK);
-	assert_true(arrives(&p, uni, 0));
+	assert_true(net_arrives(&p, uni, 0));
 	assert_int_equal(set_table(r, 0, 0, 0), ACK_OK);
-	assert_false(arrives(&p, uni, 0));
+	assert_false(net_arrives(&p, uni, 0));
 	close(p.fd);
 }
 
@@ -111,18 +111,18 @@ static void the_address_can_be_changed(struct rig *r)
 {
 	static const uint8_t mac[6] = { 2, 1, 2, 3, 4, 5 }, group[6] = { 3 }, zero[6];
 	uint8_t now[6];
-	struct peer p;
+	struct net_peer p;
 
 	rig_start(r, RIG_ALL);
-	p = peer_connect(r);
-	assert_int_equal(command(r, 1, 1, group, 6), ACK_ERR);
-	assert_int_equal(command(r, 1, 1, zero, 6), ACK_ERR);
-	assert_int_equal(command(r, 1, 1, mac, 5), ACK_ERR);
-	assert_int_equal(command(r, 1, 1, mac, 6), ACK_OK);
+	p = net_peer_connect(r);
+	assert_int_equal(net_command(r, 1, 1, group, 6), ACK_ERR);
+	assert_int_equal(net_command(r, 1, 1, zero, 6), ACK_ERR);
+	assert_int_equal(net_command(r, 1, 1, mac, 5), ACK_ERR);
+	assert_int_equal(net_command(r, 1, 1, mac, 6), ACK_OK);
 	rig_config(r, 0, now, 6);
 	assert_memory_equal(now, mac, 6); /* DEV-NET-MAC-03 */
-	assert_true(arrives(&p, mac, 0));
-	assert_false(arrives(&p, mac_guest, 0));
+	assert_true(net_arrives(&p, mac, 0));
+	assert_false(net_arrives(&p, mac_guest, 0));
 	rig_reset(r);
 	rig_config(r, 0, now, 6);
 	assert_memory_equal(now, mac_guest, 6);
@@ -132,17 +132,17 @@ static void the_address_can_be_changed(struct rig *r)
 static void vlans_are_filtered(struct rig *r)
 {
 	uint16_t five = 5, beyond = 4096;
-	struct peer p;
+	struct net_peer p;
 
 	rig_start(r, RIG_ALL);
-	p = peer_connect(r);
-	assert_false(arrives(&p, mac_guest, 5));
-	assert_int_equal(command(r, 2, 0, &five, 2), ACK_OK);
-	assert_true(arrives(&p, mac_guest, 5));
-	assert_false(arrives(&p, mac_guest, 6));
-	assert_int_equal(command(r, 2, 1, &five, 2), ACK_OK);
-	assert_false(arrives(&p, mac_guest, 5));
-	assert_int_equal(command(r, 2, 0, &beyond, 2), ACK_ERR);
+	p = net_peer_connect(r);
+	assert_false(net_arrives(&p, mac_guest, 5));
+	assert_int_equal(net_command(r, 2, 0, &five, 2), ACK_OK);
+	assert_true(net_arrives(&p, mac_guest, 5));
+	assert_false(net_arrives(&p, mac_guest, 6));
+	assert_int_equal(net_command(r, 2, 1, &five, 2), ACK_OK);
+	assert_false(net_arrives(&p, mac_guest, 5));
+	assert_int_equal(net_command(r, 2, 0, &beyond, 2), ACK_ERR);
 	close(p.fd);
 }
 
@@ -154,14 +154,14 @@ static void bad_commands_get_an_error(struct rig *r)
 	rig_start(r, RIG_ALL);
 	for (unsigned class = 0; class < 8; class ++)
 		for (unsigned cmd = 6; cmd < 256; cmd += 83)
-			assert_int_equal(command(r, (uint8_t) class, (uint8_t)cmd, data, 8),
+			assert_int_equal(net_command(r, (uint8_t) class, (uint8_t)cmd, data, 8),
 					 ACK_ERR);
-	assert_int_equal(command(r, 0, 0, data, 0), ACK_ERR);
-	assert_int_equal(command(r, 0, 0, data, 2), ACK_ERR);
-	assert_int_equal(command1(r, 0, 0, 2), ACK_ERR);
-	assert_int_equal(command(r, 2, 0, data, 1), ACK_ERR);
-	assert_int_equal(command(r, 4, 0, data, 2), ACK_ERR); /* MQ is not offered */
-	assert_int_equal(command(r, 5, 0, data, 8), ACK_ERR); /* nor offloads */
+	assert_int_equal(net_command(r, 0, 0, data, 0), ACK_ERR);
+	assert_int_equal(net_command(r, 0, 0, data, 2), ACK_ERR);
+	assert_int_equal(net_command1(r, 0, 0, 2), ACK_ERR);
+	assert_int_equal(net_command(r, 2, 0, data, 1), ACK_ERR);
+	assert_int_equal(net_command(r, 4, 0, data, 2), ACK_ERR); /* MQ is not offered */
+	assert_int_equal(net_command(r, 5, 0, data, 8), ACK_ERR); /* nor offloads */
 	bufs[0] = rig_dup(r, data, 1);
 	bufs[1] = rig_alloc(r, 1);
 	assert_int_equal(rig_do(r, CTRL, bufs, 1, 1), 1); /* half a head */
@@ -178,11 +178,11 @@ static void commands_take_their_feature(struct rig *r)
 
 	vfeatures_set(&f, NET_F_CTRL_VQ, true);
 	rig_start(r, f);
-	assert_int_equal(command1(r, 0, 0, 1), ACK_ERR);
-	assert_int_equal(command1(r, 0, 3, 1), ACK_ERR);
+	assert_int_equal(net_command1(r, 0, 0, 1), ACK_ERR);
+	assert_int_equal(net_command1(r, 0, 3, 1), ACK_ERR);
 	assert_int_equal(set_table(r, 0, 0, 0), ACK_ERR);
-	assert_int_equal(command(r, 1, 1, mac_guest, 6), ACK_ERR);
-	assert_int_equal(command(r, 2, 0, &id, 2), ACK_ERR);
+	assert_int_equal(net_command(r, 1, 1, mac_guest, 6), ACK_ERR);
+	assert_int_equal(net_command(r, 2, 0, &id, 2), ACK_ERR);
 }
 
 static void a_command_may_be_cut_anywhere(struct rig *r)
@@ -206,13 +206,13 @@ static void guest_offloads_can_be_set(struct rig *r)
 	uint64_t bad[] = { 1ull << NET_F_GUEST_TSO4, 1ull << NET_F_MAC, 1ull << 63 };
 
 	rig_start(r, RIG_ALL);
-	assert_int_equal(command(r, 5, 0, &off, 8), ACK_OK);
-	assert_int_equal(arp_answer(r)->flags, 0);
-	assert_int_equal(command(r, 5, 0, &on, 8), ACK_OK);
-	assert_int_equal(arp_answer(r)->flags, NET_HDR_F_DATA_VALID);
+	assert_int_equal(net_command(r, 5, 0, &off, 8), ACK_OK);
+	assert_int_equal(net_arp_answer(r)->flags, 0);
+	assert_int_equal(net_command(r, 5, 0, &on, 8), ACK_OK);
+	assert_int_equal(net_arp_answer(r)->flags, NET_HDR_F_DATA_VALID);
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
-		assert_int_equal(command(r, 5, 0, &bad[i], 8), ACK_ERR);
-	assert_int_equal(command(r, 5, 0, &on, 7), ACK_ERR);
+		assert_int_equal(net_command(r, 5, 0, &bad[i], 8), ACK_ERR);
+	assert_int_equal(net_command(r, 5, 0, &on, 7), ACK_ERR);
 }
 
 static const struct rig_case cases[] = {

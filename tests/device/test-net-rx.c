@@ -13,7 +13,7 @@
 /*
  * Reception.
  */
-static void check_received(const struct peer *p, size_t len, uint8_t seed)
+static void check_received(const struct net_peer *p, size_t len, uint8_t seed)
 {
 	const struct net_header *h = p->buf.p;
 
@@ -27,15 +27,15 @@ static void check_received(const struct peer *p, size_t len, uint8_t seed)
 static void frames_are_received(struct rig *r)
 {
 	static uint8_t frame[1514];
-	struct peer p;
+	struct net_peer p;
 
 	rig_start(r, RIG_ALL);
-	p = peer_connect(r);
+	p = net_peer_connect(r);
 	for (uint8_t i = 0; i < 10; i++) {
 		size_t len = i % 2 ? 60 : 1514;
 
-		offer(&p, 1600);
-		peer_send(&p, frame, frame_plain(frame, mac_guest, len, i));
+		net_offer(&p, 1600);
+		net_peer_send(&p, frame, frame_plain(frame, mac_guest, len, i));
 		rig_wait(r, p.req);
 		check_received(&p, len, i);
 	}
@@ -45,12 +45,12 @@ static void frames_are_received(struct rig *r)
 static void num_buffers_is_one_without_mergeable_buffers(struct rig *r)
 {
 	uint8_t frame[100];
-	struct peer p;
+	struct net_peer p;
 
 	rig_start(r, rig_all_but(NET_F_MRG_RXBUF));
-	p = peer_connect(r);
-	offer(&p, 1526);
-	peer_send(&p, frame, frame_plain(frame, mac_guest, 100, 1));
+	p = net_peer_connect(r);
+	net_offer(&p, 1526);
+	net_peer_send(&p, frame, frame_plain(frame, mac_guest, 100, 1));
 	rig_wait(r, p.req);
 	check_received(&p, 100, 1);
 	close(p.fd);
@@ -59,15 +59,15 @@ static void num_buffers_is_one_without_mergeable_buffers(struct rig *r)
 static void a_frame_too_long_for_its_buffer_is_dropped(struct rig *r)
 {
 	uint8_t frame[200];
-	struct peer p;
+	struct net_peer p;
 
 	rig_start(r, rig_all_but(NET_F_MRG_RXBUF));
-	p = peer_connect(r);
-	offer(&p, HDR + 100);
-	peer_send(&p, frame, frame_plain(frame, mac_guest, 101, 1));
-	RIG_UNTIL(r, drops(r).too_long == 1);
+	p = net_peer_connect(r);
+	net_offer(&p, HDR + 100);
+	net_peer_send(&p, frame, frame_plain(frame, mac_guest, 101, 1));
+	RIG_UNTIL(r, net_drops(r).too_long == 1);
 	assert_false(p.req->done);
-	peer_send(&p, frame, frame_plain(frame, mac_guest, 100, 2)); /* the same buffer */
+	net_peer_send(&p, frame, frame_plain(frame, mac_guest, 100, 2)); /* the same buffer */
 	rig_wait(r, p.req);
 	check_received(&p, 100, 2);
 	close(p.fd);
@@ -81,15 +81,15 @@ static void a_frame_spreads_over_mergeable_buffers(struct rig *r)
 	struct rig_req *reqs[N];
 	size_t total = 0;
 	unsigned n = 0;
-	struct peer p;
+	struct net_peer p;
 
 	rig_start(r, RIG_ALL);
-	p = peer_connect(r);
+	p = net_peer_connect(r);
 	for (unsigned i = 0; i < N; i++) {
 		bufs[i] = rig_alloc(r, LEN);
 		reqs[i] = rig_submit(r, RX, &bufs[i], 0, 1);
 	}
-	peer_send(&p, frame, frame_plain(frame, mac_guest, FRAME, 7));
+	net_peer_send(&p, frame, frame_plain(frame, mac_guest, FRAME, 7));
 	RIG_UNTIL(r, reqs[5]->done);
 	while (n < N && reqs[n]->done) {
 		memcpy(got + total, bufs[n].p, reqs[n]->len);
@@ -110,12 +110,12 @@ static void a_frame_waits_until_there_are_enough_buffers(struct rig *r)
 	uint8_t frame[1000];
 	struct rig_buf bufs[4];
 	struct rig_req *reqs[4];
-	struct peer p;
+	struct net_peer p;
 
 	rig_start(r, RIG_ALL);
-	p = peer_connect(r);
-	peer_send(&p, frame, frame_plain(frame, mac_guest, 1000, 1));
-	peer_send(&p, frame, frame_plain(frame, mac_guest, 100, 2));
+	p = net_peer_connect(r);
+	net_peer_send(&p, frame, frame_plain(frame, mac_guest, 1000, 1));
+	net_peer_send(&p, frame, frame_plain(frame, mac_guest, 100, 2));
 	for (unsigned i = 0; i < 4; i++) {
 		rig_settle(r);
 		if (i)
@@ -125,7 +125,7 @@ static void a_frame_waits_until_there_are_enough_buffers(struct rig *r)
 	}
 	for (unsigned i = 0; i < 4; i++)
 		assert_int_equal(rig_wait(r, reqs[i]), i < 3 ? 300 : HDR + 1000 - 900);
-	offer(&p, 200);
+	net_offer(&p, 200);
 	rig_wait(r, p.req);
 	check_received(&p, 100, 2);
 	close(p.fd);
@@ -138,14 +138,14 @@ static void a_frame_that_never_fits_is_dropped(struct rig *r)
 	struct rig_buf buf;
 	struct rig_req *first = NULL;
 	struct vfeatures f = RIG_ALL;
-	struct peer p;
+	struct net_peer p;
 
 	f.w[0] &= rig_offered(r).w[0];
 	f.w[1] = 0;
 	assert_true(rig_negotiate(r, f));
 	rig_queue_start(r, RX, 16);
 	rig_driver_ok(r);
-	p = peer_connect(r);
+	p = net_peer_connect(r);
 	for (unsigned i = 0; i < 16; i++) {
 		struct rig_req *req;
 
@@ -154,9 +154,9 @@ static void a_frame_that_never_fits_is_dropped(struct rig *r)
 		if (!first)
 			first = req;
 	}
-	peer_send(&p, frame, frame_plain(frame, mac_guest, 9000, 1));
-	RIG_UNTIL(r, drops(r).too_long == 1);
-	peer_send(&p, frame, frame_plain(frame, mac_guest, 60, 2));
+	net_peer_send(&p, frame, frame_plain(frame, mac_guest, 9000, 1));
+	RIG_UNTIL(r, net_drops(r).too_long == 1);
+	net_peer_send(&p, frame, frame_plain(frame, mac_guest, 60, 2));
 	assert_int_equal(rig_wait(r, first), HDR + 60);
 	close(p.fd);
 }
@@ -164,33 +164,33 @@ static void a_frame_that_never_fits_is_dropped(struct rig *r)
 static void a_buffer_without_room_for_the_header_is_a_fault(struct rig *r)
 {
 	uint8_t frame[60];
-	struct peer p;
+	struct net_peer p;
 
 	rig_start(r, RIG_ALL);
-	p = peer_connect(r);
-	offer(&p, 11);
-	peer_send(&p, frame, frame_plain(frame, mac_guest, 60, 1));
+	p = net_peer_connect(r);
+	net_offer(&p, 11);
+	net_peer_send(&p, frame, frame_plain(frame, mac_guest, 60, 1));
 	RIG_UNTIL(r, rig_status(r) & VIRTIO_S_NEEDS_RESET);
 	assert_true(rig_logged(r, "no room for the header") > 0);
 	rig_reset(r);
 	rig_start(r, RIG_ALL);
 	p.req = NULL;
-	assert_true(arrives(&p, mac_guest, 0));
+	assert_true(net_arrives(&p, mac_guest, 0));
 	close(p.fd);
 }
 
 static void the_mtu_holds(struct rig *r)
 {
 	static uint8_t frame[2000];
-	struct peer p;
+	struct net_peer p;
 
 	assert_int_equal(rig_config16(r, 10), 1400);
 	rig_start(r, RIG_ALL);
-	p = peer_connect(r);
-	offer(&p, 2000);
-	peer_send(&p, frame, frame_plain(frame, mac_guest, 1415, 1)); /* DEV-NET-CFG-05 */
-	RIG_UNTIL(r, drops(r).too_long == 1);
-	peer_send(&p, frame, frame_plain(frame, mac_guest, 1414, 2));
+	p = net_peer_connect(r);
+	net_offer(&p, 2000);
+	net_peer_send(&p, frame, frame_plain(frame, mac_guest, 1415, 1)); /* DEV-NET-CFG-05 */
+	RIG_UNTIL(r, net_drops(r).too_long == 1);
+	net_peer_send(&p, frame, frame_plain(frame, mac_guest, 1414, 2));
 	rig_wait(r, p.req);
 	check_received(&p, 1414, 2);
 	close(p.fd);
@@ -203,10 +203,10 @@ static void a_user_network_answers(struct rig *r)
 {
 	assert_true(vfeatures_has(rig_offered(r), NET_F_HOST_TSO4));
 	rig_start(r, RIG_ALL);
-	assert_int_equal(arp_answer(r)->flags, NET_HDR_F_DATA_VALID);
+	assert_int_equal(net_arp_answer(r)->flags, NET_HDR_F_DATA_VALID);
 	rig_reset(r);
 	rig_start(r, rig_all_but(NET_F_GUEST_CSUM));
-	assert_int_equal(arp_answer(r)->flags, 0); /* DEV-NET-RX-05 */
+	assert_int_equal(net_arp_answer(r)->flags, 0); /* DEV-NET-RX-05 */
 }
 
 static void a_segment_with_foreign_headers_is_dropped(struct rig *r)
@@ -220,9 +220,9 @@ static void a_segment_with_foreign_headers_is_dropped(struct rig *r)
 
 	rig_start(r, RIG_ALL);
 	frame_plain(frame, mac_broadcast, sizeof(frame), 0);
-	assert_int_equal(transmit(r, &h, frame, sizeof(frame)), 0);
-	assert_int_equal(drops(r).tx_bad, 1);
-	assert_int_equal(arp_answer(r)->flags, NET_HDR_F_DATA_VALID);
+	assert_int_equal(net_transmit(r, &h, frame, sizeof(frame)), 0);
+	assert_int_equal(net_drops(r).tx_bad, 1);
+	assert_int_equal(net_arp_answer(r)->flags, NET_HDR_F_DATA_VALID);
 }
 
 static const struct rig_case cases[] = {

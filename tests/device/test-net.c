@@ -85,20 +85,21 @@ static void preset_addresses_differ(struct rig *r)
 static void the_link_status_follows_the_peer(struct rig *r)
 {
 	uint8_t frame[60];
-	struct peer p;
+	struct net_peer p;
 	unsigned before;
 
 	rig_start(r, RIG_ALL);
 	assert_int_equal(rig_config16(r, 6) & NET_S_LINK_UP, 0);
 	before = rig_config_interrupts(r);
-	p = peer_connect(r);
+	p = net_peer_connect(r);
 	RIG_UNTIL(r, rig_config_interrupts(r) > before);
 	before = rig_config_interrupts(r);
 	close(p.fd);
 	RIG_UNTIL(r, rig_config_interrupts(r) > before);
 	assert_int_equal(rig_config16(r, 6) & NET_S_LINK_UP, 0);
 	/* Transmits go nowhere, but they end. */
-	assert_int_equal(transmit(r, &plain, memset(frame, 0, sizeof(frame)), sizeof(frame)), 0);
+	assert_int_equal(
+		net_transmit(r, &net_plain, memset(frame, 0, sizeof(frame)), sizeof(frame)), 0);
 }
 
 /*
@@ -108,14 +109,14 @@ static void frames_are_transmitted(struct rig *r)
 {
 	static uint8_t frame[NET_FRAME_MAX], got[NET_FRAME_MAX];
 	static const uint32_t sizes[] = { 14, 60, 1514, 9000, NET_FRAME_MAX };
-	struct peer p;
+	struct net_peer p;
 
 	rig_start(r, RIG_ALL);
-	p = peer_connect(r);
+	p = net_peer_connect(r);
 	for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
 		frame_plain(frame, mac_broadcast, sizes[i], (uint8_t)i);
-		assert_int_equal(transmit(r, &plain, frame, sizes[i]), 0);
-		assert_int_equal(peer_receive(&p, got), sizes[i]);
+		assert_int_equal(net_transmit(r, &net_plain, frame, sizes[i]), 0);
+		assert_int_equal(net_peer_receive(&p, got), sizes[i]);
 		assert_memory_equal(got, frame, sizes[i]);
 	}
 	close(p.fd);
@@ -126,10 +127,10 @@ static void framing_means_nothing(struct rig *r)
 {
 	static const uint32_t cuts[] = { 1, 5, 13, 100 };
 	uint8_t whole[HDR + 400] = { 0 }, got[NET_FRAME_MAX];
-	struct peer p;
+	struct net_peer p;
 
 	rig_start(r, RIG_ALL);
-	p = peer_connect(r);
+	p = net_peer_connect(r);
 	frame_plain(whole + HDR, mac_broadcast, 400, 3);
 	for (size_t i = 0; i < G_N_ELEMENTS(cuts); i++) {
 		struct rig_buf flat = rig_dup(r, whole, sizeof(whole)), bufs[200];
@@ -141,7 +142,7 @@ static void framing_means_nothing(struct rig *r)
 			bufs[n++] = rig_part(flat, 199 * cuts[i],
 					     (uint32_t)sizeof(whole) - 199 * cuts[i]);
 		assert_int_equal(rig_do(r, TX, bufs, n, 0), 0);
-		assert_int_equal(peer_receive(&p, got), 400);
+		assert_int_equal(net_peer_receive(&p, got), 400);
 		assert_memory_equal(got, whole + HDR, 400);
 	}
 	close(p.fd);
@@ -159,18 +160,18 @@ static void a_checksum_left_undone_is_completed(struct rig *r)
 	struct net_header h = { .flags = NET_HDR_F_NEEDS_CSUM };
 	struct net_offload off = { 0 };
 	uint8_t frame[200], right[200], got[NET_FRAME_MAX];
-	struct peer p;
+	struct net_peer p;
 	size_t len;
 
 	rig_start(r, RIG_ALL);
-	p = peer_connect(r);
+	p = net_peer_connect(r);
 	len = frame_packet(frame, &packet);
 	memcpy(right, frame, len);
 	frame_leave_csum(frame, len, &off);
 	h.csum_start = cpu_le16(off.csum_start);
 	h.csum_offset = cpu_le16(off.csum_offset);
-	assert_int_equal(transmit(r, &h, frame, (uint32_t)len), 0);
-	assert_int_equal(peer_receive(&p, got), len);
+	assert_int_equal(net_transmit(r, &h, frame, (uint32_t)len), 0);
+	assert_int_equal(net_peer_receive(&p, got), len);
 	assert_memory_equal(got, right, len);
 	close(p.fd);
 }
@@ -192,21 +193,21 @@ static void bad_transmits_are_dropped_and_good_ones_go_on(struct rig *r)
 	};
 	static uint8_t frame[NET_FRAME_MAX + 1], got[NET_FRAME_MAX];
 	struct rig_buf stub;
-	struct peer p;
+	struct net_peer p;
 
 	rig_start(r, RIG_ALL);
-	p = peer_connect(r);
+	p = net_peer_connect(r);
 	frame_plain(frame, mac_broadcast, sizeof(frame), 0);
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
-		assert_int_equal(transmit(r, &bad[i].h, frame, bad[i].len), 0);
-	stub = rig_dup(r, &plain, 11); /* not even a header */
+		assert_int_equal(net_transmit(r, &bad[i].h, frame, bad[i].len), 0);
+	stub = rig_dup(r, &net_plain, 11); /* not even a header */
 	assert_int_equal(rig_do(r, TX, &stub, 1, 0), 0);
 	stub = rig_alloc(r, 2000); /* nothing to read */
 	assert_int_equal(rig_do(r, TX, &stub, 0, 1), 0);
-	assert_int_equal(drops(r).tx_bad, G_N_ELEMENTS(bad) + 2);
+	assert_int_equal(net_drops(r).tx_bad, G_N_ELEMENTS(bad) + 2);
 	assert_int_equal(rig_status(r) & VIRTIO_S_NEEDS_RESET, 0);
-	assert_int_equal(transmit(r, &plain, frame, 77), 0);
-	assert_int_equal(peer_receive(&p, got), 77);
+	assert_int_equal(net_transmit(r, &net_plain, frame, 77), 0);
+	assert_int_equal(net_peer_receive(&p, got), 77);
 	close(p.fd);
 }
 
@@ -216,8 +217,8 @@ static void needs_csum_takes_the_feature(struct rig *r)
 	uint8_t frame[100] = { 0 };
 
 	rig_start(r, RIG_NONE);
-	assert_int_equal(transmit(r, &h, frame, sizeof(frame)), 0);
-	assert_int_equal(drops(r).tx_bad, 1);
+	assert_int_equal(net_transmit(r, &h, frame, sizeof(frame)), 0);
+	assert_int_equal(net_drops(r).tx_bad, 1);
 }
 
 /* A peer that does not read fills the ring, and nothing is lost when it reads again. */
@@ -227,20 +228,20 @@ static void a_slow_peer_holds_the_ring(struct rig *r)
 	static uint8_t frame[1500], got[NET_FRAME_MAX];
 	static struct rig_req *reqs[N];
 	int64_t deadline = rig_deadline();
-	struct peer p;
+	struct net_peer p;
 	unsigned done = 0;
 
 	rig_start(r, RIG_ALL);
-	p = peer_connect(r);
+	p = net_peer_connect(r);
 	for (unsigned i = 0; i < N; i++) {
-		struct rig_buf bufs[2] = { rig_dup(r, &plain, HDR) };
+		struct rig_buf bufs[2] = { rig_dup(r, &net_plain, HDR) };
 
 		bufs[1] = rig_dup(r, frame,
 				  (uint32_t)frame_plain(frame, mac_broadcast, 1500, (uint8_t)i));
 		if (rig_room(r, TX) < 2)
 			rig_settle(r);
 		for (; rig_room(r, TX) < 2; done++) {
-			assert_int_equal(peer_receive(&p, got), 1500);
+			assert_int_equal(net_peer_receive(&p, got), 1500);
 			assert_true(frame_is_plain(got, 1500, (uint8_t)done));
 			rig_turn(r, deadline);
 		}
@@ -249,7 +250,7 @@ static void a_slow_peer_holds_the_ring(struct rig *r)
 	rig_settle(r);
 	assert_false(reqs[N - 1]->done);
 	for (; done < N; done++) {
-		assert_int_equal(peer_receive(&p, got), 1500);
+		assert_int_equal(net_peer_receive(&p, got), 1500);
 		assert_true(frame_is_plain(got, 1500, (uint8_t)done));
 	}
 	for (unsigned i = 0; i < N; i++)
@@ -260,13 +261,13 @@ static void a_slow_peer_holds_the_ring(struct rig *r)
 static void stopping_ends_what_waits(struct rig *r)
 {
 	static uint8_t frame[60000];
-	struct peer p;
+	struct net_peer p;
 
 	rig_start(r, RIG_ALL);
-	p = peer_connect(r);
+	p = net_peer_connect(r);
 	frame_plain(frame, mac_broadcast, sizeof(frame), 0);
 	for (unsigned i = 0; i < 20; i++) {
-		struct rig_buf bufs[2] = { rig_dup(r, &plain, HDR),
+		struct rig_buf bufs[2] = { rig_dup(r, &net_plain, HDR),
 					   rig_dup(r, frame, sizeof(frame)) };
 
 		rig_submit(r, TX, bufs, 2, 0);

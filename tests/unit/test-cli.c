@@ -1,0 +1,247 @@
+/* The command line: what it makes of good arguments, and the one line it has for each bad one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "devices/error.h"
+#include "devices/registry.h"
+#include "vmm/cli.h"
+
+#define WORDS_MAX 32
+
+/* Splits at blanks and parses "ringside ...". */
+static bool parse(const char *line, struct machine_config **cfg, char **text, GError **err)
+{
+	g_autofree char *all = g_strconcat("ringside ", line, NULL);
+	g_auto(GStrv) argv = g_strsplit(all, " ", WORDS_MAX);
+
+	return cli_parse((int)g_strv_length(argv), argv, cfg, text, err);
+}
+
+static struct machine_config *config(const char *line)
+{
+	struct machine_config *cfg = NULL;
+	GError *err = NULL;
+	char *text = NULL;
+
+	if (!parse(line, &cfg, &text, &err))
+		fail_msg("%s: %s", line, err->message);
+	assert_null(text);
+	assert_non_null(cfg);
+	return cfg;
+}
+
+static void refused(const char *line, const char *says)
+{
+	struct machine_config *cfg;
+	GError *err = NULL;
+	char *text;
+
+	assert_false(parse(line, &cfg, &text, &err));
+	assert_true(g_error_matches(err, RINGSIDE_ERROR, RINGSIDE_ERROR_USAGE));
+	if (!strstr(err->message, says))
+		fail_msg("'%s' says '%s', not '%s'", line, err->message, says);
+	assert_null(strchr(err->message, '\n'));
+	g_error_free(err);
+}
+
+static const char *spec(const struct machine_config *cfg, guint i)
+{
+	const struct machine_device *d;
+
+	assert_true(i < cfg->devices->len);
+	d = g_ptr_array_index(cfg->devices, i);
+	return d->spec;
+}
+
+static void presets(void **state)
+{
+	struct machine_config *cfg = config("run --kernel k");
+
+	(void)state;
+	assert_string_equal(cfg->kernel, "k");
+	assert_string_equal(cfg->append, "console=ttyS0");
+	assert_int_equal(cfg->memory, 256u << 20);
+	assert_int_equal(cfg->cpus, 1);
+	assert_int_equal(cfg->devices->len, 0);
+	assert_null(cfg->initrd);
+	assert_null(cfg->cpu);
+	assert_null(cfg->serial);
+	assert_null(cfg->control);
+	assert_false(cfg->stats);
+	assert_false(cfg->no_reboot);
+	machine_config_free(cfg);
+}
+
+static void every_option_arrives(void **state)
+{
+	struct machine_config *cfg = config("run -k k -i i -a a=1 -m 1G -c 4 --cpu host,-avx "
+					    "--control unix:/c --serial none --stats --no-reboot");
+
+	(void)state;
+	assert_string_equal(cfg->kernel, "k");
+	assert_string_equal(cfg->initrd, "i");
+	assert_string_equal(cfg->append, "a=1");
+	assert_int_equal(cfg->memory, 1u << 30);
+	assert_int_equal(cfg->cpus, 4);
+	assert_string_equal(cfg->cpu, "host,-avx");
+	assert_string_equal(cfg->control, "unix:/c");
+	assert_string_equal(cfg->serial, "none");
+	assert_true(cfg->stats);
+	assert_true(cfg->no_reboot);
+	machine_config_free(cfg);
+}
+
+static void given_twice_devices_and_words_add_up_and_else_the_last_holds(void **state)
+{
+	struct machine_config *cfg = config("run -k a --kernel=b --append x --append y -d rng "
+					    "--disk f,ro --device rng --net user --console pty");
+
+	(void)state;
+	assert_string_equal(cfg->kernel, "b");
+	assert_string_equal(cfg->append, "x y");
+	assert_int_equal(cfg->devices->len, 5);
+	assert_string_equal(spec(cfg, 0), "rng");
+	assert_string_equal(spec(cfg, 1), "blk,path=f,ro");
+	assert_string_equal(spec(cfg, 2), "rng");
+	assert_string_equal(spec(cfg, 3), "net,backend=user");
+	assert_string_equal(spec(cfg, 4), "console,chr=pty");
+	machine_config_free(cfg);
+}
+
+static void memory_counts_mib_unless_it_says_otherwise(void **state)
+{
+	static const struct {
+		const char *line;
+		uint64_t bytes;
+	} cases[] = {
+		{ "run -k k -m 512", 512ull << 20 }, { "run -k k -m 512M", 512ull << 20 },
+		{ "run -k k -m 8192K", 8ull << 20 }, { "run -k k -m 6G", 6ull << 30 },
+		{ "run -k k -m 2", 2ull << 20 },     { "run -k k -m 1T", 1ull << 40 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct machine_config *cfg = config(cases[i].line);
+
+		assert_int_equal(cfg->memory, cases[i].bytes);
+		machine_config_free(cfg);
+	}
+}
+
+static void bad_arguments_get_one_line_each(void **state)
+{
+	(void)state;
+	refused("run", "--kernel: is missing");
+	refused("fly", "'fly': unknown command");
+	refused("run -k k --frobnicate", "--frobnicate");
+	refused("run -k k extra", "'extra': not an option");
+	refused("run -k", "-k");
+	refused("run -k k --memory", "--memory");
+	refused("run -k k -m much", "--memory much: not a size");
+	refused("run -k k -m 1", "--memory 1: too small");
+	refused("run -k k -m 0", "--memory 0: too small");
+	refused("run -k k -m 2049K", "--memory 2049K: no multiple of 4K");
+	refused("run -k k -m 2T", "--memory 2T: too much");
+	refused("run -k k -m -5", "--memory -5: not a size");
+	refused("run -k k -c 0", "--cpus 0: it takes a number from 1 to 64");
+	refused("run -k k -c 65", "--cpus 65");
+	refused("run -k k -c two", "--cpus two");
+	refused("run -k k --device nope,help", "--device nope: unknown device");
+	refused("run --kernel=", "--kernel: is empty");
+	refused("-k k", "the command is missing");
+}
+
+static char *text_of(const char *line)
+{
+	struct machine_config *cfg;
+	char *text = NULL;
+	GError *err = NULL;
+
+	if (!parse(line, &cfg, &text, &err))
+		fail_msg("%s: %s", line, err->message);
+	assert_null(cfg);
+	assert_non_null(text);
+	return text;
+}
+
+static void assert_fits_80_columns(const char *text)
+{
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+	for (char **l = lines; *l; l++)
+		if (strlen(*l) > 80)
+			fail_msg("%zu columns: %s", strlen(*l), *l);
+	assert_true(g_str_has_suffix(text, "\n"));
+}
+
+static void help_fits_the_terminal(void **state)
+{
+	static const char *const lines[] = { "help",         "run --help",     "-h",
+					     "run -h -m 64", "--device help",  "run --device help",
+					     "--cpu help",   "run --cpu help", "--version" };
+	const struct vdev_class *class;
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
+		g_autofree char *text = text_of(lines[i]);
+
+		assert_fits_80_columns(text);
+	}
+	for (unsigned i = 0; (class = vdev_class_nth(i)); i++) {
+		g_autofree char *line = g_strdup_printf("run --device %s,help", class->name);
+		g_autofree char *text = text_of(line);
+
+		assert_fits_80_columns(text);
+		assert_non_null(strstr(text, "transport="));
+		assert_non_null(strstr(text, "id="));
+	}
+}
+
+static void help_tells_every_exit_status_and_device(void **state)
+{
+	g_autofree char *help = text_of("help"), *devices = text_of("--device help");
+	const struct vdev_class *class;
+
+	(void)state;
+	for (int end = MACHINE_POWEROFF; end < N_MACHINE_ENDS; end++) {
+		g_autofree char *row = g_strdup_printf("\n  %d  ",
+						       (int)cli_status((enum machine_end)end));
+
+		assert_non_null(strstr(help, row));
+	}
+	for (unsigned i = 0; (class = vdev_class_nth(i)); i++)
+		assert_non_null(strstr(devices, class->name));
+}
+
+static void each_end_has_a_status_of_its_own(void **state)
+{
+	(void)state;
+	for (int a = MACHINE_POWEROFF; a < N_MACHINE_ENDS; a++) {
+		assert_int_not_equal(cli_status((enum machine_end)a), CLI_USAGE);
+		for (int b = a + 1; b < N_MACHINE_ENDS; b++)
+			assert_int_not_equal(cli_status((enum machine_end)a),
+					     cli_status((enum machine_end)b));
+	}
+	assert_int_equal(cli_status(MACHINE_POWEROFF), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(presets),
+		cmocka_unit_test(every_option_arrives),
+		cmocka_unit_test(given_twice_devices_and_words_add_up_and_else_the_last_holds),
+		cmocka_unit_test(memory_counts_mib_unless_it_says_otherwise),
+		cmocka_unit_test(bad_arguments_get_one_line_each),
+		cmocka_unit_test(help_fits_the_terminal),
+		cmocka_unit_test(help_tells_every_exit_status_and_device),
+		cmocka_unit_test(each_end_has_a_status_of_its_own),
+	};
+
+	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

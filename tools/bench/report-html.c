@@ -1,0 +1,267 @@
+/*
+ * The page: charts, then all figures. It needs nothing but itself, and follows the reader's choice of
+ * dark or light.
+ *
+ * Charts by batch size show, for each mode, the rows nearest to the presets of the other axes. The
+ * chart of changes compares all pairs of rows that differ in one axis alone.
+ */
+#include "tools/bench/report.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "tools/bench/chart.h"
+
+static const char style[] =
+	":root { color-scheme: light dark; --bg: #fff; --fg: #1c1e21; --dim: #6a7076; --line: #dfe3e6;"
+	" --s0: #3b6fd4; --s1: #d9742b; }\n"
+	"@media (prefers-color-scheme: dark) { :root { --bg: #16181b; --fg: #e6e8ea; --dim: #9aa1a8;"
+	" --line: #33383d; --s0: #7ba4f4; --s1: #f0a065; } }\n"
+	"body { background: var(--bg); color: var(--fg); font: 15px/1.45 system-ui, sans-serif;"
+	" max-width: 1400px; margin: 2em auto; padding: 0 1em; }\n"
+	".charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr));"
+	" gap: 1.5em 2em; }\n"
+	"figure { margin: 0; } figcaption { min-height: 3em; } p, .dim { color: var(--dim); }\n"
+	"svg { width: 100%; height: auto; font-size: 13px; } svg text { fill: var(--fg); }\n"
+	"svg text.dim { fill: var(--dim); } .m { text-anchor: middle; } .r { text-anchor: end; }\n"
+	".s0 { fill: var(--s0); } .s1 { fill: var(--s1); }\n"
+	".grid { stroke: var(--line); } .zero { stroke: var(--dim); }\n"
+	".scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: 13px;"
+	" font-variant-numeric: tabular-nums; }\n"
+	"th, td { padding: 2px 10px; text-align: right; border-bottom: 1px solid var(--line); }\n"
+	"th { position: sticky; top: 0; background: var(--bg); } td.name { text-align: left; }\n";
+
+static void escaped(FILE *out, const char *text)
+{
+	for (; *text; text++)
+		switch (*text) {
+		case '<':
+			fputs("&lt;", out);
+			break;
+		case '&':
+			fputs("&amp;", out);
+			break;
+		default:
+			fputc(*text, out);
+		}
+}
+
+static const struct bench_row *row_at(const struct bench_report *report, guint i)
+{
+	return &g_array_index(report->rows, struct bench_row, i);
+}
+
+/*
+ * By batch size.
+ */
+static unsigned distance(const struct bench_variant *v)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < N_AXES; i++)
+		if (i != AXIS_MODE && i != AXIS_RING && i != AXIS_BATCH)
+			n += v->at[i] != bench_axes[i].preset[0];
+	return n;
+}
+
+/* Of a mode's rows, one nearest to the presets; NULL if the mode was not measured. */
+static const struct bench_row *nearest(const struct bench_report *report, unsigned mode)
+{
+	const struct bench_row *best = NULL;
+
+	for (guint i = 0; i < report->rows->len; i++) {
+		const struct bench_row *row = row_at(report, i);
+
+		if (row->v.at[AXIS_MODE] == mode && row->v.at[AXIS_RING] != RING_BARE &&
+		    (!best || distance(&row->v) < distance(&best->v)))
+			best = row;
+	}
+	return best;
+}
+
+static double figure_at(const struct bench_report *report, struct bench_variant v, unsigned ring,
+			size_t offset)
+{
+	const struct bench_column column = { .offset = offset };
+	const struct bench_row *row;
+
+	v.at[AXIS_RING] = ring;
+	row = bench_find(report->rows, &v);
+	return row ? bench_figure(row, &column) : NAN;
+}
+
+/* Groups of the figure at @offset, split beside packed, for each batch size beside row @near. */
+static void fill_by_batch(struct chart *c, const struct bench_report *report,
+			  const struct bench_row *near, size_t offset)
+{
+	c->axis = "chains in a batch";
+	c->series[0] = "split";
+	c->series[1] = "packed";
+	for (unsigned batch = 1; batch <= bench_axes[AXIS_BATCH].max && c->n < CHART_GROUPS;
+	     batch++) {
+		struct bench_variant v = near->v;
+
+		v.at[AXIS_BATCH] = batch;
+		c->value[0][c->n] = figure_at(report, v, RING_SPLIT, offset);
+		c->value[1][c->n] = figure_at(report, v, RING_PACKED, offset);
+		if (isnan(c->value[0][c->n]) && isnan(c->value[1][c->n]))
+			continue;
+		(void)g_snprintf(c->label[c->n++], sizeof(c->label[0]), "%u", batch);
+	}
+}
+
+static void charts_of_mode(FILE *out, const struct bench_report *report, unsigned mode)
+{
+	static const struct {
+		size_t offset;
+		const char *title, *note;
+	} charts[] = {
+		{ offsetof(struct bench_row, million), "Million chains a second",
+		  "more is better" },
+		{ offsetof(struct bench_row, device_ns), "Device, ns a chain",
+		  "its own work, less is better" },
+		{ offsetof(struct bench_row, driver_ns), "Driver, ns a chain",
+		  "its own work, less is better" },
+		{ offsetof(struct bench_row, limit), "Percent of the machine's limit",
+		  "a bare ring of 16-byte entries with the same batches" },
+	};
+	const struct bench_row *near = nearest(report, mode);
+	char buf[16];
+
+	if (!near)
+		return;
+	fprintf(out, "<h2>%s</h2>\n<p>",
+		mode == MODE_POLL    ? "Two threads, polling"
+		: mode == MODE_SLEEP ? "Two threads, sleeping"
+				     : "One thread");
+	for (unsigned i = 0; i < N_AXES; i++)
+		if (i != AXIS_MODE && i != AXIS_RING && i != AXIS_BATCH)
+			fprintf(out, "%s %s. ", bench_axes[i].head, bench_cell(&near->v, i, buf));
+	fputs("</p>\n<div class=\"charts\">\n", out);
+	for (size_t i = 0; i < G_N_ELEMENTS(charts); i++) {
+		struct chart c = { .title = charts[i].title, .note = charts[i].note };
+
+		fill_by_batch(&c, report, near, charts[i].offset);
+		chart_columns(out, &c);
+	}
+	fputs("</div>\n", out);
+}
+
+/*
+ * By feature.
+ */
+
+/* How the rate changes when @axis goes from its preset to @value, all else being equal: the geometric
+ * mean over all such pairs of rows, in percent. NAN if there is none. */
+static double change(const struct bench_report *report, unsigned ring, enum bench_axis axis,
+		     unsigned value)
+{
+	double logs = 0;
+	unsigned n = 0;
+
+	for (guint i = 0; i < report->rows->len; i++) {
+		const struct bench_row *row = row_at(report, i), *other;
+		struct bench_variant v = row->v;
+
+		if (v.at[AXIS_RING] != ring || v.at[axis] != value)
+			continue;
+		v.at[axis] = bench_axes[axis].preset[0];
+		other = bench_find(report->rows, &v);
+		if (other && other->million > 0 && row->million > 0) {
+			logs += log(row->million / other->million);
+			n++;
+		}
+	}
+	return n ? (exp(logs / n) - 1) * 100 : NAN;
+}
+
+static void add_change(struct chart *c, const struct bench_report *report, enum bench_axis axis,
+		       unsigned value)
+{
+	char buf[16];
+
+	for (unsigned ring = RING_SPLIT; ring <= RING_PACKED; ring++)
+		c->value[ring][c->n] = change(report, ring, axis, value);
+	if (isnan(c->value[0][c->n]) && isnan(c->value[1][c->n]))
+		return;
+	(void)g_snprintf(c->label[c->n++], sizeof(c->label[0]), "%s %s", bench_axes[axis].head,
+			 bench_value_name(axis, value, buf));
+}
+
+static void chart_of_features(FILE *out, const struct bench_report *report)
+{
+	struct chart c = {
+		.title = "Effect of each feature on the rate",
+		.note = "against event_idx on, in_order off, direct descriptors, 1 buffer a chain, "
+			"256 entries, polling; all else equal, mean over what was measured",
+		.series = { "split", "packed" },
+	};
+
+	for (unsigned axis = 0; axis < N_AXES; axis++) {
+		const struct bench_axis_info *info = &bench_axes[axis];
+
+		if (axis == AXIS_RING || axis == AXIS_BATCH)
+			continue;
+		for (unsigned i = 0; i < info->n_all && c.n < CHART_GROUPS; i++)
+			if (info->all[i] != info->preset[0])
+				add_change(&c, report, axis, info->all[i]);
+	}
+	if (c.n == 0)
+		return;
+	fputs("<h2>Features</h2>\n<div class=\"charts\">\n", out);
+	chart_changes(out, &c);
+	fputs("</div>\n", out);
+}
+
+/*
+ * All figures.
+ */
+static void table(FILE *out, const struct bench_report *report)
+{
+	fputs("<h2>All figures</h2>\n<div class=\"scroll\"><table>\n<tr>", out);
+	for (unsigned i = 0; i < N_AXES; i++)
+		fprintf(out, "<th>%s</th>", bench_axes[i].head);
+	for (unsigned i = 0; i < BENCH_COLUMNS; i++)
+		fprintf(out, "<th title=\"%s\">%s</th>", bench_columns[i].what,
+			bench_columns[i].head);
+	fputs("</tr>\n", out);
+	for (guint r = 0; r < report->rows->len; r++) {
+		char buf[16];
+
+		fputs("<tr>", out);
+		for (unsigned i = 0; i < N_AXES; i++)
+			fprintf(out, "<td class=\"name\">%s</td>",
+				bench_cell(&row_at(report, r)->v, i, buf));
+		for (unsigned i = 0; i < BENCH_COLUMNS; i++)
+			fprintf(out, "<td>%.*f</td>", bench_columns[i].decimals,
+				bench_figure(row_at(report, r), &bench_columns[i]));
+		fputs("</tr>\n", out);
+	}
+	fputs("</table></div>\n<p>", out);
+	for (unsigned i = 0; i < BENCH_COLUMNS; i++)
+		fprintf(out, "%s: %s.%s", bench_columns[i].head, bench_columns[i].what,
+			i + 1 < BENCH_COLUMNS ? "<br>\n" : "</p>\n");
+}
+
+void bench_write_html(FILE *out, const struct bench_report *report)
+{
+	fprintf(out,
+		"<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+		"<meta name=\"viewport\" content=\"width=device-width\">\n"
+		"<title>ringside: rings measured</title>\n<style>\n%s</style>\n"
+		"<h1>Rings, split and packed</h1>\n<p>ringside ",
+		style);
+	escaped(out, report->command);
+	fputs("<br>\n", out);
+	escaped(out, report->cpu);
+	fprintf(out,
+		", time stamp counter %.2f GHz. Medians of %u rounds of %u ms, all variants taking "
+		"turns; other processes got into %.0f%% of the measurements.</p>\n",
+		report->machine.ghz, report->machine.rounds, report->settings->time_ms,
+		report->machine.disturbed);
+	for (unsigned mode = MODE_POLL; mode <= MODE_SINGLE; mode++)
+		charts_of_mode(out, report, mode);
+	chart_of_features(out, report);
+	table(out, report);
+	fputs("</html>\n", out);
+}
