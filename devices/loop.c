@@ -106,7 +106,7 @@ struct loop *loop_new(const char *name)
 	g_strlcpy(loop->name, name, sizeof(loop->name));
 	loop->own_thread = true;
 	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 256 * 1024);
+	pthread_attr_setstacksize(&attr, 256ul * 1024);
 	ret = pthread_create(&loop->thread, &attr, loop_thread, loop);
 	pthread_attr_destroy(&attr);
 	if (ret)

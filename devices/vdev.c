@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -330,7 +329,7 @@ void vdev_config_write(struct vdev *dev, size_t off, const void *src, size_t len
 /*
  * Messages. A guest can make as many mistakes a second as it likes; the log takes ten in a window.
  */
-#define LOG_WINDOW_US (10 * G_USEC_PER_SEC)
+#define LOG_WINDOW_US (10l * G_USEC_PER_SEC)
 #define LOG_BURST     10u
 
 static void say(struct vdev *dev, const char *whose, const char *fmt, va_list ap)
@@ -349,7 +348,7 @@ static void say(struct vdev *dev, const char *whose, const char *fmt, va_list ap
 		      vdev_name(dev));
 		return;
 	}
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	(void)g_vsnprintf(text, sizeof(text), fmt, ap);
 	g_log("ringside", G_LOG_LEVEL_WARNING, "%s: %s: %s", vdev_name(dev), whose, text);
 }
 

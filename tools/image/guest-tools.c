@@ -113,7 +113,7 @@ static word number(const char *s)
 
 static word now(void)
 {
-	struct timespec t;
+	struct timespec t = { 0 }; /* by the kernel, which no analyser sees */
 
 	call(SYS_clock_gettime, CLOCK_MONOTONIC, (word)&t, 0, 0);
 	return t.tv_sec * 1000000000UL + t.tv_nsec;
@@ -130,7 +130,9 @@ static int direct(char **argv, int writing)
 {
 	word count = number(argv[2]), size = number(argv[3]), end = 0, at = 0, start, i;
 	int fd = open_or_leave(argv[1], O_DIRECT | (writing ? O_RDWR : O_RDONLY));
-	long buf = need(call(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS), "memory");
+	long buf =
+		need(call(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS),
+		     "memory");
 
 	if (call(SYS_ioctl, fd, BLKGETSIZE64, (word)&end, 0) < 0)
 		end = need(call(SYS_lseek, fd, 0, 2, 0), argv[1]);
@@ -179,7 +181,7 @@ static int evread(char **argv)
 	struct pollfd p = { .fd = open_or_leave(argv[1], O_RDONLY), .events = POLLIN };
 
 	while (count > 0) {
-		struct input_event e;
+		struct input_event e = { 0 };
 
 		at = now();
 		if (at >= end || call(SYS_poll, (word)&p, 1, (end - at) / 1000000 + 1, 0) == 0)
@@ -226,7 +228,7 @@ static int evkey(char **argv)
 {
 	int fd = open_or_leave(argv[1], O_RDONLY);
 	word code = number(argv[2]);
-	struct input_event e;
+	struct input_event e = { 0 };
 
 	do {
 		if (need(call(SYS_read, fd, (word)&e, sizeof(e), 0), argv[1]) != sizeof(e))
@@ -244,7 +246,9 @@ static int vecho(char **argv)
 	int fd = open_or_leave(argv[1], O_RDWR);
 
 	while (left > 0) {
-		long got = need(call(SYS_read, fd, (word)buf, left < sizeof(buf) ? left : sizeof(buf), 0), argv[1]);
+		long got = need(
+			call(SYS_read, fd, (word)buf, left < sizeof(buf) ? left : sizeof(buf), 0),
+			argv[1]);
 		long done = 0;
 
 		if (got == 0)
@@ -263,12 +267,8 @@ static const struct tool {
 	int n_args;
 	int (*run)(char **argv);
 } tools[] = {
-	{ "dread", 3, dread },
-	{ "dwrite", 3, dwrite },
-	{ "evread", 3, evread },
-	{ "evinfo", 1, evinfo },
-	{ "evkey", 2, evkey },
-	{ "vecho", 2, vecho },
+	{ "dread", 3, dread },   { "dwrite", 3, dwrite }, { "evread", 3, evread },
+	{ "evinfo", 1, evinfo }, { "evkey", 2, evkey },   { "vecho", 2, vecho },
 };
 
 static const char *base_name(const char *path)
@@ -295,7 +295,8 @@ __attribute__((used)) static int begin(const word *stack)
 			leave(2);
 		}
 	}
-	for (i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) { /* by its own name: the list of its links */
+	for (i = 0; i < sizeof(tools) / sizeof(tools[0]);
+	     i++) { /* by its own name: the list of its links */
 		say(1, tools[i].name);
 		say(1, "\n");
 	}
