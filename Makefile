@@ -136,7 +136,7 @@ format: ## lay out the source with clang-format
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean: ## remove what was built, but not the fetched kernels
-	$(Q)rm -rf $(BUILD)/obj $(BUILD)/tests $(BUILD)/ringside $(BUILD)/libringside.a $(BUILD)/asan $(BUILD)/tsan $(BUILD)/cov
+	$(Q)rm -rf $(BUILD)/obj $(BUILD)/tests $(BUILD)/model $(BUILD)/ringside $(BUILD)/libringside.a $(BUILD)/asan $(BUILD)/tsan $(BUILD)/cov
 
 # Objects are kept between links.
 .SECONDARY:

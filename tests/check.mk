@@ -4,13 +4,13 @@
 TALLY := $(abspath $(BUILD))/tally
 RUN   := TALLY=$(TALLY) tests/run
 
-.PHONY: check unit device asan tsan lint layers cov system test-programs
+.PHONY: check unit device model conformance asan tsan lint layers cov system test-programs
 test-programs: $(TESTS)
 
 # Each part goes on where another failed, so that one run shows all; the closing line decides.
 check: $(BUILD)/.setup-build $(BUILD)/.setup-check $(BUILD)/.setup-demo ## run all the tests (about 15 minutes)
 	$(Q)rm -f $(TALLY) && touch $(TALLY)
-	$(Q)for part in layers lint unit device asan tsan system; do \
+	$(Q)for part in layers lint unit device model conformance asan tsan system; do \
 		echo "== $$part"; \
 		$(MAKE) --no-print-directory $$part || echo "0 1 0 $$part" >> $(TALLY).failed; \
 	done
@@ -24,6 +24,12 @@ unit: $(UNIT_TESTS) ## unit tests (no KVM needed)
 
 device: $(DEV_TESTS) ## device tests: every case over every link (no KVM needed)
 	$(Q)$(RUN) $(DEV_TESTS)
+
+model: $(BUILD)/.setup-check ## the rings' notification protocols, checked by spin
+	$(Q)BUILD=$(abspath $(BUILD)) $(RUN) -l model/ tests/model/run
+
+conformance: $(CONF_TESTS) ## which clause of the specification which test proves
+	$(Q)TALLY=$(TALLY) tests/conformance/table $(CONF_TESTS)
 
 asan: ## unit and device tests under the address and undefined behaviour sanitizers
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined test-programs

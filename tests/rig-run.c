@@ -226,6 +226,13 @@ static int run_teardown(void **state)
 
 static bool applies(const struct rig_case *c, const struct rig_link *link)
 {
+	g_auto(GStrv) globs = g_strsplit(c->links ? c->links : "*", " ", -1);
+	bool fits = false;
+
+	for (char **glob = globs; *glob; glob++)
+		fits |= g_pattern_match_simple(*glob, link->name);
+	if (!fits)
+		return false;
 	return !c->direct_only || link == &links[0];
 }
 

@@ -49,6 +49,7 @@ struct rig_case {
 	void (*setup)(const char *dir); /* makes files in it before the device is opened */
 	const struct vdev_class *class; /* NULL: found in the registry by spec's first word */
 	bool direct_only;               /* what it shows cannot depend on the link */
+	const char *links;              /* globs with blanks between ("pci* mmio"); NULL: all */
 };
 
 /* Runs each case over each link as cmocka tests "CASE over LINK"; what main() returns. The

@@ -6,6 +6,7 @@
 #include "vmm/board-kvm.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "vmm/x86/layout.h"
@@ -31,7 +32,7 @@ struct board_kvm {
 	struct bus *bus;
 	unsigned first_slot;
 
-	GMutex lock;     /* of all below */
+	pthread_mutex_t lock;     /* of all below */
 	GArray *msis;    /* struct msi; GSI is LAYOUT_GSIS + index */
 	GArray *shadows; /* struct shadow */
 };
@@ -134,9 +135,9 @@ static int shadow(struct board *board, uint64_t addr, const void *page)
 
 	if (!b->kvm->readonly_slots)
 		return -ENOTSUP;
-	g_mutex_lock(&b->lock);
+	pthread_mutex_lock(&b->lock);
 	ret = shadow_set(b, addr, page);
-	g_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&b->lock);
 	return ret;
 }
 
@@ -219,7 +220,7 @@ static int msi_open(struct board *board)
 	struct msi fresh = { .open = true };
 	int ret = -ENOSPC;
 
-	g_mutex_lock(&b->lock);
+	pthread_mutex_lock(&b->lock);
 	for (guint i = 0; i < b->msis->len && ret < 0; i++)
 		if (!g_array_index(b->msis, struct msi, i).open) {
 			g_array_index(b->msis, struct msi, i) = fresh;
@@ -229,7 +230,7 @@ static int msi_open(struct board *board)
 		g_array_append_val(b->msis, fresh);
 		ret = (int)(LAYOUT_GSIS + b->msis->len - 1);
 	}
-	g_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&b->lock);
 	return ret;
 }
 
@@ -239,13 +240,13 @@ static void msi_close(struct board *board, int handle)
 	struct msi *msi;
 	bool routed;
 
-	g_mutex_lock(&b->lock);
+	pthread_mutex_lock(&b->lock);
 	msi = find_msi(b, handle);
 	routed = msi->routed;
 	*msi = (struct msi){ 0 };
 	if (routed)
 		(void)send_routes(b); /* a smaller table than one it took: cannot be refused */
-	g_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&b->lock);
 }
 
 static int msi_route(struct board *board, int handle, uint64_t addr, uint32_t data)
@@ -254,7 +255,7 @@ static int msi_route(struct board *board, int handle, uint64_t addr, uint32_t da
 	struct msi *msi, old;
 	int ret = 0;
 
-	g_mutex_lock(&b->lock);
+	pthread_mutex_lock(&b->lock);
 	msi = find_msi(b, handle);
 	old = *msi;
 	if (!old.routed || old.addr != addr || old.data != data) {
@@ -263,7 +264,7 @@ static int msi_route(struct board *board, int handle, uint64_t addr, uint32_t da
 		if (ret < 0)
 			*msi = old;
 	}
-	g_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&b->lock);
 	return ret;
 }
 
@@ -298,7 +299,7 @@ struct board_kvm *board_kvm_new(struct kvm *kvm, struct bus *bus, unsigned first
 	b->kvm = kvm;
 	b->bus = bus;
 	b->first_slot = first_slot;
-	g_mutex_init(&b->lock);
+	pthread_mutex_init(&b->lock, NULL);
 	b->msis = g_array_new(FALSE, TRUE, sizeof(struct msi));
 	b->shadows = g_array_new(FALSE, TRUE, sizeof(struct shadow));
 	return b;
@@ -310,7 +311,7 @@ void board_kvm_free(struct board_kvm *b)
 		return;
 	g_array_unref(b->msis);
 	g_array_unref(b->shadows);
-	g_mutex_clear(&b->lock);
+	pthread_mutex_destroy(&b->lock);
 	g_free(b);
 }
 

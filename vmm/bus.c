@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <glib.h>
+#include <pthread.h>
 #include <string.h>
 
 struct space {
@@ -10,7 +11,7 @@ struct space {
 };
 
 struct bus {
-	GRWLock lock; /* of both tables, not of the windows' functions */
+	pthread_rwlock_t lock; /* of both tables, not of the windows' functions */
 	struct space space[2];
 };
 
@@ -18,7 +19,7 @@ struct bus *bus_new(void)
 {
 	struct bus *bus = g_new0(struct bus, 1);
 
-	g_rw_lock_init(&bus->lock);
+	pthread_rwlock_init(&bus->lock, NULL);
 	return bus;
 }
 
@@ -28,7 +29,7 @@ void bus_free(struct bus *bus)
 		return;
 	for (unsigned i = 0; i < G_N_ELEMENTS(bus->space); i++)
 		g_free(bus->space[i].w);
-	g_rw_lock_clear(&bus->lock);
+	pthread_rwlock_destroy(&bus->lock);
 	g_free(bus);
 }
 
@@ -76,9 +77,9 @@ int bus_add(struct bus *bus, struct board_window *w)
 
 	if (!is_valid(w))
 		return -EINVAL;
-	g_rw_lock_writer_lock(&bus->lock);
+	pthread_rwlock_wrlock(&bus->lock);
 	ret = add_locked(&bus->space[w->io], w);
-	g_rw_lock_writer_unlock(&bus->lock);
+	pthread_rwlock_unlock(&bus->lock);
 	return ret;
 }
 
@@ -87,13 +88,13 @@ void bus_del(struct bus *bus, struct board_window *w)
 	struct space *s = &bus->space[w->io];
 	unsigned at;
 
-	g_rw_lock_writer_lock(&bus->lock);
+	pthread_rwlock_wrlock(&bus->lock);
 	at = below(s, w->base);
 	if (at > 0 && s->w[at - 1] == w) {
 		memmove(&s->w[at - 1], &s->w[at], (s->n - at) * sizeof(s->w[0]));
 		s->n--;
 	}
-	g_rw_lock_writer_unlock(&bus->lock);
+	pthread_rwlock_unlock(&bus->lock);
 }
 
 /* Copies the window that takes all of the access. */
@@ -104,7 +105,7 @@ static bool find(struct bus *bus, bool io, uint64_t addr, unsigned len, struct b
 	bool found = false;
 	unsigned at;
 
-	g_rw_lock_reader_lock(&bus->lock);
+	pthread_rwlock_rdlock(&bus->lock);
 	at = below(s, addr);
 	if (at > 0) {
 		w = s->w[at - 1];
@@ -113,7 +114,7 @@ static bool find(struct bus *bus, bool io, uint64_t addr, unsigned len, struct b
 			found = true;
 		}
 	}
-	g_rw_lock_reader_unlock(&bus->lock);
+	pthread_rwlock_unlock(&bus->lock);
 	return found;
 }
 

@@ -114,6 +114,25 @@ static const struct vdev_class *find_class(const char *name, GError **err)
 	return NULL;
 }
 
+/* A key that no row has is told first: it may be a misspelt one that is required. */
+static bool check_keys(GPtrArray *pairs, const struct prop *const *tables, const char *context,
+		       GError **err)
+{
+	bool ok;
+
+	for (guint i = 0; i < pairs->len; i++) {
+		struct prop_pair *pair = g_ptr_array_index(pairs, i);
+
+		for (const struct prop *const *t = tables; *t; t++)
+			for (const struct prop *row = *t; row->type != PROP_END; row++)
+				pair->used |= strcmp(row->key, pair->key) == 0;
+	}
+	ok = prop_all_used(pairs, tables, context, err);
+	for (guint i = 0; i < pairs->len; i++)
+		((struct prop_pair *)g_ptr_array_index(pairs, i))->used = false;
+	return ok;
+}
+
 static bool open_device(struct machine *m, const char *spec, GError **err)
 {
 	struct vdev_env env = {
@@ -127,15 +146,16 @@ static bool open_device(struct machine *m, const char *spec, GError **err)
 	g_autofree char *name = NULL, *context = NULL;
 	g_autoptr(GPtrArray) pairs = prop_split(spec, &name);
 	const struct vdev_class *class = find_class(name, err);
-	const struct prop *const tables[] = { class ? class->props : NULL, vdev_common_props,
-					      machine_device_props, NULL };
+	const struct prop *const tables[] = { vdev_common_props, machine_device_props,
+					      class ? class->props : NULL, NULL };
 	struct place place = { 0 };
 	struct device *d;
 
 	if (!class)
 		return false;
 	context = g_strdup_printf("--device %s", class->name);
-	if (!prop_parse(machine_device_props, &place, pairs, context, err) ||
+	if (!check_keys(pairs, tables, context, err) ||
+	    !prop_parse(machine_device_props, &place, pairs, context, err) ||
 	    !check_id(m, pairs, context, err))
 		return false;
 	name_device(m, class, pairs);
@@ -151,7 +171,7 @@ static bool open_device(struct machine *m, const char *spec, GError **err)
 	if (d->on_mmio && d->slot)
 		return ringside_usage(err, "%s,slot=%u: only devices on pci have a slot", context,
 				      d->slot);
-	return prop_all_used(pairs, tables + (class->props == NULL), context, err);
+	return prop_all_used(pairs, tables, context, err);
 }
 
 bool machine_open_devices(struct machine *m, GError **err)

@@ -1,6 +1,8 @@
 /* What the machine's own files share. */
 #pragma once
 
+#include <pthread.h>
+
 #include "transport/mmio.h"
 #include "transport/pci-root.h"
 #include "transport/pci.h"
@@ -46,7 +48,7 @@ struct machine {
 
 	/* Written by vCPU threads. */
 	_Atomic unsigned asked;
-	GMutex lock;        /* of these: */
+	pthread_mutex_t lock;        /* of these: */
 	enum vcpu_exit why; /* the first failure */
 	char *failure;
 
@@ -81,9 +83,17 @@ bool machine_load(struct machine *m, GError **err);
 /* Processors and interrupt controllers as after power-on, while no vCPU runs. */
 bool machine_power_on(struct machine *m, GError **err);
 
-/* machine-run.c: signals and timers of the main loop. */
+/* machine-watch.c: signals and timers of the main loop. Blocking comes before the first thread, which
+ * would inherit the mask; until machine_watch() the signals wait. */
+void machine_block_signals(void);
 bool machine_watch(struct machine *m, GError **err);
 void machine_unwatch(struct machine *m);
+/* The guest has panicked: that is its end. */
+void machine_panicked(struct machine *m);
+extern const struct serial_ops machine_serial_ops;
+
+/* machine-run.c: tells the control socket; remembers the first end there is (@text becomes its). */
+void machine_tell(struct machine *m, const char *event, bool guest);
+void machine_finish(struct machine *m, enum machine_end end, char *text);
 extern const struct vcpu_ops machine_vcpu_ops;
 extern const struct pm_ops machine_pm_ops;
-extern const struct serial_ops machine_serial_ops;

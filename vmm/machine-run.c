@@ -5,25 +5,18 @@
  * vCPU threads only set a bit and wake the main thread; they stand still by themselves after a
  * power-off, a reset or a failure, so the guest never runs past one.
  */
-#include <errno.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
-#include "devices/error.h"
 #include "vmm/machine-int.h"
 #include "vmm/x86/layout.h"
 
-#define PANIC_SILENCE_S 1
-
-static void tell(struct machine *m, const char *event, bool guest)
+void machine_tell(struct machine *m, const char *event, bool guest)
 {
 	if (m->event)
 		m->event(event, guest, m->event_opaque);
 }
 
-static void finish(struct machine *m, enum machine_end end, char *text)
+void machine_finish(struct machine *m, enum machine_end end, char *text)
 {
 	if (m->end != MACHINE_RUNNING) {
 		g_free(text);
@@ -47,12 +40,12 @@ static void on_failed(unsigned cpu, enum vcpu_exit why, const char *text, void *
 	struct machine *m = opaque;
 
 	(void)cpu;
-	g_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->lock);
 	if (!m->failure) {
 		m->why = why;
 		m->failure = g_strdup(text);
 	}
-	g_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->lock);
 	ask(m, ASK_FAILED);
 }
 
@@ -93,48 +86,6 @@ const struct pm_ops machine_pm_ops = {
 	.irq = on_sci,
 };
 
-static void on_serial_irq(void *opaque, bool level)
-{
-	struct machine *m = opaque;
-
-	(void)kvm_irq_line(&m->kvm, LAYOUT_GSI_SERIAL, level);
-}
-
-/*
- * Panic.
- */
-static void on_printed(void *opaque, const uint8_t *data, size_t len)
-{
-	struct machine *m = opaque;
-	struct itimerspec silence = { 0 };
-
-	panic_watch_feed(&m->panic, data, len);
-	if (m->panic.ended)
-		silence.it_value.tv_sec = PANIC_SILENCE_S;
-	if (m->panic_timer >= 0)
-		(void)timerfd_settime(m->panic_timer, 0, &silence, NULL);
-}
-
-const struct serial_ops machine_serial_ops = { .irq = on_serial_irq, .printed = on_printed };
-
-static void panicked(struct machine *m)
-{
-	tell(m, "GUEST_PANICKED", true);
-	finish(m, MACHINE_PANIC,
-	       g_strdup_printf("the guest panicked: %s", panic_watch_reason(&m->panic)));
-}
-
-static void on_panic_timer(void *arg, GIOCondition revents)
-{
-	struct machine *m = arg;
-	uint64_t count;
-
-	(void)revents;
-	(void)!read(m->panic_timer, &count, sizeof(count));
-	if (m->panic.ended && panic_watch_reason(&m->panic))
-		panicked(m);
-}
-
 /*
  * Standing still.
  */
@@ -171,7 +122,7 @@ static void stop(struct machine *m)
 	pause_cpus(m);
 	pause_devices(m, true);
 	m->stopped = true;
-	tell(m, "STOP", false);
+	machine_tell(m, "STOP", false);
 }
 
 static void cont(struct machine *m)
@@ -179,7 +130,7 @@ static void cont(struct machine *m)
 	pause_devices(m, false);
 	m->stopped = false;
 	resume_cpus(m);
-	tell(m, "RESUME", false);
+	machine_tell(m, "RESUME", false);
 }
 
 static void reset_devices(struct machine *m)
@@ -207,10 +158,10 @@ static void reset(struct machine *m)
 	m->asked = 0;
 	reset_devices(m);
 	if (!machine_power_on(m, &err) || !machine_load(m, &err)) {
-		finish(m, MACHINE_HOST_ERROR, g_strdup_printf("reset: %s", err->message));
+		machine_finish(m, MACHINE_HOST_ERROR, g_strdup_printf("reset: %s", err->message));
 		return;
 	}
-	tell(m, "RESET", false);
+	machine_tell(m, "RESET", false);
 	if (m->stopped)
 		pause_devices(m, true);
 	else
@@ -243,10 +194,10 @@ static void settle(struct machine *m)
  */
 static void failed(struct machine *m)
 {
-	g_mutex_lock(&m->lock);
-	finish(m, m->why == VCPU_EXIT_SHUTDOWN ? MACHINE_TRIPLE_FAULT : MACHINE_KVM_ERROR,
-	       g_strdup(m->failure));
-	g_mutex_unlock(&m->lock);
+	pthread_mutex_lock(&m->lock);
+	machine_finish(m, m->why == VCPU_EXIT_SHUTDOWN ? MACHINE_TRIPLE_FAULT : MACHINE_KVM_ERROR,
+		       g_strdup(m->failure));
+	pthread_mutex_unlock(&m->lock);
 }
 
 static void guest_reset(struct machine *m)
@@ -254,9 +205,9 @@ static void guest_reset(struct machine *m)
 	if (m->serial)
 		serial_flush(m->serial); /* the last lines tell whether it panicked */
 	if (panic_watch_reason(&m->panic))
-		panicked(m);
+		machine_panicked(m);
 	else if (m->cfg->no_reboot)
-		finish(m, MACHINE_REBOOT, g_strdup("the guest asked for a reboot"));
+		machine_finish(m, MACHINE_REBOOT, g_strdup("the guest asked for a reboot"));
 	else
 		m->want_reset = true;
 }
@@ -268,7 +219,7 @@ static void answer(struct machine *m)
 	if (asked & ASK_FAILED)
 		failed(m);
 	if (asked & ASK_POWEROFF)
-		finish(m, MACHINE_POWEROFF, NULL);
+		machine_finish(m, MACHINE_POWEROFF, NULL);
 	if (asked & ASK_RESET)
 		guest_reset(m);
 	settle(m);
@@ -286,65 +237,9 @@ enum machine_end machine_run(struct machine *m, const char **ret_text)
 	pause_cpus(m);
 	if (m->serial)
 		serial_flush(m->serial);
-	tell(m, "SHUTDOWN", m->end != MACHINE_QUIT);
+	machine_tell(m, "SHUTDOWN", m->end != MACHINE_QUIT);
 	*ret_text = m->text;
 	return m->end;
-}
-
-/*
- * Signals.
- */
-static void on_signal(void *arg, GIOCondition revents)
-{
-	struct machine *m = arg;
-	struct signalfd_siginfo info;
-
-	(void)revents;
-	if (read(m->signals, &info, sizeof(info)) != sizeof(info))
-		return;
-	switch (info.ssi_signo) {
-	case SIGWINCH:
-		terminal_resized(m->terminal);
-		break;
-	case SIGCONT:
-		terminal_start(m->terminal); /* the shell may have changed its mode */
-		break;
-	default: /* SIGTERM, SIGINT */
-		if (m->terminations++ == 0)
-			machine_powerdown(m);
-		else
-			machine_quit(m);
-	}
-}
-
-bool machine_watch(struct machine *m, GError **err)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGWINCH);
-	sigaddset(&set, SIGCONT);
-	pthread_sigmask(SIG_BLOCK, &set, NULL); /* threads made from now on inherit it */
-	m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	m->panic_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (m->signals < 0 || m->panic_timer < 0)
-		return ringside_error_errno(err, errno, "signalfd or timerfd");
-	m->signal_watch = loop_watch(m->main, m->signals, G_IO_IN, on_signal, m);
-	m->panic_watch = loop_watch(m->main, m->panic_timer, G_IO_IN, on_panic_timer, m);
-	return true;
-}
-
-void machine_unwatch(struct machine *m)
-{
-	g_clear_pointer(&m->signal_watch, loop_unwatch);
-	g_clear_pointer(&m->panic_watch, loop_unwatch);
-	if (m->signals >= 0)
-		close(m->signals);
-	if (m->panic_timer >= 0)
-		close(m->panic_timer);
-	m->signals = m->panic_timer = -1;
 }
 
 /*
@@ -364,14 +259,14 @@ unsigned machine_cpus(const struct machine *m)
 
 void machine_quit(struct machine *m)
 {
-	finish(m, MACHINE_QUIT, NULL);
+	machine_finish(m, MACHINE_QUIT, NULL);
 	g_main_context_wakeup(NULL);
 }
 
 void machine_powerdown(struct machine *m)
 {
 	pm_power_button(m->pm);
-	tell(m, "POWERDOWN", false);
+	machine_tell(m, "POWERDOWN", false);
 }
 
 void machine_reset(struct machine *m)

@@ -170,10 +170,11 @@ struct machine *machine_new(const struct machine_config *cfg, GError **err)
 
 	/* Ours for good: what vCPUs ask of the main loop then always runs on this thread. */
 	g_main_context_acquire(NULL);
+	machine_block_signals();
 	m->cfg = cfg;
 	m->kvm.fd = m->kvm.vm = -1;
 	m->signals = m->panic_timer = -1;
-	g_mutex_init(&m->lock);
+	pthread_mutex_init(&m->lock, NULL);
 	m->main = loop_main();
 	m->terminal = terminal_new(m->main, cfg->mode, on_leave, m);
 	if (!build(m, err)) {
@@ -200,7 +201,7 @@ void machine_free(struct machine *m)
 	ram_close(&m->ram);
 	terminal_free(m->terminal);
 	loop_free(m->main);
-	g_mutex_clear(&m->lock);
+	pthread_mutex_destroy(&m->lock);
 	g_free(m->failure);
 	g_free(m->text);
 	g_free(m);

@@ -1,6 +1,7 @@
 #include "vmm/serial.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -21,8 +22,8 @@ struct serial {
 	struct bus *bus;
 	struct board_window window;
 
-	GMutex lock; /* of these: */
-	GCond drained;
+	pthread_mutex_t lock; /* of these: */
+	pthread_cond_t drained;
 	GByteArray *gathered; /* by vCPUs */
 	bool hurry;
 
@@ -42,10 +43,10 @@ static void send(void *opaque, const uint8_t *data, size_t len)
 	struct serial *s = opaque;
 	bool first;
 
-	g_mutex_lock(&s->lock);
+	pthread_mutex_lock(&s->lock);
 	first = s->gathered->len == 0;
 	g_byte_array_append(s->gathered, data, (guint)len);
-	g_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->lock);
 	if (first)
 		(void)timerfd_settime(s->timer, 0, &soon, NULL);
 }
@@ -53,10 +54,10 @@ static void send(void *opaque, const uint8_t *data, size_t len)
 /* Not in send(), which is called with the port locked. */
 static void wait_for_reader(struct serial *s)
 {
-	g_mutex_lock(&s->lock);
+	pthread_mutex_lock(&s->lock);
 	while (s->gathered->len >= BUFFER_MAX && !s->hurry)
-		g_cond_wait(&s->drained, &s->lock);
-	g_mutex_unlock(&s->lock);
+		pthread_cond_wait(&s->drained, &s->lock);
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* Takes over what was gathered. False if there is nothing to write. */
@@ -68,11 +69,11 @@ static bool next_batch(struct serial *s)
 		return true;
 	g_byte_array_set_size(empty, 0);
 	s->written = 0;
-	g_mutex_lock(&s->lock);
+	pthread_mutex_lock(&s->lock);
 	s->writing = s->gathered;
 	s->gathered = empty;
-	g_cond_broadcast(&s->drained);
-	g_mutex_unlock(&s->lock);
+	pthread_cond_broadcast(&s->drained);
+	pthread_mutex_unlock(&s->lock);
 	if (s->writing->len)
 		s->ops->printed(s->opaque, s->writing->data, s->writing->len);
 	return s->writing->len != 0;
@@ -209,8 +210,8 @@ struct serial *serial_new(struct chr *chr, struct loop *main, const struct seria
 	s->main = main;
 	s->ops = ops;
 	s->opaque = opaque;
-	g_mutex_init(&s->lock);
-	g_cond_init(&s->drained);
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->drained, NULL);
 	s->gathered = g_byte_array_new();
 	s->writing = g_byte_array_new();
 	s->uart = uart_new(&uart_ops, s);
@@ -242,8 +243,8 @@ void serial_free(struct serial *s)
 	uart_free(s->uart);
 	g_byte_array_unref(s->gathered);
 	g_byte_array_unref(s->writing);
-	g_cond_clear(&s->drained);
-	g_mutex_clear(&s->lock);
+	pthread_cond_destroy(&s->drained);
+	pthread_mutex_destroy(&s->lock);
 	g_free(s);
 }
 
@@ -255,8 +256,8 @@ void serial_reset(struct serial *s)
 
 void serial_hurry(struct serial *s, bool hurry)
 {
-	g_mutex_lock(&s->lock);
+	pthread_mutex_lock(&s->lock);
 	s->hurry = hurry;
-	g_cond_broadcast(&s->drained);
-	g_mutex_unlock(&s->lock);
+	pthread_cond_broadcast(&s->drained);
+	pthread_mutex_unlock(&s->lock);
 }

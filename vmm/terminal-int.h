@@ -1,6 +1,8 @@
 /* What terminal.c (keys, mode) and terminal-stream.c (the streams) share. */
 #pragma once
 
+#include <pthread.h>
+
 #include "vmm/terminal.h"
 
 #define TERMINAL_INPUT_MAX 4096u
@@ -17,11 +19,11 @@ struct terminal {
 	void (*leave)(void *opaque);
 	void *opaque;
 
-	bool tty, foreground; /* of standard input */
+	bool tty; /* of standard input */
 	bool escaped;
 	GSource *watch; /* of standard input, on main */
 
-	GMutex lock; /* of the buffer */
+	pthread_mutex_t lock; /* of the buffer */
 	uint8_t input[TERMINAL_INPUT_MAX];
 	size_t n_input;
 	bool full;    /* standard input is not read until there is room */
@@ -31,7 +33,7 @@ struct terminal {
 	bool out_owned;   /* out was opened here, non-blocking */
 	bool out_is_file; /* writes never wait */
 	bool out_broken;  /* and was told */
-	GMutex out_lock;  /* two streams write */
+	pthread_mutex_t out_lock;  /* two streams write */
 	struct terminal_stream io, output;
 };
 

@@ -32,7 +32,7 @@ static size_t io_read(struct chr *chr, void *buf, size_t len)
 	struct terminal *t = ((struct terminal_stream *)chr)->t;
 	bool was_full;
 
-	g_mutex_lock(&t->lock);
+	pthread_mutex_lock(&t->lock);
 	len = MIN(len, t->n_input);
 	memcpy(buf, t->input, len);
 	t->n_input -= len;
@@ -41,7 +41,7 @@ static size_t io_read(struct chr *chr, void *buf, size_t len)
 		terminal_set_event(t, false);
 	was_full = t->full;
 	t->full = was_full && !len;
-	g_mutex_unlock(&t->lock);
+	pthread_mutex_unlock(&t->lock);
 	if (was_full && len)
 		loop_post(t->main, on_room, t);
 	return len;
@@ -91,13 +91,13 @@ static size_t stream_write(struct chr *chr, const void *buf, size_t len)
 	bool tell = false;
 	int errnum;
 
-	g_mutex_lock(&t->out_lock);
+	pthread_mutex_lock(&t->out_lock);
 	len = write_some(t, buf, len, &errnum);
 	if (errnum) {
 		tell = !t->out_broken;
 		t->out_broken = true;
 	}
-	g_mutex_unlock(&t->out_lock);
+	pthread_mutex_unlock(&t->out_lock);
 	if (tell && chr->user && chr->user->trouble)
 		chr->user->trouble(chr->arg, "standard output", errnum);
 	return len;
@@ -224,7 +224,7 @@ static void open_output(struct terminal *t)
 
 void terminal_streams_init(struct terminal *t)
 {
-	g_mutex_init(&t->out_lock);
+	pthread_mutex_init(&t->out_lock, NULL);
 	open_output(t);
 	t->io.chr = (struct chr){ .ops = &io_ops, .connected = true };
 	t->output.chr = (struct chr){ .ops = &output_ops, .connected = true, .output_only = true };
@@ -235,7 +235,7 @@ void terminal_streams_clear(struct terminal *t)
 {
 	if (t->out_owned)
 		close(t->out);
-	g_mutex_clear(&t->out_lock);
+	pthread_mutex_destroy(&t->out_lock);
 }
 
 struct chr *terminal_chr(struct terminal *t)

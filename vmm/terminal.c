@@ -60,13 +60,13 @@ void terminal_set_event(struct terminal *t, bool on)
 /* What does not fit is lost: that is a person typing to a guest that does not read. */
 static void keep(struct terminal *t, const uint8_t *data, size_t len)
 {
-	g_mutex_lock(&t->lock);
+	pthread_mutex_lock(&t->lock);
 	len = MIN(len, TERMINAL_INPUT_MAX - t->n_input);
 	memcpy(t->input + t->n_input, data, len);
 	if (len && !t->n_input)
 		terminal_set_event(t, true);
 	t->n_input += len;
-	g_mutex_unlock(&t->lock);
+	pthread_mutex_unlock(&t->lock);
 }
 
 static void help(struct terminal *t)
@@ -101,10 +101,10 @@ static size_t room(struct terminal *t)
 {
 	size_t n;
 
-	g_mutex_lock(&t->lock);
+	pthread_mutex_lock(&t->lock);
 	n = TERMINAL_INPUT_MAX - t->n_input;
 	t->full = n == 0 && !t->tty;
-	g_mutex_unlock(&t->lock);
+	pthread_mutex_unlock(&t->lock);
 	return n;
 }
 
@@ -139,9 +139,7 @@ struct terminal *terminal_new(struct loop *main, struct terminal_mode *mode,
 	t->leave = leave;
 	t->opaque = opaque;
 	t->tty = isatty(STDIN_FILENO);
-	/* In the background of a shell: reading would stop us, and the mode is somebody else's. */
-	t->foreground = !t->tty || tcgetpgrp(STDIN_FILENO) == getpgrp();
-	g_mutex_init(&t->lock);
+	pthread_mutex_init(&t->lock, NULL);
 	t->input_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (t->input_fd < 0)
 		g_error("eventfd: %s", g_strerror(errno));
@@ -157,7 +155,7 @@ void terminal_free(struct terminal *t)
 	loop_unwatch(t->watch);
 	terminal_streams_clear(t);
 	close(t->input_fd);
-	g_mutex_clear(&t->lock);
+	pthread_mutex_destroy(&t->lock);
 	g_free(t);
 }
 
@@ -175,7 +173,8 @@ static void set_raw(struct terminal *t)
 
 void terminal_start(struct terminal *t)
 {
-	if (!t->foreground)
+	/* In the background of a shell reading would stop us, and the mode is somebody else's. */
+	if (t->tty && tcgetpgrp(STDIN_FILENO) != getpgrp())
 		return;
 	if (t->tty)
 		set_raw(t);

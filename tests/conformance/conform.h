@@ -1,0 +1,60 @@
+/*
+ * Conformance tests: each row names the clauses of the specification (clauses.tsv) that it proves,
+ * and runs over every link that it applies to, and over both ring formats if the format matters.
+ * tests/conformance/table joins the clauses with what the tests said.
+ *
+ *	static const struct conform_case cases[] = {
+ *		{ "DEV-BASE-RESET-01", "status reads 0 after a reset", status_is_cleared },
+ *	};
+ *
+ *	int main(void)
+ *	{
+ *		return conform_run("basic", cases, G_N_ELEMENTS(cases));
+ *	}
+ *
+ * The device is the echo device of tests/echo.h, which here offers RING_PACKED (when the row's format
+ * is packed) and IN_ORDER, too; or one of each class of the registry.
+ */
+#pragma once
+
+#include "tests/echo.h"
+#include "tests/rig.h"
+
+enum {
+	CONFORM_SPLIT = 1,
+	CONFORM_PACKED = 2,
+	CONFORM_RINGS = CONFORM_SPLIT | CONFORM_PACKED,
+};
+
+struct conform_case {
+	const char *clauses; /* ids, with blanks between */
+	const char *says;
+	void (*run)(struct rig *r);
+	unsigned rings;    /* CONFORM_*: formats it is run with; 0: the format does not matter */
+	const char *links; /* globs with blanks between; NULL: all */
+	bool devices;      /* on one of each class, not on the echo device */
+};
+
+int conform_run(const char *group, const struct conform_case *cases, size_t n);
+
+/* VERSION_1, and RING_PACKED if it is the row's format. */
+struct vfeatures conform_plain(struct rig *r);
+struct vfeatures conform_with(struct rig *r, unsigned bit); /* and @bit, which must be offered */
+
+/* rig_negotiate(), which must succeed, and all queues, but no DRIVER_OK. */
+void conform_prepare(struct rig *r, struct vfeatures accept);
+
+/* One request of echo's: a few bytes that must come back. */
+void conform_echo(struct rig *r, const char *text);
+
+/* Lets the device work until the first chain sent since the ring was started is used, and its owner
+ * has done all that goes with it. Interrupts stay untaken; the ring need not look right. */
+void conform_await_first(struct rig *r, unsigned q);
+bool conform_first_used(struct rig *r, unsigned q);
+
+/* Does the same for @n turns, used or not. */
+void conform_let_work(struct rig *r);
+
+/* A copy of the memory where rings are, and whether it still is the same. */
+uint8_t *conform_remember(struct rig *r);
+bool conform_untouched(struct rig *r, const uint8_t *copy);
