@@ -1,8 +1,8 @@
 /*
  * Life of a device, its status machine and its features. Queues are in vdev-queue.c.
  *
- * Order of locks: dev->lock, then a wait for the owners (loop_call()), then dev->config_lock. An
- * owner takes config_lock only.
+ * Order of locks: dev->lock, then a wait for the owners (loop_call()), then dev->host_lock, then
+ * dev->config_lock. An owner takes the last two only.
  */
 #include "devices/vdev.h"
 
@@ -107,6 +107,7 @@ struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const st
 	dev->config_size = class->config_size;
 	pthread_mutex_init(&dev->lock, NULL);
 	pthread_mutex_init(&dev->config_lock, NULL);
+	pthread_mutex_init(&dev->host_lock, NULL);
 	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++)
 		dev->queue[q].kick_fd = -1;
 	for (size_t i = 0; i < G_N_ELEMENTS(common_features); i++)
@@ -136,6 +137,7 @@ void vdev_free(struct vdev *dev)
 	if (dev->class->props)
 		prop_free(dev->class->props, dev);
 	prop_free(vdev_common_props, dev);
+	pthread_mutex_destroy(&dev->host_lock);
 	pthread_mutex_destroy(&dev->config_lock);
 	pthread_mutex_destroy(&dev->lock);
 	g_free(dev);
@@ -280,12 +282,25 @@ void vdev_config_unlock(struct vdev *dev)
 
 void vdev_config_changed(struct vdev *dev, bool notify)
 {
-	if (!dev->host)
-		return;
-	if (notify && dev->status & VIRTIO_S_DRIVER_OK)
+	pthread_mutex_lock(&dev->host_lock);
+	if (dev->host && notify && dev->status & VIRTIO_S_DRIVER_OK)
 		dev->host->config_changed(dev);
-	else if (dev->host->config_stale)
+	else if (dev->host && dev->host->config_stale)
 		dev->host->config_stale(dev);
+	pthread_mutex_unlock(&dev->host_lock);
+}
+
+void vdev_attach(struct vdev *dev, const struct vdev_host_ops *host, void *data)
+{
+	pthread_mutex_lock(&dev->host_lock);
+	dev->host_data = data;
+	dev->host = host;
+	pthread_mutex_unlock(&dev->host_lock);
+}
+
+void vdev_detach(struct vdev *dev)
+{
+	vdev_attach(dev, NULL, NULL);
 }
 
 uint8_t vdev_config_generation(struct vdev *dev)

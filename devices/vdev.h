@@ -152,8 +152,9 @@ struct vdev {
 	unsigned n_queues;
 	struct vdev_queue queue[VDEV_QUEUES_MAX];
 
-	const struct vdev_host_ops *host; /* set by the transport */
+	const struct vdev_host_ops *host; /* the transport's: vdev_attach() */
 	void *host_data;
+	pthread_mutex_t host_lock; /* against the transport's leaving under config_changed() */
 
 	_Atomic unsigned log_window, log_count; /* messages in this window of time: rate limit */
 };
@@ -234,6 +235,11 @@ void vdev_guest_note(struct vdev *dev, const char *fmt, ...) G_GNUC_PRINTF(2, 3)
  *
  * All calls lock dev->lock themselves. Selectors and indices are the driver's and unchecked.
  */
+
+/* The transport is there; and it goes, after a reset: when vdev_detach() returns, none of its ops runs
+ * any more. */
+void vdev_attach(struct vdev *dev, const struct vdev_host_ops *host, void *data);
+void vdev_detach(struct vdev *dev);
 
 /* 32 bits of the offered features, @select as in device_feature_select; 0 beyond what there is. */
 uint32_t vdev_features_offered(struct vdev *dev, uint32_t select);

@@ -43,8 +43,7 @@ struct direct *direct_new(struct vdev *dev)
 
 	d->dev = dev;
 	d->wake_fd = -1;
-	dev->host_data = d;
-	dev->host = &host_ops;
+	vdev_attach(dev, &host_ops, d);
 	return d;
 }
 
@@ -53,8 +52,7 @@ void direct_free(struct direct *d)
 	if (!d)
 		return;
 	vdev_set_status(d->dev, 0);
-	d->dev->host = NULL;
-	d->dev->host_data = NULL;
+	vdev_detach(d->dev);
 	g_free(d);
 }
 

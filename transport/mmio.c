@@ -299,8 +299,7 @@ struct mmio *mmio_new(struct vdev *dev, struct board *board, uint64_t base, unsi
 		mmio_destroy(m);
 		return NULL;
 	}
-	dev->host_data = m;
-	dev->host = &host_ops;
+	vdev_attach(dev, &host_ops, m);
 	return m;
 }
 
@@ -319,8 +318,7 @@ void mmio_free(struct mmio *m)
 	if (!m)
 		return;
 	mmio_reset(m);
-	m->dev->host = NULL;
-	m->dev->host_data = NULL;
+	vdev_detach(m->dev);
 	m->board->ops->window_del(m->board, &m->window);
 	m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, false);
 	mmio_destroy(m);

@@ -382,8 +382,7 @@ struct vpci *vpci_new(struct vdev *dev, struct pci_root *root, unsigned slot, GE
 		return NULL;
 	}
 	vpci_irq_reset(p);
-	dev->host_data = p;
-	dev->host = &vpci_host_ops;
+	vdev_attach(dev, &vpci_host_ops, p);
 	return p;
 }
 
@@ -392,8 +391,7 @@ void vpci_free(struct vpci *p)
 	if (!p)
 		return;
 	pci_config_reset(&p->f);
-	p->dev->host = NULL;
-	p->dev->host_data = NULL;
+	vdev_detach(p->dev);
 	vpci_destroy(p);
 }
 
