@@ -32,9 +32,9 @@ struct board_kvm {
 	struct bus *bus;
 	unsigned first_slot;
 
-	pthread_mutex_t lock;     /* of all below */
-	GArray *msis;    /* struct msi; GSI is LAYOUT_GSIS + index */
-	GArray *shadows; /* struct shadow */
+	pthread_mutex_t lock; /* of all below */
+	GArray *msis;         /* struct msi; GSI is LAYOUT_GSIS + index */
+	GArray *shadows;      /* struct shadow */
 };
 
 static struct board_kvm *of(struct board *board)

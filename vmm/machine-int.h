@@ -48,8 +48,8 @@ struct machine {
 
 	/* Written by vCPU threads. */
 	_Atomic unsigned asked;
-	pthread_mutex_t lock;        /* of these: */
-	enum vcpu_exit why; /* the first failure */
+	pthread_mutex_t lock; /* of these: */
+	enum vcpu_exit why;   /* the first failure */
 	char *failure;
 
 	/* The main thread's. */

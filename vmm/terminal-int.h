@@ -30,10 +30,10 @@ struct terminal {
 	int input_fd; /* eventfd: the buffer is not empty */
 
 	int out;
-	bool out_owned;   /* out was opened here, non-blocking */
-	bool out_is_file; /* writes never wait */
-	bool out_broken;  /* and was told */
-	pthread_mutex_t out_lock;  /* two streams write */
+	bool out_owned;           /* out was opened here, non-blocking */
+	bool out_is_file;         /* writes never wait */
+	bool out_broken;          /* and was told */
+	pthread_mutex_t out_lock; /* two streams write */
 	struct terminal_stream io, output;
 };
 

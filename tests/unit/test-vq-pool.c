@@ -158,7 +158,7 @@ static void only_what_is_in_flight_costs_memory(void **state)
 		ringpair_used(&p);
 		ringpair_used(&p);
 	}
-	assert_true(faults() - before < 64 * FAULTS_EACH);
+	assert_true(faults() - before < 64l * FAULTS_EACH);
 	ringpair_close(&p);
 }
 
