@@ -30,18 +30,19 @@ static enum vq_fault reserve(struct vq_slot *s)
 
 enum vq_fault vq_build_pieces(struct vq_slot *s, uint64_t gpa, uint64_t len, struct vq_cursor *cur)
 {
-	const struct gmem *mem = s->c.vq->mem;
+	struct vq *vq = s->c.vq;
 
 	while (len) {
-		uint64_t n = gmem_room(mem, gpa);
+		uint64_t n = gmem_room(vq->mem, gpa);
 		enum vq_fault fault = n ? reserve(s) : VQ_FAULT_ADDRESS;
 
 		if (fault)
 			return fault;
 		if (n > len)
 			n = len;
+		vq->hot = gmem_region(vq->mem, gpa);
 		s->c.rd.iov[s->c.rd.n + s->c.wr.n] = (struct iovec){
-			.iov_base = gmem_at(mem, gpa, n),
+			.iov_base = gmem_region_at(vq->hot, gpa, n),
 			.iov_len = n,
 		};
 		cur->n++;
@@ -51,24 +52,26 @@ enum vq_fault vq_build_pieces(struct vq_slot *s, uint64_t gpa, uint64_t len, str
 	return VQ_OK;
 }
 
-enum vq_fault vq_build_table(const struct vq *vq, le64 addr, le32 len, le16 flags, unsigned *ret_n)
+enum vq_fault vq_build_table(struct vq *vq, struct vq_desc d, struct vq_table *ret_table)
 {
-	uint32_t bytes = le32_cpu(len);
-
 	if (!vq->indirect)
 		return VQ_FAULT_INDIRECT;
-	if (le16_cpu(flags) & VRING_DESC_F_NEXT)
+	if (d.flags & VRING_DESC_F_NEXT)
 		return VQ_FAULT_INDIRECT_NEXT;
-	if (bytes == 0 || bytes % ENTRY != 0 || bytes / ENTRY > vq->max_bufs)
+	if (d.len == 0 || d.len % ENTRY != 0 || d.len / ENTRY > vq->max_bufs)
 		return VQ_FAULT_INDIRECT_LEN;
-	if (!gmem_has(vq->mem, le64_cpu(addr), bytes))
+	*ret_table = (struct vq_table){
+		.gpa = d.addr,
+		.at = gmem_region_at(vq->hot, d.addr, d.len),
+		.n = d.len / ENTRY,
+	};
+	if (!ret_table->at && !gmem_has(vq->mem, d.addr, d.len))
 		return VQ_FAULT_INDIRECT_ADDRESS;
-	*ret_n = bytes / ENTRY;
 	return VQ_OK;
 }
 
-void vq_table_entry(const struct vq *vq, le64 addr, unsigned i, void *ret_desc)
+void vq_table_read(const struct vq *vq, const struct vq_table *table, unsigned i, le64 ret_words[2])
 {
 	/* vq_build_table() saw that all of the table is memory. */
-	(void)gmem_read(vq->mem, le64_cpu(addr) + (uint64_t)ENTRY * i, ret_desc, ENTRY);
+	(void)gmem_read(vq->mem, table->gpa + (uint64_t)ENTRY * i, ret_words, ENTRY);
 }

@@ -63,44 +63,48 @@ static struct drv_buf write_table(struct drv_vq *vq, const struct drv_buf *bufs,
 	return (struct drv_buf){ .gpa = drv_table_gpa(vq, id), .len = n * sizeof(*table) };
 }
 
-static void add_direct(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, uint16_t id)
+static void add_direct(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, unsigned n,
+		       uint16_t id)
 {
-	unsigned n = vq->slot[id].n, size = vq->cfg.size;
-	uint16_t first = vq->packed.next_avail;
+	uint16_t pos = vq->packed.next_avail, size = vq->cfg.size;
 
-	/* The first descriptor's flags come last. */
-	for (unsigned left = n; left--;) {
-		uint16_t pos = vring_pos_advance(first, left, size);
-
-		fill(&vq->packed.desc[vring_pos_off(pos)], &bufs[left], id);
+	for (unsigned i = 0; i < n; i++) {
+		fill(&vq->packed.desc[vring_pos_off(pos)], &bufs[i], id);
 		expose(vq, pos,
-		       (left >= n_rd ? VRING_DESC_F_WRITE : 0) |
-			       (left + 1 < n ? VRING_DESC_F_NEXT : 0));
+		       (i >= n_rd ? VRING_DESC_F_WRITE : 0) | (i + 1 < n ? VRING_DESC_F_NEXT : 0));
+		pos = vring_pos_advance(pos, 1, size);
 	}
-	vq->packed.next_avail = vring_pos_advance(first, n, size);
+	vq->packed.next_avail = pos;
 }
 
-static int packed_add(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr)
+static void add_table(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, unsigned n,
+		      uint16_t id)
+{
+	struct drv_buf table = write_table(vq, bufs, n_rd, n, id);
+	uint16_t pos = vq->packed.next_avail;
+
+	fill(&vq->packed.desc[vring_pos_off(pos)], &table, id);
+	expose(vq, pos, VRING_DESC_F_INDIRECT);
+	vq->packed.next_avail = vring_pos_advance(pos, 1, vq->cfg.size);
+}
+
+static int packed_add(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr,
+		      void *cookie)
 {
 	struct drv_packed *r = &vq->packed;
 	unsigned n = n_rd + n_wr;
 	bool table = drv_use_table(vq, n);
-	uint16_t first = r->next_avail;
-	uint16_t id = vq->cfg.in_order ? vring_pos_off(first) : r->free_id;
+	uint16_t id = vq->cfg.in_order ? vring_pos_off(r->next_avail) : r->free_id;
 
 	if (vq->n_free < (table ? 1 : n))
 		return -1;
 	r->free_id = vq->slot[id].next;
-	vq->slot[id].n = table ? 1 : n;
-	if (table) {
-		struct drv_buf whole = write_table(vq, bufs, n_rd, n, id);
-
-		fill(&r->desc[vring_pos_off(first)], &whole, id);
-		expose(vq, first, VRING_DESC_F_INDIRECT);
-		r->next_avail = vring_pos_advance(first, 1, vq->cfg.size);
-	} else {
-		add_direct(vq, bufs, n_rd, id);
-	}
+	vq->slot[id].writable = drv_writable(bufs, n_rd, n_wr);
+	drv_note(vq, id, table ? 1 : n, cookie);
+	if (table)
+		add_table(vq, bufs, n_rd, n, id);
+	else
+		add_direct(vq, bufs, n_rd, n, id);
 	return id;
 }
 
@@ -140,13 +144,14 @@ static bool is_used(const struct drv_vq *vq, uint16_t *ret_flags)
 	return (*ret_flags & (VRING_DESC_F_AVAIL | VRING_DESC_F_USED)) == vring_pos_used_flags(pos);
 }
 
-static bool packed_peek(struct drv_vq *vq, uint16_t *ret_id, uint32_t *ret_len)
+static bool packed_peek(const struct drv_vq *vq, uint16_t *ret_id, uint32_t *ret_len)
 {
 	const struct vring_packed_desc *d = &vq->packed.desc[vring_pos_off(vq->packed.next_used)];
 	uint16_t flags;
 
 	if (!is_used(vq, &flags))
 		return false;
+	vring_packed_prefetch(vq->packed.desc, vring_pos_off(vq->packed.next_used), vq->cfg.size);
 	*ret_id = le16_cpu(d->id);
 	*ret_len = flags & VRING_DESC_F_WRITE ? le32_cpu(d->len) : 0;
 	return true;
@@ -159,6 +164,11 @@ static void packed_release(struct drv_vq *vq, uint16_t id)
 	r->next_used = vring_pos_advance(r->next_used, vq->slot[id].n, vq->cfg.size);
 	vq->slot[id].next = r->free_id;
 	r->free_id = id;
+}
+
+static bool packed_used(struct drv_vq *vq, void **ret_cookie, uint32_t *ret_len)
+{
+	return drv_used_by(vq, ret_cookie, ret_len, packed_peek, packed_release);
 }
 
 static void set_event_flags(struct drv_vq *vq, unsigned flags)
@@ -190,8 +200,7 @@ const struct drv_layout drv_packed_layout = {
 	.add = packed_add,
 	.publish = packed_publish,
 	.notification_data = packed_notification_data,
-	.peek = packed_peek,
-	.release = packed_release,
+	.used = packed_used,
 	.quiet = packed_quiet,
 	.rearm = packed_rearm,
 };

@@ -71,7 +71,6 @@ static void add_table(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_
 	for (unsigned i = 0; i < n; i++)
 		fill(&table[i], &bufs[i], flags_of(i, n_rd, n), i + 1);
 	fill(&vq->split.desc[head], &where, VRING_DESC_F_INDIRECT, 0);
-	vq->slot[head].n = 1;
 	vq->split.free_head = vq->slot[head].next;
 }
 
@@ -79,7 +78,6 @@ static void add_direct(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n
 {
 	uint16_t at = vq->split.free_head;
 
-	vq->slot[at].n = n;
 	for (unsigned i = 0; i < n; i++) {
 		uint16_t next = vq->slot[at].next;
 
@@ -89,7 +87,8 @@ static void add_direct(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n
 	vq->split.free_head = at;
 }
 
-static int split_add(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr)
+static int split_add(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr,
+		     void *cookie)
 {
 	struct drv_split *s = &vq->split;
 	unsigned n = n_rd + n_wr;
@@ -102,6 +101,8 @@ static int split_add(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_r
 		add_table(vq, bufs, n_rd, n);
 	else
 		add_direct(vq, bufs, n_rd, n);
+	vq->slot[head].writable = drv_writable(bufs, n_rd, n_wr);
+	drv_note(vq, head, table ? 1 : n, cookie);
 	store16(&s->avail->ring[s->avail_idx & (vq->cfg.size - 1)], head);
 	s->avail_idx++;
 	return head;
@@ -128,7 +129,7 @@ static uint32_t split_notification_data(const struct drv_vq *vq)
 	return (uint32_t)vq->split.published << 16;
 }
 
-static bool split_peek(struct drv_vq *vq, uint16_t *ret_id, uint32_t *ret_len)
+static bool split_peek(const struct drv_vq *vq, uint16_t *ret_id, uint32_t *ret_len)
 {
 	const struct drv_split *s = &vq->split;
 	const struct vring_used_elem *e;
@@ -157,6 +158,11 @@ static void split_release(struct drv_vq *vq, uint16_t id)
 	vq->split.free_head = id;
 }
 
+static bool split_used(struct drv_vq *vq, void **ret_cookie, uint32_t *ret_len)
+{
+	return drv_used_by(vq, ret_cookie, ret_len, split_peek, split_release);
+}
+
 /* With the event index: an event that the device's index passes in 65535 steps. */
 static void split_quiet(struct drv_vq *vq)
 {
@@ -182,8 +188,7 @@ const struct drv_layout drv_split_layout = {
 	.add = split_add,
 	.publish = split_publish,
 	.notification_data = split_notification_data,
-	.peek = split_peek,
-	.release = split_release,
+	.used = split_used,
 	.quiet = split_quiet,
 	.rearm = split_rearm,
 };

@@ -89,21 +89,9 @@ void *drv_table(const struct drv_vq *vq, uint16_t id)
 int drv_add(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr,
 	    void *cookie)
 {
-	uint64_t writable = 0;
-	int id;
-
 	if (n_rd + n_wr == 0 || vq->broken)
 		return -1;
-	for (unsigned i = n_rd; i < n_rd + n_wr; i++)
-		writable += bufs[i].len;
-	id = vq->layout->add(vq, bufs, n_rd, n_wr);
-	if (id < 0)
-		return -1;
-	vq->n_free -= vq->slot[id].n;
-	vq->slot[id].cookie = cookie;
-	vq->slot[id].writable = writable > UINT32_MAX ? UINT32_MAX : writable;
-	vq->slot[id].busy = true;
-	return id;
+	return vq->layout->add(vq, bufs, n_rd, n_wr, cookie);
 }
 
 bool drv_publish(struct drv_vq *vq)
@@ -116,47 +104,9 @@ uint32_t drv_notification_data(const struct drv_vq *vq)
 	return vq->layout->notification_data(vq);
 }
 
-/* Is this a chain of ours, and not more written than there was room? */
-static bool sane(struct drv_vq *vq, uint16_t id, uint32_t len)
-{
-	if (id >= vq->cfg.size || !vq->slot[id].busy)
-		vq->broken = "used element names no chain in flight";
-	else if (len > vq->slot[id].writable)
-		vq->broken = "used length is more than was writable";
-	return !vq->broken;
-}
-
-static void take(struct drv_vq *vq, uint16_t id, void **ret_cookie)
-{
-	struct drv_slot *s = &vq->slot[id];
-
-	*ret_cookie = s->cookie;
-	s->busy = false;
-	vq->n_free += s->n;
-	vq->layout->release(vq, id);
-}
-
 bool drv_used(struct drv_vq *vq, void **ret_cookie, uint32_t *ret_len)
 {
-	uint16_t id = vq->batch_id;
-	uint32_t len = vq->batch_len;
-
-	if (vq->broken)
-		return false;
-	if (!vq->batch && (!vq->layout->peek(vq, &id, &len) || !sane(vq, id, len)))
-		return false;
-	if (vq->cfg.in_order) {
-		vq->batch_id = id;
-		vq->batch_len = len;
-		vq->batch = id != vq->oldest;
-		id = vq->oldest;
-		if (vq->batch)
-			len = vq->slot[id].writable;
-		vq->oldest = (id + vq->slot[id].n) % vq->cfg.size;
-	}
-	*ret_len = len;
-	take(vq, id, ret_cookie);
-	return true;
+	return vq->layout->used(vq, ret_cookie, ret_len);
 }
 
 void drv_quiet(struct drv_vq *vq)

@@ -78,10 +78,9 @@ struct drv_vq {
 	struct drv_slot {
 		void *cookie;
 		uint32_t writable; /* bytes */
-		uint16_t n;        /* ring slots */
+		uint16_t n;        /* ring slots; 0: no chain in flight begins here */
 		uint16_t next;     /* in its chain, or in the free list */
-		bool busy;
-	} slot[DRV_QUEUE_MAX]; /* by head (split) or buffer id (packed) */
+	} slot[DRV_QUEUE_MAX];     /* by head (split) or buffer id (packed) */
 };
 
 /* Bytes of memory a ring of this configuration needs, its indirect tables included. */

@@ -30,8 +30,7 @@ int gmem_add(struct gmem *mem, uint64_t gpa, uint64_t len, void *hva)
 	return 0;
 }
 
-/* The region that holds @gpa, or NULL. */
-static const struct gmem_region *region_of(const struct gmem *mem, uint64_t gpa)
+const struct gmem_region *gmem_region(const struct gmem *mem, uint64_t gpa)
 {
 	for (unsigned i = 0; i < mem->n; i++)
 		if (gpa - mem->region[i].gpa < mem->region[i].len)
@@ -41,16 +40,14 @@ static const struct gmem_region *region_of(const struct gmem *mem, uint64_t gpa)
 
 void *gmem_at(const struct gmem *mem, uint64_t gpa, uint64_t len)
 {
-	const struct gmem_region *r = region_of(mem, gpa);
+	const struct gmem_region *r = gmem_region(mem, gpa);
 
-	if (!r || len > r->len - (gpa - r->gpa))
-		return NULL;
-	return r->hva + (gpa - r->gpa);
+	return r ? gmem_region_at(r, gpa, len) : NULL;
 }
 
 uint64_t gmem_room(const struct gmem *mem, uint64_t gpa)
 {
-	const struct gmem_region *r = region_of(mem, gpa);
+	const struct gmem_region *r = gmem_region(mem, gpa);
 
 	return r ? r->len - (gpa - r->gpa) : 0;
 }

@@ -32,6 +32,23 @@ struct gmem {
  */
 int gmem_add(struct gmem *mem, uint64_t gpa, uint64_t len, void *hva);
 
+/* True if all of the @len bytes from @gpa on lie in the region. */
+static inline bool gmem_region_has(const struct gmem_region *r, uint64_t gpa, uint64_t len)
+{
+	uint64_t off = gpa - r->gpa; /* huge if gpa lies before it */
+
+	return off < r->len && len <= r->len - off;
+}
+
+/* gmem_at() for one region. */
+static inline void *gmem_region_at(const struct gmem_region *r, uint64_t gpa, uint64_t len)
+{
+	return gmem_region_has(r, gpa, len) ? r->hva + (gpa - r->gpa) : NULL;
+}
+
+/* The region that holds @gpa, or NULL. */
+const struct gmem_region *gmem_region(const struct gmem *mem, uint64_t gpa);
+
 /*
  * The @len bytes at guest address @gpa, or NULL unless all of them lie inside one region. A @len
  * of zero is allowed at any address inside a region. Two regions that happen to adjoin are not one:

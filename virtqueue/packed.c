@@ -24,6 +24,7 @@
 #include "virtqueue/build.h"
 
 #define AVAIL_USED (VRING_DESC_F_AVAIL | VRING_DESC_F_USED)
+#define LIST       (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)
 
 /* Is the descriptor with these flags available to whoever is at @pos? */
 static bool is_available(uint16_t flags, uint16_t pos)
@@ -79,69 +80,101 @@ static enum vq_fault packed_start(struct vq *vq, const struct vq_config *cfg)
 }
 
 /* The table's entries follow each other; of their flags only WRITE counts (2.8.7). */
-static enum vq_fault walk_table(struct vq_slot *s, const struct vring_packed_desc *table)
+static enum vq_fault walk_table(struct vq_slot *s, struct vq_desc d)
 {
-	enum vq_fault fault;
-	unsigned n;
+	struct vq_table table;
+	enum vq_fault fault = vq_build_table(s->c.vq, d, &table);
 
-	fault = vq_build_table(s->c.vq, table->addr, table->len, table->flags, &n);
-	for (unsigned i = 0; !fault && i < n; i++) {
-		struct vring_packed_desc d;
-
-		vq_table_entry(s->c.vq, table->addr, i, &d);
-		fault = vq_build_add(s, le64_cpu(d.addr), le32_cpu(d.len),
-				     le16_cpu(d.flags) & VRING_DESC_F_WRITE);
-	}
+	for (unsigned i = 0; !fault && i < table.n; i++)
+		fault = vq_build_add(s, vq_table_entry(s->c.vq, &table, i));
 	return fault;
 }
 
-/* Walks the list that begins at next_avail with @d, and leaves the last descriptor there. */
-static enum vq_fault walk(struct vq_slot *s, struct vring_packed_desc *d, unsigned *ret_n)
+/* @pos's descriptor, whose flags are @flags: only these were acquired. */
+static inline __attribute__((__always_inline__)) struct vq_desc desc_at(const struct vq *vq,
+									uint16_t pos,
+									uint16_t flags)
+{
+	struct vq_desc d = vq_desc_load(true, &vq->ring.desc[vring_pos_off(pos)]);
+
+	d.flags = flags;
+	return d;
+}
+
+/* Walks the list that begins at next_avail with *@d, and leaves the last descriptor there. */
+static enum vq_fault walk(struct vq_slot *s, struct vq_desc *d, unsigned *ret_n)
 {
 	const struct vq *vq = s->c.vq;
 	uint16_t pos = vq->pos.next_avail;
 
 	for (unsigned n = 1;; n++) {
-		uint16_t flags = le16_cpu(d->flags);
 		enum vq_fault fault;
+		uint16_t flags;
 
 		*ret_n = n;
-		if (flags & VRING_DESC_F_INDIRECT)
-			return n == 1 ? walk_table(s, d) : VQ_FAULT_INDIRECT_NEXT;
-		fault = vq_build_add(s, le64_cpu(d->addr), le32_cpu(d->len),
-				     flags & VRING_DESC_F_WRITE);
-		if (fault || !(flags & VRING_DESC_F_NEXT))
+		if (d->flags & VRING_DESC_F_INDIRECT)
+			return n == 1 ? walk_table(s, *d) : VQ_FAULT_INDIRECT_NEXT;
+		fault = vq_build_add(s, *d);
+		if (fault || !(d->flags & VRING_DESC_F_NEXT))
 			return fault;
 		if (n == vq->size)
 			return VQ_FAULT_LOOP;
 		pos = vring_pos_advance(pos, 1, vq->size);
-		vq_desc_load(&vq->ring.desc[vring_pos_off(pos)], d);
-		if (!is_available(le16_cpu(d->flags), pos))
+		flags = flags_at(vq, pos);
+		if (!is_available(flags, pos))
 			return VQ_FAULT_PARTIAL;
+		*d = desc_at(vq, pos, flags);
 	}
 }
 
-/* Takes the list at next_avail, whose first flags are @flags. */
+/*
+ * Takes what most rings are full of: available descriptors that are chains by themselves, in the region
+ * where the one before them was. Stops at anything else, or at @max.
+ */
+static unsigned take_simple(struct vq *vq, struct vq_chain **chains, unsigned max)
+{
+	unsigned n, room = vq->size - vq->ring.slots_out;
+	uint16_t pos = vq->pos.next_avail, size = vq->size;
+
+	if (max > room)
+		max = room;
+	for (n = 0; n < max; n++) {
+		uint16_t flags = flags_at(vq, pos);
+		struct vq_desc d;
+
+		if ((flags & (AVAIL_USED | LIST)) != vring_pos_avail_flags(pos))
+			break;
+		vring_packed_prefetch(vq->ring.desc, vring_pos_off(pos), size);
+		d = desc_at(vq, pos, flags);
+		chains[n] = vq_build_one(vq, d, d.link);
+		if (!chains[n])
+			break;
+		pos = vring_pos_advance(pos, 1, size);
+	}
+	vq->ring.slots_out += n;
+	vq->pos.next_avail = pos;
+	return n;
+}
+
+/* Takes the list at next_avail, whatever it is; its first flags are @flags. */
 static enum vq_fault take(struct vq *vq, uint16_t flags, struct vq_chain **ret_c)
 {
-	struct vring_packed_desc d;
+	struct vq_desc d = desc_at(vq, vq->pos.next_avail, flags);
 	struct vq_slot *s;
 	enum vq_fault fault;
 	unsigned n;
 
 	if (vq->ring.slots_out == vq->size)
 		return VQ_FAULT_HEAD_IN_FLIGHT;
-	vq_desc_load(&vq->ring.desc[vring_pos_off(vq->pos.next_avail)], &d);
-	d.flags = cpu_le16(flags); /* only these flags were acquired */
 	s = vq_build_begin(vq);
 	fault = walk(s, &d, &n);
 	if (!fault && vq->ring.slots_out + n > vq->size)
 		fault = VQ_FAULT_HEAD_IN_FLIGHT;
 	if (fault) {
-		vq_slot_put(&vq->pool, s);
+		vq_slot_drop(&vq->pool, s);
 		return fault;
 	}
-	*ret_c = vq_build_end(s, le16_cpu(d.id), n);
+	*ret_c = vq_build_end(s, d.link, n);
 	vq->ring.slots_out += n;
 	vq->pos.next_avail = vring_pos_advance(vq->pos.next_avail, n, vq->size);
 	return VQ_OK;
@@ -149,9 +182,9 @@ static enum vq_fault take(struct vq *vq, uint16_t flags, struct vq_chain **ret_c
 
 static int packed_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
-	unsigned got;
+	unsigned got = take_simple(vq, chains, max);
 
-	for (got = 0; got < max; got++) {
+	while (got < max) {
 		uint16_t flags = flags_at(vq, vq->pos.next_avail);
 		enum vq_fault fault;
 
@@ -164,6 +197,8 @@ static int packed_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 			return vq_fail(vq, fault, vring_pos_off(vq->pos.next_avail));
 		if (fault)
 			break; /* the good ones first; the bad one is seen again */
+		got++;
+		got += take_simple(vq, chains + got, max - got);
 	}
 	return got;
 }
@@ -174,21 +209,26 @@ static void packed_unpop(struct vq *vq, const struct vq_chain *c)
 	vq->pos.next_avail = vring_pos_retreat(vq->pos.next_avail, c->n_slots, vq->size);
 }
 
-static void packed_push(struct vq *vq, struct vq_used used)
+static void packed_release(struct vq *vq, const struct vq_used *used, unsigned n)
 {
-	uint16_t pos = vq->pos.next_used;
-	struct vring_packed_desc *d = &vq->ring.desc[vring_pos_off(pos)];
-	/* 2.8.3: WRITE says that there is a length. */
-	uint16_t flags = vring_pos_used_flags(pos) | (used.len ? VRING_DESC_F_WRITE : 0);
+	uint16_t pos = vq->pos.next_used, size = vq->size, slots = 0;
 
-	d->len = cpu_le32(used.len);
-	d->id = cpu_le16(used.id);
-	if (pos == vq->published)
-		vq->ring.first_flags = flags;
-	else
-		__atomic_store_n(&d->flags, cpu_le16(flags), __ATOMIC_RELAXED);
-	vq->ring.slots_out -= used.slots;
-	vq->pos.next_used = vring_pos_advance(pos, used.slots, vq->size);
+	for (; n; n--, used++) {
+		struct vring_packed_desc *d = &vq->ring.desc[vring_pos_off(pos)];
+		/* 2.8.3: WRITE says that there is a length. */
+		uint16_t flags = vring_pos_used_flags(pos) | (used->len ? VRING_DESC_F_WRITE : 0);
+
+		d->len = cpu_le32(used->len);
+		d->id = cpu_le16(used->id);
+		if (pos == vq->published)
+			vq->ring.first_flags = flags;
+		else
+			__atomic_store_n(&d->flags, cpu_le16(flags), __ATOMIC_RELAXED);
+		slots += used->slots;
+		pos = vring_pos_advance(pos, used->slots, size);
+	}
+	vq->ring.slots_out -= slots;
+	vq->pos.next_used = pos;
 }
 
 static bool packed_publish(struct vq *vq, uint16_t old)
@@ -237,7 +277,7 @@ const struct vq_layout vq_packed_layout = {
 	.start = packed_start,
 	.pop = packed_pop,
 	.unpop = packed_unpop,
-	.push = packed_push,
+	.release = packed_release,
 	.publish = packed_publish,
 	.quiet = packed_quiet,
 	.rearm = packed_rearm,

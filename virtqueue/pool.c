@@ -2,8 +2,8 @@
  * The chains of a queue: made once at vq_start(), so that popping allocates nothing.
  *
  * One anonymous mapping holds, in this order, a byte for each head (in flight or not), the record
- * for completions in order, a slot for each chain the ring can have in flight, and areas of iovecs
- * for long chains. It is reserved but not touched: slots and areas are lent out last in, first out,
+ * of pushed chains, the stack of free slots, a slot for each chain the ring can have in flight, and
+ * areas of iovecs for long chains. It is reserved but not touched: slots and areas are lent out last in, first out,
  * never-used ones only when there is no other, so a queue that keeps two requests in flight costs
  * a page or two whatever its size. An ordinary chain's iovecs lie in its slot, beside what else is
  * used of it.
@@ -35,7 +35,8 @@ static unsigned area_iovs(unsigned size)
 void vq_pool_make(struct vq_pool *pool, unsigned size, size_t request_size)
 {
 	size_t order_at = align_up(size, 64);
-	size_t slots_at = align_up(order_at + size * sizeof(struct vq_done), 64);
+	size_t free_at = align_up(order_at + vq_order_places(size) * sizeof(struct vq_used), 64);
+	size_t slots_at = align_up(free_at + size * sizeof(struct vq_slot *), 64);
 	size_t areas_at;
 
 	assert(request_size < 1u << 20); /* a device's mistake */
@@ -53,6 +54,7 @@ void vq_pool_make(struct vq_pool *pool, unsigned size, size_t request_size)
 		abort();
 	pool->in_flight = pool->map;
 	pool->order = (void *)(pool->in_flight + order_at);
+	pool->free_slots = (void *)(pool->in_flight + free_at);
 	pool->slots = pool->in_flight + slots_at;
 	pool->areas = pool->in_flight + areas_at;
 }

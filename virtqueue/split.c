@@ -17,6 +17,8 @@
  */
 #include "virtqueue/build.h"
 
+#define LIST (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)
+
 static uint16_t load16(const le16 *at)
 {
 	return le16_cpu(__atomic_load_n(at, __ATOMIC_RELAXED));
@@ -60,64 +62,93 @@ static enum vq_fault split_start(struct vq *vq, const struct vq_config *cfg)
 	s->used_event = &s->avail->ring[size];
 	s->avail_event = (le16 *)&s->used->ring[size];
 	s->avail_seen = vq->pos.next_avail;
-	vq->mask = size - 1;
 	ask_for_kicks(vq);
 	return VQ_OK;
 }
 
-/* The rest of a chain lies in the table that @table tells of. */
-static enum vq_fault walk_table(struct vq_slot *s, const struct vring_desc *table)
+static inline __attribute__((__always_inline__)) struct vq_desc desc_at(const struct vq *vq,
+									uint16_t i)
 {
-	enum vq_fault fault;
-	unsigned n, i = 0;
+	return vq_desc_load(false, &vq->split.desc[i]);
+}
 
-	fault = vq_build_table(s->c.vq, table->addr, table->len, table->flags, &n);
-	for (unsigned left = n; !fault; left--) {
-		struct vring_desc d;
-		uint16_t flags;
+/* The rest of a chain lies in the table that @d tells of. */
+static enum vq_fault walk_table(struct vq_slot *s, struct vq_desc d)
+{
+	struct vq_table table;
+	enum vq_fault fault = vq_build_table(s->c.vq, d, &table);
+	unsigned i = 0;
 
+	for (unsigned left = table.n; !fault; left--) {
 		if (left == 0)
 			return VQ_FAULT_LOOP;
-		vq_table_entry(s->c.vq, table->addr, i, &d);
-		flags = le16_cpu(d.flags);
-		if (flags & VRING_DESC_F_INDIRECT)
+		d = vq_table_entry(s->c.vq, &table, i);
+		if (d.flags & VRING_DESC_F_INDIRECT)
 			return VQ_FAULT_INDIRECT_NESTED;
-		fault = vq_build_add(s, le64_cpu(d.addr), le32_cpu(d.len),
-				     flags & VRING_DESC_F_WRITE);
-		if (fault || !(flags & VRING_DESC_F_NEXT))
+		fault = vq_build_add(s, d);
+		if (fault || !(d.flags & VRING_DESC_F_NEXT))
 			return fault;
-		i = le16_cpu(d.next);
-		if (i >= n)
+		i = d.link;
+		if (i >= table.n)
 			return VQ_FAULT_NEXT;
 	}
 	return fault;
 }
 
 /* DEV-SPLIT-INDIRECT-02: a table may come at the end of direct descriptors. */
-static enum vq_fault walk(struct vq_slot *s, unsigned i)
+static enum vq_fault walk(struct vq_slot *s, struct vq_desc d)
 {
 	const struct vq *vq = s->c.vq;
 
 	for (unsigned left = vq->size; left; left--) {
-		struct vring_desc d;
 		enum vq_fault fault;
-		uint16_t flags;
 
-		vq_desc_load(&vq->split.desc[i], &d);
-		flags = le16_cpu(d.flags);
-		if (flags & VRING_DESC_F_INDIRECT)
-			return walk_table(s, &d);
-		fault = vq_build_add(s, le64_cpu(d.addr), le32_cpu(d.len),
-				     flags & VRING_DESC_F_WRITE);
-		if (fault || !(flags & VRING_DESC_F_NEXT))
+		if (d.flags & VRING_DESC_F_INDIRECT)
+			return walk_table(s, d);
+		fault = vq_build_add(s, d);
+		if (fault || !(d.flags & VRING_DESC_F_NEXT))
 			return fault;
-		i = le16_cpu(d.next);
-		if (i >= vq->size)
+		if (d.link >= vq->size)
 			return VQ_FAULT_NEXT;
+		d = desc_at(vq, d.link);
 	}
 	return VQ_FAULT_LOOP;
 }
 
+static uint16_t head_at(const struct vq *vq, uint16_t i)
+{
+	return load16(&vq->split.avail->ring[i & vq->mask]);
+}
+
+/*
+ * Takes what most rings are full of: chains of one descriptor, in the region where the one before
+ * them was. Stops at anything else, or at @max; so many are there.
+ */
+static unsigned take_simple(struct vq *vq, struct vq_chain **chains, unsigned max)
+{
+	uint16_t next = vq->pos.next_avail, size = vq->size;
+	uint8_t *in_flight = vq->pool.in_flight;
+	unsigned n;
+
+	for (n = 0; n < max; n++, next++) {
+		uint16_t head = head_at(vq, next);
+		struct vq_desc d;
+
+		if (head >= size || in_flight[head])
+			break;
+		d = desc_at(vq, head);
+		if (d.flags & LIST)
+			break;
+		chains[n] = vq_build_one(vq, d, head);
+		if (!chains[n])
+			break;
+		in_flight[head] = 1;
+	}
+	vq->pos.next_avail = next;
+	return n;
+}
+
+/* Takes the chain at @head, whatever it is. */
 static enum vq_fault take(struct vq *vq, uint16_t head, struct vq_chain **ret_c)
 {
 	struct vq_slot *s;
@@ -128,12 +159,13 @@ static enum vq_fault take(struct vq *vq, uint16_t head, struct vq_chain **ret_c)
 	if (vq->pool.in_flight[head])
 		return VQ_FAULT_HEAD_IN_FLIGHT;
 	s = vq_build_begin(vq);
-	fault = walk(s, head);
+	fault = walk(s, desc_at(vq, head));
 	if (fault) {
-		vq_slot_put(&vq->pool, s);
+		vq_slot_drop(&vq->pool, s);
 		return fault;
 	}
 	vq->pool.in_flight[head] = 1;
+	vq->pos.next_avail++;
 	*ret_c = vq_build_end(s, head, 1);
 	return VQ_OK;
 }
@@ -157,8 +189,9 @@ static int split_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 		return vq_fail(vq, VQ_FAULT_AVAIL_JUMP, vq->pos.next_avail);
 	if (n > max)
 		n = max;
-	for (got = 0; got < n; got++) {
-		uint16_t head = load16(&vq->split.avail->ring[vq->pos.next_avail & vq->mask]);
+	got = take_simple(vq, chains, n);
+	while (got < n) {
+		uint16_t head = head_at(vq, vq->pos.next_avail);
 		enum vq_fault fault = take(vq, head, &chains[got]);
 
 		if (fault == VQ_NO_ROOM)
@@ -167,7 +200,8 @@ static int split_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 			return vq_fail(vq, fault, head);
 		if (fault)
 			break; /* the good ones first; the bad one is seen again */
-		vq->pos.next_avail++;
+		got++;
+		got += take_simple(vq, chains + got, n - got);
 	}
 	return got;
 }
@@ -178,13 +212,20 @@ static void split_unpop(struct vq *vq, const struct vq_chain *c)
 	vq->pos.next_avail--;
 }
 
-static void split_push(struct vq *vq, struct vq_used used)
+static void split_release(struct vq *vq, const struct vq_used *used, unsigned n)
 {
-	vq->split.used->ring[vq->pos.next_used & vq->mask] = (struct vring_used_elem){
-		.id = cpu_le32(used.id),
-		.len = cpu_le32(used.len),
-	};
-	vq->pos.next_used += used.slots;
+	struct vring_used_elem *ring = vq->split.used->ring;
+	uint16_t at = vq->pos.next_used;
+
+	for (unsigned i = 0; i < n; i++) {
+		ring[at & vq->mask] = (struct vring_used_elem){
+			.id = cpu_le32(used[i].id),
+			.len = cpu_le32(used[i].len),
+		};
+		vq->pool.in_flight[used[i].id] = 0;
+		at += used[i].slots;
+	}
+	vq->pos.next_used = at;
 }
 
 static bool split_publish(struct vq *vq, uint16_t old)
@@ -224,7 +265,7 @@ const struct vq_layout vq_split_layout = {
 	.start = split_start,
 	.pop = split_pop,
 	.unpop = split_unpop,
-	.push = split_push,
+	.release = split_release,
 	.publish = split_publish,
 	.quiet = split_quiet,
 	.rearm = split_rearm,

@@ -27,14 +27,13 @@
 /* Not the driver's fault: the pool has no area left for a long chain. */
 #define VQ_NO_ROOM N_VQ_FAULTS
 
-/* A lent chain, with the device's request_size bytes behind it. */
+/* A chain, with the device's request_size bytes behind it. While it is not lent, c.vq is NULL. */
 struct vq_slot {
 	struct vq_chain c;
-	size_t writable;      /* bytes, all of them: what a used length never exceeds */
-	struct vq_slot *next; /* in the list of free ones; c.vq is NULL there */
 	struct vq_area *area; /* borrowed, or NULL */
+	uint32_t writable;    /* bytes, as a used length can say it: which never exceeds them */
 	unsigned n_bufs;      /* that the driver made it of */
-	uint16_t seq;         /* in_order: its place in vq->order */
+	uint16_t seq;         /* in_order: its place in pool.order */
 	_Alignas(16) struct iovec iov[VQ_CHAIN_SHORT];
 };
 
@@ -49,25 +48,27 @@ struct vq_pool {
 	unsigned n_areas, fresh_slots, fresh_areas; /* fresh: never lent, so never touched */
 	unsigned area_iovs;
 	uint8_t *slots, *areas;
-	struct vq_slot *free_slots;
+	struct vq_slot **free_slots; /* a stack */
+	unsigned n_free_slots;
 	struct vq_area *free_areas;
-	uint8_t *in_flight;    /* by head: 1 while the device has it */
-	struct vq_done *order; /* in_order: pushed chains by vq_slot.seq */
-	unsigned lent;
+	uint8_t *in_flight;    /* by head: 1 from pop to publish */
+	struct vq_used *order; /* pushed chains, a ring: see vq.c */
 };
 
-/* What push() writes for the driver: one used element, after which the ring goes on @slots later. */
+/* A pushed chain, as release() writes it for the driver: one used element, after which the ring goes
+ * on @slots later. In pool.order, slots is 0 where none is. */
 struct vq_used {
 	uint32_t len;
 	uint16_t id;
 	uint16_t slots;
-};
-
-/* in_order: a chain that was pushed and waits for its elders. slots 0: not pushed yet. */
-struct vq_done {
-	struct vq_used used;
 	bool filled; /* len is all there was to write */
 };
+
+/* Places in pool.order: a power of two. */
+static inline unsigned vq_order_places(unsigned size)
+{
+	return size > 1 ? 2u << (31 - __builtin_clz(size - 1)) : 1;
+}
 
 void vq_pool_make(struct vq_pool *pool, unsigned size, size_t request_size);
 void vq_pool_free(struct vq_pool *pool);
@@ -78,7 +79,7 @@ struct vq_layout {
 	enum vq_fault (*start)(struct vq *vq, const struct vq_config *cfg);
 	int (*pop)(struct vq *vq, struct vq_chain **chains, unsigned max);
 	void (*unpop)(struct vq *vq, const struct vq_chain *c);
-	void (*push)(struct vq *vq, struct vq_used used);
+	void (*release)(struct vq *vq, const struct vq_used *used, unsigned n);
 	bool (*publish)(struct vq *vq, uint16_t old); /* old: next_used at the last one */
 	void (*quiet)(struct vq *vq);
 	bool (*rearm)(struct vq *vq);
@@ -105,13 +106,16 @@ struct vq_packed {
 struct vq {
 	const struct vq_layout *layout;
 	const struct gmem *mem;
-	uint16_t size, mask; /* mask: split only */
+	const struct gmem_region *hot; /* where the last buffer was, and the next will be */
+	uint16_t size, mask;           /* mask: of the size, made a power of two */
 	bool packed, event_idx, indirect, in_order;
 	bool quiet;        /* kicks are off */
 	bool exhausted;    /* see vq_exhausted() */
 	unsigned max_bufs; /* in a chain */
 	uint16_t returned; /* slots from next_avail on that were popped once and given back */
-	uint16_t order_head, order_tail; /* in_order: oldest and next place in pool.order */
+	uint16_t order_head, order_tail; /* oldest and next place in pool.order */
+	unsigned n_pushed;               /* since the last publish */
+	uint64_t bytes_pushed;
 	struct vq_position pos;
 	uint16_t published; /* pos.next_used when that was last shown to the driver */
 	union {
@@ -130,43 +134,60 @@ extern const struct vq_layout vq_packed_layout;
 /* Kills the queue; returns -1, for vq_pop(). */
 int vq_fail(struct vq *vq, enum vq_fault fault, uint16_t head);
 
-/* One copy of a descriptor of either layout, in two loads that the compiler cannot repeat. Rings
- * are aligned; tables need not be, see vq_table_entry(). */
-static inline void vq_desc_load(const void *at, void *ret_desc)
+/* Our copy of a descriptor, of either layout, which alone is judged. */
+struct vq_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags;
+	uint16_t link; /* split: next; packed: buffer id */
+};
+
+/* From a descriptor's two words as they are in memory. */
+static inline struct vq_desc vq_desc_of(bool packed, le64 first, le64 second)
+{
+	uint64_t rest = le64_cpu(second);
+	uint16_t third = (uint16_t)(rest >> 32), fourth = (uint16_t)(rest >> 48);
+
+	return (struct vq_desc){
+		.addr = le64_cpu(first),
+		.len = (uint32_t)rest,
+		.flags = packed ? fourth : third,
+		.link = packed ? third : fourth,
+	};
+}
+
+/* In two loads that the compiler cannot repeat. Rings are aligned; tables need not be, see
+ * vq_table_entry(). */
+static inline struct vq_desc vq_desc_load(bool packed, const void *at)
 {
 	typedef uint64_t __attribute__((__may_alias__)) word;
 	const word *from = at;
-	word copy[2] = {
-		__atomic_load_n(from, __ATOMIC_RELAXED),
-		__atomic_load_n(from + 1, __ATOMIC_RELAXED),
-	};
 
-	memcpy(ret_desc, copy, sizeof(copy));
+	return vq_desc_of(packed, __atomic_load_n(from, __ATOMIC_RELAXED),
+			  __atomic_load_n(from + 1, __ATOMIC_RELAXED));
 }
 
 /* A ring has no more heads in flight than entries, and the pool as many slots: always one left. */
 static inline struct vq_slot *vq_slot_get(struct vq_pool *pool)
 {
-	struct vq_slot *s = pool->free_slots;
-
-	if (s)
-		pool->free_slots = s->next;
-	else
-		s = (void *)(pool->slots + pool->slot_bytes * pool->fresh_slots++);
-	pool->lent++;
-	return s;
+	if (pool->n_free_slots)
+		return pool->free_slots[--pool->n_free_slots];
+	return (void *)(pool->slots + pool->slot_bytes * pool->fresh_slots++);
 }
 
 static inline void vq_slot_put(struct vq_pool *pool, struct vq_slot *s)
 {
-	if (s->area) {
-		vq_area_put(pool, s->area);
-		s->area = NULL;
-	}
 	s->c.vq = NULL;
-	s->next = pool->free_slots;
-	pool->free_slots = s;
-	pool->lent--;
+	pool->free_slots[pool->n_free_slots++] = s;
+}
+
+/* With what it borrowed. */
+static inline void vq_slot_drop(struct vq_pool *pool, struct vq_slot *s)
+{
+	if (s->area)
+		vq_area_put(pool, s->area);
+	s->area = NULL;
+	vq_slot_put(pool, s);
 }
 
 static inline struct vq_slot *vq_slot_of(struct vq_chain *c)

@@ -4,8 +4,11 @@
  * A queue's state is its layout: split, packed, or `none` when it is stopped or a driver's mistake has
  * killed it, which answers every call without touching anything.
  *
- * VIRTIO_F_IN_ORDER is honoured here, whatever the device does. A pushed chain waits in pool.order
- * until all that were popped before it are pushed too; then vq_publish() releases the run. Of a run,
+ * A pushed chain is noted in pool.order; vq_publish() releases to the layout what was noted, in one
+ * go. Without VIRTIO_F_IN_ORDER a chain's place there is taken when it is pushed.
+ *
+ * VIRTIO_F_IN_ORDER is honoured here, whatever the device does. A chain's place is taken when it is
+ * popped, and vq_publish() releases the run of pushed chains up to the first that is not. Of a run,
  * chains that were written completely need no used element of their own: the driver must assume just
  * that of those which are skipped (VIRTIO 1.4, 2.7.9 and 2.8.8).
  */
@@ -81,9 +84,9 @@ static void none_unpop(struct vq *vq, const struct vq_chain *c)
 	(void)vq, (void)c;
 }
 
-static void none_push(struct vq *vq, struct vq_used used)
+static void none_release(struct vq *vq, const struct vq_used *used, unsigned n)
 {
-	(void)vq, (void)used;
+	(void)vq, (void)used, (void)n;
 }
 
 static bool none_publish(struct vq *vq, uint16_t old)
@@ -113,7 +116,7 @@ static bool none_pending(const struct vq *vq)
 static const struct vq_layout none = {
 	.pop = none_pop,
 	.unpop = none_unpop,
-	.push = none_push,
+	.release = none_release,
 	.publish = none_publish,
 	.quiet = none_quiet,
 	.rearm = none_rearm,
@@ -127,6 +130,75 @@ int vq_fail(struct vq *vq, enum vq_fault fault, uint16_t head)
 	vq->fault_head = head;
 	vq_count(&vq->stats.faults, 1);
 	return -1;
+}
+
+/* ---- completion ---- */
+
+/* The ring never has more than vq->size chains between pop and release, so places do not clash. */
+static void order_enter(struct vq *vq, struct vq_chain **chains, unsigned n)
+{
+	uint16_t tail = vq->order_tail, mask = vq->mask;
+
+	for (unsigned i = 0; i < n; i++)
+		vq_slot_of(chains[i])->seq = tail++ & mask;
+	vq->order_tail = tail;
+}
+
+static void order_leave(struct vq *vq)
+{
+	vq->order_tail--;
+}
+
+/* Releases the oldest chains, as far as they were pushed, each together with those before it of which
+ * it says all. */
+static void release_in_order(struct vq *vq)
+{
+	struct vq_used *order = vq->pool.order;
+	uint16_t head = vq->order_head, mask = vq->mask;
+
+	while (order[head & mask].slots) {
+		struct vq_used *last, run;
+		uint16_t slots = 0;
+
+		do {
+			last = &order[head++ & mask];
+			slots += last->slots;
+			last->slots = 0;
+			vq_retire(vq, last->id);
+		} while (last->filled && order[head & mask].slots);
+		run = (struct vq_used){ .len = last->len, .id = last->id, .slots = slots };
+		vq->layout->release(vq, &run, 1);
+	}
+	vq->order_head = head;
+}
+
+/* What was pushed lies in one piece, or two if it goes over the end. */
+static void release_all(struct vq *vq)
+{
+	unsigned from = vq->order_head & vq->mask, n = vq->n_pushed;
+	unsigned first = vq->mask + 1u - from;
+
+	if (first > n)
+		first = n;
+	vq->layout->release(vq, &vq->pool.order[from], first);
+	if (first < n)
+		vq->layout->release(vq, vq->pool.order, n - first);
+	vq->order_head = vq->order_tail;
+}
+
+/* Hands what was pushed since the last time to the layout. */
+static void release(struct vq *vq)
+{
+	if (vq->n_pushed == 0)
+		return;
+	if (vq->in_order)
+		release_in_order(vq);
+	else
+		release_all(vq);
+	vq_count(&vq->stats.completed, vq->n_pushed);
+	vq_count(&vq->stats.bytes_written, vq->bytes_pushed);
+	vq->n_pushed = 0;
+	vq->bytes_pushed = 0;
 }
 
 /* ---- life ---- */
@@ -163,7 +235,9 @@ enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_co
 	memset(vq, 0, offsetof(struct vq, stats)); /* those have readers elsewhere */
 	vq->layout = &none;
 	vq->mem = mem;
+	vq->hot = &mem->region[0];
 	vq->size = cfg->size;
+	vq->mask = vq_order_places(cfg->size) - 1;
 	vq->packed = cfg->packed;
 	vq->event_idx = cfg->event_idx;
 	vq->indirect = cfg->indirect;
@@ -185,6 +259,7 @@ enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_co
 
 struct vq_position vq_stop(struct vq *vq)
 {
+	release(vq); /* the position is past what was pushed */
 	vq->layout = &none;
 	vq->mem = NULL;
 	vq->fault = VQ_OK;
@@ -214,7 +289,7 @@ uint16_t vq_size(const struct vq *vq)
 
 unsigned vq_in_flight(const struct vq *vq)
 {
-	return vq->pool.lent;
+	return vq->pool.fresh_slots - vq->pool.n_free_slots;
 }
 
 struct vq_position vq_position(const struct vq *vq)
@@ -237,76 +312,33 @@ struct vq_stats *vq_stats(struct vq *vq)
 	return &vq->stats;
 }
 
-/* ---- completion in order ---- */
+/* ---- data path ---- */
 
-static uint16_t after(const struct vq *vq, uint16_t seq)
+/* Of the chains that were given back, @chains came again. */
+static void count_returned(struct vq *vq, struct vq_chain **chains, unsigned n)
 {
-	return seq + 1 == vq->size ? 0 : seq + 1;
-}
+	for (unsigned i = 0; i < n && vq->returned; i++) {
+		uint16_t slots = chains[i]->n_slots;
 
-/* The ring never has more than vq->size chains between pop and release, so places do not clash. */
-static void order_enter(struct vq *vq, struct vq_chain *c)
-{
-	vq_slot_of(c)->seq = vq->order_tail;
-	vq->pool.order[vq->order_tail] = (struct vq_done){ 0 };
-	vq->order_tail = after(vq, vq->order_tail);
-}
-
-static void order_leave(struct vq *vq)
-{
-	vq->order_tail = vq->order_tail ? vq->order_tail - 1 : vq->size - 1;
-}
-
-static struct vq_used order_next(struct vq *vq)
-{
-	struct vq_done *done = &vq->pool.order[vq->order_head];
-	struct vq_used used = done->used;
-
-	done->used.slots = 0;
-	vq->order_head = after(vq, vq->order_head);
-	vq_retire(vq, used.id);
-	return used;
-}
-
-static void order_release(struct vq *vq)
-{
-	const struct vq_done *order = vq->pool.order;
-
-	while (order[vq->order_head].used.slots) {
-		bool skip = order[vq->order_head].filled;
-		struct vq_used batch = order_next(vq);
-
-		while (skip && order[vq->order_head].used.slots) {
-			struct vq_used used;
-
-			skip = order[vq->order_head].filled;
-			used = order_next(vq);
-			used.slots += batch.slots;
-			batch = used;
-		}
-		vq->layout->push(vq, batch);
+		vq->returned -= slots < vq->returned ? slots : vq->returned;
 	}
 }
-
-/* ---- data path ---- */
 
 int vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
 	uint64_t bytes = 0;
-	unsigned slots = 0;
 	int n;
 
 	vq->exhausted = false;
 	n = vq->layout->pop(vq, chains, max);
-	for (int i = 0; i < n; i++) {
-		bytes += chains[i]->rd.left;
-		slots += chains[i]->n_slots;
-		if (vq->in_order)
-			order_enter(vq, chains[i]);
-	}
 	if (n <= 0)
 		return n;
-	vq->returned -= slots < vq->returned ? slots : vq->returned;
+	for (int i = 0; i < n; i++)
+		bytes += chains[i]->rd.left;
+	if (vq->in_order)
+		order_enter(vq, chains, n);
+	if (vq->returned)
+		count_returned(vq, chains, n);
 	vq_count(&vq->stats.chains, n);
 	vq_count(&vq->stats.bytes_read, bytes);
 	return n;
@@ -320,29 +352,32 @@ void vq_unpop(struct vq *vq, struct vq_chain *c)
 	vq->returned += c->n_slots;
 	vq_count(&vq->stats.chains, -1ull);
 	vq_count(&vq->stats.bytes_read, -(uint64_t)c->rd.left);
-	vq_slot_put(&vq->pool, vq_slot_of(c));
+	vq_slot_drop(&vq->pool, vq_slot_of(c));
+}
+
+static __attribute__((__noinline__)) void give_area_back(struct vq *vq, struct vq_slot *s)
+{
+	vq_area_put(&vq->pool, s->area);
+	s->area = NULL;
+	vq->exhausted = false;
 }
 
 void vq_push(struct vq *vq, struct vq_chain *c)
 {
 	struct vq_slot *s = vq_slot_of(c);
-	size_t len = c->written < s->writable ? c->written : s->writable;
-	struct vq_used used = { .id = c->id, .slots = c->n_slots };
+	uint32_t len = c->written < s->writable ? c->written : s->writable;
+	struct vq_used *used = &vq->pool.order[vq->in_order ? s->seq : vq->order_tail++ & vq->mask];
 
 	assert(c->vq == vq); /* the device's mistake: not lent, or lent by another queue */
-	used.len = len > UINT32_MAX ? UINT32_MAX : len;
-	if (vq->in_order) {
-		vq->pool.order[s->seq].used = used;
-		vq->pool.order[s->seq].filled = len == s->writable;
-	} else {
-		vq_retire(vq, used.id);
-		vq->layout->push(vq, used);
-	}
-	vq_count(&vq->stats.completed, 1);
-	vq_count(&vq->stats.bytes_written, len);
-	if (s->area)
-		vq->exhausted = false;
+	used->len = len;
+	used->id = c->id;
+	used->slots = c->n_slots;
+	used->filled = len == s->writable;
+	vq->n_pushed++;
+	vq->bytes_pushed += len;
 	vq_slot_put(&vq->pool, s);
+	if (s->area)
+		give_area_back(vq, s);
 }
 
 bool vq_publish(struct vq *vq)
@@ -350,11 +385,8 @@ bool vq_publish(struct vq *vq)
 	uint16_t old = vq->published;
 	bool wanted;
 
-	if (!live(vq))
-		return false;
-	if (vq->in_order)
-		order_release(vq);
-	if (vq->pos.next_used == old)
+	release(vq);
+	if (!live(vq) || vq->pos.next_used == old)
 		return false;
 	vq->published = vq->pos.next_used;
 	wanted = vq->layout->publish(vq, old);

@@ -165,7 +165,7 @@ static void fail_device(struct bench_ends *e)
 /* Serves what is there, at most @max chains. */
 static uint64_t serve(struct bench_ends *e, uint64_t max)
 {
-	struct vq_chain *chains[BENCH_BATCH];
+	struct vq_chain **chains = e->popped;
 	uint64_t served = 0;
 	int n = 0;
 

@@ -45,6 +45,7 @@ struct bench_ends {
 	struct bench_bare *bare;
 
 	struct bench_end driver, device;
+	struct vq_chain *popped[BENCH_BATCH]; /* the device's */
 };
 
 /* What two threads, or one, do until e->chains chains went all the way. */
