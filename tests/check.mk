@@ -4,7 +4,7 @@
 TALLY := $(abspath $(BUILD))/tally
 RUN   := TALLY=$(TALLY) tests/run
 
-.PHONY: check unit device model conformance asan tsan lint layers cov system test-programs
+.PHONY: system-all check unit device model conformance asan tsan lint layers cov system test-programs
 test-programs: $(TESTS)
 
 # Each part goes on where another failed, so that one run shows all; the closing line decides.
@@ -55,3 +55,6 @@ cov: $(BUILD)/.setup-check ## line coverage of virtqueue, devices and transport 
 system: $(BUILD)/ringside $(SYS_TESTS) $(BUILD)/.setup-demo ## boot real kernels and use every device
 	$(Q)$(RUN) $(SYS_TESTS:%="tools/kvm-box %")
 	$(Q)TALLY=$(TALLY) tests/system/run
+
+system-all: $(BUILD)/ringside $(BUILD)/.setup-demo ## the whole matrix of system tests (about 25 minutes)
+	$(Q)tests/system/run all
