@@ -10,6 +10,11 @@
 #include "vmm/x86/layout.h"
 #include "vmm/x86/uart.h"
 
+/* Registers and bits that tell whether the guest listens. */
+enum { REG_DATA = 0, REG_IER = 1, REG_LCR = 3, REG_MCR = 4, REG_LSR = 5 };
+enum { IER_RX = 0x01, LCR_DLAB = 0x80, MCR_OUT2 = 0x08 };
+
+#define POLLS_MIN  256u         /* of LSR in a row: a guest that reads without interrupts */
 #define GATHER_NS  1000000      /* how long printed bytes may wait for company */
 #define BUFFER_MAX (256u << 10) /* then the vCPU waits for the host's reader */
 
@@ -26,6 +31,9 @@ struct serial {
 	pthread_cond_t drained;
 	GByteArray *gathered; /* by vCPUs */
 	bool hurry;
+	uint8_t ier, lcr, mcr; /* as the guest wrote them last */
+	unsigned polls;        /* of LSR since the guest last did something else */
+	bool listening;
 
 	GByteArray *writing; /* on the main thread: taken from gathered */
 	size_t written;      /* of it */
@@ -79,9 +87,23 @@ static bool next_batch(struct serial *s)
 	return s->writing->len != 0;
 }
 
+/*
+ * Input for a guest that has not set the port up yet would be lost when it clears the FIFO, so it
+ * waits in the stream until there is a listener.
+ */
+static bool is_listening(struct serial *s)
+{
+	bool ret;
+
+	pthread_mutex_lock(&s->lock);
+	ret = s->listening;
+	pthread_mutex_unlock(&s->lock);
+	return ret;
+}
+
 static void want(struct serial *s, bool writable)
 {
-	chr_want(s->chr, uart_room(s->uart) > 0, writable);
+	chr_want(s->chr, is_listening(s) && uart_room(s->uart) > 0, writable);
 }
 
 void serial_flush(struct serial *s)
@@ -169,11 +191,55 @@ static const struct chr_user chr_user = {
 /*
  * On the bus.
  */
+static void start_listening(struct serial *s, bool on)
+{
+	bool first;
+
+	pthread_mutex_lock(&s->lock);
+	first = on && !s->listening;
+	s->listening |= on;
+	pthread_mutex_unlock(&s->lock);
+	if (first)
+		loop_post(s->main, rearm, s);
+}
+
+/* Receive interrupts are on and can reach the processor. */
+static bool note_write(struct serial *s, unsigned reg, uint8_t value)
+{
+	bool ret;
+
+	pthread_mutex_lock(&s->lock);
+	s->polls = 0;
+	if (reg == REG_IER && !(s->lcr & LCR_DLAB))
+		s->ier = value;
+	else if (reg == REG_LCR)
+		s->lcr = value;
+	else if (reg == REG_MCR)
+		s->mcr = value;
+	ret = s->ier & IER_RX && s->mcr & MCR_OUT2;
+	pthread_mutex_unlock(&s->lock);
+	return ret;
+}
+
+static bool note_poll(struct serial *s)
+{
+	bool ret;
+
+	pthread_mutex_lock(&s->lock);
+	ret = ++s->polls >= POLLS_MIN;
+	pthread_mutex_unlock(&s->lock);
+	return ret;
+}
+
 static uint64_t port_read(void *opaque, uint64_t off, unsigned len)
 {
 	struct serial *s = opaque;
 
-	return len == 1 ? uart_read(s->uart, (unsigned)off) : UINT64_MAX;
+	if (len != 1)
+		return UINT64_MAX;
+	if (off == REG_LSR)
+		start_listening(s, note_poll(s));
+	return uart_read(s->uart, (unsigned)off);
 }
 
 static void port_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
@@ -183,7 +249,8 @@ static void port_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
 	if (len != 1)
 		return;
 	uart_write(s->uart, (unsigned)off, (uint8_t)value);
-	if (off == 0)
+	start_listening(s, note_write(s, (unsigned)off, (uint8_t)value));
+	if (off == REG_DATA)
 		wait_for_reader(s);
 }
 
@@ -251,6 +318,11 @@ void serial_free(struct serial *s)
 void serial_reset(struct serial *s)
 {
 	uart_reset(s->uart);
+	pthread_mutex_lock(&s->lock);
+	s->ier = s->lcr = s->mcr = 0;
+	s->polls = 0;
+	s->listening = false;
+	pthread_mutex_unlock(&s->lock);
 	rearm(s);
 }
 
