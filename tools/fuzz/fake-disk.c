@@ -1,0 +1,269 @@
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "devices/backend/blk-file.h"
+#include "tools/fuzz/fakes-int.h"
+#include "tools/fuzz/story.h"
+
+#define DISK_BYTES 0x10000u
+
+struct fake_disk {
+	struct blk_backend base;
+	bool unsafe;
+	uint8_t bytes[DISK_BYTES];
+	size_t dirty; /* bytes from the beginning that may not be zero */
+	enum disk_policy policy;
+	GPtrArray *pending; /* of struct blk_io */
+	GPtrArray *owners;  /* and the channel of each */
+	unsigned channels;
+};
+
+struct fake_channel {
+	struct blk_channel base;
+	struct fake_disk *disk;
+	void (*batch_done)(void *arg);
+	void *arg;
+};
+
+static const char *const op_names[] = { "read", "write", "flush", "discard", "zero" };
+
+/*
+ * The contract.
+ */
+static void check(const struct fake_disk *d, const struct blk_io *io)
+{
+	uint64_t sum = 0;
+
+	if (io->op > BLK_ZERO || !io->done)
+		fuzz_bug("disk: a request of no kind");
+	if (io->op == BLK_FLUSH)
+		return;
+	if (io->offset > DISK_BYTES || io->len > DISK_BYTES - io->offset)
+		fuzz_bug("disk: %s at %#lx, %#lx bytes: beyond the end", op_names[io->op],
+			 io->offset, io->len);
+	if ((io->offset | io->len) % d->base.info.block_min)
+		fuzz_bug("disk: %s at %#lx, %#lx bytes: no whole blocks", op_names[io->op],
+			 io->offset, io->len);
+	if (d->base.info.ro && io->op != BLK_READ)
+		fuzz_bug("disk: %s on a read-only disk", op_names[io->op]);
+	for (unsigned i = 0; i < io->n_iov; i++)
+		sum += io->iov[i].iov_len;
+	if ((io->op == BLK_READ || io->op == BLK_WRITE) && sum != io->len)
+		fuzz_bug("disk: %s of %#lx bytes with room for %#lx", op_names[io->op], io->len,
+			 sum);
+}
+
+static void move(struct fake_disk *d, const struct blk_io *io)
+{
+	uint8_t *at = d->bytes + io->offset;
+
+	for (unsigned i = 0; i < io->n_iov; i++) {
+		if (io->op == BLK_READ)
+			memcpy(io->iov[i].iov_base, at, io->iov[i].iov_len);
+		else
+			memcpy(at, io->iov[i].iov_base, io->iov[i].iov_len);
+		at += io->iov[i].iov_len;
+	}
+}
+
+static void end(struct fake_disk *d, struct blk_io *io, int result)
+{
+	story("disk: %s at %#lx, %lu bytes: %s", op_names[io->op], io->offset, io->len,
+	      result ? g_strerror(-result) : "done");
+	if (result == 0 && (io->op == BLK_READ || io->op == BLK_WRITE))
+		move(d, io);
+	else if (result == 0 && io->op == BLK_ZERO)
+		memset(d->bytes + io->offset, 0, io->len);
+	if (io->op == BLK_WRITE)
+		d->dirty = MAX(d->dirty, io->offset + io->len);
+	io->done(io, result);
+}
+
+/*
+ * A channel.
+ */
+static void fake_submit(struct blk_channel *base, struct blk_io *io)
+{
+	struct fake_channel *ch = (struct fake_channel *)base;
+	struct fake_disk *d = ch->disk;
+
+	check(d, io);
+	if (d->policy == DISK_AT_ONCE || d->policy == DISK_FAILS) {
+		end(d, io, d->policy == DISK_FAILS ? -EIO : 0);
+		return;
+	}
+	g_ptr_array_add(d->pending, io);
+	g_ptr_array_add(d->owners, ch);
+}
+
+static void end_nth(struct fake_disk *d, guint n, int result)
+{
+	struct blk_io *io = g_ptr_array_steal_index(d->pending, n);
+
+	g_ptr_array_remove_index(d->owners, n);
+	end(d, io, result);
+}
+
+/* The last one first: nobody was promised an order. */
+static void fake_drain(struct blk_channel *base)
+{
+	struct fake_disk *d = ((struct fake_channel *)base)->disk;
+
+	for (guint i = d->owners->len; i > 0; i = MIN(i - 1, d->owners->len))
+		if (g_ptr_array_index(d->owners, i - 1) == base) {
+			end_nth(d, i - 1, 0);
+			i = d->owners->len + 1; /* it may have submitted another */
+		}
+}
+
+static void fake_flush(struct blk_channel *base)
+{
+	if (((struct fake_channel *)base)->disk->policy == DISK_AT_FLUSH)
+		fake_drain(base);
+}
+
+static void fake_free(struct blk_channel *base)
+{
+	struct fake_channel *ch = (struct fake_channel *)base;
+
+	for (guint i = 0; i < ch->disk->owners->len; i++)
+		if (g_ptr_array_index(ch->disk->owners, i) == ch)
+			fuzz_bug("disk: a channel is freed with requests in flight");
+	ch->disk->channels--;
+	g_free(ch);
+}
+
+static const struct blk_channel_ops channel_ops = {
+	.submit = fake_submit, .flush = fake_flush, .drain = fake_drain, .free = fake_free
+};
+
+static struct blk_channel *fake_channel_new(struct blk_backend *be, struct loop *loop,
+					    void (*batch_done)(void *arg), void *arg)
+{
+	struct fake_channel *ch = g_new0(struct fake_channel, 1);
+
+	(void)loop;
+	ch->base.ops = &channel_ops;
+	ch->disk = (struct fake_disk *)be;
+	ch->batch_done = batch_done;
+	ch->arg = arg;
+	ch->disk->channels++;
+	return &ch->base;
+}
+
+/*
+ * The input's part.
+ */
+void fake_disk_policy(struct fake_disk *d, enum disk_policy policy)
+{
+	d->policy = policy % N_DISK_POLICIES;
+}
+
+unsigned fake_disk_pending(const struct fake_disk *d)
+{
+	return d->pending->len;
+}
+
+void fake_disk_end(struct fake_disk *d, unsigned n, int result)
+{
+	struct fake_channel *ch;
+
+	if (!d->pending->len)
+		return;
+	n %= d->pending->len;
+	ch = g_ptr_array_index(d->owners, n);
+	end_nth(d, n, -result);
+	ch->batch_done(ch->arg);
+}
+
+void fake_disk_begin(struct fake_disk *d)
+{
+	if (d->pending->len || d->channels)
+		fuzz_bug("disk: in use while no driver is there");
+	memset(d->bytes, 0, d->dirty);
+	d->dirty = 0;
+	d->policy = DISK_AT_ONCE;
+}
+
+/*
+ * Life.
+ */
+static void fake_close(struct blk_backend *be)
+{
+	struct fake_disk *d = (struct fake_disk *)be;
+
+	if (d->channels)
+		fuzz_bug("disk: closed with %u channels", d->channels);
+	fakes_forget(d);
+	g_ptr_array_unref(d->pending);
+	g_ptr_array_unref(d->owners);
+	g_free(d);
+}
+
+static const struct blk_backend_ops backend_ops = { .channel_new = fake_channel_new,
+						    .close = fake_close };
+
+static struct blk_backend *fake_disk_new(const struct blk_file_options *o)
+{
+	struct fake_disk *d = g_new0(struct fake_disk, 1);
+
+	d->base.ops = &backend_ops;
+	d->base.info = (struct blk_info){ .size = DISK_BYTES,
+					  .block_min = 512,
+					  .block_size = 512,
+					  .block_phys = 4096,
+					  .io_min = 4096,
+					  .discard_align = 4096,
+					  .ro = o->ro,
+					  .discard = !o->ro };
+	d->unsafe = o->unsafe;
+	d->pending = g_ptr_array_new();
+	d->owners = g_ptr_array_new();
+	if (!fakes_take_disk(d)) {
+		fake_close(&d->base);
+		return NULL;
+	}
+	return &d->base;
+}
+
+/* "real": the project's own backend, on a file in memory. Requests to it end in their own time, which
+ * with aio=sync is at once. */
+static struct blk_backend *real_disk(const struct blk_file_options *o, GError **err)
+{
+	struct blk_file_options real = *o;
+	int fd = memfd_create("disk", MFD_CLOEXEC);
+	g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+	struct blk_backend *be = NULL;
+
+	real.path = path;
+	if (fd >= 0 && ftruncate(fd, DISK_BYTES) == 0)
+		be = fakes_real_blk_file_open(&real, err);
+	if (fd >= 0)
+		close(fd);
+	return be;
+}
+
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
+struct blk_backend *__real_blk_file_open(const struct blk_file_options *o, GError **err);
+struct blk_backend *__wrap_blk_file_open(const struct blk_file_options *o, GError **err);
+
+struct blk_backend *fakes_real_blk_file_open(const struct blk_file_options *o, GError **err)
+{
+	return __real_blk_file_open(o, err);
+}
+
+struct blk_backend *__wrap_blk_file_open(const struct blk_file_options *o, GError **err)
+{
+	struct blk_backend *be = NULL;
+
+	if (fakes_real_too() && strcmp(o->path, "real") == 0)
+		return real_disk(o, err);
+	if (strcmp(o->path, "missing") != 0)
+		be = fake_disk_new(o);
+	if (!be)
+		ringside_error_errno(err, ENOENT, "%s", o->what);
+	return be;
+}
+/* NOLINTEND(bugprone-reserved-identifier) */

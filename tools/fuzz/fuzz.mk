@@ -1,0 +1,97 @@
+# The fuzzers: see docs/fuzz.md. The program is built once more by clang, under build/fuzz.
+
+FUZZ         := $(BUILD)/fuzz
+FUZZ_CC      ?= clang
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
+FUZZ_SAN     := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+# What the harness puts in the place of the host's (tools/fuzz/host-wrap.c, fake-*.c), and watches.
+FUZZ_WRAPS := recv send writev sendmsg accept4 poll pread lseek timerfd_create timerfd_settime ioctl fcntl getrandom \
+              mmap g_main_context_default unix_listen unix_unlisten cable_connect cable_check \
+              blk_file_open net_backend_open chr_open $(addprefix input_evdev_,open close attach detach status) \
+              vq_pool_make vq_pool_free vq_pop vq_push
+comma      := ,
+FUZZ_LINK  := $(FUZZ_WRAPS:%=-Wl$(comma)--wrap=%) -rdynamic
+
+FUZZ_PRODUCT := $(filter-out vmm/main.c tools/bench/%,$(SOURCES))
+FUZZ_MAINS   := tools/fuzz/main.c tools/fuzz/replay.c tools/fuzz/corpus.c tools/fuzz/mutate-afl.c
+FUZZ_HARNESS := $(filter-out $(FUZZ_MAINS),$(wildcard tools/fuzz/*.c))
+FUZZ_OBJECTS := $(patsubst %.c,%.o,$(FUZZ_PRODUCT) $(FUZZ_HARNESS))
+
+# Two warnings are clang's alone: of kernel headers' structs that end in arrays of no length, and of
+# members that an initializer leaves out.
+# DRV_QUEUE_MAX: the twins' notes on chains are cleared at each start, so they are kept small.
+FUZZ_CFLAGS = -std=gnu17 -O2 -g $(WARNINGS) -Wno-gnu-variable-sized-type-not-at-end -Wno-missing-field-initializers \
+              $(CPPFLAGS) -DDRV_QUEUE_MAX=64u $(PKG_CFLAGS)
+FUZZ_LIBS   = $(PKG_LIBS) -lm -pthread
+
+# $(1): a kind of build, $(2): its compiler, $(3): its flags for all objects. Objects go to build/fuzz/KIND.
+define fuzz_build
+$(FUZZ)/$(1)/%.o: %.c Makefile tools/fuzz/fuzz.mk | $(BUILD)/.setup-build $(BUILD)/.setup-check
+	$$(call say,FUZZ,$(1)/$$<)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$(2) $$(FUZZ_CFLAGS) $(3) $$(FUZZ_COVER) -MMD -MP -c $$< -o $$@
+endef
+$(eval $(call fuzz_build,san,$(FUZZ_CC),$(FUZZ_SAN)))
+$(eval $(call fuzz_build,cov,$(FUZZ_CC),-fprofile-instr-generate -fcoverage-mapping))
+$(eval $(call fuzz_build,afl,AFL_QUIET=1 afl-clang-fast,$(FUZZ_SAN)))
+
+# libFuzzer's: edges are counted everywhere but in the harness and the driver's twin, which are no part
+# of what is to be covered. Comparisons are traced in vmm/, whose inputs are texts and files; elsewhere
+# the grammars know the numbers, and tracing costs a third of the speed. The loads of virtqueue/ are
+# those of guest memory (tools/fuzz/race.c).
+FUZZ_EDGES := -fsanitize-coverage=inline-8bit-counters,pc-table,indirect-calls
+$(FUZZ)/san/%.o: FUZZ_COVER = $(FUZZ_EDGES)
+$(FUZZ)/san/vmm/%.o: FUZZ_COVER = -fsanitize=fuzzer-no-link
+$(FUZZ)/san/virtqueue/%.o: FUZZ_COVER = $(FUZZ_EDGES) -fsanitize-coverage=trace-loads
+$(FUZZ)/san/virtqueue/drv%.o: FUZZ_COVER =
+$(FUZZ)/san/tools/fuzz/%.o: FUZZ_COVER =
+
+$(FUZZ)/fuzz: $(addprefix $(FUZZ)/san/,$(FUZZ_OBJECTS) tools/fuzz/main.o)
+	$(call say,LD,$@)
+	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer $^ $(FUZZ_LINK) -Wl,--wrap=__asan_memcpy $(FUZZ_LIBS) -o $@
+
+$(FUZZ)/replay: $(addprefix $(FUZZ)/san/,$(FUZZ_OBJECTS) tools/fuzz/replay.o)
+	$(call say,LD,$@)
+	$(Q)$(FUZZ_CC) $(FUZZ_SAN) $^ $(FUZZ_LINK) -Wl,--wrap=__asan_memcpy $(FUZZ_LIBS) -o $@
+
+$(FUZZ)/replay-cov: $(addprefix $(FUZZ)/cov/,$(FUZZ_OBJECTS) tools/fuzz/replay.o)
+	$(call say,LD,$@)
+	$(Q)$(FUZZ_CC) -fprofile-instr-generate $^ $(FUZZ_LINK) $(FUZZ_LIBS) -o $@
+
+$(FUZZ)/fuzz-afl: $(addprefix $(FUZZ)/afl/,$(FUZZ_OBJECTS) tools/fuzz/main.o)
+	$(call say,LD,$@)
+	$(Q)AFL_QUIET=1 afl-clang-fast $(FUZZ_SAN) $^ /usr/lib/afl/libAFLDriver.a $(FUZZ_LINK) \
+		-Wl,--wrap=__asan_memcpy $(FUZZ_LIBS) -lstdc++ -o $@
+
+$(FUZZ)/mutate-afl.so: tools/fuzz/mutate-afl.c tools/fuzz/mutate.c tools/fuzz/grammar.c
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fPIC -shared $^ -o $@
+
+$(FUZZ)/corpus: tools/fuzz/corpus.c tools/fuzz/seeds.c tools/fuzz/grammar.c
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) $^ $(FUZZ_LIBS) -o $@
+
+-include $(shell find $(FUZZ)/san $(FUZZ)/cov $(FUZZ)/afl -name '*.d' 2>/dev/null)
+
+.PHONY: fuzz fuzz-afl fuzz-smoke fuzz-cov fuzz-selftest regressions
+fuzz: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## fuzz every target, FUZZ_SECONDS=60 each (FUZZ_TARGETS=some)
+	$(Q)BUILD=$(BUILD) tools/fuzz/run -s $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+fuzz-afl: $(FUZZ)/fuzz-afl $(FUZZ)/mutate-afl.so $(FUZZ)/replay $(FUZZ)/corpus ## the same with AFL++
+	$(Q)BUILD=$(BUILD) tools/fuzz/run -a -s $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+fuzz-smoke: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## every target's corpus and a few seconds of fuzzing
+	$(Q)BUILD=$(BUILD) $(RUN) -t 900 'tools/fuzz/run -t -s 3' tools/fuzz/same tools/fuzz/acpi
+
+fuzz-cov: $(FUZZ)/replay-cov $(FUZZ)/corpus ## what the corpus reaches, by lines and branches
+	$(Q)BUILD=$(BUILD) tools/fuzz/coverage
+
+fuzz-selftest: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## do the fuzzers find planted bugs? (up to 50 minutes)
+	$(Q)BUILD=$(BUILD) $(RUN) -t 3600 tests/fuzz-selftest/run
+
+regressions: $(FUZZ)/replay ## what once crashed does so no more
+	$(Q)BUILD=$(BUILD) $(RUN) tools/fuzz/regressions

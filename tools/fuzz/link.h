@@ -1,0 +1,59 @@
+/*
+ * Ways to a device, as a driver sees them: what a driver does over each, and the registers by their
+ * bare numbers. Nothing is taken for granted: the input may have written anything anywhere before.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct world;
+
+struct link_ring {
+	unsigned size;
+	uint64_t desc, driver, device;
+};
+
+enum link_area {
+	LINK_REGISTERS, /* of the transport: mmio's, or pci's common configuration */
+	LINK_CONFIG,    /* the device's configuration space */
+	LINK_PCI,       /* the function's own configuration space, by ECAM */
+	LINK_BAR,       /* anywhere in pci's BAR */
+	N_LINK_AREAS,
+};
+
+struct link_ops {
+	const char *name;
+	unsigned variant; /* the link's own business */
+
+	void (*open)(struct world *w);
+	void (*close)(struct world *w);
+	void (*machine_reset)(struct world *w); /* everything as after open() */
+	void (*ready)(struct world *w);         /* what a driver does before virtio begins */
+	void (*settle)(struct world *w);        /* what it selected last is forgotten */
+
+	uint32_t (*offered)(struct world *w, unsigned select);
+	void (*accept)(struct world *w, unsigned select, uint32_t bits);
+	uint32_t (*status)(struct world *w);
+	void (*set_status)(struct world *w, uint32_t status);
+	unsigned (*queue_max)(struct world *w, unsigned q);
+	void (*queue_set)(struct world *w, unsigned q, const struct link_ring *ring);
+	void (*queue_reset)(struct world *w, unsigned q);
+	void (*kick)(struct world *w, unsigned q, uint32_t value);
+
+	/* @len is 1, 2, 4 or 8. What is not there reads as 0 and swallows what is written. */
+	uint64_t (*read)(struct world *w, enum link_area area, uint32_t off, unsigned len);
+	void (*write)(struct world *w, enum link_area area, uint32_t off, unsigned len,
+		      uint64_t value);
+
+	unsigned (*interrupts)(struct world *w); /* takes and handles them; how many */
+};
+
+const struct link_ops *link_nth(unsigned n); /* modulo how many there are */
+
+/* For the story: the register's name, or its number. */
+const char *link_register_name(const struct link_ops *link, enum link_area area, uint32_t off,
+			       char buf[24]);
+
+extern const struct link_ops link_direct, link_mmio, link_mmio_shadow, link_pci, link_pci_intx,
+	link_pci_access;
