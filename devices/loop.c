@@ -11,6 +11,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define CALLS_A_TURN 32u
+
 struct call {
 	void (*fn)(void *arg);
 	void *arg;
@@ -34,6 +36,14 @@ struct loop {
 	GSource *wake;
 };
 
+static void wake_up(struct loop *loop)
+{
+	uint64_t one = 1;
+
+	(void)!write(loop->wake_fd, &one, sizeof(one));
+}
+
+/* A few only in one turn of the loop: processors of a guest may ask without end. */
 static void run_calls(void *arg, GIOCondition revents)
 {
 	struct loop *loop = arg;
@@ -42,7 +52,7 @@ static void run_calls(void *arg, GIOCondition revents)
 	(void)revents;
 	(void)!read(loop->wake_fd, &count, sizeof(count));
 	pthread_mutex_lock(&loop->lock);
-	while (loop->first) {
+	for (unsigned left = CALLS_A_TURN; loop->first && left; left--) {
 		struct call *call = loop->first;
 
 		loop->first = call->next;
@@ -58,6 +68,8 @@ static void run_calls(void *arg, GIOCondition revents)
 			g_free(call);
 		}
 	}
+	if (loop->first)
+		wake_up(loop);
 	pthread_mutex_unlock(&loop->lock);
 }
 
@@ -97,24 +109,37 @@ static void *loop_thread(void *arg)
 	return NULL;
 }
 
-struct loop *loop_new(const char *name)
+struct loop *loop_new_later(const char *name)
 {
 	struct loop *loop = loop_make(g_main_context_new());
+
+	g_strlcpy(loop->name, name, sizeof(loop->name));
+	return loop;
+}
+
+void loop_start(struct loop *loop)
+{
 	pthread_attr_t attr;
 	int ret;
 
-	g_strlcpy(loop->name, name, sizeof(loop->name));
 	loop->own_thread = true;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 256ul * 1024);
 	ret = pthread_create(&loop->thread, &attr, loop_thread, loop);
 	pthread_attr_destroy(&attr);
 	if (ret)
-		g_error("thread %s: %s", name, g_strerror(ret));
+		g_error("thread %s: %s", loop->name, g_strerror(ret));
 	pthread_mutex_lock(&loop->lock);
 	while (!loop->up)
 		pthread_cond_wait(&loop->changed, &loop->lock);
 	pthread_mutex_unlock(&loop->lock);
+}
+
+struct loop *loop_new(const char *name)
+{
+	struct loop *loop = loop_new_later(name);
+
+	loop_start(loop);
 	return loop;
 }
 
@@ -155,11 +180,9 @@ GMainContext *loop_context(struct loop *loop)
 /* With the lock held. */
 static void append(struct loop *loop, struct call *call)
 {
-	uint64_t one = 1;
-
 	*loop->last = call;
 	loop->last = &call->next;
-	(void)!write(loop->wake_fd, &one, sizeof(one));
+	wake_up(loop);
 }
 
 void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)

@@ -19,6 +19,11 @@ struct loop *loop_main(void);
 /* Starts a thread named @name (at most 15 characters count) that runs a loop of its own. */
 struct loop *loop_new(const char *name);
 
+/* Like loop_new(), but the thread comes with loop_start(), once: until then loop_call() runs on its
+ * caller's thread, and what is posted waits. */
+struct loop *loop_new_later(const char *name);
+void loop_start(struct loop *loop);
+
 /* Stops and joins the thread; the main loop has none. NULL is fine. */
 void loop_free(struct loop *loop);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "devices/error.h"
+#include "devices/nearest.h"
 
 static void pair_free(void *p)
 {
@@ -33,9 +34,24 @@ static char *piece(const char **at)
 	return g_string_free(s, FALSE);
 }
 
+/* Does @text, which stood between two commas, still belong to the value before it? */
+static bool continues(const char *text)
+{
+	return (*text == '+' || *text == '-') && g_ascii_isalpha(text[1]);
+}
+
+static void extend(struct prop_pair *pair, const char *text)
+{
+	char *longer = g_strconcat(pair->value, ",", text, NULL);
+
+	g_free(pair->value);
+	pair->value = longer;
+}
+
 GPtrArray *prop_split(const char *spec, char **ret_name)
 {
 	GPtrArray *pairs = g_ptr_array_new_with_free_func(pair_free);
+	struct prop_pair *pair = NULL;
 	const char *at = spec;
 
 	*ret_name = NULL;
@@ -43,10 +59,14 @@ GPtrArray *prop_split(const char *spec, char **ret_name)
 		bool first = at == spec;
 		char *text = piece(&at);
 		char *eq = strchr(text, '=');
-		struct prop_pair *pair;
 
 		if (first && !eq) {
 			*ret_name = text;
+			continue;
+		}
+		if (pair && pair->value && continues(text)) {
+			extend(pair, text);
+			g_free(text);
 			continue;
 		}
 		if (!*text && !at) { /* a comma at the end */
@@ -291,43 +311,14 @@ bool prop_parse(const struct prop *rows, void *object, GPtrArray *pairs, const c
  * Unknown keys.
  */
 
-/* Edits (insert, delete, replace) between two short words. */
-static unsigned distance(const char *a, const char *b)
+static const char *nearest_key(const char *key, const struct prop *const *tables)
 {
-	unsigned row[64];
-	size_t n = MIN(strlen(b), G_N_ELEMENTS(row) - 1);
-
-	for (unsigned j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned i = 0; a[i]; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 1; j <= n; j++) {
-			unsigned replaced = diagonal + (a[i] != b[j - 1]);
-
-			diagonal = row[j];
-			row[j] = MIN(replaced, MIN(row[j], row[j - 1]) + 1);
-		}
-	}
-	return row[n];
-}
-
-static const char *nearest(const char *key, const struct prop *const *tables)
-{
-	const char *best = NULL;
-	unsigned least = 4;
+	struct nearest near = NEAREST(key);
 
 	for (; *tables; tables++)
-		for (const struct prop *row = *tables; row->type != PROP_END; row++) {
-			unsigned d = distance(key, row->key);
-
-			if (d < least) {
-				least = d;
-				best = row->key;
-			}
-		}
-	return best;
+		for (const struct prop *row = *tables; row->type != PROP_END; row++)
+			nearest_try(&near, row->key);
+	return near.best;
 }
 
 bool prop_all_used(GPtrArray *pairs, const struct prop *const *tables, const char *context,
@@ -339,7 +330,7 @@ bool prop_all_used(GPtrArray *pairs, const struct prop *const *tables, const cha
 
 		if (pair->used)
 			continue;
-		near = nearest(pair->key, tables);
+		near = nearest_key(pair->key, tables);
 		if (near)
 			return ringside_usage(err,
 					      "%s: unknown key '%s'; did you mean '%s'? "

@@ -1,10 +1,22 @@
-/* What vdev.c and vdev-queue.c share and nobody else needs. */
+/* What vdev.c, vdev-features.c and vdev-queue.c share and nobody else needs. */
 #pragma once
 
 #include "devices/vdev.h"
 
+/* Offers what the options ask for, as far as it does not depend on the class's open(), and withholds
+ * what they withhold; and after open(): false if it did not offer what they ask for. @context begins
+ * messages. */
+bool vdev_features_open(struct vdev *dev, const char *context, GError **err);
+bool vdev_features_opened(struct vdev *dev, const char *context, GError **err);
+
+/* May the driver have what it accepts? */
+bool vdev_features_hold(struct vdev *dev);
+
 /* A queue as reset leaves it (2.6.1); not while it runs. */
 void vdev_queue_defaults(struct vdev_queue *queue);
+
+/* The queues' sizes follow the ring format that was negotiated; before the driver has set them. */
+void vdev_queue_negotiated(struct vdev *dev);
 
 /* Start all enabled queues, stop all started ones (drained, positions kept); with dev->lock held or
  * nobody else about. */

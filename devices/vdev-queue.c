@@ -13,9 +13,39 @@
 
 #define BATCH        32u
 #define DRAIN_BUDGET 1024u /* chains in one turn of the loop, then others get theirs */
+#define TURN_US      100   /* or so long, more or less a batch: */
+#define BATCH_US     25    /* one that takes longer is followed by a smaller one */
+
+static uint16_t wished_size(const struct vdev *dev)
+{
+	return dev->opt_queue_size ? dev->opt_queue_size : dev->class->queue_size;
+}
+
+uint16_t vdev_queue_size(const struct vdev *dev)
+{
+	return (uint16_t)(1u << (31 - __builtin_clz(wished_size(dev))));
+}
+
+/* A power of two until a driver has taken RING_PACKED (DEV-PCI-COMMON-15). */
+static uint16_t size_max(const struct vdev *dev)
+{
+	return vdev_accepted(dev, VIRTIO_F_RING_PACKED) ? wished_size(dev) : vdev_queue_size(dev);
+}
+
+void vdev_queue_negotiated(struct vdev *dev)
+{
+	for (unsigned q = 0; q < dev->n_queues; q++) {
+		struct vdev_queue *queue = &dev->queue[q];
+
+		if (queue->size == queue->size_max)
+			queue->size = size_max(dev);
+		queue->size_max = size_max(dev);
+	}
+}
 
 void vdev_queue_defaults(struct vdev_queue *queue)
 {
+	queue->size_max = size_max(queue->dev);
 	queue->size = queue->size_max;
 	queue->desc = 0;
 	queue->driver = 0;
@@ -23,6 +53,7 @@ void vdev_queue_defaults(struct vdev_queue *queue)
 	queue->enabled = false;
 	queue->starved = false;
 	queue->paused = false;
+	queue->batch = BATCH;
 }
 
 /* The log line of a fault: once, until a reset mends it. @where: "queue 1", "queue 1, head 7" */
@@ -288,20 +319,51 @@ void vdev_flush(struct vdev *dev, unsigned q)
 	}
 }
 
+struct turn {
+	gint64 begun, batch_begun;
+};
+
+/* After a full batch: is there time for another? A guest chooses how much work a chain is. The clock runs
+ * from the end of the first batch on: a kick with little behind it need not look at it. */
+static bool time_left(struct vdev_queue *queue, struct turn *t)
+{
+	gint64 now = g_get_monotonic_time();
+	gint64 took = now - t->batch_begun;
+
+	t->batch_begun = now;
+	if (!t->begun) {
+		t->begun = now;
+		return true;
+	}
+	if (took > BATCH_US)
+		queue->batch = MAX(queue->batch / 4, 1);
+	else if (took < BATCH_US / 4)
+		queue->batch = MIN(queue->batch * 2, BATCH);
+	return now - t->begun < TURN_US;
+}
+
 void vdev_drain(struct vdev *dev, unsigned q, vdev_handle_fn handle)
 {
 	struct vdev_queue *queue = &dev->queue[q];
 	struct vq_chain *chains[BATCH];
 	unsigned left = DRAIN_BUDGET;
+	struct turn turn = { 0 };
 	int n = 0;
+
+	if (queue->batch < BATCH) /* its chains took long before */
+		turn.begun = turn.batch_begun = g_get_monotonic_time();
 
 	do {
 		vq_quiet(queue->vq);
-		while (left && (n = vq_pop(queue->vq, chains, MIN(BATCH, left))) > 0) {
+		while (left && (n = vq_pop(queue->vq, chains, MIN(queue->batch, left))) > 0) {
+			unsigned full = queue->batch;
+
 			for (int i = 0; i < n; i++)
 				handle(dev, q, chains[i]);
 			left -= (unsigned)n;
 			vdev_flush(dev, q);
+			if ((unsigned)n == full && !time_left(queue, &turn))
+				left = 0;
 		}
 		if (left == 0) {
 			vdev_notify(dev, q); /* another turn, after the loop's other sources */

@@ -1,5 +1,5 @@
 /*
- * Life of a device, its status machine and its features. Queues are in vdev-queue.c.
+ * Life of a device and its status machine. Features are in vdev-features.c, queues in vdev-queue.c.
  *
  * Order of locks: dev->lock, then a wait for the owners (loop_call()), then dev->host_lock, then
  * dev->config_lock. An owner takes the last two only.
@@ -16,37 +16,39 @@
 
 #define OFFSET(field) offsetof(struct vdev, field)
 
+static const char *const rings[] = {
+	[VDEV_RING_SPLIT] = "split", [VDEV_RING_PACKED] = "packed", NULL
+};
+
 const struct prop vdev_common_props[] = {
 	{ "id", PROP_STR, OFFSET(id),
 	  .help = "name of the device in messages and on the control "
 		  "socket" },
 	{ "queue-size", PROP_U16, OFFSET(opt_queue_size), .min = 1, .max = VRING_QUEUE_SIZE_MAX,
-	  .help = "most entries of each queue, a power of two" },
+	  .help = "most entries of each queue; a power of two unless the ring is packed" },
+	{ "ring", PROP_ENUM, OFFSET(opt_ring), .preset = "split", .choices = rings,
+	  .help = "format of the queues; packed is offered, a driver may still take split" },
+	{ "features", PROP_LIST, OFFSET(opt_features),
+	  .help = "+NAME,-NAME,...: what to offer beyond the usual, and what not" },
 	{ "iothread", PROP_STR, OFFSET(opt_iothread),
 	  .help = "event loop thread that serves the queues, by a name of your choice; devices may "
 		  "share one (without it the main thread serves them)" },
 	{ 0 },
 };
 
-/* What every device offers, whatever its class. */
-static const unsigned char common_features[] = {
-	VIRTIO_F_INDIRECT_DESC,
-	VIRTIO_F_EVENT_IDX,
-	VIRTIO_F_VERSION_1,
-	VIRTIO_F_RING_RESET,
-};
-
 /*
  * Making and freeing.
  */
 
-static bool check_queue_size(struct vdev *dev, GError **err)
+static bool check_queue_size(struct vdev *dev, const char *context, GError **err)
 {
 	uint16_t size = dev->opt_queue_size;
 
-	if (size & (size - 1))
-		return ringside_usage(err, "--device %s,queue-size=%u: not a power of two",
-				      dev->class->name, size);
+	if (!vfeatures_has(dev->offered, VIRTIO_F_RING_PACKED) && size & (size - 1))
+		return ringside_usage(err,
+				      "%s,queue-size=%u: not a power of two, which a split ring "
+				      "must have; ring=packed takes any size",
+				      context, size);
 	return true;
 }
 
@@ -72,8 +74,6 @@ static bool open_queues(struct vdev *dev, GError **err)
 						    dev->class->name, q);
 		if (!queue->loop)
 			queue->loop = dev->loop;
-		queue->size_max = dev->opt_queue_size ? dev->opt_queue_size
-						      : dev->class->queue_size;
 		vdev_queue_defaults(queue);
 	}
 	return true;
@@ -87,12 +87,12 @@ static bool open_device(struct vdev *dev, GPtrArray *pairs, const struct vdev_en
 
 	if (!prop_parse(vdev_common_props, dev, pairs, context, err) ||
 	    (class->props && !prop_parse(class->props, dev, pairs, context, err)) ||
-	    !check_queue_size(dev, err))
+	    !vdev_features_open(dev, context, err) || !check_queue_size(dev, context, err))
 		return false;
 	choose_loop(dev, env);
 	if (class->open && !class->open(dev, err))
 		return false;
-	return open_queues(dev, err);
+	return vdev_features_opened(dev, context, err) && open_queues(dev, err);
 }
 
 struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const struct vdev_env *env,
@@ -104,16 +104,13 @@ struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const st
 	dev->mem = env->mem;
 	dev->env = env;
 	dev->n_queues = class->n_queues;
+	dev->keeps = g_ptr_array_new();
 	dev->config_size = class->config_size;
 	pthread_mutex_init(&dev->lock, NULL);
 	pthread_mutex_init(&dev->config_lock, NULL);
 	pthread_mutex_init(&dev->host_lock, NULL);
 	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++)
 		dev->queue[q].kick_fd = -1;
-	for (size_t i = 0; i < G_N_ELEMENTS(common_features); i++)
-		vdev_offer(dev, common_features[i], true);
-	for (const unsigned char *bit = class->feature_bits; bit && *bit != 255; bit++)
-		vdev_offer(dev, *bit, true);
 	if (!open_device(dev, pairs, env, err)) {
 		vdev_free(dev);
 		return NULL;
@@ -137,70 +134,11 @@ void vdev_free(struct vdev *dev)
 	if (dev->class->props)
 		prop_free(dev->class->props, dev);
 	prop_free(vdev_common_props, dev);
+	g_ptr_array_unref(dev->keeps);
 	pthread_mutex_destroy(&dev->host_lock);
 	pthread_mutex_destroy(&dev->config_lock);
 	pthread_mutex_destroy(&dev->lock);
 	g_free(dev);
-}
-
-/*
- * Features (2.2).
- */
-
-void vdev_offer(struct vdev *dev, unsigned bit, bool on)
-{
-	vfeatures_set(&dev->offered, bit, on);
-}
-
-bool vdev_accepted(const struct vdev *dev, unsigned bit)
-{
-	return vfeatures_has(dev->accepted, bit);
-}
-
-static uint32_t feature_word(const struct vfeatures *f, uint32_t select)
-{
-	return select < 4 ? (uint32_t)(f->w[select / 2] >> (select % 2 * 32)) : 0;
-}
-
-uint32_t vdev_features_offered(struct vdev *dev, uint32_t select)
-{
-	return feature_word(&dev->offered, select);
-}
-
-uint32_t vdev_features_accepted(struct vdev *dev, uint32_t select)
-{
-	uint32_t word;
-
-	pthread_mutex_lock(&dev->lock);
-	word = feature_word(&dev->accepted, select);
-	pthread_mutex_unlock(&dev->lock);
-	return word;
-}
-
-void vdev_features_accept(struct vdev *dev, uint32_t select, uint32_t bits)
-{
-	unsigned shift = select % 2 * 32;
-
-	pthread_mutex_lock(&dev->lock);
-	/* They are frozen by FEATURES_OK (3.1.1, step 5). */
-	if (select < 4 && !(dev->status & VIRTIO_S_FEATURES_OK)) {
-		uint64_t *w = &dev->accepted.w[select / 2];
-
-		*w = (*w & ~(0xffffffffull << shift)) | (uint64_t)bits << shift;
-	}
-	pthread_mutex_unlock(&dev->lock);
-}
-
-/* This is a modern device: it declines to work without VERSION_1 (6.2 allows that). */
-static bool features_hold(struct vdev *dev)
-{
-	const struct vfeatures *a = &dev->accepted, *o = &dev->offered;
-
-	if (a->w[0] & ~o->w[0] || a->w[1] & ~o->w[1])
-		return false;
-	if (!vfeatures_has(*a, VIRTIO_F_VERSION_1))
-		return false;
-	return !dev->class->features_ok || dev->class->features_ok(dev, *a);
 }
 
 /*
@@ -217,10 +155,17 @@ static void reset(struct vdev *dev)
 	vdev_stop_queues(dev);
 	if (dev->class->reset)
 		dev->class->reset(dev);
+	dev->accepted = (struct vfeatures){ 0 };
 	for (unsigned q = 0; q < dev->n_queues; q++)
 		vdev_queue_defaults(&dev->queue[q]);
-	dev->accepted = (struct vfeatures){ 0 };
 	dev->status = 0;
+}
+
+static void negotiated(struct vdev *dev)
+{
+	vdev_queue_negotiated(dev);
+	if (dev->class->negotiated)
+		dev->class->negotiated(dev);
 }
 
 /* Bits a driver may set; DEVICE_NEEDS_RESET is ours alone. */
@@ -239,10 +184,10 @@ void vdev_set_status(struct vdev *dev, uint32_t status)
 		goto out;
 	}
 	if (added & VIRTIO_S_FEATURES_OK) {
-		if (!features_hold(dev))
+		if (vdev_features_hold(dev))
+			negotiated(dev);
+		else
 			added &= ~(uint32_t)VIRTIO_S_FEATURES_OK;
-		else if (dev->class->negotiated)
-			dev->class->negotiated(dev);
 	}
 	/* DRIVER_OK before the features are settled starts nothing (3.1.1). */
 	if (added & VIRTIO_S_DRIVER_OK && !((dev->status | added) & VIRTIO_S_FEATURES_OK))
@@ -261,6 +206,23 @@ void vdev_needs_reset(struct vdev *dev)
 	/* 2.1.2: a running driver learns of it by a configuration change notification. */
 	if (!(before & VIRTIO_S_NEEDS_RESET) && before & VIRTIO_S_DRIVER_OK)
 		vdev_config_changed(dev, true);
+}
+
+void vdev_uses(struct vdev *dev, const struct syscall_use *table)
+{
+	for (unsigned i = 0; i < dev->n_uses; i++)
+		if (dev->uses[i] == table)
+			return;
+	if (!table)
+		return;
+	g_assert(dev->n_uses < VDEV_USES_MAX);
+	dev->uses[dev->n_uses++] = table;
+}
+
+void vdev_keeps(struct vdev *dev, const char *path)
+{
+	if (path)
+		g_ptr_array_add(dev->keeps, (gpointer)path);
 }
 
 /*
@@ -324,6 +286,8 @@ void vdev_config_read(struct vdev *dev, size_t off, void *dst, size_t len)
 	size_t n = config_room(dev, off, len);
 
 	memset(dst, 0, len);
+	if (n == 0) /* then config + off may be no address of anything */
+		return;
 	pthread_mutex_lock(&dev->config_lock);
 	memcpy(dst, dev->config + off, n);
 	pthread_mutex_unlock(&dev->config_lock);
@@ -347,7 +311,8 @@ void vdev_config_write(struct vdev *dev, size_t off, const void *src, size_t len
 #define LOG_WINDOW_US (10l * G_USEC_PER_SEC)
 #define LOG_BURST     10u
 
-static void say(struct vdev *dev, const char *whose, const char *fmt, va_list ap)
+static void G_GNUC_PRINTF(3, 0)
+	say(struct vdev *dev, const char *whose, const char *fmt, va_list ap)
 {
 	unsigned window = (unsigned)(g_get_monotonic_time() / LOG_WINDOW_US);
 	char text[256];

@@ -26,6 +26,7 @@
 #include "devices/error.h"
 #include "devices/loop.h"
 #include "devices/prop.h"
+#include "devices/syscalls.h"
 #include "virtqueue/gmem.h"
 #include "virtqueue/vq.h"
 
@@ -50,8 +51,17 @@ static inline void vfeatures_set(struct vfeatures *f, unsigned bit, bool on)
 	f->w[bit / 64] = on ? f->w[bit / 64] | mask : f->w[bit / 64] & ~mask;
 }
 
+/* A feature bit of a class, by the name that features=LIST has for it: the specification's, small and
+ * without its prefix. */
+struct vdev_feature {
+	const char *name;
+	unsigned char bit;
+	uint64_t one_of; /* bits 0 to 63, of which it needs one; 0: none */
+};
+
 #define VDEV_CONFIG_MAX 256 /* bytes of device configuration space */
 #define VDEV_QUEUES_MAX 128
+#define VDEV_USES_MAX   8
 
 /*
  * A device class. Facts first, functions last; a NULL function is "nothing to do". The device's own
@@ -67,9 +77,13 @@ struct vdev_class {
 	size_t config_size;  /* of its configuration space; open() may lower dev->config_size */
 	uint16_t queue_size; /* entries of each queue when the operator says nothing */
 	unsigned n_queues;   /* open() may change dev->n_queues, up to VDEV_QUEUES_MAX */
-	const unsigned char *feature_bits; /* class features always offered, ends with 255; open()
+	const unsigned char *feature_bits;   /* class features always offered, ends with 255; open()
 					      may add and drop with vdev_offer() */
+	const struct vdev_feature *features; /* all that it knows, ends with an empty row; NULL: it
+						has none */
 	const struct prop *props;
+	const struct syscall_use
+		*uses; /* of the kernel, whatever the options; NULL: nothing special */
 
 	/* Options are in the struct: open the backend, fill dev->config, offer features, set
 	 * n_queues. On failure the class's close() is called on the half-made device. */
@@ -95,8 +109,8 @@ struct vdev_class {
 	 * under the config lock on a vCPU's thread. Without it the space is read-only. */
 	void (*config_written)(struct vdev *dev, size_t off, size_t len);
 
-	/* False refuses a set of offered features that does not hold together (one that needs
-	 * another): FEATURES_OK then stays clear (2.2.2). */
+	/* False refuses a set of offered features that does not hold together in a way that
+	 * `features' cannot tell: FEATURES_OK then stays clear (2.2.2). */
 	bool (*features_ok)(struct vdev *dev, struct vfeatures accepted);
 };
 
@@ -123,7 +137,8 @@ struct vdev_queue {
 
 	bool paused; /* it ran, and goes on from: */
 	struct vq_position position;
-	bool starved; /* chains wait for room in the pool: look again after a push */
+	bool starved;   /* chains wait for room in the pool: look again after a push */
+	unsigned batch; /* chains popped together: fewer where each takes long */
 };
 
 struct vdev {
@@ -133,6 +148,8 @@ struct vdev {
 	/* Common options, before open(). */
 	uint16_t opt_queue_size; /* 0: the class's */
 	char *opt_iothread;      /* loop's name, or NULL: main loop */
+	unsigned opt_ring;       /* enum vdev_ring */
+	GPtrArray *opt_features; /* of "+NAME,-NAME,..." */
 
 	const struct vdev_env *env; /* during open() only */
 	const struct gmem *mem;
@@ -142,6 +159,7 @@ struct vdev {
 	pthread_mutex_t lock; /* transports' calls, one at a time */
 	_Atomic uint32_t status;
 	struct vfeatures offered, accepted; /* accepted: as written; in force after FEATURES_OK */
+	struct vfeatures withheld;          /* by the operator: never offered */
 	_Atomic bool running;               /* DRIVER_OK and not being stopped */
 
 	pthread_mutex_t config_lock; /* config and generation */
@@ -151,6 +169,11 @@ struct vdev {
 
 	unsigned n_queues;
 	struct vdev_queue queue[VDEV_QUEUES_MAX];
+
+	const struct syscall_use *uses[VDEV_USES_MAX]; /* vdev_uses() */
+	unsigned n_uses;
+	GPtrArray *keeps; /* of const char *, vdev_keeps() */
+	bool connects;    /* to whom the driver names: it needs the host's network */
 
 	const struct vdev_host_ops *host; /* the transport's: vdev_attach() */
 	void *host_data;
@@ -172,6 +195,7 @@ struct vdev_env {
 	void *opaque;
 	unsigned n_cpus;      /* guest's vCPUs: queue counts' presets */
 	struct chr *terminal; /* what chr=stdio means (backend/chr.h); NULL: there is none */
+	bool no_uring;        /* io_uring only for whom asked for it by name */
 };
 
 /*
@@ -187,8 +211,15 @@ void vdev_free(struct vdev *dev);
 /* What to call it in messages: its id, or its class's name while it has none. */
 const char *vdev_name(const struct vdev *dev);
 
-/* The rows that every device has (id, queue-size, iothread), for help. */
+/* The rows that every device has (id, queue-size, ring, ...), for help. */
 extern const struct prop vdev_common_props[];
+
+enum vdev_ring { VDEV_RING_SPLIT, VDEV_RING_PACKED };
+
+/* The names that features=LIST takes for @class: "on" are those that every device offers by itself, "may"
+ * those it offers when asked to, "own" the class's (NULL if it has none). Blanks between names. */
+enum vdev_names { VDEV_NAMES_ON, VDEV_NAMES_MAY, VDEV_NAMES_OWN };
+char *vdev_feature_names(const struct vdev_class *class, enum vdev_names which);
 
 /* Pause and go on: queues stop where they are (drained) and later start from there. For replacing
  * memory, for `stop` and `cont`. Guest-visible state does not change. */
@@ -199,8 +230,20 @@ void vdev_resume(struct vdev *dev);
  * ---- for device classes ----
  */
 
-void vdev_offer(struct vdev *dev, unsigned bit, bool on); /* in open() only */
+/* In open() only. What features=LIST takes away stays away: dev->offered tells. */
+void vdev_offer(struct vdev *dev, unsigned bit, bool on);
 bool vdev_accepted(const struct vdev *dev, unsigned bit); /* after negotiation */
+
+/* In open(): what the backend that was chosen asks of the kernel, beside class->uses; and the name of a
+ * file that it goes on using (the string stays its own). NULL is fine. */
+void vdev_uses(struct vdev *dev, const struct syscall_use *table);
+void vdev_keeps(struct vdev *dev, const char *path);
+
+/* Does each of the class's features in @f have what it needs? */
+bool vdev_features_fit(const struct vdev_class *class, struct vfeatures f);
+
+/* Entries of each queue that a driver can count on, whatever it negotiates. From open() on. */
+uint16_t vdev_queue_size(const struct vdev *dev);
 
 /* Takes chains off queue @q until it is empty, calling @handle for each; re-arms kicks, publishes
  * and interrupts per batch. @handle must vq_push() the chain or keep it. Bounded: after a budget it

@@ -4,13 +4,13 @@
 TALLY := $(abspath $(BUILD))/tally
 RUN   := TALLY=$(TALLY) tests/run
 
-.PHONY: system-all check unit device model conformance asan tsan lint layers cov system test-programs
+.PHONY: system-strict hardening guest system-all check unit device device-all datapath mutants mutants-check model model-long conformance asan tsan lint layers cov system test-programs
 test-programs: $(TESTS)
 
 # Each part goes on where another failed, so that one run shows all; the closing line decides.
 check: $(BUILD)/.setup-build $(BUILD)/.setup-check $(BUILD)/.setup-demo ## run all the tests (about 15 minutes)
 	$(Q)rm -f $(TALLY) && touch $(TALLY)
-	$(Q)for part in layers lint unit device model conformance asan tsan system; do \
+	$(Q)for part in layers lint unit device datapath mutants-check hardening model conformance asan tsan guest system; do \
 		echo "== $$part"; \
 		$(MAKE) --no-print-directory $$part || echo "0 1 0 $$part" >> $(TALLY).failed; \
 	done
@@ -24,6 +24,38 @@ unit: $(UNIT_TESTS) ## unit tests (no KVM needed)
 
 device: $(DEV_TESTS) ## device tests: every case over every link (no KVM needed)
 	$(Q)$(RUN) $(DEV_TESTS)
+
+device-all: $(DEV_TESTS) ## the whole product of device cases, links, rings and features
+	$(Q)RIG_LINKS=all $(RUN) -t 900 $(DEV_TESTS)
+
+$(BUILD)/tests/datapath/chains: $(BUILD)/obj/tests/datapath/chains.o $(TEST_HELP) $(BUILD)/libringside.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(PKG_LIBS) $(TEST_PKG) -o $@
+
+$(BUILD)/tests/datapath/count.so: tests/datapath/count.c Makefile | $(BUILD)/.setup-check
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu17 -O2 $(WARNINGS) -shared -fPIC $< -o $@
+
+datapath: $(BUILD)/tests/datapath/chains $(BUILD)/tests/datapath/count.so ## no allocation, lock or system call for a chain
+	$(Q)BUILD=$(abspath $(BUILD)) $(RUN) -l datapath/ tests/datapath/run
+
+hardening: $(BUILD)/ringside $(BUILD)/.setup-check ## the compiler's defences are in the program (readelf)
+	$(Q)$(RUN) "tests/hardening $(BUILD)"
+
+mutants: $(BUILD)/.setup-check ## mistakes put into the rings on purpose, each of which a test must see (wants an idle machine)
+	$(Q)$(RUN) -t 1800 -l mutants/ tests/mutants/run
+
+mutants-check: $(BUILD)/.setup-check
+	$(Q)$(RUN) -t 900 -l mutants/ "tests/mutants/run model threads"
+
+# 10 million chains for each combination of features (four runs of 2.5 million in test-vq-model).
+model-long: $(BUILD)/tests/unit/test-vq-model $(BUILD)/tests/unit/test-vq-threads $(BUILD)/tests/unit/test-vq-wakeups ## both sides of the rings at random, 10 million chains a combination (about 15 minutes)
+	$(Q)RINGSIDE_CHAINS=2500000 $(RUN) -t 7200 $(BUILD)/tests/unit/test-vq-model
+	$(Q)RINGSIDE_CHAINS=10000000 $(RUN) -t 7200 $(BUILD)/tests/unit/test-vq-threads $(BUILD)/tests/unit/test-vq-wakeups
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread $(BUILD)/tsan/tests/unit/test-vq-threads
+	$(Q)RINGSIDE_CHAINS=250000 TSAN_OPTIONS=halt_on_error=1 $(RUN) -t 7200 -l tsan/ $(BUILD)/tsan/tests/unit/test-vq-threads
 
 model: $(BUILD)/.setup-check ## the rings' notification protocols, checked by spin
 	$(Q)BUILD=$(abspath $(BUILD)) $(RUN) -l model/ tests/model/run
@@ -51,6 +83,9 @@ cov: $(BUILD)/.setup-check ## line coverage of virtqueue, devices and transport 
 	$(Q)tests/run $(TESTS:$(BUILD)/%=$(BUILD)/cov/%)
 	$(Q)tools/coverage $(BUILD)/cov
 
+guest: $(BUILD)/ringside $(BUILD)/guest-fw/fw.elf $(BUILD)/.setup-demo ## guest-fw tests the devices from inside, on any KVM
+	$(Q)TALLY=$(TALLY) tests/guest/run
+
 # The programs among them want to be root and to have the host's devices for themselves: in the box.
 system: $(BUILD)/ringside $(SYS_TESTS) $(BUILD)/.setup-demo ## boot real kernels and use every device
 	$(Q)$(RUN) $(SYS_TESTS:%="tools/kvm-box %")
@@ -58,3 +93,6 @@ system: $(BUILD)/ringside $(SYS_TESTS) $(BUILD)/.setup-demo ## boot real kernels
 
 system-all: $(BUILD)/ringside $(BUILD)/.setup-demo ## the whole matrix of system tests (about 25 minutes)
 	$(Q)tests/system/run all
+
+system-strict: $(BUILD)/ringside $(BUILD)/.setup-demo ## the whole matrix under --sandbox strict
+	$(Q)SANDBOX=strict tests/system/run all

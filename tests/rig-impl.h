@@ -46,8 +46,10 @@ struct rig_link_ops {
 struct rig_link {
 	const char *name;
 	const struct rig_link_ops *ops;
-	unsigned variant; /* the link's own business */
-	bool thread;      /* the queues are on a loop thread of their own */
+	unsigned variant;    /* the link's own business */
+	bool thread;         /* the queues are on a loop thread of their own */
+	const char *options; /* for the device: its ring and features */
+	bool usual;          /* part of every run */
 };
 
 extern const struct rig_link_ops rig_direct_ops, rig_mmio_ops, rig_pci_ops;

@@ -36,6 +36,7 @@ struct pci_link {
 	unsigned access_cap; /* offset of the PCI_CFG capability */
 	unsigned msix_cap, n_vectors;
 	uint16_t notify_off[VDEV_QUEUES_MAX];
+	uint16_t kick_id[VDEV_QUEUES_MAX]; /* what a kick calls the queue (4.1.5.2) */
 };
 
 /*
@@ -311,6 +312,9 @@ static void queue_set(struct rig *r, unsigned q, const struct rig_ring *ring)
 	}
 	l->notify_off[q] = (uint16_t)common(r, 0x1e, 2);
 	assert_true(l->notify_off[q] * l->multiplier + 4 <= l->notify.len);
+	l->kick_id[q] = (uint16_t)q;
+	if (rig_has(r, VIRTIO_F_NOTIF_CONFIG_DATA))
+		l->kick_id[q] = (uint16_t)common(r, 0x38, 2);
 	set_common(r, 0x1c, 2, 1);
 }
 
@@ -331,7 +335,7 @@ static void kick(struct rig *r, unsigned q)
 {
 	struct pci_link *l = r->transport;
 	unsigned len;
-	uint32_t value = rig_kick_value(r, q, &len);
+	uint32_t value = rig_kick_value(r, q, &len) - q + l->kick_id[q];
 
 	put(r, &l->notify, l->notify_off[q] * l->multiplier, len, value);
 }

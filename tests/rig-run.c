@@ -10,22 +10,37 @@
 #include "devices/registry.h"
 #include "tests/rig-impl.h"
 
-static const struct rig_link links[] = {
-	{ "direct", &rig_direct_ops, 0, false },
-	{ "mmio", &rig_mmio_ops, RIG_MMIO_EXACT, false },
-	{ "mmio-shadow", &rig_mmio_ops, RIG_MMIO_SHADOW, false },
-	{ "pci", &rig_pci_ops, RIG_PCI_MSIX, false },
-	{ "pci-intx", &rig_pci_ops, RIG_PCI_INTX, false },
-	{ "pci-cfg", &rig_pci_ops, RIG_PCI_CFG, false },
-	{ "direct-thread", &rig_direct_ops, 0, true },
-	{ "mmio-thread", &rig_mmio_ops, RIG_MMIO_SHADOW, true },
-	{ "pci-thread", &rig_pci_ops, RIG_PCI_MSIX, true },
-};
+/*
+ * Each way to a device by itself, with a packed ring, with all the features that a device offers on
+ * request, and with both. The product of all is for `make device-all' (RIG_LINKS=all); the usual run
+ * has each of them once.
+ */
+#define ASKED ",features=+in_order,+notification_data,+access_platform,+order_platform"
 
-const struct rig_link *rig_link_nth(unsigned n)
-{
-	return n < G_N_ELEMENTS(links) ? &links[n] : NULL;
-}
+enum { PACKED = 1, ORDER = 2, PACKED_ORDER = 4 };
+
+#define WAY(name, ops, variant, thread, more, usual)                                      \
+	{ name, ops, variant, thread, "", true },                                         \
+		{ name "-packed", ops, variant, thread, ",ring=packed", (usual)&PACKED }, \
+		{ name "-order", ops, variant, thread, ASKED more, (usual)&ORDER },       \
+	{                                                                                 \
+		name "-packed-order", ops, variant, thread, ",ring=packed" ASKED more,    \
+			(usual)&PACKED_ORDER                                              \
+	}
+
+#define PCI_MORE ",+notif_config_data"
+
+static const struct rig_link links[] = {
+	WAY("direct", &rig_direct_ops, 0, false, "", 0),
+	WAY("mmio", &rig_mmio_ops, RIG_MMIO_EXACT, false, "", 0),
+	WAY("mmio-shadow", &rig_mmio_ops, RIG_MMIO_SHADOW, false, "", 0),
+	WAY("pci", &rig_pci_ops, RIG_PCI_MSIX, false, PCI_MORE, PACKED),
+	WAY("pci-intx", &rig_pci_ops, RIG_PCI_INTX, false, PCI_MORE, 0),
+	WAY("pci-cfg", &rig_pci_ops, RIG_PCI_CFG, false, PCI_MORE, 0),
+	WAY("direct-thread", &rig_direct_ops, 0, true, "", 0),
+	WAY("mmio-thread", &rig_mmio_ops, RIG_MMIO_SHADOW, true, "", PACKED_ORDER),
+	WAY("pci-thread", &rig_pci_ops, RIG_PCI_MSIX, true, PCI_MORE, ORDER),
+};
 
 const struct rig_link *rig_link_find(const char *name)
 {
@@ -83,7 +98,8 @@ static char *expand(struct rig *r, const char *spec)
 	g_autofree char *dir = g_strdup_printf("%s/", r->dir);
 	g_autofree char *whole = g_strjoinv(dir, parts);
 
-	return g_strdup_printf("%s,id=rig%s", whole, r->link->thread ? ",iothread=rig" : "");
+	return g_strdup_printf("%s,id=rig%s%s", whole, r->link->thread ? ",iothread=rig" : "",
+			       r->link->options);
 }
 
 static void open_device(struct rig *r, const struct rig_case *c)
@@ -224,16 +240,22 @@ static int run_teardown(void **state)
 	return 0;
 }
 
+static bool chosen(const struct rig_link *link)
+{
+	return link->usual || g_strcmp0(g_getenv("RIG_LINKS"), "all") == 0;
+}
+
 static bool applies(const struct rig_case *c, const struct rig_link *link)
 {
 	g_auto(GStrv) globs = g_strsplit(c->links ? c->links : "*", " ", -1);
+	bool own = strstr(c->spec, "ring=") || strstr(c->spec, "features=");
 	bool fits = false;
 
 	for (char **glob = globs; *glob; glob++)
 		fits |= g_pattern_match_simple(*glob, link->name);
-	if (!fits)
+	if (!fits || !chosen(link) || (own && *link->options))
 		return false;
-	return !c->direct_only || link == &links[0];
+	return !c->direct_only || (link->ops == &rig_direct_ops && !link->thread);
 }
 
 int rig_run(const char *group, const struct rig_case *cases, size_t n)

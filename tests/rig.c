@@ -437,6 +437,13 @@ const char *rig_dir(struct rig *r)
 	return r->dir;
 }
 
+void rig_spoil_address(struct rig *r, unsigned q, uint64_t gpa)
+{
+	struct drv_vq *vq = r->queue[q].vq;
+
+	*(vq->cfg.packed ? &vq->packed.desc[0].addr : &vq->split.desc[0].addr) = cpu_le64(gpa);
+}
+
 void rig_on_owner(struct rig *r, void (*fn)(void *arg), void *arg)
 {
 	loop_call(r->dev->loop, fn, arg);

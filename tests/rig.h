@@ -52,16 +52,19 @@ struct rig_case {
 	const char *links;              /* globs with blanks between ("pci* mmio"); NULL: all */
 };
 
-/* Runs each case over each link as cmocka tests "CASE over LINK"; what main() returns. The
- * environment variable TESTS is a filter ("*flush*"). */
+/* A case whose spec says ring= or features= is not run over links that would say it. */
+
+/* Runs each case over each link as cmocka tests "CASE over LINK"; what main() returns. Of the
+ * environment, TESTS is a filter ("*flush*"), and RIG_LINKS=all means all links, not just those of
+ * the usual run. */
 int rig_run(const char *group, const struct rig_case *cases, size_t n);
 
 struct rig_link; /* tests/rig-impl.h */
 
-/* The links by number (NULL beyond the last), or by name: "direct", "mmio", "mmio-shadow", "pci",
- * "pci-intx", "pci-cfg" and, with the device on a thread of its own, "direct-thread", "mmio-thread",
- * "pci-thread". */
-const struct rig_link *rig_link_nth(unsigned n);
+/* The link called "direct", "mmio", "mmio-shadow", "pci", "pci-intx", "pci-cfg" or, with the device on a
+ * thread of its own, "direct-thread", "mmio-thread", "pci-thread". Each of these there is also with
+ * "-packed" (ring=packed), "-order" (features=+in_order,... all that is offered on request only) and
+ * "-packed-order". */
 const struct rig_link *rig_link_find(const char *name);
 const char *rig_link_name(const struct rig *r);
 
@@ -173,6 +176,9 @@ const char *rig_dir(struct rig *r);          /* its temporary directory */
 #define RIG_PCI_MSI_ADDR 0xfee01000u
 #define RIG_PCI_MSI_DATA 0x40u
 void *rig_transport(struct rig *r); /* struct mmio * or struct vpci *; NULL over direct */
+
+/* Spoils the first descriptor of queue @q's ring, whatever its format: its buffer is at @gpa. */
+void rig_spoil_address(struct rig *r, unsigned q, uint64_t gpa);
 
 /* Runs fn(arg) on the queues' owner. */
 void rig_on_owner(struct rig *r, void (*fn)(void *arg), void *arg);

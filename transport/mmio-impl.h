@@ -68,6 +68,9 @@ void mmio_shadow_free(struct mmio *m);
 /* Shows or hides the shadow, if the board has it; with `lock` held. */
 void mmio_shadow_set(struct mmio *m, bool on);
 
+/* The selected queue's reset begins: QueueReset reads 1 until mmio_shadow_written(); with `lock` held. */
+void mmio_shadow_resetting(struct mmio *m);
+
 /* A trapped write is done, to the configuration space or to a register; with `lock` held. */
 void mmio_shadow_written(struct mmio *m, bool config);
 

@@ -131,6 +131,14 @@ void mmio_shadow_set(struct mmio *m, bool on)
 	swallow_acks(m, m->shadow_on);
 }
 
+/* Other processors read the page while the queue's owner takes its time (DEV-MMIO-REGS-11). */
+void mmio_shadow_resetting(struct mmio *m)
+{
+	pthread_mutex_lock(&m->page_lock);
+	page_store(m, R_QUEUE_RESET, 1);
+	pthread_mutex_unlock(&m->page_lock);
+}
+
 void mmio_shadow_written(struct mmio *m, bool config)
 {
 	if (m->shadow_on)

@@ -6,6 +6,10 @@
  * QueueNotify; an interrupt is an eventfd wired to the line; and what an interrupt handler reads and
  * acknowledges is served by the shadow (mmio-shadow.c).
  *
+ * With NOTIFICATION_DATA the value says more than the queue, and a doorbell matches the whole of it or
+ * nothing. A device of one queue takes any value for that queue's kick; with several the kicks
+ * trap, which is exact (docs/design.md).
+ *
  * Locks: `lock` serialises trapped register writes (selectors, doorbells) and is held across calls
  * into the device, which may wait for the queues' owners. `page_lock` guards the shadow and is a
  * leaf, for config_changed() comes from owners too. queue_changed() takes neither.
@@ -26,7 +30,7 @@ static void bell_set(struct mmio *m, unsigned q, bool on)
 {
 	struct board_doorbell bell = { .addr = m->window.base + R_QUEUE_NOTIFY,
 				       .len = 4,
-				       .has_match = true,
+				       .has_match = m->dev->n_queues > 1,
 				       .match = q,
 				       .fd = m->dev->queue[q].kick_fd };
 
@@ -39,11 +43,12 @@ static void bell_set(struct mmio *m, unsigned q, bool on)
 
 static void follow_state(struct mmio *m)
 {
-	bool running = vdev_status(m->dev) & VIRTIO_S_DRIVER_OK;
+	bool running = vdev_status(m->dev) & VIRTIO_S_DRIVER_OK, tell;
 
 	m->kick_data = running && vdev_accepted(m->dev, VIRTIO_F_NOTIFICATION_DATA);
+	tell = !m->kick_data || m->dev->n_queues == 1;
 	for (unsigned q = 0; q < m->dev->n_queues; q++)
-		bell_set(m, q, running && !m->kick_data && vdev_queue_read(m->dev, q, VQR_ENABLE));
+		bell_set(m, q, running && tell && vdev_queue_read(m->dev, q, VQR_ENABLE));
 	mmio_shadow_set(m, running);
 }
 
@@ -128,6 +133,8 @@ static void register_write(struct mmio *m, unsigned off, uint32_t value)
 		follow_state(m);
 		break;
 	case R_QUEUE_RESET:
+		if (value == 1 && vdev_accepted(m->dev, VIRTIO_F_RING_RESET))
+			mmio_shadow_resetting(m);
 		vdev_queue_write(m->dev, m->queue_sel, VQR_RESET, value, UINT32_MAX);
 		follow_state(m);
 		break;
@@ -282,8 +289,16 @@ static void mmio_destroy(struct mmio *m)
 struct mmio *mmio_new(struct vdev *dev, struct board *board, uint64_t base, unsigned gsi,
 		      GError **err)
 {
-	struct mmio *m = g_new0(struct mmio, 1);
+	struct mmio *m;
 
+	if (vfeatures_has(dev->offered, VIRTIO_F_NOTIF_CONFIG_DATA)) {
+		ringside_usage(err,
+			       "%s,features=+notif_config_data: virtio-mmio has no register for "
+			       "it; use transport=pci",
+			       vdev_name(dev));
+		return NULL;
+	}
+	m = g_new0(struct mmio, 1);
 	m->dev = dev;
 	m->board = board;
 	m->gsi = gsi;

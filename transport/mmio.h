@@ -17,7 +17,8 @@ struct mmio;
 /*
  * Puts @dev at guest-physical address @base (MMIO_SIZE-aligned, MMIO_SIZE bytes) with interrupt
  * line @gsi (edge-triggered, its own). Both @dev and @board stay the caller's and must outlive the
- * transport; dev->host is ours from now on. NULL with a host error if the board refuses.
+ * transport; dev->host is ours from now on. NULL with a host error if the board refuses, with a usage
+ * error if the device offers NOTIF_CONFIG_DATA, which virtio-mmio cannot carry.
  */
 struct mmio *mmio_new(struct vdev *dev, struct board *board, uint64_t base, unsigned gsi,
 		      GError **err);

@@ -25,15 +25,26 @@ enum {
 	QUEUE_RESET = 0x3a,
 };
 
+#define NOTIF_DATA_BASE 0x100u /* beyond any queue's index */
+
 static const uint8_t width[COMMON_BYTES] = {
-	[DEVICE_FEATURE_SELECT] = 4, [DEVICE_FEATURE] = 4,
-	[DRIVER_FEATURE_SELECT] = 4, [DRIVER_FEATURE] = 4,
-	[CONFIG_MSIX_VECTOR] = 2,    [NUM_QUEUES] = 2,
-	[DEVICE_STATUS] = 1,         [CONFIG_GENERATION] = 1,
-	[QUEUE_SELECT] = 2,          [QUEUE_SIZE] = 2,
-	[QUEUE_MSIX_VECTOR] = 2,     [QUEUE_ENABLE] = 2,
-	[QUEUE_NOTIFY_OFF] = 2,      [QUEUE_DESC] = 8,
-	[QUEUE_DRIVER] = 8,          [QUEUE_DEVICE] = 8,
+	[DEVICE_FEATURE_SELECT] = 4,
+	[DEVICE_FEATURE] = 4,
+	[DRIVER_FEATURE_SELECT] = 4,
+	[DRIVER_FEATURE] = 4,
+	[CONFIG_MSIX_VECTOR] = 2,
+	[NUM_QUEUES] = 2,
+	[DEVICE_STATUS] = 1,
+	[CONFIG_GENERATION] = 1,
+	[QUEUE_SELECT] = 2,
+	[QUEUE_SIZE] = 2,
+	[QUEUE_MSIX_VECTOR] = 2,
+	[QUEUE_ENABLE] = 2,
+	[QUEUE_NOTIFY_OFF] = 2,
+	[QUEUE_DESC] = 8,
+	[QUEUE_DRIVER] = 8,
+	[QUEUE_DEVICE] = 8,
+	[QUEUE_NOTIF_CONFIG_DATA] = 2,
 	[QUEUE_RESET] = 2,
 };
 
@@ -51,6 +62,15 @@ static unsigned field_at(uint64_t off, unsigned len, unsigned *ret_shift)
 		return (unsigned)off & ~7u;
 	}
 	return COMMON_BYTES;
+}
+
+/* What the driver is to write for a kick, instead of the index. We go by the write's address alone, but
+ * since it is never an index, whoever watches kicks can tell whether the driver heeds it. */
+static uint16_t notif_config_data(struct vpci *p, unsigned q)
+{
+	bool there = q < p->dev->n_queues && vdev_accepted(p->dev, VIRTIO_F_NOTIF_CONFIG_DATA);
+
+	return there ? (uint16_t)(NOTIF_DATA_BASE + q) : 0;
 }
 
 static uint64_t queue_field(struct vpci *p, unsigned field)
@@ -72,6 +92,8 @@ static uint64_t queue_field(struct vpci *p, unsigned field)
 		return vdev_queue_read(p->dev, q, VQR_DRIVER);
 	case QUEUE_DEVICE:
 		return vdev_queue_read(p->dev, q, VQR_DEVICE);
+	case QUEUE_NOTIF_CONFIG_DATA:
+		return notif_config_data(p, q);
 	case QUEUE_RESET:
 		return vdev_queue_read(p->dev, q, VQR_RESET);
 	default:

@@ -11,8 +11,8 @@
  *	0x3000  notify region: four bytes for each queue
  *
  * The notify region has its page to itself. Since each queue has its own address there, a doorbell
- * needs no match on the value and takes writes of any width; with NOTIFICATION_DATA too, whose high
- * half is of no use to us.
+ * needs no match on the value and takes writes of any width; with NOTIFICATION_DATA and
+ * NOTIF_CONFIG_DATA too, whose values are of no use to us.
  *
  * Doorbells hang where the BAR is decoded and while the queue is enabled and the device runs. They
  * are taken down and put up again when the BAR moves. The INTx line is wired only while a driver

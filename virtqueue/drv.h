@@ -24,7 +24,9 @@
 
 #include "virtqueue/vring.h"
 
+#ifndef DRV_QUEUE_MAX
 #define DRV_QUEUE_MAX 1024u /* entries a twin's ring may have */
+#endif
 
 struct drv_buf {
 	uint64_t gpa;

@@ -79,6 +79,16 @@ static void add_row(GString *out, const char *left, const char *right, unsigned 
 	g_string_append_c(out, '\n');
 }
 
+char *cli_sandbox_text(void)
+{
+	GString *out = g_string_new("Levels of --sandbox, and what the process gives up before the "
+				    "guest runs:\n");
+
+	for (unsigned i = 0; i < N_SANDBOX_LEVELS; i++)
+		add_row(out, sandbox_levels[i].name, sandbox_levels[i].text, 11);
+	return g_string_free(out, FALSE);
+}
+
 char *cli_devices_text(void)
 {
 	GString *out = g_string_new("Devices (--device NAME,help lists a device's keys):\n");
@@ -87,6 +97,23 @@ char *cli_devices_text(void)
 	for (unsigned i = 0; (class = vdev_class_nth(i)); i++)
 		add_row(out, class->name, class->summary, 12);
 	return g_string_free(out, FALSE);
+}
+
+static void add_features(GString *out, const struct vdev_class *class)
+{
+	static const char *const left[] = {
+		[VDEV_NAMES_OWN] = "of the device",
+		[VDEV_NAMES_ON] = "offered",
+		[VDEV_NAMES_MAY] = "on request",
+	};
+
+	g_string_append(out, "Names for features=, which -NAME takes away and +NAME adds:\n");
+	for (unsigned i = 0; i < G_N_ELEMENTS(left); i++) {
+		g_autofree char *names = vdev_feature_names(class, i);
+
+		if (names)
+			add_row(out, left[i], names, 22);
+	}
 }
 
 char *cli_device_text(const struct vdev_class *class)
@@ -99,6 +126,7 @@ char *cli_device_text(const struct vdev_class *class)
 	g_string_append_printf(out, "--device %s[,KEY=VALUE...]\n%s\n", class->name,
 			       class->summary);
 	g_string_append_printf(out, "%sEvery device:\n%s%s", own ? own : "", common, place);
+	add_features(out, class);
 	return g_string_free(out, FALSE);
 }
 
@@ -109,6 +137,7 @@ char *cli_help_text(const struct option *options, size_t n)
 		"\n"
 		"  ringside run [OPTION...]   run a guest\n"
 		"  ringside bench rings       measure the rings (--help for more)\n"
+		"  ringside bench guest       the same from inside a guest\n"
 		"  ringside help              this help\n"
 		"  ringside --version         the version\n"
 		"\n"

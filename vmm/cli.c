@@ -93,6 +93,19 @@ static bool set_cpu(struct parse *p, const struct option *o, const char *value, 
 	return true;
 }
 
+static bool set_sandbox(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	(void)o;
+	if (strcmp(value, "help") == 0) {
+		g_free(p->text);
+		p->text = cli_sandbox_text();
+		return true;
+	}
+	if (sandbox_find_level(value, &p->cfg->sandbox))
+		return true;
+	return ringside_usage(err, "--sandbox %s: it takes on, strict, off or help", value);
+}
+
 /*
  * --device, its help and its shorthands.
  */
@@ -186,6 +199,7 @@ static const struct option options[] = {
 	{ "control", 0, "unix:PATH", "control socket (JSON, as QMP)", set_text, AT(control) },
 	{ "stats", 0, NULL, "print counters at the end", set_flag, AT(stats) },
 	{ "no-reboot", 0, NULL, "end when the guest reboots", set_flag, AT(no_reboot) },
+	{ "sandbox", 0, "LEVEL", "on, strict, off; help tells [on]", set_sandbox, 0 },
 	{ "help", 'h', NULL, "this help", set_help, 0 },
 };
 

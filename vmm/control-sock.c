@@ -1,6 +1,7 @@
 #include "vmm/control-sock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,8 +16,8 @@
 
 struct control_sock {
 	struct loop *loop;
-	int fd;
-	char *path;
+	struct unix_listener listener;
+	int spare; /* kept for a client, should a guest's connections use up all others; or -1 */
 	GSource *watch;
 	GSource *retry; /* while accept() fails */
 	GPtrArray *clients;
@@ -38,6 +39,12 @@ static void client_unref(void *p)
 	g_free(client);
 }
 
+static void keep_spare(struct control_sock *sock)
+{
+	if (sock->spare < 0)
+		sock->spare = fcntl(sock->listener.fd, F_DUPFD_CLOEXEC, 0);
+}
+
 static void client_leaves(struct control_client *client)
 {
 	if (client->fd < 0)
@@ -45,6 +52,8 @@ static void client_leaves(struct control_client *client)
 	loop_unwatch(g_steal_pointer(&client->watch));
 	close(client->fd);
 	client->fd = -1;
+	if (client->sock)
+		keep_spare(client->sock);
 	if (client->sock)
 		g_ptr_array_remove(client->sock->clients, client); /* unrefs */
 }
@@ -150,11 +159,22 @@ static void accept_later(struct control_sock *sock)
 	g_source_attach(sock->retry, loop_context(sock->loop));
 }
 
+static int accept_client(struct control_sock *sock)
+{
+	int fd = accept4(sock->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0 || (errno != EMFILE && errno != ENFILE) || sock->spare < 0)
+		return fd;
+	close(sock->spare);
+	sock->spare = -1;
+	return accept4(sock->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
 static void on_connection(void *arg, GIOCondition revents)
 {
 	struct control_sock *sock = arg;
 	struct control_client *client;
-	int fd = accept4(sock->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept_client(sock);
 
 	(void)revents;
 	if (fd < 0) {
@@ -191,19 +211,19 @@ void control_sock_tell(struct control_sock *sock, const void *bytes, size_t len)
 struct control_sock *control_sock_new(const char *path, const struct control_sock_user *user,
 				      void *arg, GError **err)
 {
-	int fd = unix_listen(path, "--control", err);
-	struct control_sock *sock;
+	struct control_sock *sock = g_new0(struct control_sock, 1);
 
-	if (fd < 0)
+	if (!unix_listen(&sock->listener, path, "--control", err)) {
+		g_free(sock);
 		return NULL;
-	sock = g_new0(struct control_sock, 1);
+	}
 	sock->loop = loop_main();
-	sock->fd = fd;
-	sock->path = g_strdup(path);
+	sock->spare = -1;
+	keep_spare(sock);
 	sock->clients = g_ptr_array_new_with_free_func(client_unref);
 	sock->user = user;
 	sock->arg = arg;
-	sock->watch = loop_watch(sock->loop, fd, G_IO_IN, on_connection, sock);
+	sock->watch = loop_watch(sock->loop, sock->listener.fd, G_IO_IN, on_connection, sock);
 	return sock;
 }
 
@@ -227,7 +247,10 @@ void control_sock_free(struct control_sock *sock)
 		return;
 	loop_unwatch(sock->watch);
 	loop_unwatch(sock->retry);
-	unix_unlisten(sock->fd, sock->path);
+	if (sock->spare >= 0)
+		close(sock->spare);
+	sock->spare = -1;
+	unix_unlisten(&sock->listener);
 	while (sock->clients->len) {
 		struct control_client *client = g_ptr_array_index(sock->clients, 0);
 
@@ -236,6 +259,5 @@ void control_sock_free(struct control_sock *sock)
 	}
 	g_ptr_array_unref(sock->clients);
 	loop_free(sock->loop);
-	g_free(sock->path);
 	g_free(sock);
 }

@@ -12,6 +12,7 @@
 
 #include "devices/error.h"
 #include "vmm/control-impl.h"
+#include "vmm/control-json.h"
 #include "vmm/control-sock.h"
 
 struct control {
@@ -290,6 +291,8 @@ struct control *control_new(const char *spec, const struct control_ops *ops, voi
 		ringside_usage(err, "--control %s: not unix:PATH", spec);
 		return NULL;
 	}
+	if (!control_json_load(err))
+		return NULL;
 	ctl = g_new0(struct control, 1);
 	ctl->ops = ops;
 	ctl->opaque = opaque;

@@ -59,15 +59,13 @@ static bool read_stats(int fd, struct kvm_stats *ret)
 	return true;
 }
 
-bool kvm_stats_read(int vcpu, struct kvm_stats *ret)
+int kvm_stats_open(int vcpu)
 {
-	int fd = kvm_ioctl_value(vcpu, KVM_GET_STATS_FD, 0);
-	bool ok;
+	return MAX(kvm_ioctl_value(vcpu, KVM_GET_STATS_FD, 0), -1);
+}
 
+bool kvm_stats_read(int fd, struct kvm_stats *ret)
+{
 	*ret = (struct kvm_stats){ 0 };
-	if (fd < 0)
-		return false;
-	ok = read_stats(fd, ret);
-	close(fd);
-	return ok;
+	return fd >= 0 && read_stats(fd, ret);
 }

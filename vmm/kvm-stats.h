@@ -11,5 +11,9 @@ struct kvm_stats {
 	uint64_t exits, halts, irq_injections;
 };
 
-/* Reads them from the vCPU's file descriptor. False where the host has no such statistics. */
-bool kvm_stats_read(int vcpu, struct kvm_stats *ret);
+/* A descriptor to read a vCPU's from, or -1 where the host has no such statistics. To be had before the
+ * vCPU runs: asking for one waits until KVM_RUN returns, and for a processor that idles that is never. */
+int kvm_stats_open(int vcpu);
+
+/* Reads them. False and all 0 if @fd is -1. */
+bool kvm_stats_read(int fd, struct kvm_stats *ret);

@@ -80,6 +80,7 @@ bool machine_load(struct machine *m, GError **err)
 {
 	static const struct boot_range ecam = { LAYOUT_ECAM, LAYOUT_ECAM_LEN };
 	struct boot_params p = {
+		.files = &m->files,
 		.kernel = m->cfg->kernel,
 		.initrd = m->cfg->initrd,
 		.cmdline = m->cfg->append,

@@ -9,11 +9,6 @@
 #include "vmm/machine-int.h"
 #include "vmm/x86/layout.h"
 
-struct iothread {
-	char *name;
-	struct loop *loop;
-};
-
 /* What the machine itself wants to know of each device. */
 struct place {
 	unsigned transport;
@@ -51,7 +46,7 @@ static struct loop *find_iothread(void *opaque, const char *name)
 	}
 	t = g_new0(struct iothread, 1);
 	t->name = g_strdup(name);
-	t->loop = loop_new(name);
+	t->loop = loop_new_later(name); /* machine_confine() */
 	g_ptr_array_add(m->iothreads, t);
 	return t->loop;
 }
@@ -142,6 +137,7 @@ static bool open_device(struct machine *m, const char *spec, GError **err)
 		.opaque = m,
 		.n_cpus = m->cfg->cpus,
 		.terminal = terminal_chr(m->terminal),
+		.no_uring = m->cfg->sandbox == SANDBOX_STRICT,
 	};
 	g_autofree char *name = NULL, *context = NULL;
 	g_autoptr(GPtrArray) pairs = prop_split(spec, &name);
@@ -205,6 +201,8 @@ static bool plug_mmio(struct machine *m, struct device *d, unsigned *n, GError *
 				      d->dev->class->name, LAYOUT_MMIO_MAX);
 	d->mmio = mmio_new(d->dev, board_kvm_board(m->board), layout_mmio_window(at),
 			   layout_mmio_gsi(at), err);
+	if (!d->mmio)
+		g_prefix_error(err, "--device %s: ", d->dev->class->name);
 	return d->mmio != NULL;
 }
 
@@ -256,6 +254,7 @@ void machine_close_devices(struct machine *m)
 		struct iothread *t = g_ptr_array_index(m->iothreads, i);
 
 		loop_free(t->loop);
+		sandbox_filter_free(t->filter);
 		g_free(t->name);
 		g_free(t);
 	}

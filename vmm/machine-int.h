@@ -17,6 +17,12 @@
 #include "vmm/vcpu.h"
 #include "vmm/x86/pm.h"
 
+struct iothread {
+	char *name;
+	struct loop *loop;
+	struct sandbox_filter *filter; /* its thread is sealed with */
+};
+
 struct device {
 	struct vdev *dev;
 	bool on_mmio;
@@ -42,9 +48,13 @@ struct machine {
 	struct pci_root *pci;
 	GPtrArray *devices; /* of struct device */
 	struct serial *serial;
+	struct chr *serial_chr; /* the serial port's own */
+	struct boot_files files;
 	struct pm *pm;
 	struct board_window pm_window;
 	struct vcpus *cpus;
+
+	struct sandbox_filter *filter[N_SANDBOX_ROLES]; /* for main and vCPU threads; NULL: none */
 
 	/* Written by vCPU threads. */
 	_Atomic unsigned asked;
@@ -77,6 +87,13 @@ void machine_unplug_devices(struct machine *m);
 void machine_close_devices(struct machine *m);
 /* The rows of --device that are the machine's and no device's. */
 extern const struct prop machine_device_props[];
+
+/* machine-sandbox.c, in this order: shuts the process in; starts the event loops' threads; puts the
+ * calling thread under the filter of its role. */
+bool machine_confine(struct machine *m, GError **err);
+void machine_start_loops(struct machine *m);
+void machine_seal(struct machine *m, enum sandbox_role role);
+void machine_free_filters(struct machine *m);
 
 /* machine-boot.c: tables, kernel and vCPUs as they are at the guest's first instruction. */
 bool machine_load(struct machine *m, GError **err);

@@ -55,7 +55,17 @@ static void on_paused(void *opaque)
 	g_main_context_wakeup(NULL);
 }
 
-const struct vcpu_ops machine_vcpu_ops = { .failed = on_failed, .paused = on_paused };
+static void on_started(unsigned cpu, void *opaque)
+{
+	(void)cpu;
+	machine_seal(opaque, SANDBOX_VCPU);
+}
+
+const struct vcpu_ops machine_vcpu_ops = {
+	.started = on_started,
+	.failed = on_failed,
+	.paused = on_paused,
+};
 
 static void on_power_off(void *opaque)
 {
@@ -229,6 +239,7 @@ enum machine_end machine_run(struct machine *m, const char **ret_text)
 {
 	terminal_start(m->terminal);
 	vcpus_start(m->cpus, &machine_vcpu_ops, m);
+	machine_seal(m, SANDBOX_MAIN); /* no thread can be made after this */
 	resume_cpus(m);
 	while (m->end == MACHINE_RUNNING) {
 		g_main_context_iteration(NULL, TRUE);

@@ -18,7 +18,7 @@ void machine_cpu_stats(struct machine *m, unsigned cpu, struct machine_cpu_stats
 		ret->count[i] = count[i];
 		ret->to_process += count[i];
 	}
-	ret->kvm_known = m->kvm.binary_stats && kvm_stats_read(vcpus_fd(m->cpus, cpu), &kvm);
+	ret->kvm_known = kvm_stats_read(vcpus_stats_fd(m->cpus, cpu), &kvm);
 	ret->all = kvm.exits;
 	ret->halts = kvm.halts;
 	ret->irq_injections = kvm.irq_injections;

@@ -23,6 +23,7 @@ struct machine_config *machine_config_new(void)
 	cfg->memory = 256u << 20;
 	cfg->cpus = 1;
 	cfg->devices = g_ptr_array_new_with_free_func(device_free);
+	cfg->sandbox = SANDBOX_PRESET;
 	return cfg;
 }
 
@@ -86,22 +87,23 @@ static struct chr *open_serial(struct machine *m, GError **err)
 	return chr_open("stdio", terminal, "--serial", err);
 }
 
-static bool plug_serial(struct machine *m, GError **err)
+static bool make_serial(struct machine *m, GError **err)
 {
-	struct chr *chr;
-	int ret;
-
 	if (m->cfg->serial && strcmp(m->cfg->serial, "none") == 0)
 		return true;
-	chr = open_serial(m, err);
-	if (!chr)
+	m->serial_chr = open_serial(m, err);
+	if (!m->serial_chr)
 		return false;
-	if (chr->where)
-		g_message("--serial: %s", chr->where);
-	m->serial = serial_new(chr, m->main, &machine_serial_ops, m, err);
-	if (!m->serial)
-		return false;
-	ret = serial_plug(m->serial, m->bus);
+	if (m->serial_chr->where)
+		g_message("--serial: %s", m->serial_chr->where);
+	m->serial = serial_new(m->serial_chr, m->main, &machine_serial_ops, m, err);
+	return m->serial != NULL;
+}
+
+static bool plug_serial(struct machine *m, GError **err)
+{
+	int ret = m->serial ? serial_plug(m->serial, m->bus) : 0;
+
 	return ret == 0 || ringside_error_errno(err, -ret, "serial port");
 }
 
@@ -119,15 +121,20 @@ static bool make_board(struct machine *m, GError **err)
 	return m->pci != NULL;
 }
 
-static bool make_kvm(struct machine *m, GError **err)
+static bool open_kvm(struct machine *m, GError **err)
 {
-	int ret;
-
 	if (!kvm_open(&m->kvm, err))
 		return false;
 	if (m->cfg->cpus > m->kvm.max_cpus)
 		return ringside_usage(err, "--cpus %u: this host's KVM takes 1 to %u", m->cfg->cpus,
 				      m->kvm.max_cpus);
+	return true;
+}
+
+static bool make_kvm(struct machine *m, GError **err)
+{
+	int ret;
+
 	if (!kvm_create_machine(&m->kvm, err))
 		return false;
 	ret = ram_plug(&m->ram, &m->kvm);
@@ -153,15 +160,26 @@ static void on_leave(void *opaque)
 	machine_quit(opaque);
 }
 
-/* The operator's mistakes come to light before KVM is asked for anything. */
-static bool build(struct machine *m, GError **err)
+/* All that has a name on the host. The operator's mistakes come to light before KVM is asked for
+ * anything. */
+static bool open_all(struct machine *m, GError **err)
 {
 	const char *cpu = m->cfg->cpu ? m->cfg->cpu : "host";
 
 	return cpuid_parse_model(cpu, &m->model, err) && ram_open(&m->ram, m->cfg->memory, err) &&
-	       machine_open_devices(m, err) && make_kvm(m, err) && make_board(m, err) &&
-	       machine_plug_devices(m, err) && plug_serial(m, err) && plug_pm(m, err) &&
-	       make_vcpus(m, err) && machine_load(m, err) && machine_watch(m, err);
+	       machine_open_devices(m, err) && make_serial(m, err) && open_kvm(m, err) &&
+	       boot_files_open(&m->files, m->cfg->kernel, m->cfg->initrd, err);
+}
+
+bool machine_build(struct machine *m, GError **err)
+{
+	/* First, since KVM starts a thread of its own in this process on some kernels. */
+	if (!machine_confine(m, err) || !make_kvm(m, err) || !make_board(m, err) ||
+	    !machine_plug_devices(m, err) || !plug_serial(m, err) || !plug_pm(m, err) ||
+	    !make_vcpus(m, err) || !machine_load(m, err) || !machine_watch(m, err))
+		return false;
+	machine_start_loops(m);
+	return true;
 }
 
 struct machine *machine_new(const struct machine_config *cfg, GError **err)
@@ -173,11 +191,12 @@ struct machine *machine_new(const struct machine_config *cfg, GError **err)
 	machine_block_signals();
 	m->cfg = cfg;
 	m->kvm.fd = m->kvm.vm = -1;
+	m->files = BOOT_FILES_NONE;
 	m->signals = m->panic_timer = -1;
 	pthread_mutex_init(&m->lock, NULL);
 	m->main = loop_main();
 	m->terminal = terminal_new(m->main, cfg->mode, on_leave, m);
-	if (!build(m, err)) {
+	if (!open_all(m, err)) {
 		machine_free(m);
 		return NULL;
 	}
@@ -198,6 +217,8 @@ void machine_free(struct machine *m)
 	board_kvm_free(m->board);
 	bus_free(m->bus);
 	kvm_close(&m->kvm);
+	boot_files_close(&m->files);
+	machine_free_filters(m);
 	ram_close(&m->ram);
 	terminal_free(m->terminal);
 	loop_free(m->main);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "devices/vdev.h"
+#include "vmm/sandbox.h"
 
 /* One --device, or a shorthand for it. */
 struct machine_device {
@@ -35,6 +36,7 @@ struct machine_config {
 	char *control; /* unix:PATH or NULL */
 	bool stats;    /* print them at the end */
 	bool no_reboot;
+	enum sandbox_level sandbox;
 	struct terminal_mode *mode; /* of the terminal; outlives the machine */
 };
 
@@ -56,8 +58,15 @@ enum machine_end {
 
 struct machine;
 
-/* Builds the machine up to the guest's first instruction. NULL with @err. @cfg outlives it. */
+/* Opens all that the configuration names. NULL with @err. @cfg outlives it. */
 struct machine *machine_new(const struct machine_config *cfg, GError **err);
+
+/*
+ * The second step: the process gives up what it does not need to run this guest, as cfg->sandbox says;
+ * then the machine is built up to the guest's first instruction. Whatever else the process is to have
+ * open has to be so by now, and it has no other thread. False with @err.
+ */
+bool machine_build(struct machine *m, GError **err);
 
 /* Runs the guest until it, or the operator, ends it. *ret_text, owned by the machine, is one line
  * that says what happened, or NULL where there is nothing to say. */

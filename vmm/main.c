@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +16,17 @@
 #include "tools/bench/bench.h"
 #include "vmm/cli.h"
 #include "vmm/control-machine.h"
+#include "vmm/log-limit.h"
 #include "vmm/machine.h"
+#include "vmm/sandbox.h"
 #include "vmm/terminal.h"
 
 /* File-scope because atexit() and signal handlers have no other way to it. */
 static struct terminal_mode mode;
+
+/* Of the log writer, which any thread may come to. */
+static pthread_mutex_t limit_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log_limit limit;
 
 static void restore(void)
 {
@@ -32,11 +39,23 @@ static void on_deadly(int sig)
 	raise(sig); /* SA_RESETHAND: this time it kills */
 }
 
+/* A system call that the sandbox does not allow, or does not want to get to the kernel. */
+static void on_sys(int sig, siginfo_t *info, void *context)
+{
+	if (!sandbox_trapped(info))
+		on_deadly(sig);
+	if (sandbox_trap_answer(info, context))
+		return;
+	restore();
+	sandbox_trap_die(info);
+}
+
 static void catch_deadly(void)
 {
-	static const int deadly[] = { SIGHUP, SIGQUIT, SIGABRT, SIGBUS,  SIGFPE,
-				      SIGILL, SIGSEGV, SIGSYS,  SIGTRAP, SIGXCPU };
+	static const int deadly[] = { SIGHUP, SIGQUIT, SIGABRT, SIGBUS, SIGFPE,
+				      SIGILL, SIGSEGV, SIGTRAP, SIGXCPU };
 	struct sigaction act = { .sa_handler = on_deadly, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction sys = { .sa_sigaction = on_sys, .sa_flags = SA_SIGINFO };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(deadly); i++) {
 		struct sigaction old;
@@ -46,13 +65,34 @@ static void catch_deadly(void)
 		if (sigaction(deadly[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 			sigaction(deadly[i], &act, NULL);
 	}
+	sigaction(SIGSYS, &sys, NULL);
 	signal(SIGPIPE, SIG_IGN); /* writes report EPIPE */
+	signal(SIGXFSZ, SIG_IGN); /* and EFBIG */
 }
 
 /* In raw mode a line feed alone does not return to the first column. */
 static void say(const char *text)
 {
 	fprintf(stderr, "ringside: %s%s\n", text, mode.raw ? "\r" : "");
+}
+
+/* A line that a guest may be the cause of. */
+static void say_limited(const char *text)
+{
+	unsigned dropped;
+	char more[64];
+	bool pass;
+
+	pthread_mutex_lock(&limit_lock);
+	pass = log_limit_pass(&limit, g_get_monotonic_time(), &dropped);
+	pthread_mutex_unlock(&limit_lock);
+	if (!pass)
+		return;
+	if (dropped) {
+		g_snprintf(more, sizeof(more), "(%u more messages, not shown)", dropped);
+		say(more);
+	}
+	say(text);
 }
 
 static GLogWriterOutput on_log(GLogLevelFlags level, const GLogField *fields, gsize n,
@@ -63,7 +103,7 @@ static GLogWriterOutput on_log(GLogLevelFlags level, const GLogField *fields, gs
 		return G_LOG_WRITER_HANDLED;
 	for (gsize i = 0; i < n; i++)
 		if (strcmp(fields[i].key, "MESSAGE") == 0)
-			say(fields[i].value);
+			say_limited(fields[i].value);
 	return G_LOG_WRITER_HANDLED;
 }
 
@@ -84,6 +124,10 @@ static int run_machine(struct machine *m, const struct machine_config *cfg, GErr
 		control = control_machine_new(cfg->control, m, err);
 		if (!control)
 			return -1;
+	}
+	if (!machine_build(m, err)) {
+		control_machine_free(control, m);
+		return -1;
 	}
 	end = machine_run(m, &text);
 	control_machine_free(control, m);

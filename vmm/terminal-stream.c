@@ -171,6 +171,11 @@ static void stream_close(struct chr *chr)
 	(void)chr; /* it stays the terminal's */
 }
 
+static const struct syscall_use stream_uses[] = {
+	{ SYSCALL_IOCTL(TIOCGWINSZ) },
+	{ .name = NULL },
+};
+
 static const struct chr_ops io_ops = {
 	.read = io_read,
 	.write = stream_write,
@@ -228,6 +233,7 @@ void terminal_streams_init(struct terminal *t)
 	open_output(t);
 	t->io.chr = (struct chr){ .ops = &io_ops, .connected = true };
 	t->output.chr = (struct chr){ .ops = &output_ops, .connected = true, .output_only = true };
+	t->io.chr.uses = t->output.chr.uses = stream_uses;
 	t->io.t = t->output.t = t;
 }
 

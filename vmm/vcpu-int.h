@@ -9,7 +9,7 @@
 struct vcpu {
 	struct vcpus *all;
 	unsigned id;
-	int fd;
+	int fd, stats_fd;
 	struct kvm_run *run;
 	pthread_t thread;
 	bool started, paused;                 /* under the lock */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "devices/error.h"
+#include "vmm/kvm-stats.h"
 #include "vmm/vcpu-state.h"
 
 static bool open_vcpu(struct vcpu *v, GError **err)
@@ -22,6 +23,8 @@ static bool open_vcpu(struct vcpu *v, GError **err)
 	if (run == MAP_FAILED)
 		return ringside_error_errno(err, errno, "/dev/kvm: mapping vCPU %u", v->id);
 	v->run = run;
+	if (kvm->binary_stats)
+		v->stats_fd = kvm_stats_open(v->fd);
 	return true;
 }
 
@@ -75,7 +78,7 @@ struct vcpus *vcpus_new(const struct vcpus_config *cfg, GError **err)
 	for (unsigned i = 0; i < all->n; i++) {
 		all->vcpu[i].all = all;
 		all->vcpu[i].id = i;
-		all->vcpu[i].fd = -1;
+		all->vcpu[i].fd = all->vcpu[i].stats_fd = -1;
 	}
 	if (!init_vcpus(all, cfg->model, err)) {
 		vcpus_free(all);
@@ -99,6 +102,8 @@ void vcpus_free(struct vcpus *all)
 			pthread_join(v->thread, NULL);
 		if (v->run)
 			munmap(v->run, all->kvm->run_size);
+		if (v->stats_fd >= 0)
+			close(v->stats_fd);
 		if (v->fd >= 0)
 			close(v->fd);
 	}

@@ -80,15 +80,19 @@ static struct kvm_msr_list *msr_indices(const struct kvm *kvm)
 	return list;
 }
 
+/* struct kvm_msrs with one entry in its flexible array. */
+struct one_msr {
+	uint32_t nmsrs, pad;
+	struct kvm_msr_entry entry;
+};
+G_STATIC_ASSERT(offsetof(struct one_msr, entry) == offsetof(struct kvm_msrs, entries));
+
 /* One at a time and with a blind eye: some can be neither read nor written unless the guest was
  * given a feature. */
 static void copy_msrs(const struct kvm *kvm, int to, int from)
 {
 	g_autofree struct kvm_msr_list *list = msr_indices(kvm);
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} one = { .head.nmsrs = 1 };
+	struct one_msr one = { .nmsrs = 1 };
 
 	for (unsigned i = 0; i < list->nmsrs; i++) {
 		one.entry.index = list->indices[i];
@@ -136,10 +140,7 @@ static int init_lapic(int vcpu)
 
 int vcpu_init_firmware(int vcpu)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} one = { .head.nmsrs = 1 };
+	struct one_msr one = { .nmsrs = 1 };
 	int ret = init_lapic(vcpu);
 
 	for (unsigned i = 0; i < boot_n_msrs && ret >= 0; i++) {

@@ -202,6 +202,7 @@ static void *vcpu_thread(void *arg)
 
 	g_snprintf(name, sizeof(name), "vcpu%u", v->id);
 	pthread_setname_np(pthread_self(), name);
+	v->all->ops->started(v->id, v->all->opaque);
 	while (wait_to_run(v))
 		run_guest(v);
 	return NULL;
@@ -294,7 +295,7 @@ void vcpus_exits(const struct vcpus *all, unsigned cpu, uint64_t ret[N_VCPU_EXIT
 		ret[i] = atomic_load_explicit(&all->vcpu[cpu].exits[i], memory_order_relaxed);
 }
 
-int vcpus_fd(const struct vcpus *all, unsigned cpu)
+int vcpus_stats_fd(const struct vcpus *all, unsigned cpu)
 {
-	return all->vcpu[cpu].fd;
+	return all->vcpu[cpu].stats_fd;
 }

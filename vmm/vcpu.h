@@ -34,6 +34,8 @@ const char *vcpu_exit_name(enum vcpu_exit why);
 
 /* Called on a vCPU's thread. */
 struct vcpu_ops {
+	/* The thread is there and has done nothing yet. */
+	void (*started)(unsigned cpu, void *opaque);
 	/* This vCPU cannot go on; all are standing still, or about to. @text is one line with its
 	 * registers, valid during the call. */
 	void (*failed)(unsigned cpu, enum vcpu_exit why, const char *text, void *opaque);
@@ -79,5 +81,5 @@ unsigned vcpus_count(const struct vcpus *cpus);
 /* How many exits of each kind vCPU @cpu had; from any thread. */
 void vcpus_exits(const struct vcpus *cpus, unsigned cpu, uint64_t ret[N_VCPU_EXITS]);
 
-/* Its file descriptor, for KVM_GET_STATS_FD. */
-int vcpus_fd(const struct vcpus *cpus, unsigned cpu);
+/* Where KVM's own statistics of it are, for kvm_stats_read(). */
+int vcpus_stats_fd(const struct vcpus *cpus, unsigned cpu);

@@ -24,6 +24,11 @@
 
 static const uint8_t zero_block[BLK_ZERO_BYTES] __attribute__((aligned(4096)));
 
+static bool wants_uring(const struct blk_file *f)
+{
+	return f->aio == BLK_AIO_URING || (f->aio == BLK_AIO_AUTO && !f->in_memory);
+}
+
 static struct blk_channel *file_channel_new(struct blk_backend *be, struct loop *loop,
 					    void (*batch_done)(void *arg), void *arg)
 {
@@ -32,7 +37,7 @@ static struct blk_channel *file_channel_new(struct blk_backend *be, struct loop 
 	struct blk_channel *ch;
 	int errnum;
 
-	if (f->aio == BLK_AIO_SYNC || (f->aio == BLK_AIO_AUTO && f->in_memory))
+	if (!wants_uring(f))
 		return blk_sync_channel_new(f, &owner);
 	ch = blk_uring_channel_new(f, &owner, &errnum);
 	if (ch)
@@ -47,12 +52,33 @@ static void file_close(struct blk_backend *be)
 {
 	struct blk_file *f = (struct blk_file *)be;
 
+	blk_uring_close(f);
 	if (f->fd >= 0)
 		close(f->fd);
 	g_free(f);
 }
 
+static int file_prepare(struct blk_backend *be, unsigned n)
+{
+	struct blk_file *f = (struct blk_file *)be;
+	int r = wants_uring(f) ? blk_uring_prepare(f, n) : 0;
+
+	if (r == 0 || f->aio == BLK_AIO_URING)
+		return r;
+	f->aio = BLK_AIO_SYNC;
+	g_log("ringside", G_LOG_LEVEL_INFO, "no io_uring here (%s): pread and pwrite it is",
+	      g_strerror(-r));
+	return 0;
+}
+
+static const struct syscall_use file_uses[] = {
+	{ .name = "pread64" },         { .name = "preadv" },         { .name = "preadv2" },
+	{ .name = "pwritev2" },        { .name = "fallocate" },      { .name = "fdatasync" },
+	{ SYSCALL_IOCTL(BLKDISCARD) }, { .name = "io_uring_enter" }, { .name = NULL },
+};
+
 static const struct blk_backend_ops file_ops = {
+	.prepare = file_prepare,
 	.channel_new = file_channel_new,
 	.close = file_close,
 };
@@ -236,6 +262,7 @@ struct blk_backend *blk_file_open(const struct blk_file_options *o, GError **err
 	int r;
 
 	f->base.ops = &file_ops;
+	f->base.uses = file_uses;
 	f->fd = -1;
 	f->aio = o->aio;
 	f->direct = o->direct;

@@ -61,6 +61,7 @@ struct blk_file {
 	_Atomic int flush_error;    /* a failed flush lost data: no later one may succeed */
 	_Atomic bool fell_back;     /* said that io_uring is not to be had */
 	struct iovec zeroes[BLK_ZERO_IOVS];
+	struct blk_rings *rings; /* blk_uring_prepare(); or NULL */
 };
 
 /* Who makes a channel, as for channel_new(). */
@@ -135,3 +136,8 @@ struct blk_channel *blk_uring_channel_new(struct blk_file *f, const struct blk_o
 
 /* 0 if io_uring works here, or -errno. */
 int blk_uring_probe(void);
+
+/* Makes @n rings for the channels to come, which give them back when they are freed. 0 or -errno, and then
+ * there are none. And ends them: all channels were freed before. */
+int blk_uring_prepare(struct blk_file *f, unsigned n);
+void blk_uring_close(struct blk_file *f);

@@ -16,12 +16,15 @@
  * No files or buffers are registered: a registered file outlives the ring's end by some
  * milliseconds, and with it the lock on the disk.
  *
- * #syscalls: io_uring_setup io_uring_enter preadv2
+ * System call filters do not see what goes through a ring. So rings are made before the guest runs, one
+ * for each channel, and kept; the kernel holds them to the five operations that we use; and no thread
+ * may make another.
  */
 #include "devices/backend/blk-file.h"
 
 #include <errno.h>
 #include <liburing.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -39,6 +42,12 @@ struct uring {
 	unsigned in_flight;   /* in the ring */
 	unsigned lone_misses; /* counts on beyond LONE_MISSES to know when to try again */
 	bool no_lone;         /* the file does not do RWF_NOWAIT */
+};
+
+/* Rings that no channel has just now. */
+struct blk_rings {
+	pthread_mutex_t lock;
+	GArray *spare; /* of struct io_uring */
 };
 
 static void complete(struct uring *u, struct blk_io *io, const struct blk_step *s, int64_t res)
@@ -205,13 +214,24 @@ static void uring_drain(struct blk_channel *base)
 	}
 }
 
+static void give_back(struct blk_file *f, struct io_uring *ring)
+{
+	if (!f->rings) {
+		io_uring_queue_exit(ring);
+		return;
+	}
+	pthread_mutex_lock(&f->rings->lock);
+	g_array_append_val(f->rings->spare, *ring);
+	pthread_mutex_unlock(&f->rings->lock);
+}
+
 static void uring_free(struct blk_channel *base)
 {
 	struct uring *u = (struct uring *)base;
 
 	g_assert(!u->in_flight);
 	loop_unwatch(u->watch);
-	io_uring_queue_exit(&u->ring);
+	give_back(u->file_channel.file, &u->ring);
 	blk_channel_fini(&u->file_channel);
 	g_free(u);
 }
@@ -223,19 +243,98 @@ static const struct blk_channel_ops uring_ops = {
 	.free = uring_free,
 };
 
+/* Of a ring that is disabled still: only what start() makes may go through it. */
+static int restrict_ring(struct io_uring *ring)
+{
+	static const uint8_t ops[] = { IORING_OP_READ, IORING_OP_READV, IORING_OP_WRITEV,
+				       IORING_OP_FALLOCATE, IORING_OP_FSYNC };
+	struct io_uring_restriction rules[G_N_ELEMENTS(ops)] = { 0 };
+	int r;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(ops); i++) {
+		rules[i].opcode = IORING_RESTRICTION_SQE_OP;
+		rules[i].sqe_op = ops[i];
+	}
+	/* liburing 2.3 declares functions for these two and forgot to export them. */
+	r = io_uring_register((unsigned)ring->ring_fd, IORING_REGISTER_RESTRICTIONS, rules,
+			      G_N_ELEMENTS(rules));
+	if (r == 0)
+		r = io_uring_register((unsigned)ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
+				      0);
+	return r;
+}
+
+/* A kernel that has rings but no restrictions (before 5.10) counts as one without. */
 static int ring_init(struct io_uring *ring, unsigned depth)
 {
 	/* Completions need not interrupt us: we look after each system call, or sleep in poll(). */
-	int r = io_uring_queue_init(depth, ring, IORING_SETUP_COOP_TASKRUN);
+	int r = io_uring_queue_init(depth, ring,
+				    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_R_DISABLED);
 
-	return r == -EINVAL ? io_uring_queue_init(depth, ring, 0) : r;
+	if (r == -EINVAL)
+		r = io_uring_queue_init(depth, ring, IORING_SETUP_R_DISABLED);
+	if (r < 0)
+		return r;
+	r = restrict_ring(ring);
+	if (r < 0)
+		io_uring_queue_exit(ring);
+	return r;
+}
+
+int blk_uring_prepare(struct blk_file *f, unsigned n)
+{
+	int r = 0;
+
+	f->rings = g_new0(struct blk_rings, 1);
+	f->rings->spare = g_array_new(FALSE, FALSE, sizeof(struct io_uring));
+	pthread_mutex_init(&f->rings->lock, NULL);
+	while (n-- && r == 0) {
+		struct io_uring ring;
+
+		r = ring_init(&ring, DEPTH);
+		if (r == 0)
+			g_array_append_val(f->rings->spare, ring);
+	}
+	if (r < 0)
+		blk_uring_close(f);
+	return r;
+}
+
+void blk_uring_close(struct blk_file *f)
+{
+	if (!f->rings)
+		return;
+	for (guint i = 0; i < f->rings->spare->len; i++)
+		io_uring_queue_exit(&g_array_index(f->rings->spare, struct io_uring, i));
+	g_array_unref(f->rings->spare);
+	pthread_mutex_destroy(&f->rings->lock);
+	g_clear_pointer(&f->rings, g_free);
+}
+
+/* One that was made ahead, or, for whoever made none, a new one. */
+static int take_ring(struct blk_file *f, struct io_uring *ret_ring)
+{
+	int r = -EAGAIN;
+
+	if (!f->rings)
+		return ring_init(ret_ring, DEPTH);
+	pthread_mutex_lock(&f->rings->lock);
+	if (f->rings->spare->len) {
+		guint last = f->rings->spare->len - 1;
+
+		*ret_ring = g_array_index(f->rings->spare, struct io_uring, last);
+		g_array_set_size(f->rings->spare, last);
+		r = 0;
+	}
+	pthread_mutex_unlock(&f->rings->lock);
+	return r;
 }
 
 struct blk_channel *blk_uring_channel_new(struct blk_file *f, const struct blk_owner *owner,
 					  int *ret_errno)
 {
 	struct uring *u = g_new0(struct uring, 1);
-	int r = ring_init(&u->ring, DEPTH);
+	int r = take_ring(f, &u->ring);
 
 	if (r < 0) {
 		g_free(u);

@@ -22,6 +22,7 @@
 #include <sys/uio.h>
 
 #include "devices/loop.h"
+#include "devices/syscalls.h"
 
 enum blk_op {
 	BLK_READ,
@@ -101,9 +102,16 @@ struct blk_backend_ops {
 	struct blk_channel *(*channel_new)(struct blk_backend *be, struct loop *loop,
 					   void (*batch_done)(void *arg), void *arg);
 	void (*close)(struct blk_backend *be); /* all channels freed before */
+	/*
+	 * Makes ahead what @n channels will need of the host, while the process may still ask for
+	 * it: they ask for nothing later. 0, or -errno if the host refuses what the operator asked
+	 * for by name. NULL: nothing to make. Need not be called.
+	 */
+	int (*prepare)(struct blk_backend *be, unsigned n);
 };
 
 struct blk_backend {
 	const struct blk_backend_ops *ops;
+	const struct syscall_use *uses; /* of the kernel, from its channels' threads */
 	struct blk_info info;
 };

@@ -98,6 +98,11 @@ static bool open_master(struct chr_pty *p)
 	return prepare_slave(name);
 }
 
+static const struct syscall_use link_uses[] = {
+	{ .name = "unlink", .closing = true },
+	{ .name = NULL },
+};
+
 /* A link that an earlier run left is replaced; anything else of that name is not touched. */
 static bool make_link(struct chr_pty *p, const char *path, const char *context, GError **err)
 {
@@ -112,6 +117,8 @@ static bool make_link(struct chr_pty *p, const char *path, const char *context, 
 		return ringside_error_errno(err, errno, "%s: pty:%s", context, path);
 	}
 	p->link = g_strdup(path);
+	p->s.chr.uses = link_uses;
+	p->s.chr.keeps = p->link;
 	return true;
 }
 

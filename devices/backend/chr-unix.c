@@ -13,9 +13,8 @@
 
 struct chr_unix {
 	struct chr_stream s;
-	int listen_fd;
+	struct unix_listener listener;
 	GSource *listen_watch;
-	char *path;
 };
 
 static gboolean retry(void *arg)
@@ -31,7 +30,7 @@ static void on_client(void *arg, GIOCondition revents)
 {
 	struct chr_unix *u = arg;
 	struct chr *chr = &u->s.chr;
-	int fd = accept4(u->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(u->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)revents;
 	if (fd < 0) {
@@ -61,7 +60,7 @@ static void unix_attach(struct chr *chr)
 {
 	struct chr_unix *u = (struct chr_unix *)chr;
 
-	u->listen_watch = loop_watch(chr->loop, u->listen_fd, chr->connected ? 0 : G_IO_IN,
+	u->listen_watch = loop_watch(chr->loop, u->listener.fd, chr->connected ? 0 : G_IO_IN,
 				     on_client, u);
 	chr_stream_attach(chr);
 }
@@ -79,10 +78,17 @@ static void unix_close(struct chr *chr)
 	struct chr_unix *u = (struct chr_unix *)chr;
 
 	chr_stream_free(&u->s);
-	unix_unlisten(u->listen_fd, u->path);
-	g_free(u->path);
+	unix_unlisten(&u->listener);
 	g_free(u);
 }
+
+static const struct syscall_use unix_uses[] = {
+	{ .name = "accept4" },
+	{ SYSCALL_SEND, .closing = true },
+	{ .name = "statx", .closing = true }, /* unix_unlisten() */
+	{ .name = "unlink", .closing = true },
+	{ .name = NULL },
+};
 
 static const struct chr_ops unix_ops = {
 	.read = chr_stream_read,
@@ -95,17 +101,17 @@ static const struct chr_ops unix_ops = {
 
 struct chr *chr_unix_open(const char *arg, const char *context, GError **err)
 {
-	struct chr_unix *u;
-	int fd = unix_listen(arg, context, err);
+	struct chr_unix *u = g_new0(struct chr_unix, 1);
 
-	if (fd < 0)
+	if (!unix_listen(&u->listener, arg, context, err)) {
+		g_free(u);
 		return NULL;
-	u = g_new0(struct chr_unix, 1);
+	}
 	chr_stream_init(&u->s, &unix_ops);
 	u->s.is_socket = true;
 	u->s.left = client_left;
-	u->listen_fd = fd;
-	u->path = g_strdup(arg);
 	u->s.chr.where = g_strdup(arg);
+	u->s.chr.uses = unix_uses;
+	u->s.chr.keeps = u->listener.path;
 	return &u->s.chr;
 }

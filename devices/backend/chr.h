@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "devices/loop.h"
+#include "devices/syscalls.h"
 
 #define CHR_BACKLOG (64u << 10) /* bytes kept while nobody is at the other end */
 
@@ -52,7 +53,9 @@ struct chr {
 	struct loop *loop;
 	bool connected; /* somebody is at the other end */
 	bool output_only;
-	bool taken;  /* in use by a device: chr_open("stdio") refuses */
+	bool taken;                     /* in use by a device: chr_open("stdio") refuses */
+	const struct syscall_use *uses; /* of the kernel, on its loop's thread; or NULL */
+	const char *keeps; /* a file that it removes by this name in the end, or NULL */
 	char *where; /* "/dev/pts/3": told to the operator; may be NULL. Freed by chr_close() */
 };
 

@@ -134,6 +134,16 @@ static void on_events(void *arg, GIOCondition revents)
 	}
 }
 
+/* What libevdev asks after events were lost: any of the numbers that read a state. */
+const struct syscall_use input_evdev_uses[] = {
+	{ .name = "ioctl",
+	  .arg = 1,
+	  .mask = (uint64_t)_IOC_DIRMASK << _IOC_DIRSHIFT | (uint64_t)_IOC_TYPEMASK
+								    << _IOC_TYPESHIFT,
+	  .value = (uint64_t)_IOC_READ << _IOC_DIRSHIFT | (uint64_t)'E' << _IOC_TYPESHIFT },
+	{ .name = NULL },
+};
+
 static void attach(void *arg)
 {
 	struct input_evdev *e = arg;

@@ -33,8 +33,8 @@ struct cable {
 	struct net_backend be;
 	char *path;
 	bool listens;
-	int listen_fd; /* -1: the other end listens */
-	int fd;        /* -1: no peer */
+	struct unix_listener listener;
+	int fd; /* -1: no peer */
 	GSource *accept_watch, *watch, *retry;
 
 	bool wanted; /* deliver; otherwise drop */
@@ -220,7 +220,7 @@ static gboolean try_again(gpointer arg)
 static void accept_peer(void *arg, GIOCondition revents)
 {
 	struct cable *c = arg;
-	int fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(c->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)revents;
 	if (fd < 0)
@@ -232,7 +232,7 @@ static void accept_peer(void *arg, GIOCondition revents)
 static void wait_for_peer(struct cable *c)
 {
 	if (c->listens) {
-		c->accept_watch = loop_watch(c->be.loop, c->listen_fd, G_IO_IN, accept_peer, c);
+		c->accept_watch = loop_watch(c->be.loop, c->listener.fd, G_IO_IN, accept_peer, c);
 		return;
 	}
 	c->retry = g_timeout_source_new(RETRY_MS);
@@ -273,13 +273,27 @@ static void cable_close(struct net_backend *be)
 	loop_call(be->loop, unhook, c);
 	if (c->fd >= 0)
 		close(c->fd);
-	unix_unlisten(c->listen_fd, c->path);
+	unix_unlisten(&c->listener);
 	g_free(c->path);
 	g_free(c->in);
 	g_free(c->out);
 	g_free(be->name);
 	g_free(c);
 }
+
+static const struct syscall_use cable_uses[] = {
+	{ .name = "recvfrom" },
+	{ .name = "sendmsg" },
+	{ SYSCALL_SEND },
+	{ .name = NULL },
+};
+
+/* The connecting end looks for its peer again and again. */
+static const struct syscall_use connecting_uses[] = {
+	{ SYSCALL_SOCKET(AF_UNIX) },
+	{ .name = "connect" },
+	{ .name = NULL },
+};
 
 static const struct net_backend_ops cable_ops = {
 	.close = cable_close,
@@ -304,24 +318,28 @@ struct net_backend *net_socket_open(const struct net_options *opt, const struct 
 				    GError **err)
 {
 	struct cable *c;
-	int listen_fd = -1;
+	struct unix_listener listener = { .fd = -1 };
+	bool ok;
 
 	if (!opt->path) {
 		(void)ringside_usage(err, "--device net,backend=socket: 'path=' is missing");
 		return NULL;
 	}
-	if (opt->listen)
-		listen_fd = unix_listen(opt->path, "--device net,listen=on,path=", err);
-	if (opt->listen ? listen_fd < 0 : !cable_check(opt->path, err))
+	ok = opt->listen ? unix_listen(&listener, opt->path, "--device net,listen=on,path=", err)
+			 : cable_check(opt->path, err);
+	if (!ok)
 		return NULL;
 	c = g_new0(struct cable, 1);
 	c->be = *common;
 	c->be.ops = &cable_ops;
+	c->be.uses[0] = cable_uses;
+	c->be.uses[1] = opt->listen ? unix_listen_uses : connecting_uses;
 	/* The two ends must differ, or both guests would get the same address. */
 	c->be.name = g_strdup_printf("%s %s", opt->listen ? "listen" : "connect", opt->path);
 	c->path = g_strdup(opt->path);
+	c->be.keeps = c->path;
 	c->listens = opt->listen;
-	c->listen_fd = listen_fd;
+	c->listener = listener;
 	c->fd = -1;
 	c->in = g_malloc(IN_SIZE);
 	c->out = g_malloc(RECORD);

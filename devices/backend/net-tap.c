@@ -302,6 +302,12 @@ static bool settle(struct tap *tap, GError **err)
 	return true;
 }
 
+static const struct syscall_use tap_uses[] = {
+	{ SYSCALL_IOCTL(TUNSETOFFLOAD) },
+	{ SYSCALL_IOCTL(TUNSETQUEUE) },
+	{ .name = NULL },
+};
+
 static const struct net_backend_ops tap_ops = {
 	.close = tap_close,
 	.send = tap_send,
@@ -319,6 +325,7 @@ struct net_backend *net_tap_open(const struct net_options *opt, const struct net
 
 	tap->be = *common;
 	tap->be.ops = &tap_ops;
+	tap->be.uses[0] = tap_uses;
 	ok = tap_find(opt, &fds, err);
 	tap->vnet = fds.vnet;
 	tap->n = fds.n;

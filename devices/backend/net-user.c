@@ -13,8 +13,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <slirp/libslirp.h>
+#include <sys/ioctl.h>
 
+#include "devices/backend/net-guard.h"
 #include "devices/backend/net-late.h"
 #include "devices/backend/net-polls.h"
 #include "devices/error.h"
@@ -30,6 +33,7 @@ struct user {
 	uint8_t *gather; /* NET_FRAME_MAX */
 
 	struct net_late late;
+	struct net_guard guard;
 
 	struct user_source *source;
 };
@@ -94,16 +98,13 @@ static int user_send(struct net_backend *be, unsigned channel, const struct iove
 		     const struct net_offload *off)
 {
 	struct user *u = (struct user *)be;
-	const uint8_t *data = iov->iov_base;
-	size_t len = iov->iov_len;
+	/* A copy: what is judged here must be what libslirp sees. */
+	size_t len = net_gather(u->gather, iov, n);
 
 	(void)channel;
 	(void)off;
-	if (n != 1) {
-		data = u->gather;
-		len = net_gather(u->gather, iov, n);
-	}
-	slirp_input(u->slirp, data, (int)len);
+	if (net_guard_pass(&u->guard, g_get_monotonic_time(), u->gather, len))
+		slirp_input(u->slirp, u->gather, (int)len);
 	return 0;
 }
 
@@ -288,6 +289,33 @@ static void user_close(struct net_backend *be)
 	g_free(u);
 }
 
+/* What libslirp makes of a guest's connections; and it looks the name servers up again and again. */
+static const struct syscall_use user_uses[] = {
+	{ SYSCALL_SOCKET(AF_INET) },
+	{ SYSCALL_SOCKET(AF_INET6) },
+	{ .name = "bind" },
+	{ .name = "connect" },
+	{ .name = "listen" },
+	{ .name = "accept" },
+	{ .name = "accept4" },
+	{ .name = "getsockname" },
+	{ .name = "getpeername" },
+	{ .name = "getsockopt" },
+	{ .name = "setsockopt" },
+	{ .name = "recvfrom" },
+	{ .name = "recvmsg" },
+	{ .name = "sendto" },
+	{ .name = "sendmsg" },
+	{ .name = "shutdown" },
+	{ SYSCALL_FCNTL(F_GETFD) },
+	{ SYSCALL_FCNTL(F_SETFD) },
+	{ SYSCALL_FCNTL(F_GETFL) },
+	{ SYSCALL_FCNTL(F_SETFL) },
+	{ SYSCALL_IOCTL(FIONBIO) },
+	{ .name = SYSCALLS_RESOLV },
+	{ .name = NULL },
+};
+
 static const struct net_backend_ops user_ops = {
 	.close = user_close,
 	.send = user_send,
@@ -363,6 +391,8 @@ struct net_backend *net_user_open(const struct net_options *opt, const struct ne
 	u = g_new0(struct user, 1);
 	u->be = *common;
 	u->be.ops = &user_ops;
+	u->be.uses[0] = user_uses;
+	u->be.connects = true;
 	u->be.takes = NET_DO_TSO4 | NET_DO_TSO6 | NET_DO_ECN;
 	u->be.checked = true;
 	u->gather = g_malloc(NET_FRAME_MAX);

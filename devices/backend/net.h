@@ -22,6 +22,7 @@
 #include <sys/uio.h>
 
 #include "devices/loop.h"
+#include "devices/syscalls.h"
 
 #define NET_ETH_HEADER 14u
 #define NET_FRAME_MIN  NET_ETH_HEADER
@@ -106,6 +107,9 @@ struct net_backend {
 	unsigned takes, gives; /* NET_DO_* */
 	bool checked;          /* its frames' checksums are right: csum_valid may be set */
 	char *name;            /* what distinguishes it on this host, or NULL */
+	const struct syscall_use *uses[2];
+	bool connects; /* to whom the guest names: it needs the host's network for as long as it runs */
+	const char *keeps; /* a file that it goes on using by this name, or NULL */
 };
 
 enum net_kind { NET_USER, NET_TAP, NET_SOCKET, N_NET_KINDS };

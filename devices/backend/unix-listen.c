@@ -5,6 +5,7 @@
 #include "devices/backend/unix-listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -55,45 +56,61 @@ static bool bind_socket(int fd, const struct sockaddr_un *addr, const char *cont
 	return true;
 }
 
-int unix_listen(const char *path, const char *context, GError **err)
+/* By statx(): who may call stat() may, under the sandbox, be somebody else. */
+static bool identify(const char *path, uint64_t ret[2])
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_INO, &st) < 0)
+		return false;
+	ret[0] = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
+	ret[1] = st.stx_ino;
+	return true;
+}
+
+bool unix_listen(struct unix_listener *l, const char *path, const char *context, GError **err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd;
 
-	if (!path[0] || strlen(path) >= sizeof(addr.sun_path)) {
-		ringside_usage(err, "%s: unix:%s: the path of a socket has 1 to %zu characters",
-			       context, path, sizeof(addr.sun_path) - 1);
-		return -1;
-	}
+	*l = (struct unix_listener){ .fd = -1 };
+	if (!path[0] || strlen(path) >= sizeof(addr.sun_path))
+		return ringside_usage(err,
+				      "%s: unix:%s: the path of a socket has 1 to %zu characters",
+				      context, path, sizeof(addr.sun_path) - 1);
 	memcpy(addr.sun_path, path, strlen(path));
-	fd = new_socket();
-	if (fd < 0) {
-		ringside_error_errno(err, errno, "%s: unix:%s", context, path);
-		return -1;
-	}
+	l->fd = new_socket();
+	if (l->fd < 0)
+		return ringside_error_errno(err, errno, "%s: unix:%s", context, path);
 	/* The file's mode comes from the socket's, so there is no moment when others may connect. */
-	(void)fchmod(fd, 0600);
-	if (!bind_socket(fd, &addr, context, err)) {
-		close(fd);
-		return -1;
+	(void)fchmod(l->fd, 0600);
+	if (!bind_socket(l->fd, &addr, context, err)) {
+		unix_unlisten(l);
+		return false;
 	}
-	if (listen(fd, 8) < 0) {
-		ringside_error_errno(err, errno, "%s: unix:%s", context, path);
-		unix_unlisten(fd, path);
-		return -1;
-	}
-	return fd;
+	l->path = g_strdup(path);
+	(void)identify(path, l->file);
+	if (listen(l->fd, 8) == 0)
+		return true;
+	ringside_error_errno(err, errno, "%s: unix:%s", context, path);
+	unix_unlisten(l);
+	return false;
 }
 
-void unix_unlisten(int fd, const char *path)
+void unix_unlisten(struct unix_listener *l)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	uint64_t file[2];
 
-	if (fd < 0)
-		return;
-	close(fd);
-	/* Closed first: if it still connects, somebody else has taken the name. */
-	g_strlcpy(addr.sun_path, path, sizeof(addr.sun_path));
-	if (is_stale(&addr))
-		(void)unlink(path);
+	if (l->fd >= 0)
+		close(l->fd);
+	if (l->path && identify(l->path, file) && memcmp(file, l->file, sizeof(file)) == 0)
+		(void)unlink(l->path);
+	g_free(l->path);
+	*l = (struct unix_listener){ .fd = -1 };
 }
+
+const struct syscall_use unix_listen_uses[] = {
+	{ .name = "accept4" },
+	{ .name = "statx", .closing = true },
+	{ .name = "unlink", .closing = true },
+	{ .name = NULL },
+};

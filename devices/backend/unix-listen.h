@@ -3,13 +3,25 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "devices/syscalls.h"
+
+struct unix_listener {
+	int fd; /* -1: closed */
+	char *path;
+	uint64_t file[2]; /* what tells its file from others */
+};
 
 /*
  * Makes a listening stream socket at @path, for its owner only, non-blocking and close-on-exec. A
- * socket file that nobody listens on any more is replaced. Returns the descriptor, or -1 with an
- * error that begins with @context ("--control").
+ * socket file that nobody listens on any more is replaced. False with an error that begins with
+ * @context ("--control"); then @l is closed.
  */
-int unix_listen(const char *path, const char *context, GError **err);
+bool unix_listen(struct unix_listener *l, const char *path, const char *context, GError **err);
 
-/* Closes @fd and removes @path if it is still the socket that unix_listen() made. -1 is fine. */
-void unix_unlisten(int fd, const char *path);
+/* Closes it and removes its file, unless that is another one by now. Closed already is fine. */
+void unix_unlisten(struct unix_listener *l);
+
+/* Accepting, and unix_unlisten(). */
+extern const struct syscall_use unix_listen_uses[];

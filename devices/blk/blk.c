@@ -58,8 +58,21 @@ static const struct prop blk_props[] = {
 	{ 0 },
 };
 
-static const unsigned char blk_features[] = {
+static const unsigned char blk_offered[] = {
 	BLK_F_SEG_MAX, BLK_F_BLK_SIZE, BLK_F_FLUSH, BLK_F_TOPOLOGY, BLK_F_CONFIG_WCE, 255,
+};
+
+static const struct vdev_feature blk_features[] = {
+	{ "seg_max", BLK_F_SEG_MAX, 0 },
+	{ "ro", BLK_F_RO, 0 },
+	{ "blk_size", BLK_F_BLK_SIZE, 0 },
+	{ "flush", BLK_F_FLUSH, 0 },
+	{ "topology", BLK_F_TOPOLOGY, 0 },
+	{ "config_wce", BLK_F_CONFIG_WCE, 0 },
+	{ "mq", BLK_F_MQ, 0 },
+	{ "discard", BLK_F_DISCARD, 0 },
+	{ "write_zeroes", BLK_F_WRITE_ZEROES, 0 },
+	{ 0 },
 };
 
 /*
@@ -120,6 +133,8 @@ static bool open_backend(struct blk *blk, const char *what, GError **err)
 		.aio = blk->aio,
 	};
 
+	if (o.aio == BLK_AIO_AUTO && blk->vdev.env->no_uring)
+		o.aio = BLK_AIO_SYNC;
 	blk->backend = blk_file_open(&o, err);
 	return blk->backend != NULL;
 }
@@ -127,7 +142,7 @@ static bool open_backend(struct blk *blk, const char *what, GError **err)
 static void settle_queues(struct blk *blk)
 {
 	struct vdev *dev = &blk->vdev;
-	unsigned size = dev->opt_queue_size ? dev->opt_queue_size : dev->class->queue_size;
+	unsigned size = vdev_queue_size(dev);
 	unsigned cpus = dev->env ? dev->env->n_cpus : 1;
 
 	dev->n_queues = blk->queues ? blk->queues : CLAMP(cpus, 1, QUEUES_PRESET);
@@ -175,6 +190,15 @@ static void set_writeback(struct blk *blk, bool on)
 	memcpy(blk->vdev.config, &blk->config, sizeof(blk->config));
 }
 
+static bool prepare_backend(struct blk *blk, const char *what, GError **err)
+{
+	const struct blk_backend_ops *ops = blk->backend->ops;
+	int ret = ops->prepare ? ops->prepare(blk->backend, blk->vdev.n_queues) : 0;
+
+	vdev_uses(&blk->vdev, blk->backend->uses);
+	return ret == 0 || ringside_error_errno(err, -ret, "%s: aio=uring", what);
+}
+
 static bool blk_open(struct vdev *dev, GError **err)
 {
 	struct blk *blk = (struct blk *)dev;
@@ -185,6 +209,8 @@ static bool blk_open(struct vdev *dev, GError **err)
 		return false;
 	blk->discard = blk->discard && blk->backend->info.discard;
 	settle_queues(blk);
+	if (!prepare_backend(blk, what, err))
+		return false;
 	vdev_offer(dev, BLK_F_RO, blk->ro);
 	vdev_offer(dev, BLK_F_MQ, dev->n_queues > 1);
 	vdev_offer(dev, BLK_F_DISCARD, blk->discard);
@@ -304,7 +330,8 @@ const struct vdev_class blk_class = {
 	.config_size = sizeof(struct blk_config),
 	.queue_size = 128,
 	.n_queues = 1,
-	.feature_bits = blk_features,
+	.feature_bits = blk_offered,
+	.features = blk_features,
 	.props = blk_props,
 	.open = blk_open,
 	.close = blk_close,

@@ -78,6 +78,8 @@ static bool add_port(struct console *con, unsigned id, char *name, const char *s
 	port->chr = chr_open(spec, con->dev.env->terminal, context, err);
 	if (!port->chr)
 		return false;
+	vdev_uses(&con->dev, port->chr->uses);
+	vdev_keeps(&con->dev, port->chr->keeps);
 	if (port->chr->where)
 		g_log("ringside", G_LOG_LEVEL_MESSAGE, "%s: port %u%s%s is at %s",
 		      vdev_name(&con->dev), id, name ? " " : "", name ? name : "",
@@ -300,7 +302,8 @@ static void console_config_written(struct vdev *dev, size_t off, size_t len)
 	uint8_t byte = dev->config[at];
 	uint64_t one = 1;
 
-	if (off <= at && at - off < len && con->port[0] && con->n_emergency < EMERGENCY_MAX) {
+	if (off <= at && at - off < len && vfeatures_has(dev->offered, CONSOLE_F_EMERG_WRITE) &&
+	    con->n_emergency < EMERGENCY_MAX) {
 		con->emergency[con->n_emergency++] = byte;
 		(void)!write(con->emergency_fd, &one, sizeof(one));
 	}
@@ -327,6 +330,13 @@ static const struct prop console_props[] = {
 	{ 0 },
 };
 
+static const struct vdev_feature console_features[] = {
+	{ "size", CONSOLE_F_SIZE, 0 },
+	{ "multiport", CONSOLE_F_MULTIPORT, 0 },
+	{ "emerg_write", CONSOLE_F_EMERG_WRITE, 0 },
+	{ 0 },
+};
+
 const struct vdev_class console_class = {
 	.name = "console",
 	.summary = "console and named ports, over a terminal, files, ptys or unix sockets",
@@ -336,6 +346,7 @@ const struct vdev_class console_class = {
 	.config_size = sizeof(struct console_config),
 	.queue_size = 128,
 	.n_queues = 2,
+	.features = console_features,
 	.props = console_props,
 	.open = console_open,
 	.close = console_close,

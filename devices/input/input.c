@@ -276,6 +276,7 @@ static bool find_model(struct input *in, GError **err)
 					    "--device input,evdev=", err);
 		if (!in->host)
 			return false;
+		vdev_uses(&in->dev, input_evdev_uses);
 	} else {
 		input_model_preset(&in->model, in->opt_type);
 	}

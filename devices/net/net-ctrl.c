@@ -149,7 +149,7 @@ static bool guest_offloads(struct net *net, struct vq_chain *c, unsigned command
 	work = net_gives(f);
 	/* Bits that are no offload, or that were not negotiated, or whose premise is off. */
 	if (f.w[0] & ~net->dev.accepted.w[0] || f.w[0] & ~NET_GUEST_OFFLOADS ||
-	    !net_features_ok(&net->dev, f))
+	    !vdev_features_fit(net->dev.class, f))
 		return false;
 	return net_set_gives(net, work) == 0;
 }

@@ -1,38 +1,36 @@
 /* Feature bits: what they need of each other, and which follow from what the backend can do. */
 #include "devices/net/net.h"
 
-/* The subsection "Feature bit requirements" of VIRTIO 1.4, 5.1.3: a bit, and the bits of which it
- * needs one. A bit that needs several has several rows. 255 ends a list early. */
-static const struct {
-	unsigned char bit, one_of[2];
-} requirements[] = {
-	{ NET_F_GUEST_TSO4, { NET_F_GUEST_CSUM, 255 } },
-	{ NET_F_GUEST_TSO6, { NET_F_GUEST_CSUM, 255 } },
-	{ NET_F_GUEST_ECN, { NET_F_GUEST_TSO4, NET_F_GUEST_TSO6 } },
-	{ NET_F_GUEST_UFO, { NET_F_GUEST_CSUM, 255 } },
-	{ NET_F_GUEST_USO4, { NET_F_GUEST_CSUM, 255 } },
-	{ NET_F_GUEST_USO6, { NET_F_GUEST_CSUM, 255 } },
-	{ NET_F_HOST_TSO4, { NET_F_CSUM, 255 } },
-	{ NET_F_HOST_TSO6, { NET_F_CSUM, 255 } },
-	{ NET_F_HOST_ECN, { NET_F_HOST_TSO4, NET_F_HOST_TSO6 } },
-	{ NET_F_HOST_UFO, { NET_F_CSUM, 255 } },
-	{ NET_F_HOST_USO, { NET_F_CSUM, 255 } },
-	{ NET_F_CTRL_RX, { NET_F_CTRL_VQ, 255 } },
-	{ NET_F_CTRL_VLAN, { NET_F_CTRL_VQ, 255 } },
-	{ NET_F_MQ, { NET_F_CTRL_VQ, 255 } },
-	{ NET_F_CTRL_MAC_ADDR, { NET_F_CTRL_VQ, 255 } },
-};
+#define NEEDS(bit) (1ull << NET_F_##bit)
 
-bool net_features_ok(struct vdev *dev, struct vfeatures accepted)
-{
-	(void)dev;
-	for (size_t i = 0; i < G_N_ELEMENTS(requirements); i++)
-		if (vfeatures_has(accepted, requirements[i].bit) &&
-		    !vfeatures_has(accepted, requirements[i].one_of[0]) &&
-		    !vfeatures_has(accepted, requirements[i].one_of[1]))
-			return false;
-	return true;
-}
+/* What needs what: the subsection "Feature bit requirements" of VIRTIO 1.4, 5.1.3. */
+const struct vdev_feature net_features[] = {
+	{ "csum", NET_F_CSUM, 0 },
+	{ "guest_csum", NET_F_GUEST_CSUM, 0 },
+	{ "ctrl_guest_offloads", NET_F_CTRL_GUEST_OFFLOADS, 0 },
+	{ "mtu", NET_F_MTU, 0 },
+	{ "mac", NET_F_MAC, 0 },
+	{ "guest_tso4", NET_F_GUEST_TSO4, NEEDS(GUEST_CSUM) },
+	{ "guest_tso6", NET_F_GUEST_TSO6, NEEDS(GUEST_CSUM) },
+	{ "guest_ecn", NET_F_GUEST_ECN, NEEDS(GUEST_TSO4) | NEEDS(GUEST_TSO6) },
+	{ "guest_ufo", NET_F_GUEST_UFO, NEEDS(GUEST_CSUM) },
+	{ "host_tso4", NET_F_HOST_TSO4, NEEDS(CSUM) },
+	{ "host_tso6", NET_F_HOST_TSO6, NEEDS(CSUM) },
+	{ "host_ecn", NET_F_HOST_ECN, NEEDS(HOST_TSO4) | NEEDS(HOST_TSO6) },
+	{ "host_ufo", NET_F_HOST_UFO, NEEDS(CSUM) },
+	{ "mrg_rxbuf", NET_F_MRG_RXBUF, 0 },
+	{ "status", NET_F_STATUS, 0 },
+	{ "ctrl_vq", NET_F_CTRL_VQ, 0 },
+	{ "ctrl_rx", NET_F_CTRL_RX, NEEDS(CTRL_VQ) },
+	{ "ctrl_vlan", NET_F_CTRL_VLAN, NEEDS(CTRL_VQ) },
+	{ "ctrl_rx_extra", NET_F_CTRL_RX_EXTRA, 0 },
+	{ "mq", NET_F_MQ, NEEDS(CTRL_VQ) },
+	{ "ctrl_mac_addr", NET_F_CTRL_MAC_ADDR, NEEDS(CTRL_VQ) },
+	{ "guest_uso4", NET_F_GUEST_USO4, NEEDS(GUEST_CSUM) },
+	{ "guest_uso6", NET_F_GUEST_USO6, NEEDS(GUEST_CSUM) },
+	{ "host_uso", NET_F_HOST_USO, NEEDS(CSUM) },
+	{ 0 },
+};
 
 /* Work and the feature bits that leave it to us (host) or to the driver (guest). */
 static const struct {
@@ -82,7 +80,10 @@ void net_offer_features(struct net *net)
 	vdev_offer(dev, NET_F_CSUM, true);
 	if (be->checked)
 		vdev_offer(dev, NET_F_GUEST_CSUM, true);
-	vdev_offer(dev, NET_F_CTRL_GUEST_OFFLOADS, be->gives || be->checked);
+	/* They go without a control queue (5.1.4), though a driver may accept them so. */
+	vdev_offer(dev, NET_F_CTRL_RX_EXTRA, vfeatures_has(dev->offered, NET_F_CTRL_VQ));
+	vdev_offer(dev, NET_F_CTRL_GUEST_OFFLOADS,
+		   (be->gives || be->checked) && vfeatures_has(dev->offered, NET_F_CTRL_VQ));
 	vdev_offer(dev, NET_F_MTU, net->opt.mtu);
 	vdev_offer(dev, NET_F_MQ, net->max_pairs > 1);
 }

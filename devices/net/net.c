@@ -49,7 +49,7 @@ static const struct prop net_props[] = {
 	{ 0 },
 };
 
-static const unsigned char net_features[] = {
+static const unsigned char net_offered[] = {
 	NET_F_MAC,           NET_F_MRG_RXBUF, NET_F_STATUS,        NET_F_CTRL_VQ, NET_F_CTRL_RX,
 	NET_F_CTRL_RX_EXTRA, NET_F_CTRL_VLAN, NET_F_CTRL_MAC_ADDR, 255,
 };
@@ -202,6 +202,10 @@ static bool net_open(struct vdev *dev, GError **err)
 	net->be = net_backend_open(&net->opt, dev->loop, &net_events, net, err);
 	if (!net->be)
 		return false;
+	for (size_t i = 0; i < G_N_ELEMENTS(net->be->uses); i++)
+		vdev_uses(dev, net->be->uses[i]);
+	vdev_keeps(dev, net->be->keeps);
+	dev->connects = net->be->connects;
 	loop_call(dev->loop, settle, net);
 	return true;
 }
@@ -277,7 +281,8 @@ const struct vdev_class net_class = {
 	.config_size = sizeof(struct net_config),
 	.queue_size = 256,
 	.n_queues = 3,
-	.feature_bits = net_features,
+	.feature_bits = net_offered,
+	.features = net_features,
 	.props = net_props,
 	.open = net_open,
 	.close = net_close,
@@ -286,5 +291,4 @@ const struct vdev_class net_class = {
 	.queue_stop = net_queue_stop,
 	.kick = net_kick,
 	.reset = net_reset,
-	.features_ok = net_features_ok,
 };

@@ -105,7 +105,7 @@ struct net_tx {
 
 /* net-features.c */
 void net_offer_features(struct net *net);
-bool net_features_ok(struct vdev *dev, struct vfeatures accepted);
+extern const struct vdev_feature net_features[];
 /* NET_DO_* for the feature bits in @f: what the driver may leave undone, what we may. */
 unsigned net_takes(struct vfeatures f);
 unsigned net_gives(struct vfeatures f);

@@ -63,6 +63,8 @@ static void rng_kick(struct vdev *dev, unsigned q)
 	vdev_drain(dev, q, rng_handle);
 }
 
+static const struct syscall_use rng_uses[] = { { .name = "getrandom" }, { .name = NULL } };
+
 const struct vdev_class rng_class = {
 	.name = "rng",
 	.summary = "random numbers, from the host's generator",
@@ -72,5 +74,6 @@ const struct vdev_class rng_class = {
 	.queue_size = 64,
 	.n_queues = 1,
 	.props = rng_props,
+	.uses = rng_uses,
 	.kick = rng_kick,
 };

@@ -50,7 +50,7 @@ static bool all_classes_have_a_row(void)
 
 struct plan {
 	GArray *cases;    /* of struct rig_case */
-	GPtrArray *owned; /* names, specs, classes */
+	GPtrArray *owned; /* names, specs */
 };
 
 static const char *keep(struct plan *p, char *text)
@@ -59,56 +59,48 @@ static const char *keep(struct plan *p, char *text)
 	return text;
 }
 
-/* The echo class with the ring features added that @ring needs. */
-static const struct vdev_class *echo_for(struct plan *p, unsigned ring)
+/* What the device is told of a row's format. Real devices with a packed ring get one that no split ring can
+ * have, and offer all that is offered on request. */
+#define ALL_ASKED "features=+in_order,+notification_data,+access_platform,+order_platform"
+
+static const struct {
+	unsigned ring;
+	const char *says, *echo, *device;
+} formats[] = {
+	{ CONFORM_SPLIT, "split", "ring=split,features=+in_order", "ring=split" },
+	{ CONFORM_PACKED, "packed", "ring=packed,features=+in_order",
+	  "ring=packed,queue-size=100," ALL_ASKED },
+};
+
+static void plan_echo(struct plan *p, const struct conform_case *c, size_t format)
 {
-	static const unsigned char split[] = {
-		ECHO_F_BASE, ECHO_F_NEEDS_BASE, VIRTIO_F_NOTIFICATION_DATA,
-		ECHO_F_HIGH, VIRTIO_F_IN_ORDER, 255
-	};
-	static const unsigned char packed[] = {
-		ECHO_F_BASE, ECHO_F_NEEDS_BASE, VIRTIO_F_NOTIFICATION_DATA,
-		ECHO_F_HIGH, VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED,
-		255
-	};
-	struct vdev_class *class = g_memdup2(&echo_class, sizeof(*class));
+	struct rig_case made = { .run = c->run, .links = c->links, .class = &echo_class };
 
-	class->feature_bits = ring == CONFORM_PACKED ? packed : split;
-	g_ptr_array_add(p->owned, class);
-	return class;
-}
-
-/* ",ring=packed", where devices have the option. */
-static const char *ring_option(unsigned ring)
-{
-	for (const struct prop *prop = vdev_common_props; prop->key; prop++)
-		if (strcmp(prop->key, "ring") == 0)
-			return ring == CONFORM_PACKED ? ",ring=packed" : ",ring=split";
-	return "";
-}
-
-static void plan_echo(struct plan *p, const struct conform_case *c, unsigned ring)
-{
-	const char *format = ring == CONFORM_PACKED ? ", packed" : ", split";
-	struct rig_case made = { .run = c->run, .links = c->links };
-
-	made.name = keep(p,
-			 g_strdup_printf("%s: %s%s", c->clauses, c->says, c->rings ? format : ""));
-	made.spec = keep(p, g_strdup_printf("echo%s", ring_option(ring)));
-	made.class = echo_for(p, ring);
+	made.name = keep(p, g_strdup_printf("%s: %s%s%s", c->clauses, c->says, c->rings ? ", " : "",
+					    c->rings ? formats[format].says : ""));
+	made.spec = keep(p, g_strdup_printf("echo,%s", formats[format].echo));
 	g_array_append_val(p->cases, made);
 }
 
-static void plan_devices(struct plan *p, const struct conform_case *c)
+static void plan_device(struct plan *p, const struct conform_case *c, size_t format, size_t d)
 {
-	for (size_t d = 0; d < G_N_ELEMENTS(devices); d++) {
-		struct rig_case made = devices[d];
+	struct rig_case made = devices[d];
 
-		made.name = keep(
-			p, g_strdup_printf("%s: %s, %s", c->clauses, c->says, devices[d].name));
-		made.run = c->run;
-		made.links = c->links;
-		g_array_append_val(p->cases, made);
+	made.name = keep(p, g_strdup_printf("%s: %s, %s %s", c->clauses, c->says, devices[d].name,
+					    formats[format].says));
+	made.spec = keep(p, g_strdup_printf("%s,%s", devices[d].spec, formats[format].device));
+	made.run = c->run;
+	made.links = c->links;
+	g_array_append_val(p->cases, made);
+}
+
+static void plan_case(struct plan *p, const struct conform_case *c)
+{
+	for (size_t f = 0; f < G_N_ELEMENTS(formats); f++) {
+		for (size_t d = 0; c->devices && d < G_N_ELEMENTS(devices); d++)
+			plan_device(p, c, f, d);
+		if (!c->devices && (c->rings ? c->rings : CONFORM_SPLIT) & formats[f].ring)
+			plan_echo(p, c, f);
 	}
 }
 
@@ -119,16 +111,8 @@ int conform_run(const char *group, const struct conform_case *cases, size_t n)
 	struct plan plan = { all, owned };
 	int failed;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct conform_case *c = &cases[i];
-
-		if (c->devices)
-			plan_devices(&plan, c);
-		else if (!(c->rings & CONFORM_PACKED) || c->rings & CONFORM_SPLIT)
-			plan_echo(&plan, c, CONFORM_SPLIT);
-		if (!c->devices && c->rings & CONFORM_PACKED)
-			plan_echo(&plan, c, CONFORM_PACKED);
-	}
+	for (size_t i = 0; i < n; i++)
+		plan_case(&plan, &cases[i]);
 	failed = rig_run(group, (const struct rig_case *)(void *)all->data, all->len);
 	return all_classes_have_a_row() ? failed : 1;
 }
@@ -212,6 +196,95 @@ void conform_let_work(struct rig *r)
 		turn(r);
 		g_usleep(200);
 	}
+}
+
+/*
+ * What a second processor sees while a first one waits for the device.
+ */
+
+struct owner {
+	struct rig *r;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool busy, release;
+};
+
+static void stand_still(void *arg)
+{
+	struct owner *o = arg;
+
+	pthread_mutex_lock(&o->lock);
+	o->busy = true;
+	pthread_cond_broadcast(&o->cond);
+	while (!o->release)
+		pthread_cond_wait(&o->cond, &o->lock);
+	pthread_mutex_unlock(&o->lock);
+}
+
+static void *keep_busy(void *arg)
+{
+	struct owner *o = arg;
+
+	rig_on_owner(o->r, stand_still, o);
+	return NULL;
+}
+
+struct processor {
+	struct owner *owner;
+	uint32_t (*run)(struct rig *r);
+	uint32_t value;
+	bool waited; /* until the owner was released */
+};
+
+static void *process(void *arg)
+{
+	struct processor *p = arg;
+
+	p->value = p->run(p->owner->r);
+	pthread_mutex_lock(&p->owner->lock);
+	p->waited = p->owner->release;
+	pthread_mutex_unlock(&p->owner->lock);
+	return NULL;
+}
+
+/* Whoever waits for an owner holds the device's lock. */
+static void await_waiter(struct rig *r)
+{
+	int64_t end = rig_deadline();
+
+	while (pthread_mutex_trylock(&rig_dev(r)->lock) == 0) {
+		pthread_mutex_unlock(&rig_dev(r)->lock);
+		assert_true(g_get_monotonic_time() < end);
+		g_usleep(50);
+	}
+}
+
+bool conform_meanwhile(struct rig *r, uint32_t (*slow)(struct rig *r),
+		       uint32_t (*look)(struct rig *r), uint32_t *ret_value)
+{
+	struct owner owner = { r, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false,
+			       false };
+	struct processor one = { &owner, slow, 0, false }, two = { &owner, look, 0, false };
+	pthread_t threads[3];
+
+	pthread_create(&threads[0], NULL, keep_busy, &owner);
+	pthread_mutex_lock(&owner.lock);
+	while (!owner.busy)
+		pthread_cond_wait(&owner.cond, &owner.lock);
+	pthread_mutex_unlock(&owner.lock);
+	pthread_create(&threads[1], NULL, process, &one);
+	await_waiter(r);
+	pthread_create(&threads[2], NULL, process, &two);
+	g_usleep(10000); /* a chance to see too much; if it is late, it waited */
+	pthread_mutex_lock(&owner.lock);
+	owner.release = true;
+	pthread_cond_broadcast(&owner.cond);
+	pthread_mutex_unlock(&owner.lock);
+	for (size_t i = 0; i < G_N_ELEMENTS(threads); i++)
+		pthread_join(threads[i], NULL);
+	assert_true(one.waited);
+	*ret_value = two.value;
+	return !two.waited;
 }
 
 uint8_t *conform_remember(struct rig *r)

@@ -13,7 +13,8 @@
  *	}
  *
  * The device is the echo device of tests/echo.h, which here offers RING_PACKED (when the row's format
- * is packed) and IN_ORDER, too; or one of each class of the registry.
+ * is packed) and IN_ORDER, too; or one of each class of the registry, with a split ring and with a packed
+ * one.
  */
 #pragma once
 
@@ -32,7 +33,7 @@ struct conform_case {
 	void (*run)(struct rig *r);
 	unsigned rings;    /* CONFORM_*: formats it is run with; 0: the format does not matter */
 	const char *links; /* globs with blanks between; NULL: all */
-	bool devices;      /* on one of each class, not on the echo device */
+	bool devices;      /* on one of each class, not on the echo device; with both formats */
 };
 
 int conform_run(const char *group, const struct conform_case *cases, size_t n);
@@ -54,6 +55,14 @@ bool conform_first_used(struct rig *r, unsigned q);
 
 /* Does the same for @n turns, used or not. */
 void conform_let_work(struct rig *r);
+
+/*
+ * While the queues' owner is kept busy, one processor does @slow, which must wait for the owner, and as
+ * soon as it does another one does @look. True, with what it saw, if that came back before the owner was
+ * free; false if it had to wait, too. Over links with a thread.
+ */
+bool conform_meanwhile(struct rig *r, uint32_t (*slow)(struct rig *r),
+		       uint32_t (*look)(struct rig *r), uint32_t *ret_value);
 
 /* A copy of the memory where rings are, and whether it still is the same. */
 uint8_t *conform_remember(struct rig *r);

@@ -31,13 +31,9 @@ static void nothing_is_used_before_driver_ok(struct rig *r)
 static void break_ring(struct rig *r)
 {
 	struct rig_buf buf = rig_alloc(r, 4);
-	struct drv_vq *vq = rig_vq(r, ECHO_COPY);
 
 	rig_add(r, ECHO_COPY, &buf, 0, 1);
-	if (vq->cfg.packed)
-		vq->packed.desc[0].addr = cpu_le64(UINT64_MAX - 8);
-	else
-		vq->split.desc[0].addr = cpu_le64(UINT64_MAX - 8);
+	rig_spoil_address(r, ECHO_COPY, UINT64_MAX - 8);
 	rig_publish(r, ECHO_COPY);
 }
 
@@ -50,6 +46,29 @@ static void needs_reset_is_told_of(struct rig *r)
 	break_ring(r);
 	RIG_UNTIL(r, rig_config_interrupts(r) > before);
 	assert_true(rig_status(r) & VIRTIO_S_NEEDS_RESET);
+}
+
+#define SUSPEND 16u
+
+/* The bit is nobody's at any stage; afterwards all is as if it had not been written. */
+static void suspend_is_ignored_before_driver_ok(struct rig *r)
+{
+	static const uint32_t stages[] = { VIRTIO_S_ACKNOWLEDGE, VIRTIO_S_DRIVER,
+					   VIRTIO_S_FEATURES_OK, VIRTIO_S_DRIVER_OK };
+	uint32_t status = 0;
+
+	rig_reset(r);
+	for (size_t i = 0; i < G_N_ELEMENTS(stages); i++) {
+		rig_set_status(r, status | SUSPEND);
+		assert_int_equal(rig_status(r), status);
+		status |= stages[i];
+		if (stages[i] == VIRTIO_S_FEATURES_OK)
+			conform_prepare(r, conform_plain(r));
+		else
+			rig_set_status(r, status);
+	}
+	assert_int_equal(rig_status(r), status);
+	conform_echo(r, "awake");
 }
 
 /*
@@ -279,6 +298,8 @@ static const struct conform_case cases[] = {
 	  nothing_is_used_before_driver_ok, .rings = CONFORM_RINGS },
 	{ "DEV-BASE-STATUS-03", "NEEDS_RESET comes with a configuration interrupt",
 	  needs_reset_is_told_of, .rings = CONFORM_RINGS },
+	{ "DEV-BASE-SUSPEND-01", "SUSPEND is ignored before DRIVER_OK",
+	  suspend_is_ignored_before_driver_ok, .rings = CONFORM_RINGS },
 	{ "DEV-BASE-FEAT-01", "offered features have what they need",
 	  offered_features_have_what_they_need, .devices = true },
 	{ "DEV-BASE-FEAT-03", "what cannot be accepted is refused",

@@ -162,6 +162,30 @@ static void queue_reset_resets_the_queue(struct rig *r)
 	conform_echo(r, "after");
 }
 
+static uint32_t reset_the_selected_queue(struct rig *r)
+{
+	put(r, QUEUE_RESET, 1);
+	return 0;
+}
+
+static uint32_t read_queue_reset(struct rig *r)
+{
+	return get(r, QUEUE_RESET);
+}
+
+static void queue_reset_is_1_until_it_is_over(struct rig *r)
+{
+	uint32_t seen;
+
+	rig_start(r, conform_with(r, VIRTIO_F_RING_RESET));
+	conform_echo(r, "before");
+	put(r, QUEUE_SEL, ECHO_COPY);
+	if (conform_meanwhile(r, reset_the_selected_queue, read_queue_reset, &seen))
+		assert_int_equal(seen, 1);
+	assert_int_equal(get(r, QUEUE_RESET), 0);
+	assert_int_equal(get(r, QUEUE_READY), 0);
+}
+
 static const struct conform_case cases[] = {
 	{ "DEV-MMIO-REGS-01 DEV-MMIO-REGS-02", "magic value and version are in place",
 	  identity_is_in_place, .links = "mmio*" },
@@ -180,6 +204,8 @@ static const struct conform_case cases[] = {
 	  queue_reset_is_0_after_a_device_reset, .rings = CONFORM_RINGS, .links = "mmio*" },
 	{ "DEV-MMIO-REGS-09 DEV-MMIO-REGS-10 DEV-MMIO-REGS-12", "QueueReset resets the queue",
 	  queue_reset_resets_the_queue, .rings = CONFORM_RINGS, .links = "mmio*" },
+	{ "DEV-MMIO-REGS-11", "QueueReset is 1 until the reset is over",
+	  queue_reset_is_1_until_it_is_over, .rings = CONFORM_RINGS, .links = "mmio-thread" },
 };
 
 int main(void)

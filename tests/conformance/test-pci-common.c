@@ -140,6 +140,52 @@ static void queue_sizes_are_powers_of_two(struct rig *r)
 	}
 }
 
+static uint32_t reset_the_selected_queue(struct rig *r)
+{
+	pci_set(r, QUEUE_RESET, 2, 1);
+	return 0;
+}
+
+static uint32_t read_queue_reset(struct rig *r)
+{
+	return pci_get(r, QUEUE_RESET, 2);
+}
+
+static void queue_reset_is_1_until_it_is_over(struct rig *r)
+{
+	uint32_t seen;
+
+	rig_start(r, conform_with(r, VIRTIO_F_RING_RESET));
+	conform_echo(r, "before");
+	pci_set(r, QUEUE_SELECT, 2, ECHO_COPY);
+	if (conform_meanwhile(r, reset_the_selected_queue, read_queue_reset, &seen))
+		assert_int_equal(seen, 1);
+	assert_int_equal(pci_get(r, QUEUE_RESET, 2), 0);
+	assert_int_equal(pci_get(r, QUEUE_ENABLE, 2), 0);
+}
+
+static uint32_t reset_the_device(struct rig *r)
+{
+	pci_set(r, STATUS, 1, 0);
+	return 0;
+}
+
+static uint32_t read_status(struct rig *r)
+{
+	return pci_get(r, STATUS, 1);
+}
+
+static void status_is_0_when_the_reset_is_over(struct rig *r)
+{
+	uint32_t seen;
+
+	rig_start(r, conform_plain(r));
+	conform_echo(r, "before");
+	if (conform_meanwhile(r, reset_the_device, read_status, &seen))
+		assert_int_not_equal(seen, 0);
+	assert_int_equal(pci_get(r, STATUS, 1), 0);
+}
+
 static const struct conform_case cases[] = {
 	{ "DEV-PCI-LAYOUT-01", "halves of addresses can be written apart",
 	  halves_can_be_written_apart, .links = "pci*" },
@@ -151,10 +197,14 @@ static const struct conform_case cases[] = {
 	  a_changed_configuration_has_another_generation, .links = "pci*" },
 	{ "DEV-PCI-COMMON-07", "writing 0 to the status resets", writing_0_to_the_status_resets,
 	  .rings = CONFORM_RINGS, .links = "pci*" },
+	{ "DEV-PCI-COMMON-07", "the status is 0 when the reset is over",
+	  status_is_0_when_the_reset_is_over, .rings = CONFORM_RINGS, .links = "pci-thread" },
 	{ "DEV-PCI-COMMON-08 DEV-PCI-COMMON-09", "queues are off after a reset",
 	  queues_are_off_after_a_reset, .rings = CONFORM_RINGS, .links = "pci*" },
 	{ "DEV-PCI-COMMON-10 DEV-PCI-COMMON-11 DEV-PCI-COMMON-13", "queue_reset resets the queue",
 	  queue_reset_resets_the_queue, .rings = CONFORM_RINGS, .links = "pci*" },
+	{ "DEV-PCI-COMMON-12", "queue_reset is 1 until the reset is over",
+	  queue_reset_is_1_until_it_is_over, .rings = CONFORM_RINGS, .links = "pci-thread" },
 	{ "DEV-PCI-COMMON-14", "a queue that is not there has size 0",
 	  a_queue_that_is_not_there_has_size_0, .links = "pci*", .devices = true },
 	{ "DEV-PCI-COMMON-15", "queue sizes are powers of two", queue_sizes_are_powers_of_two,

@@ -72,7 +72,8 @@ static void spy_close(struct blk_backend *be)
 	g_free(spy);
 }
 
-static const struct blk_backend_ops spy_ops = { spy_channel_new, spy_close };
+static const struct blk_backend_ops spy_ops = { .channel_new = spy_channel_new,
+						.close = spy_close };
 
 struct spy *spy_on(struct rig *r)
 {

@@ -249,7 +249,7 @@ static void break_rings(struct rig *r)
 
 	for (unsigned q = 0, n = rig_n_queues(r); q < n; q++) {
 		rig_add(r, q, &b, 0, 1);
-		rig_vq(r, q)->split.desc[0].addr = cpu_le64(UINT64_MAX - 8);
+		rig_spoil_address(r, q, UINT64_MAX - 8);
 		rig_publish(r, q);
 	}
 }
@@ -263,6 +263,7 @@ static void broken_rings_harm_nobody_else_and_a_reset_mends_them(struct rig *r)
 
 	rig_start(other, RIG_ALL);
 	vfeatures_set(&plain, VIRTIO_F_VERSION_1, true);
+	vfeatures_set(&plain, VIRTIO_F_RING_PACKED, true);
 	for (int round = 0; round < 2; round++) {
 		unsigned interrupts = rig_config_interrupts(r);
 

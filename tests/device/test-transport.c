@@ -278,7 +278,7 @@ static void a_broken_ring_needs_a_reset_and_gets_over_it(struct rig *r)
 	rig_start(r, rig_all_but(VIRTIO_F_INDIRECT_DESC));
 	before = rig_config_interrupts(r);
 	rig_add(r, ECHO_COPY, &buf, 0, 1);
-	rig_vq(r, ECHO_COPY)->split.desc[0].addr = cpu_le64(0x123456789000);
+	rig_spoil_address(r, ECHO_COPY, 0x123456789000);
 	rig_publish(r, ECHO_COPY);
 	RIG_UNTIL(r, rig_status(r) & VIRTIO_S_NEEDS_RESET);
 	RIG_UNTIL(r, rig_config_interrupts(r) > before);

@@ -5,6 +5,7 @@
 # shellcheck shell=dash disable=SC2154
 . /lib/selftest.sh
 want_transport=$(argument t)
+extra=$(argument extra) || extra=
 dmesg -n 1
 
 # prove WHAT COMMAND...: the line for it, with the command's output when it fails
@@ -45,6 +46,39 @@ on_right_transport() {
 			bad=1
 		}
 	done
+	return $bad
+}
+
+# negotiated NAME BIT: every device runs with that feature if extra=... offers it so, and none if not
+negotiated() {
+	local d n=0 want=0 all=0
+	case ,$extra, in
+	*"$1"*) want=all ;;
+	esac
+	[ "$1" != always ] || want=all
+	for d in /sys/bus/virtio/devices/*; do
+		all=$((all + 1))
+		[ "$(cut -c $(($2 + 1)) "$d/features")" = 0 ] || n=$((n + 1))
+	done
+	[ $want = 0 ] || want=$all
+	echo "bit $2: on $n of $all devices, not on $want"
+	[ $n = $want ]
+}
+
+# What Linux takes of what is offered: 6.1 knows no NOTIFICATION_DATA; RING_RESET is for its pci alone.
+features_as_offered() {
+	local bad=0
+	negotiated ring=packed 34 || bad=1
+	negotiated +access_platform 33 || bad=1
+	negotiated +order_platform 36 || bad=1
+	case $(uname -r) in
+	6.1.*) negotiated never 38 || bad=1 ;;
+	*) negotiated +notification_data 38 || bad=1 ;;
+	esac
+	case $want_transport in
+	pci) negotiated always 40 || bad=1 ;;
+	*) negotiated never 40 || bad=1 ;;
+	esac
 	return $bad
 }
 
@@ -207,6 +241,7 @@ if dd if="$(disk_by_serial scratch)" bs=16 count=1 2>/dev/null | grep -q ringsid
 fi
 prove "all $(argument cpus) CPUs are up" cpus_are_all_there
 prove "every virtio device is on $want_transport and has its driver" on_right_transport
+prove "features are negotiated as offered: ${extra:-the usual}" features_as_offered
 prove "no complaint in the kernel's log" quiet_kernel_log
 prove "blk: 64 MiB read, sha256 as on the host" big_disk
 prove "blk: a read-only disk takes no write" read_only_disk

@@ -62,7 +62,7 @@ static bool choose(struct bench_choice *choices, enum bench_axis axis, const cha
 {
 	g_autoptr(GError) err = NULL;
 
-	if (bench_choice_parse(axis, text, &choices[axis], &err)) {
+	if (bench_choice_parse(&bench_axes[axis], text, &choices[axis], &err)) {
 		assert_null(err);
 		return true;
 	}
@@ -282,7 +282,7 @@ static void mistakes_are_named(void **state)
 		const char *args, *says;
 	} cases[] = {
 		{ "bench", "rings" },
-		{ "bench guests", "rings" },
+		{ "bench guests", "rings or guest" },
 		{ "bench rings --ring round", "--ring" },
 		{ "bench rings --rounds 0", "--rounds" },
 		{ "bench rings --time 0", "--time" },
@@ -294,6 +294,17 @@ static void mistakes_are_named(void **state)
 		{ "bench rings --size 2 --length 3", "--length 3" },
 		{ "bench rings --nonsense", "--nonsense" },
 		{ "bench rings nonsense", "nonsense" },
+		{ "bench guest --transport ccw", "--transport" },
+		{ "bench guest --wait", "--wait" },
+		{ "bench guest --batch 129", "128" },
+		{ "bench guest --ring bare", "--ring" },
+		{ "bench guest --rounds 0", "--rounds" },
+		{ "bench guest --time 0", "--time" },
+		{ "bench guest --limit 0", "--limit" },
+		{ "bench guest --json --csv", "--csv" },
+		{ "bench guest --firmware /nonexistent", "--firmware" },
+		{ "bench guest", "--firmware" }, /* which is not beside this program */
+		{ "bench guest nonsense", "nonsense" },
 	};
 
 	(void)state;

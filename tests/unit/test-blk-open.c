@@ -1,6 +1,7 @@
 /* Opening disks: what is none is refused in one line, nobody writes to a disk that somebody else
  * uses, and a host without io_uring is no obstacle. */
 #include <errno.h>
+#include <linux/io_uring.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -174,6 +176,60 @@ static void without_io_uring_auto_does_without(void **state)
 	unlink(path);
 }
 
+static int next_fd(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	close(fd);
+	return fd;
+}
+
+/* So that no channel needs to ask for one later, when it may not. */
+static void rings_are_made_ahead_and_used_again(void **state)
+{
+	g_autofree char *path = disk_new_file(false, MIB);
+	struct disk d = { .loop = loop_main() };
+	struct blk_channel *second;
+	uint8_t buf[512];
+	int before, after;
+
+	(void)state;
+	d.be = disk_open_path(path, &uring, false, NULL);
+	assert_non_null(d.be);
+	before = next_fd();
+	assert_int_equal(d.be->ops->prepare(d.be, 2), 0);
+	after = next_fd();
+	assert_int_equal(after, before + 2);
+	for (unsigned i = 0; i < 5; i++) {
+		d.ch = d.be->ops->channel_new(d.be, d.loop, disk_batch_done, &d);
+		second = d.be->ops->channel_new(d.be, d.loop, disk_batch_done, &d);
+		assert_int_equal(next_fd(), after);
+		assert_int_equal(disk_rw(&d, BLK_READ, 0, buf, 512), 0);
+		d.ch->ops->free(d.ch);
+		second->ops->free(second);
+	}
+	d.be->ops->close(d.be);
+	assert_true(next_fd() < before); /* the file's is free, too */
+	loop_free(d.loop);
+	unlink(path);
+}
+
+/* No system call filter sees what goes through a ring: the kernel must hold it to what a disk needs. */
+static void a_ring_is_restricted(void **state)
+{
+	g_autofree char *path = disk_new_file(false, MIB);
+	struct blk_backend *be = disk_open_path(path, &uring, false, NULL);
+	struct io_uring_probe probe = { 0 };
+	int fd = next_fd();
+
+	(void)state;
+	assert_int_equal(be->ops->prepare(be, 1), 0);
+	assert_int_equal(syscall(SYS_io_uring_register, fd, IORING_REGISTER_PROBE, &probe, 0), -1);
+	assert_int_equal(errno, EACCES);
+	be->ops->close(be);
+	unlink(path);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -183,6 +239,8 @@ int main(void)
 		cmocka_unit_test(a_closed_disk_can_be_opened_at_once),
 		cmocka_unit_test(read_only_disk_cannot_be_written),
 		cmocka_unit_test(without_io_uring_auto_does_without),
+		cmocka_unit_test(rings_are_made_ahead_and_used_again),
+		cmocka_unit_test(a_ring_is_restricted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,7 @@ static void presets(void **state)
 	assert_null(cfg->control);
 	assert_false(cfg->stats);
 	assert_false(cfg->no_reboot);
+	assert_int_equal(cfg->sandbox, SANDBOX_PRESET);
 	machine_config_free(cfg);
 }
 
@@ -152,6 +153,8 @@ static void bad_arguments_get_one_line_each(void **state)
 	refused("run -k k -c two", "--cpus two");
 	refused("run -k k --device nope,help", "--device nope: unknown device");
 	refused("run --kernel=", "--kernel: is empty");
+	refused("run -k k --sandbox lax", "--sandbox lax: it takes on, strict, off or help");
+	refused("run -k k --sandbox=", "--sandbox : it takes");
 	refused("-k k", "the command is missing");
 }
 
@@ -180,9 +183,10 @@ static void assert_fits_80_columns(const char *text)
 
 static void help_fits_the_terminal(void **state)
 {
-	static const char *const lines[] = { "help",         "run --help",     "-h",
-					     "run -h -m 64", "--device help",  "run --device help",
-					     "--cpu help",   "run --cpu help", "--version" };
+	static const char *const lines[] = { "help",          "run --help",     "-h",
+					     "run -h -m 64",  "--device help",  "run --device help",
+					     "--cpu help",    "run --cpu help", "--version",
+					     "--sandbox help" };
 	const struct vdev_class *class;
 
 	(void)state;
@@ -217,6 +221,23 @@ static void help_tells_every_exit_status_and_device(void **state)
 		assert_non_null(strstr(devices, class->name));
 }
 
+static void each_level_of_the_sandbox_can_be_had(void **state)
+{
+	g_autofree char *help = text_of("run --sandbox help");
+
+	(void)state;
+	for (unsigned i = 0; i < N_SANDBOX_LEVELS; i++) {
+		g_autofree char *line = g_strdup_printf("run -k k --sandbox %s",
+							sandbox_levels[i].name);
+		g_autofree char *row = g_strdup_printf("\n  %s ", sandbox_levels[i].name);
+		struct machine_config *cfg = config(line);
+
+		assert_int_equal(cfg->sandbox, i);
+		assert_non_null(strstr(help, row));
+		machine_config_free(cfg);
+	}
+}
+
 static void each_end_has_a_status_of_its_own(void **state)
 {
 	(void)state;
@@ -239,6 +260,7 @@ int main(void)
 		cmocka_unit_test(bad_arguments_get_one_line_each),
 		cmocka_unit_test(help_fits_the_terminal),
 		cmocka_unit_test(help_tells_every_exit_status_and_device),
+		cmocka_unit_test(each_level_of_the_sandbox_can_be_had),
 		cmocka_unit_test(each_end_has_a_status_of_its_own),
 	};
 

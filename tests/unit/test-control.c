@@ -5,8 +5,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <glib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -345,6 +347,39 @@ static void a_bad_address_is_refused(void **state)
 	refused("unix:/dev/null", "file of that name");
 }
 
+/* A guest may use up all descriptors: its connections are some. One client still gets through, and after
+ * it the next. */
+static void a_client_is_heard_when_descriptors_have_run_out(void **state)
+{
+	GArray *fds = g_array_new(FALSE, FALSE, sizeof(int));
+	struct rlimit old, few;
+	int fd;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = (struct rlimit){ MIN(256, old.rlim_cur), old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		struct qmp *c;
+
+		while ((fd = dup(STDERR_FILENO)) >= 0)
+			g_array_append_val(fds, fd);
+		assert_int_equal(errno, EMFILE);
+		close(g_array_index(fds, int, fds->len - 1)); /* for the client's own end */
+		g_array_set_size(fds, fds->len - 1);
+		c = qmp_greet(*state);
+		qmp_say(c, "{\"execute\":\"query-status\"}");
+		qmp_expect(c, "running");
+		assert_true(dup(STDERR_FILENO) < 0);
+		qmp_hang_up(c);
+		while (g_main_context_iteration(NULL, FALSE))
+			;
+	}
+	for (guint i = 0; i < fds->len; i++)
+		close(g_array_index(fds, int, i));
+	g_array_unref(fds);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+}
+
 static void a_stale_socket_is_replaced(void **state)
 {
 	struct bench *b = *state;
@@ -384,6 +419,7 @@ int main(void)
 		TEST(what_is_unsent_at_the_end_is_sent),
 		TEST(a_bad_address_is_refused),
 		TEST(a_stale_socket_is_replaced),
+		TEST(a_client_is_heard_when_descriptors_have_run_out),
 	};
 
 	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);

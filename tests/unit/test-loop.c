@@ -128,6 +128,78 @@ static void a_watch_fires_pauses_and_ends(void **state)
 	loop_free(loop);
 }
 
+/* A call that asks for itself again: like a guest that keeps its processors asking. */
+struct endless {
+	struct loop *loop;
+	bool over;
+	unsigned calls;
+};
+
+static void once_more(void *arg)
+{
+	struct endless *e = arg;
+
+	e->calls++;
+	if (!e->over)
+		loop_post(e->loop, once_more, e);
+}
+
+static void end_it(void *arg, GIOCondition revents)
+{
+	(void)revents;
+	((struct endless *)arg)->over = true;
+}
+
+static void calls_without_end_leave_turns_to_others(void **state)
+{
+	struct endless e = { .loop = loop_main() };
+	int fd = eventfd(0, EFD_NONBLOCK);
+	GSource *watch = loop_watch(e.loop, fd, G_IO_IN, end_it, &e);
+
+	(void)state;
+	loop_post(e.loop, once_more, &e);
+	eventfd_write(fd, 1);
+	while (!e.over)
+		g_main_context_iteration(loop_context(e.loop), TRUE);
+	assert_true(e.calls > 0);
+	loop_unwatch(watch);
+	while (g_main_context_iteration(loop_context(e.loop), FALSE))
+		;
+	close(fd);
+	loop_free(e.loop);
+}
+
+static void a_later_thread_finds_what_was_asked_of_it(void **state)
+{
+	struct loop *loop = loop_new_later("test");
+	struct visit now = { 0 }, later = { 0 }, then = { 0 };
+
+	(void)state;
+	loop_post(loop, note_thread, &later);
+	loop_call(loop, note_thread, &now);
+	assert_int_equal(now.count, 1);
+	assert_true(pthread_equal(now.thread, pthread_self()));
+	assert_int_equal(later.count, 0);
+	loop_start(loop);
+	loop_call(loop, note_thread, &then);
+	assert_int_equal(later.count, 1);
+	assert_int_equal(then.count, 1);
+	assert_false(pthread_equal(later.thread, pthread_self()));
+	assert_true(pthread_equal(later.thread, then.thread));
+	loop_free(loop);
+}
+
+static void a_loop_that_never_got_its_thread_is_freed(void **state)
+{
+	struct loop *loop = loop_new_later("test");
+	struct visit v = { 0 };
+
+	(void)state;
+	loop_post(loop, note_thread, &v);
+	loop_free(loop);
+	assert_int_equal(v.count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +208,9 @@ int main(void)
 		cmocka_unit_test(a_call_from_the_loops_own_thread_does_not_wait_for_itself),
 		cmocka_unit_test(posts_run_in_order_before_a_later_call),
 		cmocka_unit_test(a_watch_fires_pauses_and_ends),
+		cmocka_unit_test(calls_without_end_leave_turns_to_others),
+		cmocka_unit_test(a_later_thread_finds_what_was_asked_of_it),
+		cmocka_unit_test(a_loop_that_never_got_its_thread_is_freed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

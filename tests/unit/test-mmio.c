@@ -217,6 +217,61 @@ static void with_a_shadow_requests_need_no_exit(void **state)
 	rig_close(r);
 }
 
+/* With NOTIFICATION_DATA a doorbell cannot tell queues apart: with one queue it need not. */
+static void notification_data_needs_no_exit_where_there_is_one_queue(void **state)
+{
+	static const struct rig_case c = { .spec = "rng,features=+notification_data" };
+	struct rig *r = rig_open(rig_link_find("mmio-shadow"), &c);
+	struct rig_buf buf = rig_alloc(r, 8);
+	struct board_fake_counts before, after;
+
+	(void)state;
+	rig_start(r, RIG_ALL);
+	assert_true(rig_has(r, VIRTIO_F_NOTIFICATION_DATA));
+	before = board_fake_counts(rig_board(r));
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(rig_do(r, 0, &buf, 0, 1), 8);
+	after = board_fake_counts(rig_board(r));
+	assert_int_equal(after.writes, before.writes);
+	assert_int_equal(after.doorbells, before.doorbells + 200);
+	rig_close(r);
+}
+
+static void notification_data_is_read_by_traps_where_there_are_several(void **state)
+{
+	struct rig *r = open_rig("mmio-shadow");
+	struct board_fake_counts before, after;
+
+	(void)state;
+	rig_start(r, RIG_ALL);
+	assert_true(rig_has(r, VIRTIO_F_NOTIFICATION_DATA));
+	before = board_fake_counts(rig_board(r));
+	for (unsigned i = 0; i < 100; i++)
+		rig_wait(r, request(r));
+	after = board_fake_counts(rig_board(r));
+	assert_int_equal(after.writes, before.writes + 100);
+	assert_int_equal(vq_stats(rig_dev(r)->queue[ECHO_COPY].vq)->kicks, 100);
+	assert_int_equal(vq_stats(rig_dev(r)->queue[ECHO_KEEP].vq)->kicks, 0);
+	rig_close(r);
+}
+
+static void notif_config_data_is_for_pci_alone(void **state)
+{
+	static const struct rig_case c = { .spec = "rng,features=+notif_config_data" };
+	struct rig *r = rig_open(rig_link_find("direct"), &c);
+	struct board_fake *b = board_fake_new(false);
+	g_autoptr(GError) err = NULL;
+
+	(void)state;
+	assert_null(mmio_new(rig_dev(r), board_fake_board(b), 0xd0001000, 7, &err));
+	assert_true(g_error_matches(err, RINGSIDE_ERROR, RINGSIDE_ERROR_USAGE));
+	assert_string_equal(err->message,
+			    "rig,features=+notif_config_data: virtio-mmio has no register for it; "
+			    "use transport=pci");
+	board_fake_free(b);
+	rig_close(r);
+}
+
 static void with_a_shadow_config_acknowledgements_are_exact(void **state)
 {
 	struct rig *r = open_rig("mmio-shadow");
@@ -410,6 +465,9 @@ int main(void)
 		cmocka_unit_test(interrupt_bits_latch_until_acknowledged),
 		cmocka_unit_test(a_quiet_change_sets_no_interrupt_bit),
 		cmocka_unit_test(with_a_shadow_requests_need_no_exit),
+		cmocka_unit_test(notification_data_needs_no_exit_where_there_is_one_queue),
+		cmocka_unit_test(notification_data_is_read_by_traps_where_there_are_several),
+		cmocka_unit_test(notif_config_data_is_for_pci_alone),
 		cmocka_unit_test(with_a_shadow_config_acknowledgements_are_exact),
 		cmocka_unit_test(the_shadow_is_there_while_the_driver_runs),
 		cmocka_unit_test(a_queue_can_be_stopped_and_started),

@@ -234,6 +234,38 @@ static void without_doorbells_kicks_arrive_by_traps(void **state)
 	rig_close(r);
 }
 
+/* VIRTIO 1.4, 4.1.4.3: the field exists only if the feature was negotiated. */
+static void notif_config_data_is_there_when_negotiated(void **state)
+{
+	static const struct rig_case c = {
+		.spec = "echo,features=+notif_config_data",
+		.class = &echo_class,
+	};
+	struct rig *r = rig_open(rig_link_find("pci"), &c);
+	struct board_fake_counts before, after;
+	uint64_t last = 0;
+
+	(void)state;
+	rig_start(r, rig_all_but(VIRTIO_F_NOTIF_CONFIG_DATA));
+	assert_int_equal(peek_get(r, 0x38, 2), 0);
+	rig_start(r, RIG_ALL);
+	for (unsigned q = 0; q < ECHO_QUEUES; q++) {
+		peek_put(r, 0x16, 2, q);
+		assert_true(peek_get(r, 0x38, 2) >= ECHO_QUEUES); /* no index */
+		assert_int_not_equal(peek_get(r, 0x38, 2), last);
+		last = peek_get(r, 0x38, 2);
+	}
+	peek_put(r, 0x16, 2, ECHO_QUEUES);
+	assert_int_equal(peek_get(r, 0x38, 2), 0);
+	before = board_fake_counts(rig_board(r));
+	for (unsigned i = 0; i < 100; i++)
+		rig_wait(r, peek_request(r));
+	after = board_fake_counts(rig_board(r));
+	assert_int_equal(after.writes, before.writes);
+	assert_int_equal(after.doorbells, before.doorbells + 100);
+	rig_close(r);
+}
+
 /*
  * The way through configuration space.
  */
@@ -318,6 +350,7 @@ int main(void)
 		cmocka_unit_test(doorbells_follow_the_bar),
 		cmocka_unit_test(requests_need_no_exit),
 		cmocka_unit_test(without_doorbells_kicks_arrive_by_traps),
+		cmocka_unit_test(notif_config_data_is_there_when_negotiated),
 		cmocka_unit_test(config_access_goes_only_where_it_may),
 		cmocka_unit_test(a_vector_too_many_is_told_of),
 	};

@@ -87,6 +87,35 @@ static void every_type_is_parsed(void **state)
 	prop_free(rows, &t);
 }
 
+/* Things to add and to take away are one value; nothing else goes on after a comma. */
+static void signed_words_continue_a_value(void **state)
+{
+	g_autofree char *name = NULL;
+	g_autoptr(GPtrArray)
+		pairs = prop_split("thing,fwd=-one,+two,-three=x,fast,count=1,-2,path=a", &name);
+	static const struct {
+		const char *key, *value;
+	} want[] = {
+		{ "fwd", "-one,+two,-three=x" },
+		{ "fast", NULL },
+		{ "count", "1" },
+		{ "-2", NULL },
+		{ "path", "a" },
+	};
+
+	(void)state;
+	assert_int_equal(pairs->len, G_N_ELEMENTS(want));
+	for (guint i = 0; i < pairs->len; i++) {
+		const struct prop_pair *pair = g_ptr_array_index(pairs, i);
+
+		assert_string_equal(pair->key, want[i].key);
+		assert_int_equal(!pair->value, !want[i].value);
+		if (pair->value)
+			assert_string_equal(pair->value, want[i].value);
+	}
+	assert_refuses("thing,path=x,fast,-one", "unknown key '-one'");
+}
+
 static void presets_hold_where_nothing_is_said(void **state)
 {
 	struct thing t;
@@ -165,6 +194,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_type_is_parsed),
+		cmocka_unit_test(signed_words_continue_a_value),
 		cmocka_unit_test(presets_hold_where_nothing_is_said),
 		cmocka_unit_test(a_switch_alone_means_on),
 		cmocka_unit_test(bad_values_are_refused),

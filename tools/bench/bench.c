@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "devices/error.h"
+#include "tools/bench/guest.h"
 #include "tools/bench/matrix.h"
 #include "tools/bench/measure.h"
 #include "tools/bench/report.h"
@@ -28,7 +29,7 @@ static gboolean on_axis(const char *name, const char *value, gpointer data, GErr
 
 	for (unsigned i = 0; i < N_AXES; i++)
 		if (strcmp(bench_axes[i].option, name + 2) == 0)
-			return bench_choice_parse(i, value, &r->choices[i], err);
+			return bench_choice_parse(&bench_axes[i], value, &r->choices[i], err);
 	return ringside_usage(err, "%s: unknown option", name);
 }
 
@@ -153,7 +154,7 @@ static bool make_settings(const struct request *r, const GArray *plan, FILE *pro
 }
 
 /* The processor's name as the kernel has it. */
-static char *cpu_model(void)
+char *bench_cpu_model(void)
 {
 	g_autofree char *text = NULL;
 	const char *at;
@@ -189,7 +190,7 @@ static bool rings(const struct request *r, const char *command, FILE *out, FILE 
 {
 	g_autoptr(GArray) plan = bench_plan(r->choices, r->full, err);
 	g_autoptr(GArray) rows = NULL;
-	g_autofree char *cpu = cpu_model();
+	g_autofree char *cpu = bench_cpu_model();
 	struct bench_settings settings;
 	struct bench_report report = { .settings = &settings, .command = command, .cpu = cpu };
 
@@ -245,10 +246,12 @@ bool bench_command(int argc, char *const *argv, FILE *out, FILE *progress, GErro
 	g_auto(GStrv) args = NULL;
 	bool ok;
 
+	if (argc > 1 && strcmp(argv[1], "guest") == 0)
+		return bench_guest_command(argc, argv, out, progress, err);
 	if (argc < 2 || strcmp(argv[1], "rings") != 0)
 		return ringside_usage(err,
-				      "bench: it takes rings, and then options (ringside bench "
-				      "rings --help)");
+				      "bench: it takes rings or guest, and then options (ringside "
+				      "bench rings --help)");
 	args = g_strdupv((char **)&argv[1]);
 	ok = parse(&r, &args, out, err) && (r.help || rings(&r, command, out, progress, err));
 	g_free(r.cpus);

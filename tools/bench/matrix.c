@@ -82,10 +82,9 @@ static bool parse_value(const struct bench_axis_info *axis, const char *text, un
 	return true;
 }
 
-bool bench_choice_parse(enum bench_axis axis, const char *text, struct bench_choice *ret_choice,
-			GError **err)
+bool bench_choice_parse(const struct bench_axis_info *info, const char *text,
+			struct bench_choice *ret_choice, GError **err)
 {
-	const struct bench_axis_info *info = &bench_axes[axis];
 	g_auto(GStrv) words = g_strsplit(text, ",", -1);
 	struct bench_choice choice = { 0 };
 

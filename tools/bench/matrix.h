@@ -59,8 +59,8 @@ struct bench_choice {
 };
 
 /* Sets *ret_choice from "split,packed" or "1,64". False with a usage error. */
-bool bench_choice_parse(enum bench_axis axis, const char *text, struct bench_choice *ret_choice,
-			GError **err);
+bool bench_choice_parse(const struct bench_axis_info *info, const char *text,
+			struct bench_choice *ret_choice, GError **err);
 
 /* The variants to measure, as a GArray of struct bench_variant; NULL with a usage error if there is
  * none, or one of them cannot be. */

@@ -99,7 +99,7 @@ void bench_write_csv(FILE *out, const struct bench_report *report)
 /*
  * JSON: named values as strings, numbers as numbers, what a bare ring has not as null.
  */
-static void json_string(FILE *out, const char *text)
+void bench_json_string(FILE *out, const char *text)
 {
 	fputc('"', out);
 	for (; *text; text++) {
@@ -123,7 +123,7 @@ static void json_row(FILE *out, const struct bench_row *row)
 		if (strcmp(cell, "-") == 0)
 			fputs("null", out);
 		else if (bench_axes[i].names[0])
-			json_string(out, cell);
+			bench_json_string(out, cell);
 		else
 			fputs(cell, out);
 	}
@@ -136,9 +136,9 @@ static void json_row(FILE *out, const struct bench_row *row)
 void bench_write_json(FILE *out, const struct bench_report *report)
 {
 	fputs("{\n  \"command\": ", out);
-	json_string(out, report->command);
+	bench_json_string(out, report->command);
 	fputs(",\n  \"cpu\": ", out);
-	json_string(out, report->cpu);
+	bench_json_string(out, report->cpu);
 	fprintf(out, ",\n  \"tsc_ghz\": %.4g,\n  \"rounds\": %u,\n  \"time_ms\": %u,\n",
 		report->machine.ghz, report->machine.rounds, report->settings->time_ms);
 	fprintf(out, "  \"disturbed_percent\": %.3g,\n", report->machine.disturbed);

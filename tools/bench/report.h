@@ -26,3 +26,8 @@ const char *bench_cell(const struct bench_variant *v, enum bench_axis axis, char
 
 /* The row of a variant, or NULL. */
 const struct bench_row *bench_find(const GArray *rows, const struct bench_variant *v);
+
+/* For other reports: a JSON string, quoted; the processor's name as the kernel has it (free with
+ * g_free()). */
+void bench_json_string(FILE *out, const char *text);
+char *bench_cpu_model(void);

@@ -14,6 +14,7 @@
 struct boot_job {
 	const struct boot_params *p;
 	const struct gmem *mem;
+	struct boot_files *files;
 	int fd;             /* of the kernel */
 	uint64_t file_size; /* of the kernel */
 	uint8_t head[BOOT_HEAD];

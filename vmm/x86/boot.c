@@ -146,8 +146,7 @@ bool boot_need(const struct boot_job *job, uint64_t end, GError **err)
 			      job->p->mem_size / MIB, job->p->kernel, need);
 }
 
-static bool open_file(const char *option, const char *path, int *ret_fd, uint64_t *ret_size,
-		      GError **err)
+static bool open_file(const char *option, const char *path, struct boot_file *file, GError **err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	const char *wrong = NULL;
@@ -173,8 +172,8 @@ static bool open_file(const char *option, const char *path, int *ret_fd, uint64_
 					      ? "a bzImage or an ELF vmlinux"
 					      : "an initramfs image");
 	}
-	*ret_fd = fd;
-	*ret_size = (uint64_t)st.st_size;
+	file->fd = fd;
+	file->size = (uint64_t)st.st_size;
 	return true;
 }
 
@@ -198,20 +197,18 @@ static bool initrd_too_large(const struct boot_job *job, uint64_t size, uint64_t
 
 bool boot_load_initrd(struct boot_job *job, uint64_t limit, GError **err)
 {
-	uint64_t end = MIN(limit, job->low_end), at, size = 0;
-	int fd = -1;
+	struct boot_file *file = &job->files->initrd;
+	uint64_t end = MIN(limit, job->low_end), at, size;
 	bool ok;
 
 	if (!job->p->initrd)
 		return true;
-	if (!open_file("--initrd", job->p->initrd, &fd, &size, err))
-		return false;
+	size = file->size;
 	at = size <= end ? (end - size) & ~(uint64_t)(LAYOUT_PAGE - 1) : 0;
 	if (at < job->kernel_end)
 		ok = initrd_too_large(job, size, MIN(limit, LAYOUT_HOLE), err);
 	else
-		ok = boot_read(job, fd, &(struct boot_range){ 0, size }, at, err);
-	close(fd);
+		ok = boot_read(job, file->fd, &(struct boot_range){ 0, size }, at, err);
 	job->initrd = at;
 	job->initrd_len = size;
 	return ok;
@@ -278,17 +275,45 @@ static bool load_kernel(struct boot_job *job, struct boot_entry *ret_entry, GErr
 	return unknown_kernel(job, err);
 }
 
+bool boot_files_open(struct boot_files *files, const char *kernel, const char *initrd, GError **err)
+{
+	*files = BOOT_FILES_NONE;
+	if (open_file("--kernel", kernel, &files->kernel, err) &&
+	    (!initrd || open_file("--initrd", initrd, &files->initrd, err)))
+		return true;
+	boot_files_close(files);
+	return false;
+}
+
+void boot_files_close(struct boot_files *files)
+{
+	if (files->kernel.fd >= 0)
+		close(files->kernel.fd);
+	if (files->initrd.fd >= 0)
+		close(files->initrd.fd);
+	*files = BOOT_FILES_NONE;
+}
+
 bool boot_load(const struct boot_params *p, const struct gmem *mem, struct boot_entry *ret_entry,
 	       GError **err)
 {
-	struct boot_job job = { .p = p, .mem = mem, .low_end = layout_low_len(p->mem_size) };
+	struct boot_files once = BOOT_FILES_NONE;
+	struct boot_job job = {
+		.p = p,
+		.mem = mem,
+		.files = p->files ? p->files : &once,
+		.low_end = layout_low_len(p->mem_size),
+	};
+	struct boot_file *kernel = &job.files->kernel;
 	struct boot_entry entry = { 0 };
 	bool ok;
 
-	if (!open_file("--kernel", p->kernel, &job.fd, &job.file_size, err))
+	if (!p->files && !boot_files_open(&once, p->kernel, p->initrd, err))
 		return false;
+	job.fd = kernel->fd;
+	job.file_size = kernel->size;
 	ok = boot_need(&job, LAYOUT_KERNEL + MIB, err) && load_kernel(&job, &entry, err);
-	close(job.fd);
+	boot_files_close(&once);
 	if (ok)
 		*ret_entry = entry;
 	return ok;

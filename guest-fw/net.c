@@ -1,0 +1,186 @@
+/*
+ * Network card (VIRTIO 1.4, 5.1) whose cable leads to the host's own network (backend=user): asks
+ * 10.0.2.2 for its address (ARP), then sends it an echo request (ICMP) and has that back.
+ */
+#include "guest-fw/virtio.h"
+
+enum {
+	F_CSUM = 0,
+	F_MTU = 3,
+	F_MAC = 5,
+	F_MRG_RXBUF = 15,
+	F_STATUS = 16,
+};
+
+enum { RX, TX, N_QUEUES };
+
+#define HEADER  12u /* of virtio, before each frame */
+#define FRAME   1514u
+#define BUFFERS 8u
+
+#define ETHER 14u
+#define ARP   28u
+#define IP    20u
+#define ICMP  64u /* with its data */
+
+static const uint8_t our_ip[] = { 10, 0, 2, 15 }, host_ip[] = { 10, 0, 2, 2 };
+
+struct net {
+	struct virtio *v;
+	uint8_t our_mac[6], host_mac[6];
+	uint8_t *out; /* header and frame */
+	uint8_t *in;  /* BUFFERS of them, a page each */
+};
+
+static void put16(uint8_t *at, unsigned value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static void copy(uint8_t *to, const uint8_t *from, size_t n)
+{
+	__builtin_memcpy(to, from, n);
+}
+
+/* The internet checksum (RFC 1071). */
+static unsigned checksum(const uint8_t *bytes, size_t n)
+{
+	unsigned sum = 0;
+
+	for (size_t i = 0; i < n; i += 2)
+		sum += (unsigned)bytes[i] << 8 | bytes[i + 1];
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum & 0xffff;
+}
+
+/*
+ * Frames out and in.
+ */
+static bool send(struct net *net, uint32_t len)
+{
+	const struct drv_buf bufs[] = {
+		buf_of(net->out, HEADER),
+		buf_of(net->out + HEADER, len),
+	};
+	uint32_t used;
+
+	return queue_do(net->v->queue[TX], bufs, 2, 0, &used);
+}
+
+static bool give_buffer(struct net *net, uint8_t *at)
+{
+	const struct drv_buf buf = buf_of(at, HEADER + FRAME);
+
+	if (drv_add(&net->v->queue[RX]->drv, &buf, 0, 1, at) < 0)
+		return virtio_fail(net->v, "no room in the ring");
+	return true;
+}
+
+/* Takes frames until one has @bytes at @offset; *ret_frame is it, until the next call. */
+static bool expect(struct net *net, unsigned offset, const uint8_t *bytes, size_t n,
+		   const uint8_t **ret_frame)
+{
+	struct queue *q = net->v->queue[RX];
+	uint8_t *at;
+	uint32_t len;
+
+	for (unsigned i = 0; i < 2 * BUFFERS; i++) {
+		if (!queue_wait(q, (void **)&at, &len))
+			return false;
+		if (len < HEADER || len > HEADER + FRAME)
+			return virtio_fail(net->v, "a frame of impossible length");
+		if (!give_buffer(net, at))
+			return false;
+		queue_kick(q);
+		if (len >= HEADER + offset + n && fw_same(at + HEADER + offset, bytes, n)) {
+			*ret_frame = at + HEADER;
+			return true;
+		}
+	}
+	return virtio_fail(net->v, "other frames than the answer");
+}
+
+/*
+ * The two questions.
+ */
+static uint8_t *ether(struct net *net, unsigned type)
+{
+	uint8_t *frame = net->out + HEADER;
+
+	__builtin_memset(net->out, 0, HEADER + FRAME);
+	copy(frame, net->host_mac, 6);
+	copy(frame + 6, net->our_mac, 6);
+	put16(frame + 12, type);
+	return frame + ETHER;
+}
+
+static bool arp(struct net *net)
+{
+	static const uint8_t request[] = { 0, 1, 8, 0, 6, 4, 0, 1 };
+	static const uint8_t reply[] = { 8, 6, 0, 1, 8, 0, 6, 4, 0, 2 };
+	const uint8_t *frame;
+	uint8_t *p;
+
+	__builtin_memset(net->host_mac, 0xff, 6);
+	p = ether(net, 0x0806);
+	copy(p, request, sizeof(request));
+	copy(p + 8, net->our_mac, 6);
+	copy(p + 14, our_ip, 4);
+	copy(p + 24, host_ip, 4);
+	if (!send(net, ETHER + ARP) || !expect(net, 12, reply, sizeof(reply), &frame))
+		return false;
+	copy(net->host_mac, frame + ETHER + 8, 6);
+	return fw_same(frame + ETHER + 14, host_ip, 4) || virtio_fail(net->v, "a wrong ARP reply");
+}
+
+static bool ping(struct net *net)
+{
+	uint8_t *ip = ether(net, 0x0800), *icmp = ip + IP;
+	static const uint8_t start[] = { 0x45, 0 }, echo_reply = 0;
+	const uint8_t *frame;
+
+	copy(ip, start, sizeof(start));
+	put16(ip + 2, IP + ICMP);
+	ip[8] = 64; /* hops */
+	ip[9] = 1;  /* ICMP */
+	copy(ip + 12, our_ip, 4);
+	copy(ip + 16, host_ip, 4);
+	put16(ip + 10, checksum(ip, IP));
+	icmp[0] = 8; /* echo request */
+	for (unsigned i = 8; i < ICMP; i++)
+		icmp[i] = (uint8_t)(i + fw_ticks());
+	put16(icmp + 2, checksum(icmp, ICMP));
+	if (!send(net, ETHER + IP + ICMP) ||
+	    !expect(net, ETHER + 12, host_ip, sizeof(host_ip), &frame))
+		return false;
+	if (frame[ETHER + IP] != echo_reply || !fw_same(frame + ETHER + IP + 8, icmp + 8, ICMP - 8))
+		return virtio_fail(net->v, "a wrong echo");
+	return true;
+}
+
+static bool test(struct virtio *v)
+{
+	struct net net = { .v = v,
+			   .out = fw_take(HEADER + FRAME),
+			   .in = fw_take((size_t)BUFFERS * 4096) };
+
+	for (unsigned i = 0; i < 6; i++)
+		net.our_mac[i] = reg_read8(v->config + i);
+	for (unsigned i = 0; i < BUFFERS; i++)
+		if (!give_buffer(&net, net.in + 4096ul * i))
+			return false;
+	queue_kick(v->queue[RX]);
+	v->did = "ARP and echo answered by 10.0.2.2";
+	return arp(&net) && ping(&net);
+}
+
+const struct driver net_driver = {
+	.id = 1,
+	.name = "net",
+	.features = 1ull << F_CSUM | 1ull << F_MTU | 1ull << F_MAC | 1ull << F_MRG_RXBUF |
+		    1ull << F_STATUS,
+	.n_queues = N_QUEUES,
+	.test = test,
+};

@@ -1,0 +1,160 @@
+/*
+ * A virtio device as its driver here sees it, on either transport.
+ *
+ * One device is driven at a time, from virtio_begin() to virtio_end(). The memory of its queues is
+ * fw_take()n in between.
+ */
+#pragma once
+
+#include "guest-fw/fw.h"
+#include "virtqueue/drv.h"
+
+#define QUEUES_MAX 8u
+
+enum virtio_irq {
+	VIRTIO_POLL, /* none: the used ring is watched */
+	VIRTIO_MSIX, /* pci: a message for each queue */
+	VIRTIO_LINE, /* the line, which all queues share */
+	N_VIRTIO_IRQS,
+};
+
+extern const char *const virtio_irq_name[N_VIRTIO_IRQS];
+
+struct virtio;
+struct queue;
+
+/* A transport. Selectors are hidden: each call names what it is about. */
+struct virtio_ops {
+	const char *name;
+	unsigned irqs; /* 1 << enum virtio_irq */
+	uint8_t (*status)(const struct virtio *v);
+	void (*set_status)(const struct virtio *v, uint8_t status);
+	uint32_t (*offered)(const struct virtio *v, unsigned word);
+	void (*accept)(const struct virtio *v, unsigned word, uint32_t bits);
+	uint8_t (*generation)(const struct virtio *v);
+	/* How long it may be; 0 if there is no such queue. */
+	uint16_t (*queue_max)(const struct virtio *v, unsigned index);
+	/* Tells the device of the ring and makes it live. */
+	void (*queue_start)(struct queue *q);
+	/* RING_RESET: returns when the device is done with the ring. */
+	void (*queue_reset)(struct queue *q);
+	/* Interrupts as v->irq says, and off. */
+	void (*irq_on)(struct virtio *v);
+	void (*irq_off)(struct virtio *v);
+	/* The device's part of ending an interrupt. */
+	void (*irq_ack)(const struct virtio *v);
+};
+
+struct virtio {
+	const struct virtio_ops *ops;
+	uint32_t id; /* device type; 0: nothing there */
+	uintptr_t config;
+
+	/* The transport's. */
+	uintptr_t base, notify, isr, msix_table; /* mmio: base alone */
+	uint32_t notify_each;
+	uintptr_t function; /* its configuration space */
+	uint8_t msix_cap;
+	uint32_t gsi;
+	bool level;
+
+	/* From virtio_begin() on. */
+	uint64_t features;
+	enum virtio_irq irq;
+	struct queue *queue[QUEUES_MAX];
+	unsigned n_queues;
+	unsigned round;  /* 1 after the queues were reset */
+	void *notes;     /* the driver's, from one round to the next */
+	const char *did; /* by the test, in words */
+	const char *why; /* it failed */
+};
+
+struct queue {
+	struct drv_vq drv;
+	struct virtio *v;
+	unsigned index;
+	uintptr_t bell;
+	uint16_t bell_value; /* what a kick writes, at least */
+	bool bell_wide;      /* 32 bits */
+	unsigned vector;
+	uint32_t irqs_before, irqs_seen; /* of fw_irqs[vector]: at the start, and waited for */
+	uint64_t kicks;                  /* made */
+};
+
+/* Find what is there, up to @max. Return how many. */
+unsigned virtio_pci_find(struct virtio *list, unsigned max);
+unsigned virtio_mmio_find(struct virtio *list, unsigned max);
+
+uint64_t virtio_offered(const struct virtio *v);
+
+static inline bool virtio_has(const struct virtio *v, unsigned bit)
+{
+	return v->features >> bit & 1;
+}
+
+/* What virtio_begin() is to do. */
+struct virtio_plan {
+	uint64_t features; /* those that the device offers are accepted */
+	enum virtio_irq irq;
+	unsigned n_queues;   /* at most */
+	uint16_t queue_size; /* at most */
+};
+
+/* Reset to DRIVER_OK. False with v->why. */
+bool virtio_begin(struct virtio *v, const struct virtio_plan *plan);
+void virtio_end(struct virtio *v);
+
+/* Resets every queue by itself and starts it anew at another size. */
+bool virtio_restart_queues(struct virtio *v);
+
+/* 64 bits of the configuration space, of one generation. */
+uint64_t virtio_config64(const struct virtio *v, unsigned offset);
+
+/* Publishes what was added, and kicks if the device wants that. */
+void queue_kick(struct queue *q);
+
+/* Waits for a used chain. False with v->why. */
+bool queue_wait(struct queue *q, void **ret_cookie, uint32_t *ret_len);
+
+/* Takes the queue's interrupt that there is, or sleeps until one comes. False with v->why. */
+bool queue_sleep(struct queue *q);
+
+/* One chain, there and back. */
+bool queue_do(struct queue *q, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr,
+	      uint32_t *ret_len);
+
+/* Interrupts that came, waited for or not. */
+static inline uint32_t queue_irqs(const struct queue *q)
+{
+	return fw_irqs[q->vector] - q->irqs_before;
+}
+
+/* True as soon as one has come. False, with v->why, if none does. */
+bool virtio_had_irq(struct virtio *v);
+
+/* For drivers: notes why, if it is the first, and is false. */
+static inline bool virtio_fail(struct virtio *v, const char *why)
+{
+	if (!v->why)
+		v->why = why;
+	return false;
+}
+
+static inline struct drv_buf buf_of(const void *at, uint32_t len)
+{
+	return (struct drv_buf){ .gpa = (uintptr_t)at, .len = len };
+}
+
+/*
+ * A driver: what it negotiates beside the ring's features, and its self-test, which is run once for
+ * each way to drive the device, and once more after the queues were reset (v->round).
+ */
+struct driver {
+	uint32_t id;
+	const char *name;
+	uint64_t features;
+	unsigned n_queues;
+	bool (*test)(struct virtio *v); /* sets v->did */
+};
+
+extern const struct driver blk_driver, net_driver, rng_driver, console_driver, input_driver;

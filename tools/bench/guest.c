@@ -1,0 +1,365 @@
+/*
+ * `ringside bench guest`: split against packed from inside a KVM guest, over pci and mmio.
+ *
+ * The guest is guest-fw (guest-fw/bench.c): requests to a block device that cost the device next to
+ * nothing, made at privilege level 3, where every KVM runs code at native speed, with ioeventfds for
+ * kicks and irqfds for interrupts. The device has a thread of its own.
+ *
+ * Each measurement is a guest of its own, as long as --time says; each round takes every variant
+ * once, so that whatever else the machine does hits all of them alike. A short run of each variant
+ * comes first: it tells how many requests make a measurement, and what setting up costs in exits,
+ * which is taken off.
+ */
+#include "tools/bench/guest.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "devices/error.h"
+#include "tools/bench/ends.h"
+#include "tools/bench/guest-impl.h"
+#include "tools/bench/report.h"
+#include "tools/bench/stats.h"
+
+#define ROUNDS_MAX  1000
+#define ROUNDS_MIN  3u /* whatever --limit says */
+#define TIME_MAX_MS 10000
+#define FIRST       1000u /* requests in a variant's first run */
+
+const struct bench_axis_info guest_axes[N_GUEST_AXES] = {
+	[GUEST_TRANSPORT] = { "transport", "transport", "how the driver reaches the device",
+			      .names = { "pci", "mmio" }, .all = { 0, 1 }, .n_all = 2 },
+	[GUEST_WAIT] = { "wait", "wait", "looking at the ring, or asleep for an interrupt",
+			 .names = { "poll", "irq" }, .all = { 0, 1 }, .n_all = 2 },
+	[GUEST_RING] = { "ring", "ring", "layout of the ring", .names = { "split", "packed" },
+			 .all = { 0, 1 }, .n_all = 2 },
+	[GUEST_BATCH] = { "batch", "batch", "requests made and awaited together",
+			  .all = { 1, 16, 64 }, .n_all = 3, .min = 1, .max = 128 },
+};
+
+const char *guest_value(const struct guest_variant *v, enum guest_axis axis, char buf[16])
+{
+	if (guest_axes[axis].names[0])
+		return guest_axes[axis].names[v->at[axis]];
+	(void)g_snprintf(buf, 16, "%u", v->at[axis]);
+	return buf;
+}
+
+struct request {
+	struct bench_choice choices[N_GUEST_AXES];
+	gboolean json, csv, help;
+	int rounds, time_ms, limit_s;
+	char *firmware;
+};
+
+/* A variant, and what was counted of it. */
+struct measured {
+	struct guest_variant v;
+	struct guest_counts first;
+	struct guest_counts *round; /* of all of them */
+};
+
+struct job {
+	const struct request *r;
+	struct guest_files files;
+	FILE *progress;
+	struct measured *list;
+	unsigned n, rounds;
+	double ghz;
+};
+
+/*
+ * The command line.
+ */
+static gboolean on_axis(const char *name, const char *value, gpointer data, GError **err)
+{
+	struct request *r = data;
+
+	for (unsigned i = 0; i < N_GUEST_AXES; i++)
+		if (strcmp(guest_axes[i].option, name + 2) == 0)
+			return bench_choice_parse(&guest_axes[i], value, &r->choices[i], err);
+	return ringside_usage(err, "%s: unknown option", name);
+}
+
+static GOptionContext *make_context(struct request *r)
+{
+	static const char *const takes[N_GUEST_AXES] = { "pci,mmio", "poll,irq", "split,packed",
+							 "N,..." };
+	const GOptionEntry rest[] = {
+		{ "rounds", 0, 0, G_OPTION_ARG_INT, &r->rounds, "times that all is measured [7]",
+		  "N" },
+		{ "time", 0, 0, G_OPTION_ARG_INT, &r->time_ms, "of one measurement [100]", "MS" },
+		{ "limit", 0, 0, G_OPTION_ARG_INT, &r->limit_s,
+		  "of all: no further round after that [60]", "SECONDS" },
+		{ "firmware", 0, 0, G_OPTION_ARG_FILENAME, &r->firmware,
+		  "the guest, where it is not beside ringside", "FILE" },
+		{ "json", 0, 0, G_OPTION_ARG_NONE, &r->json, "JSON instead of a table", NULL },
+		{ "csv", 0, 0, G_OPTION_ARG_NONE, &r->csv, "CSV instead of a table", NULL },
+		{ "help", 'h', 0, G_OPTION_ARG_NONE, &r->help, "this help", NULL },
+		{ 0 },
+	};
+	GOptionEntry entries[N_GUEST_AXES + 1] = { 0 };
+	GOptionContext *context = g_option_context_new(NULL);
+	GOptionGroup *group = g_option_group_new("bench", NULL, NULL, r, NULL);
+
+	for (unsigned i = 0; i < N_GUEST_AXES; i++)
+		entries[i] = (GOptionEntry){
+			.long_name = guest_axes[i].option,
+			.arg = G_OPTION_ARG_CALLBACK,
+			.arg_data = (gpointer)on_axis,
+			.description = guest_axes[i].help,
+			.arg_description = takes[i],
+		};
+	g_option_group_add_entries(group, entries); /* copies them */
+	g_option_group_add_entries(group, rest);
+	g_option_context_set_main_group(context, group);
+	g_option_context_set_help_enabled(context, FALSE);
+	return context;
+}
+
+static void print_help(FILE *out, GOptionContext *context)
+{
+	g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
+	const char *options = strstr(text, "\n\n");
+
+	fprintf(out,
+		"ringside bench guest [OPTION...]: what the rings cost from inside a guest.\n"
+		"\n"
+		"Needs a /dev/kvm that runs guests. Without options, all combinations.\n%s",
+		options ? options : "");
+}
+
+static bool check(const struct request *r, GError **err)
+{
+	if (r->json && r->csv)
+		return ringside_usage(err, "--csv: not together with --json");
+	if (r->rounds < 1 || r->rounds > ROUNDS_MAX)
+		return ringside_usage(err, "--rounds %d: it takes 1 to %d", r->rounds, ROUNDS_MAX);
+	if (r->time_ms < 1 || r->time_ms > TIME_MAX_MS)
+		return ringside_usage(err, "--time %d: it takes 1 to %d ms", r->time_ms,
+				      TIME_MAX_MS);
+	if (r->limit_s < 1)
+		return ringside_usage(err, "--limit %d: it takes a number of seconds", r->limit_s);
+	return true;
+}
+
+/* Options in @args, which begins with the command. */
+static bool parse(struct request *r, char ***args, FILE *out, GError **err)
+{
+	GOptionContext *context = make_context(r);
+	GError *mistake = NULL;
+	bool ok = g_option_context_parse_strv(context, args, &mistake);
+
+	if (ok && r->help)
+		print_help(out, context);
+	g_option_context_free(context);
+	if (ok && (*args)[1])
+		return ringside_usage(err, "'%s': not an option (ringside bench guest --help)",
+				      (*args)[1]);
+	if (ok)
+		return check(r, err);
+	if (mistake->domain == RINGSIDE_ERROR) {
+		g_propagate_error(err, mistake);
+		return false;
+	}
+	ringside_usage(err, "%s (ringside bench guest --help)", mistake->message);
+	g_error_free(mistake);
+	return false;
+}
+
+/*
+ * Plan and rounds.
+ */
+static void make_plan(struct job *job)
+{
+	unsigned count[N_GUEST_AXES] = { 0 }, n[N_GUEST_AXES], axis;
+	const struct bench_choice *choices = job->r->choices;
+
+	job->n = 1;
+	for (axis = 0; axis < N_GUEST_AXES; axis++) {
+		n[axis] = choices[axis].n ? choices[axis].n : guest_axes[axis].n_all;
+		job->n *= n[axis];
+	}
+	job->list = g_new0(struct measured, job->n);
+	for (unsigned m = 0; m < job->n; m++) {
+		job->list[m].round = g_new0(struct guest_counts, (gsize)job->r->rounds);
+		for (axis = 0; axis < N_GUEST_AXES; axis++)
+			job->list[m].v.at[axis] = choices[axis].n
+							  ? choices[axis].value[count[axis]]
+							  : guest_axes[axis].all[count[axis]];
+		/* An odometer, the last axis fastest. */
+		for (axis = N_GUEST_AXES; axis-- && ++count[axis] == n[axis];)
+			count[axis] = 0;
+	}
+}
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void show_progress(const struct job *job, unsigned round, unsigned m)
+{
+	if (!job->progress)
+		return;
+	if (round == 0)
+		fprintf(job->progress, "\rfirst runs: %u of %u \033[K", m + 1, job->n);
+	else
+		fprintf(job->progress, "\rround %u of %d: %u of %u \033[K", round, job->r->rounds,
+			m + 1, job->n);
+	fflush(job->progress);
+}
+
+/* Four times the first run at least, so that what setting up costs can be told. */
+static uint64_t requests_for(const struct measured *m, double ghz, unsigned time_ms)
+{
+	double ns = (double)m->first.ticks / ghz / (double)m->first.requests;
+
+	return MAX((uint64_t)(time_ms * 1e6 / ns), 4 * m->first.requests);
+}
+
+static bool first_runs(struct job *job, GError **err)
+{
+	double since = now_s();
+	uint64_t ticks = bench_ticks();
+
+	for (unsigned i = 0; i < job->n; i++) {
+		struct measured *m = &job->list[i];
+
+		show_progress(job, 0, i);
+		if (!guest_run(&job->files, &m->v, FIRST, &m->first, err))
+			return false;
+	}
+	job->ghz = (double)(bench_ticks() - ticks) / (now_s() - since) / 1e9;
+	return true;
+}
+
+static bool all_rounds(struct job *job, GError **err)
+{
+	double since = now_s();
+
+	if (!first_runs(job, err))
+		return false;
+	while (job->rounds < (unsigned)job->r->rounds &&
+	       (job->rounds < ROUNDS_MIN || now_s() - since < job->r->limit_s)) {
+		for (unsigned i = 0; i < job->n; i++) {
+			struct measured *m = &job->list[i];
+			uint64_t n = requests_for(m, job->ghz, (unsigned)job->r->time_ms);
+
+			show_progress(job, job->rounds + 1, i);
+			if (!guest_run(&job->files, &m->v, n, &m->round[job->rounds], err))
+				return false;
+		}
+		job->rounds++;
+	}
+	return true;
+}
+
+/*
+ * Results.
+ */
+enum figure { RATE, EXITS, TO_PROCESS, KICKS, INTERRUPTS, N_FIGURES };
+
+static void figures(const struct guest_counts *c, const struct guest_counts *first, double ghz,
+		    double ret[N_FIGURES])
+{
+	double more = (double)(c->requests - first->requests);
+
+	ret[RATE] = (double)c->requests * ghz * 1e6 / (double)c->ticks;
+	ret[EXITS] = ((double)c->exits - (double)first->exits) / more;
+	ret[TO_PROCESS] = ((double)c->to_process - (double)first->to_process) / more;
+	ret[KICKS] = (double)c->kicks / (double)c->requests;
+	ret[INTERRUPTS] = (double)c->interrupts / (double)c->requests;
+}
+
+static struct guest_row row_of(const struct job *job, const struct measured *m)
+{
+	g_autofree double *values = g_new(double, (gsize)N_FIGURES * job->rounds);
+	struct bench_stats s[N_FIGURES];
+
+	for (unsigned r = 0; r < job->rounds; r++) {
+		double one[N_FIGURES];
+
+		figures(&m->round[r], &m->first, job->ghz, one);
+		for (unsigned f = 0; f < N_FIGURES; f++)
+			values[f * job->rounds + r] = one[f];
+	}
+	for (unsigned f = 0; f < N_FIGURES; f++)
+		s[f] = bench_stats(values + (gsize)f * job->rounds, job->rounds);
+	return (struct guest_row){
+		.v = m->v,
+		.thousand = s[RATE].median,
+		.spread = bench_spread(&s[RATE]),
+		.best = s[RATE].max,
+		.ns = 1e6 / s[RATE].median,
+		.exits = m->first.exits_known ? MAX(s[EXITS].median, 0) : -1,
+		.to_process = MAX(s[TO_PROCESS].median, 0),
+		.kicks = s[KICKS].median,
+		.interrupts = s[INTERRUPTS].median,
+	};
+}
+
+static bool write_report(const struct job *job, const char *command, FILE *out, GError **err)
+{
+	g_autoptr(GArray) rows = g_array_new(FALSE, FALSE, sizeof(struct guest_row));
+	g_autofree char *cpu = bench_cpu_model();
+	struct guest_report report = {
+		.rows = rows,
+		.command = command,
+		.cpu = cpu,
+		.ghz = job->ghz,
+		.rounds = job->rounds,
+		.time_ms = (unsigned)job->r->time_ms,
+	};
+
+	for (unsigned i = 0; i < job->n; i++) {
+		struct guest_row row = row_of(job, &job->list[i]);
+
+		g_array_append_val(rows, row);
+	}
+	if (job->r->json)
+		guest_write_json(out, &report);
+	else if (job->r->csv)
+		guest_write_csv(out, &report);
+	else
+		guest_write_table(out, &report);
+	if (fflush(out) != 0 || ferror(out))
+		return ringside_error_errno(err, errno, "bench: writing the results");
+	return true;
+}
+
+static bool measure(const struct request *r, const char *command, FILE *out, FILE *progress,
+		    GError **err)
+{
+	struct job job = { .r = r, .progress = progress };
+	bool ok = guest_files_find(&job.files, r->firmware, err);
+
+	make_plan(&job);
+	ok = ok && all_rounds(&job, err);
+	if (progress)
+		fputs("\r\033[K", progress);
+	ok = ok && write_report(&job, command, out, err);
+	for (unsigned i = 0; i < job.n; i++)
+		g_free(job.list[i].round);
+	g_free(job.list);
+	guest_files_drop(&job.files);
+	return ok;
+}
+
+bool bench_guest_command(int argc, char *const *argv, FILE *out, FILE *progress, GError **err)
+{
+	struct request r = { .rounds = 7, .time_ms = 100, .limit_s = 60 };
+	g_autofree char *command = g_strjoinv(" ", (char **)argv);
+	g_auto(GStrv) args = g_strdupv((char **)&argv[1]);
+	bool ok;
+
+	(void)argc;
+	ok = parse(&r, &args, out, err) && (r.help || measure(&r, command, out, progress, err));
+	g_free(r.firmware);
+	return ok;
+}
