@@ -87,11 +87,11 @@ guest: $(BUILD)/ringside $(BUILD)/guest-fw/fw.elf $(BUILD)/.setup-demo ## guest-
 	$(Q)TALLY=$(TALLY) tests/guest/run
 
 # The programs among them want to be root and to have the host's devices for themselves: in the box.
-system: $(BUILD)/ringside $(SYS_TESTS) $(BUILD)/.setup-demo ## boot real kernels and use every device
+system: $(BUILD)/ringside $(BUILD)/guest-fw/stub.elf $(SYS_TESTS) $(BUILD)/.setup-demo ## boot real kernels and use every device
 	$(Q)$(RUN) $(SYS_TESTS:%="tools/kvm-box %")
 	$(Q)TALLY=$(TALLY) tests/system/run
 
-system-all: $(BUILD)/ringside $(BUILD)/.setup-demo ## the whole matrix of system tests (about 25 minutes)
+system-all: $(BUILD)/ringside $(BUILD)/guest-fw/stub.elf $(BUILD)/.setup-demo ## the whole matrix of system tests (about 25 minutes)
 	$(Q)tests/system/run all
 
 system-strict: $(BUILD)/ringside $(BUILD)/.setup-demo ## the whole matrix under --sandbox strict
