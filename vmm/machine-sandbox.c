@@ -21,7 +21,7 @@
 #define FILES_A_QUEUE  4u
 #define FILES_NETWORK  1024u /* connections of the guest */
 #define MEMORY_USUAL   ((size_t)1 << 30)
-#define MEMORY_STRICT  ((size_t)256 << 20)
+#define MEMORY_STRICT  ((size_t)512 << 20)
 #define CONTROL_PREFIX "unix:"
 
 /*
