@@ -161,7 +161,7 @@ format: ## lay out the source with clang-format
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean: ## remove what was built, but not the fetched kernels
-	$(Q)rm -rf $(BUILD)/obj $(BUILD)/guest-fw $(BUILD)/tests $(BUILD)/model $(BUILD)/ringside $(BUILD)/libringside.a $(BUILD)/asan $(BUILD)/tsan $(BUILD)/cov
+	$(Q)rm -rf $(BUILD)/obj $(BUILD)/guest-fw $(BUILD)/tests $(BUILD)/model $(BUILD)/ringside $(BUILD)/libringside.a $(BUILD)/asan $(BUILD)/tsan $(BUILD)/cov $(BUILD)/fuzz
 
 # Objects are kept between links.
 .SECONDARY:

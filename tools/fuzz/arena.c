@@ -75,10 +75,11 @@ const struct gmem *arena_mem(void)
 	return &arena.mem;
 }
 
+/* Only what was ever opened can be open. */
 void arena_close(void)
 {
 	for (unsigned i = 0; i < N; i++)
-		__asan_poison_memory_region(region(i)->hva, region(i)->len);
+		__asan_poison_memory_region(region(i)->hva, arena.dirty[i]);
 	arena.wild = arena.kept = false;
 }
 
@@ -87,10 +88,11 @@ void arena_begin(void)
 	for (unsigned i = 0; i < N; i++) {
 		__asan_unpoison_memory_region(region(i)->hva, arena.dirty[i]);
 		memset(region(i)->hva, 0, arena.dirty[i]);
-		arena.used[i] = arena.dirty[i] = 0;
 	}
-	arena.used[0] = 64; /* address 0 is for those who forget to set one */
 	arena_close();
+	for (unsigned i = 0; i < N; i++)
+		arena.used[i] = arena.dirty[i] = 0;
+	arena.used[0] = 64; /* address 0 is for those who forget to set one */
 }
 
 /* Calls fn for each piece of the range that is memory. */

@@ -41,7 +41,7 @@ $(eval $(call fuzz_build,afl,AFL_QUIET=1 afl-clang-fast,$(FUZZ_SAN)))
 # of what is to be covered. Comparisons are traced in vmm/, whose inputs are texts and files; elsewhere
 # the grammars know the numbers, and tracing costs a third of the speed. The loads of virtqueue/ are
 # those of guest memory (tools/fuzz/race.c).
-FUZZ_EDGES := -fsanitize-coverage=inline-8bit-counters,pc-table,indirect-calls
+FUZZ_EDGES := -fsanitize-coverage=inline-8bit-counters,pc-table
 $(FUZZ)/san/%.o: FUZZ_COVER = $(FUZZ_EDGES)
 $(FUZZ)/san/vmm/%.o: FUZZ_COVER = -fsanitize=fuzzer-no-link
 $(FUZZ)/san/virtqueue/%.o: FUZZ_COVER = $(FUZZ_EDGES) -fsanitize-coverage=trace-loads
@@ -65,7 +65,7 @@ $(FUZZ)/fuzz-afl: $(addprefix $(FUZZ)/afl/,$(FUZZ_OBJECTS) tools/fuzz/main.o)
 	$(Q)AFL_QUIET=1 afl-clang-fast $(FUZZ_SAN) $^ /usr/lib/afl/libAFLDriver.a $(FUZZ_LINK) \
 		-Wl,--wrap=__asan_memcpy $(FUZZ_LIBS) -lstdc++ -o $@
 
-$(FUZZ)/mutate-afl.so: tools/fuzz/mutate-afl.c tools/fuzz/mutate.c tools/fuzz/grammar.c
+$(FUZZ)/mutate-afl.so: tools/fuzz/mutate-afl.c tools/fuzz/mutate.c tools/fuzz/mutate-make.c tools/fuzz/grammar.c
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fPIC -shared $^ -o $@

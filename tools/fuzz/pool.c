@@ -25,37 +25,48 @@
 #define KEPT      64u
 #define KEPT_EACH ((size_t)1 << 20) /* larger ones are unmapped as before */
 
+/* A map that nobody has: forbidden as far as it was used, at its beginning and from `areas` on. */
+struct kept_map {
+	uint8_t *map, *areas;
+	size_t len, n_front, n_areas; /* bytes */
+};
+
 /* File-scope for the same reason as in host.c. The first to come back is the first to go out. */
 static struct {
-	void *map[KEPT];
-	size_t len[KEPT];
+	struct kept_map map[KEPT];
 	unsigned n;
 	bool mapping; /* vq_pool_make() runs */
 } kept;
 
 static void *take_kept(size_t len)
 {
-	void *map;
+	struct kept_map k;
 
 	for (unsigned i = 0; i < kept.n; i++) {
-		if (kept.len[i] != len)
+		if (kept.map[i].len != len)
 			continue;
-		map = kept.map[i];
+		k = kept.map[i];
 		kept.n--;
-		memmove(&kept.map[i], &kept.map[i + 1], (kept.n - i) * sizeof(kept.map[0]));
-		memmove(&kept.len[i], &kept.len[i + 1], (kept.n - i) * sizeof(kept.len[0]));
-		__asan_unpoison_memory_region(map, len);
-		return map;
+		memmove(&kept.map[i], &kept.map[i + 1], (kept.n - i) * sizeof(k));
+		__asan_unpoison_memory_region(k.map, k.n_front);
+		__asan_unpoison_memory_region(k.areas, k.n_areas);
+		return k.map;
 	}
 	return NULL;
 }
 
-/* Zeroes what vq.c and pool.c say was used. */
-static void clean(const struct vq_pool *pool)
+/* Zeroes and forbids what vq.c and pool.c say was used. */
+static void keep(const struct vq_pool *pool)
 {
-	memset(pool->map, 0, (size_t)(pool->slots - (uint8_t *)pool->map));
-	memset(pool->slots, 0, pool->fresh_slots * pool->slot_bytes);
-	memset(pool->areas, 0, pool->fresh_areas * pool->area_bytes);
+	struct kept_map k = { .map = pool->map, .areas = pool->areas, .len = pool->map_bytes };
+
+	k.n_front = (size_t)(pool->slots - k.map) + pool->fresh_slots * pool->slot_bytes;
+	k.n_areas = pool->fresh_areas * pool->area_bytes;
+	memset(k.map, 0, k.n_front);
+	memset(k.areas, 0, k.n_areas);
+	__asan_poison_memory_region(k.map, k.n_front);
+	__asan_poison_memory_region(k.areas, k.n_areas);
+	kept.map[kept.n++] = k;
 }
 
 /* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
@@ -82,10 +93,7 @@ void __wrap_vq_pool_free(struct vq_pool *pool);
 void __wrap_vq_pool_free(struct vq_pool *pool)
 {
 	if (pool->map && pool->map_bytes <= KEPT_EACH && kept.n < KEPT) {
-		clean(pool);
-		__asan_poison_memory_region(pool->map, pool->map_bytes);
-		kept.map[kept.n] = pool->map;
-		kept.len[kept.n++] = pool->map_bytes;
+		keep(pool);
 		*pool = (struct vq_pool){ 0 };
 	}
 	__real_vq_pool_free(pool);

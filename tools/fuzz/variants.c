@@ -48,16 +48,31 @@ static const char *least_of(const struct vdev_class *class)
 	return g_intern_string(spec->str);
 }
 
+/* Looked up once: comparing texts would be a good part of a run. */
+struct list {
+	const struct vdev_class *class;
+	const char *spec[8];
+	unsigned n;
+};
+
+static void find(struct list *l, const struct vdev_class *class)
+{
+	l->class = class;
+	for (const char *const *v = variants; *v && l->n < G_N_ELEMENTS(l->spec); v++)
+		if (is_of(*v, class))
+			l->spec[l->n++] = *v;
+	if (!l->n)
+		l->spec[l->n++] = least_of(class);
+}
+
 const char *variant_nth(const struct vdev_class *class, unsigned n)
 {
-	unsigned count = 0;
+	static struct list lists[64];
+	unsigned i = 0;
 
-	for (const char *const *v = variants; *v; v++)
-		count += is_of(*v, class);
-	if (!count)
-		return least_of(class);
-	n %= count;
-	for (const char *const *v = variants;; v++)
-		if (is_of(*v, class) && n-- == 0)
-			return *v;
+	while (i + 1 < G_N_ELEMENTS(lists) && lists[i].class && lists[i].class != class)
+		i++;
+	if (!lists[i].class)
+		find(&lists[i], class);
+	return lists[i].spec[n % lists[i].n];
 }

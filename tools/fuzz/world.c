@@ -104,7 +104,7 @@ bool world_kept(void)
 static bool same_plan(const struct world_plan *a, const struct world_plan *b)
 {
 	return link_nth(a->link) == link_nth(b->link) && a->packed == b->packed &&
-	       strcmp(a->spec, b->spec) == 0;
+	       a->spec == b->spec;
 }
 
 struct world *world_get(const struct world_plan *given)

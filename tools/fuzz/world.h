@@ -38,7 +38,7 @@ struct world {
 };
 
 struct world_plan {
-	const char *spec; /* as after --device; stays what it is */
+	const char *spec; /* as after --device; one pointer for one text */
 	unsigned link;    /* number, modulo how many there are */
 	bool packed;      /* offer what packed rings need */
 };

@@ -1,0 +1,10 @@
+/* What the two halves of the device targets share. */
+#pragma once
+
+#include "tools/fuzz/input.h"
+#include "tools/fuzz/world.h"
+
+#define TURNS 6u /* of the loop, where a record says only "let it work" */
+
+/* Does what the host does under @op (DEV_*); nothing if that is the driver's. */
+void device_host_op(struct world *w, unsigned op, struct input *in);
