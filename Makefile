@@ -89,7 +89,8 @@ $(BUILD)/obj/%.o: %.c Makefile | $(BUILD)/.setup-build
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/obj/tests/%.o: | $(BUILD)/.setup-check
+# (A pattern rule without a recipe would order nothing.)
+$(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*.c tests/*/*.c)): | $(BUILD)/.setup-check
 
 $(BUILD)/ringside: $(OBJECTS)
 	$(call say,LD,$@)
