@@ -188,8 +188,13 @@ static int packed_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 		uint16_t flags = flags_at(vq, vq->pos.next_avail);
 		enum vq_fault fault;
 
-		if (!is_available(flags, vq->pos.next_avail))
+		if (!is_available(flags, vq->pos.next_avail)) {
+			/* Or the last look, past what was given back, would send us here for ever. */
+			if (vq->returned && got == 0)
+				return vq_fail(vq, VQ_FAULT_TAKEN_BACK,
+					       vring_pos_off(vq->pos.next_avail));
 			break;
+		}
 		fault = take(vq, flags, &chains[got]);
 		if (fault == VQ_NO_ROOM)
 			vq->exhausted = true;

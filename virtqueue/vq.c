@@ -57,6 +57,8 @@ static const struct {
 							  "(2.7.5.3.1)" },
 	[VQ_FAULT_PARTIAL] = { "partial", "descriptor list made available before all of it was "
 					  "(2.8.17)" },
+	[VQ_FAULT_TAKEN_BACK] = { "taken-back", "descriptor taken back that had been made "
+						"available (2.8.1)" },
 	[VQ_FAULT_EVENT] = { "event", "reserved event suppression flags (2.8.14)" },
 };
 _Static_assert(sizeof(faults) / sizeof(faults[0]) == N_VQ_FAULTS, "name every fault");

@@ -51,6 +51,7 @@ enum vq_fault {
 	VQ_FAULT_INDIRECT_ADDRESS, /* the table is not in memory */
 	VQ_FAULT_INDIRECT_NESTED,  /* INDIRECT inside a table */
 	VQ_FAULT_PARTIAL,          /* packed: a list made available before all of it was */
+	VQ_FAULT_TAKEN_BACK,       /* packed: what was available once no longer is */
 	VQ_FAULT_EVENT,            /* packed: reserved event flags */
 	N_VQ_FAULTS,
 };

@@ -262,11 +262,40 @@ static void reserved_event_flags_are_a_fault(void **state)
 	}
 }
 
+/* What we gave back is ours to see again. */
+static void available_means_available(void **state)
+{
+	(void)state;
+	for (unsigned still = 0; still < 2; still++) {
+		const struct ringpair_spec spec = { .size = 8, .packed = true };
+		struct ringpair p;
+		struct vq_chain *c;
+
+		ringpair_open(&p, &spec);
+		ringpair_send(&p, RINGPAIR_DATA, 16, 1, 0);
+		ringpair_send(&p, RINGPAIR_DATA, 16, 1, 0);
+		vq_unpop(p.vq, ringpair_pop(&p));
+		if (!still)
+			p.drv.packed.desc[0].flags = 0;
+		assert_false(vq_rearm(p.vq)); /* there is another one */
+		assert_int_equal(vq_pop(p.vq, &c, 1), still ? 1 : -1);
+		assert_int_equal(vq_fault(p.vq), still ? VQ_OK : VQ_FAULT_TAKEN_BACK);
+		if (still) {
+			vq_push(p.vq, c);
+			vq_push(p.vq, ringpair_pop(&p));
+			vq_publish(p.vq);
+		}
+		assert_true(vq_rearm(p.vq));
+		ringpair_close(&p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_mistake_has_its_fault),
 		cmocka_unit_test(reserved_event_flags_are_a_fault),
+		cmocka_unit_test(available_means_available),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -352,7 +352,8 @@ static void every_fault_has_a_test_and_a_name(void **state)
 {
 	bool seen[N_VQ_FAULTS] = {
 		[VQ_OK] = true,
-		[VQ_FAULT_PARTIAL] = true, /* these two in packed rings only */
+		[VQ_FAULT_PARTIAL] = true, /* these three in packed rings only */
+		[VQ_FAULT_TAKEN_BACK] = true,
 		[VQ_FAULT_EVENT] = true,
 	};
 
