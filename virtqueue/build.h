@@ -44,28 +44,42 @@ static inline struct vq_desc vq_table_entry(const struct vq *vq, const struct vq
 }
 
 /*
- * Nearly all chains of one buffer: it lies where the one before it did. NULL if this one does not, or
- * is wrong; then it must be made the long way, which tells.
+ * The short way, for what most rings are full of: chains of one direct descriptor whose buffer lies in
+ * the region where the last one was. A layout takes a run of them, out of slots that were lent before:
+ * the free slots are counted at its end. What is not so simple (it may be wrong) ends the run and
+ * goes the long way, which tells.
  */
-static inline struct vq_chain *vq_build_one(struct vq *vq, struct vq_desc d, uint16_t id)
+static inline bool vq_plain(const struct gmem_region *hot, struct vq_desc d)
 {
-	bool write = d.flags & VRING_DESC_F_WRITE;
-	struct vq_slot *s;
+	return d.len != 0 && gmem_region_has(hot, d.addr, d.len);
+}
 
-	if (d.len == 0 || !gmem_region_has(vq->hot, d.addr, d.len))
-		return NULL;
-	s = vq_slot_get(&vq->pool);
+/* Makes a chain of @d, which is plain. */
+static inline __attribute__((__always_inline__)) struct vq_chain *vq_build_plain(
+	struct vq *vq, struct vq_slot *s, const struct gmem_region *hot, struct vq_desc d,
+	uint16_t id)
+{
+	void *at = gmem_region_at(hot, d.addr, d.len);
+
 	s->c.vq = vq;
-	s->c.rd = (struct vq_cursor){ .iov = s->iov, .n = !write, .left = write ? 0 : d.len };
-	s->c.wr = (struct vq_cursor){ .iov = s->iov, .n = write, .left = write ? d.len : 0 };
+	s->c.rd.iov = s->c.wr.iov = s->iov;
 	s->c.written = 0;
 	s->c.id = id;
 	s->c.n_slots = 1;
-	s->writable = write ? d.len : 0;
-	s->iov[0] = (struct iovec){
-		.iov_base = gmem_region_at(vq->hot, d.addr, d.len),
-		.iov_len = d.len,
-	};
+	if (d.flags & VRING_DESC_F_WRITE) {
+		s->c.rd.n = 0;
+		s->c.rd.left = 0;
+		s->c.wr.n = 1;
+		s->c.wr.left = s->writable = d.len;
+	} else {
+		s->c.rd.n = 1;
+		s->c.rd.left = d.len;
+		s->c.wr.n = 0;
+		s->c.wr.left = s->writable = 0;
+		vq->bytes_read += d.len;
+	}
+	s->iov[0].iov_base = at;
+	s->iov[0].iov_len = d.len;
 	return &s->c;
 }
 
@@ -112,5 +126,6 @@ static inline struct vq_chain *vq_build_end(struct vq_slot *s, uint16_t id, uint
 	c->id = id;
 	c->n_slots = n_slots;
 	s->writable = c->wr.left < UINT32_MAX ? c->wr.left : UINT32_MAX;
+	c->vq->bytes_read += c->rd.left;
 	return c;
 }

@@ -42,7 +42,8 @@ static void split_init(struct drv_vq *vq, void *const parts[3])
 	s->avail_event = (le16 *)&s->used->ring[vq->cfg.size];
 }
 
-static void fill(struct vring_desc *d, const struct drv_buf *buf, unsigned flags, uint16_t next)
+static inline void fill(struct vring_desc *d, const struct drv_buf *buf, unsigned flags,
+			uint16_t next)
 {
 	*d = (struct vring_desc){
 		.addr = cpu_le64(buf->gpa),
@@ -53,59 +54,97 @@ static void fill(struct vring_desc *d, const struct drv_buf *buf, unsigned flags
 }
 
 /* Flags of buffer @i of a chain. */
-static unsigned flags_of(unsigned i, unsigned n_rd, unsigned n)
+static unsigned flags_of(const struct drv_chain *c, unsigned i)
 {
-	return (i >= n_rd ? VRING_DESC_F_WRITE : 0) | (i + 1 < n ? VRING_DESC_F_NEXT : 0);
+	return (i >= c->n_rd ? VRING_DESC_F_WRITE : 0) |
+	       (i + 1 < c->n_rd + c->n_wr ? VRING_DESC_F_NEXT : 0);
 }
 
 /* Writes the chain's table and the one descriptor that tells of it. */
-static void add_table(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, unsigned n)
+static void add_table(struct drv_vq *vq, const struct drv_chain *c)
 {
 	uint16_t head = vq->split.free_head;
 	struct vring_desc *table = drv_table(vq, head);
+	unsigned n = c->n_rd + c->n_wr;
 	struct drv_buf where = {
 		.gpa = drv_table_gpa(vq, head),
 		.len = n * sizeof(*table),
 	};
 
 	for (unsigned i = 0; i < n; i++)
-		fill(&table[i], &bufs[i], flags_of(i, n_rd, n), i + 1);
+		fill(&table[i], &c->bufs[i], flags_of(c, i), i + 1);
 	fill(&vq->split.desc[head], &where, VRING_DESC_F_INDIRECT, 0);
 	vq->split.free_head = vq->slot[head].next;
 }
 
-static void add_direct(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, unsigned n)
+static void add_direct(struct drv_vq *vq, const struct drv_chain *c)
 {
 	uint16_t at = vq->split.free_head;
 
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < c->n_rd + c->n_wr; i++) {
 		uint16_t next = vq->slot[at].next;
 
-		fill(&vq->split.desc[at], &bufs[i], flags_of(i, n_rd, n), next);
+		fill(&vq->split.desc[at], &c->bufs[i], flags_of(c, i), next);
 		at = next;
 	}
 	vq->split.free_head = at;
 }
 
-static int split_add(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr,
-		     void *cookie)
+/* Adds a chain, whatever it is. False if there is no room. */
+static bool add(struct drv_vq *vq, struct drv_chain *c)
 {
 	struct drv_split *s = &vq->split;
-	unsigned n = n_rd + n_wr;
-	uint16_t head = s->free_head;
+	unsigned n = c->n_rd + c->n_wr;
 	bool table = drv_use_table(vq, n);
+	uint16_t head = s->free_head, slots = table ? 1 : n;
 
-	if (vq->n_free < (table ? 1 : n))
-		return -1;
+	if (n == 0 || vq->n_free < slots)
+		return false;
 	if (table)
-		add_table(vq, bufs, n_rd, n);
+		add_table(vq, c);
 	else
-		add_direct(vq, bufs, n_rd, n);
-	vq->slot[head].writable = drv_writable(bufs, n_rd, n_wr);
-	drv_note(vq, head, table ? 1 : n, cookie);
-	store16(&s->avail->ring[s->avail_idx & (vq->cfg.size - 1)], head);
-	s->avail_idx++;
-	return head;
+		add_direct(vq, c);
+	drv_note(&vq->slot[head], c, head, slots, drv_writable(c));
+	vq->n_free -= slots;
+	store16(&s->avail->ring[s->avail_idx++ & (vq->cfg.size - 1)], head);
+	return true;
+}
+
+/* The first of the chains, as far as they are plain and there is room. */
+static unsigned add_run(struct drv_vq *vq, struct drv_chain *chains, unsigned max)
+{
+	struct drv_split *s = &vq->split;
+	struct vring_desc *desc = s->desc;
+	le16 *ring = s->avail->ring;
+	uint16_t idx = s->avail_idx, head = s->free_head, mask = vq->cfg.size - 1;
+	unsigned n;
+
+	if (max > vq->n_free)
+		max = vq->n_free;
+	for (n = 0; n < max && drv_plain(&chains[n]); n++) {
+		struct drv_chain *c = &chains[n];
+		struct drv_slot *slot = &vq->slot[head];
+
+		drv_note(slot, c, head, 1, c->n_wr ? c->bufs->len : 0);
+		fill(&desc[head], c->bufs, c->n_wr ? VRING_DESC_F_WRITE : 0, 0);
+		store16(&ring[idx++ & mask], head);
+		head = slot->next;
+	}
+	s->avail_idx = idx;
+	s->free_head = head;
+	vq->n_free -= n;
+	return n;
+}
+
+static unsigned split_add(struct drv_vq *vq, struct drv_chain *chains, unsigned n)
+{
+	unsigned done = add_run(vq, chains, n);
+
+	while (done < n && add(vq, &chains[done])) {
+		done++;
+		done += add_run(vq, chains + done, n - done);
+	}
+	return done;
 }
 
 static bool split_publish(struct drv_vq *vq)
@@ -129,38 +168,74 @@ static uint32_t split_notification_data(const struct drv_vq *vq)
 	return (uint32_t)vq->split.published << 16;
 }
 
-static bool split_peek(const struct drv_vq *vq, uint16_t *ret_id, uint32_t *ret_len)
+/* How many used elements wait. */
+static uint16_t n_used(const struct drv_split *s)
+{
+	/* [B] */
+	return le16_cpu(__atomic_load_n(&s->used->idx, __ATOMIC_ACQUIRE)) - s->last_used;
+}
+
+static inline bool peek(const struct drv_vq *vq, uint16_t *ret_id, uint32_t *ret_len)
 {
 	const struct drv_split *s = &vq->split;
-	const struct vring_used_elem *e;
+	const struct vring_used_elem *e = &s->used->ring[s->last_used & (vq->cfg.size - 1)];
 	uint32_t id;
 
-	/* [B] */
-	if (le16_cpu(__atomic_load_n(&s->used->idx, __ATOMIC_ACQUIRE)) == s->last_used)
+	if (n_used(s) == 0)
 		return false;
-	e = &s->used->ring[s->last_used & (vq->cfg.size - 1)];
 	id = le32_cpu(e->id);
 	*ret_id = id < vq->cfg.size ? id : UINT16_MAX;
 	*ret_len = le32_cpu(e->len);
 	return true;
 }
 
-static void split_release(struct drv_vq *vq, uint16_t id)
+static inline void advance(struct drv_vq *vq, uint16_t slots)
 {
-	uint16_t last = id;
-
+	(void)slots;
 	vq->split.last_used++;
-	if (vq->cfg.in_order)
-		return;
-	for (unsigned i = 1; i < vq->slot[id].n; i++)
-		last = vq->slot[last].next;
-	vq->slot[last].next = vq->split.free_head;
-	vq->split.free_head = id;
 }
 
-static bool split_used(struct drv_vq *vq, void **ret_cookie, uint32_t *ret_len)
+/* Puts a chain's descriptors back in front of the free ones from @free_head on. */
+static inline void put_back(struct drv_vq *vq, uint16_t head, uint16_t free_head)
 {
-	return drv_used_by(vq, ret_cookie, ret_len, split_peek, split_release);
+	uint16_t last = head;
+
+	for (unsigned i = 1; i < vq->slot[head].n; i++)
+		last = vq->slot[last].next;
+	vq->slot[last].next = free_head;
+}
+
+static unsigned used_run(struct drv_vq *vq, struct drv_done *done, unsigned max)
+{
+	struct drv_split *s = &vq->split;
+	unsigned n, there = n_used(s);
+	const struct vring_used_elem *ring = s->used->ring;
+	uint16_t mask = vq->cfg.size - 1, free_head = s->free_head;
+
+	if (max > there)
+		max = there;
+	for (n = 0; n < max; n++) {
+		const struct vring_used_elem *e = &ring[(s->last_used + n) & mask];
+		uint32_t id = le32_cpu(e->id), len = le32_cpu(e->len);
+
+		if (!drv_sane(vq, id, len))
+			break;
+		done[n] = (struct drv_done){ .cookie = vq->slot[id].cookie, .len = len };
+		put_back(vq, id, free_head);
+		free_head = id;
+		vq->n_free += vq->slot[id].n;
+		vq->slot[id].n = 0;
+	}
+	s->free_head = free_head;
+	s->last_used += n;
+	return n;
+}
+
+static unsigned split_used(struct drv_vq *vq, struct drv_done *done, unsigned max)
+{
+	if (vq->cfg.in_order)
+		return drv_used_in_order(vq, done, max, peek, advance);
+	return used_run(vq, done, max);
 }
 
 /* With the event index: an event that the device's index passes in 65535 steps. */

@@ -89,9 +89,14 @@ void *drv_table(const struct drv_vq *vq, uint16_t id)
 int drv_add(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr,
 	    void *cookie)
 {
-	if (n_rd + n_wr == 0 || vq->broken)
-		return -1;
-	return vq->layout->add(vq, bufs, n_rd, n_wr, cookie);
+	struct drv_chain c = { .bufs = bufs, .n_rd = n_rd, .n_wr = n_wr, .cookie = cookie };
+
+	return drv_add_batch(vq, &c, 1) ? c.head : -1;
+}
+
+unsigned drv_add_batch(struct drv_vq *vq, struct drv_chain *chains, unsigned n)
+{
+	return vq->broken ? 0 : vq->layout->add(vq, chains, n);
 }
 
 bool drv_publish(struct drv_vq *vq)
@@ -106,7 +111,18 @@ uint32_t drv_notification_data(const struct drv_vq *vq)
 
 bool drv_used(struct drv_vq *vq, void **ret_cookie, uint32_t *ret_len)
 {
-	return vq->layout->used(vq, ret_cookie, ret_len);
+	struct drv_done done;
+
+	if (!drv_used_batch(vq, &done, 1))
+		return false;
+	*ret_cookie = done.cookie;
+	*ret_len = done.len;
+	return true;
+}
+
+unsigned drv_used_batch(struct drv_vq *vq, struct drv_done *done, unsigned max)
+{
+	return vq->broken ? 0 : vq->layout->used(vq, done, max);
 }
 
 void drv_quiet(struct drv_vq *vq)

@@ -9,11 +9,13 @@
  * Addresses are guest-physical; the twin is handed its memory as one window (@base is where
  * @gpa is mapped for it), since all a driver touches itself are its rings and tables.
  *
+ * Batches are the natural unit, as on the device's side (vq.h):
+ *
  *	drv_vq_init(&vq, &cfg);            lay the ring out in memory
  *	...tell the device vq.desc, vq.driver, vq.device, vq.size...
- *	head = drv_add(&vq, bufs, n_rd, n_wr, cookie);
+ *	drv_add_batch(&vq, chains, n);     or drv_add() for each
  *	if (drv_publish(&vq)) kick();
- *	while (drv_used(&vq, &cookie, &len)) ...
+ *	drv_used_batch(&vq, done, max);    or drv_used() for each
  *	if (!drv_rearm(&vq)) look again;
  */
 #pragma once
@@ -56,7 +58,7 @@ struct drv_packed {
 	struct vring_packed_desc *desc;
 	struct vring_packed_event *driver, *device;
 	uint16_t next_avail, next_used, published; /* places: see VRING_POS_WRAP */
-	uint16_t first_flags; /* of the descriptor at published: goes out last */
+	uint64_t first_rest; /* of the descriptor at published: goes out last */
 	uint16_t free_id;
 };
 
@@ -92,11 +94,20 @@ size_t drv_bytes(const struct drv_config *cfg);
  * (size, alignment, memory too small). */
 bool drv_vq_init(struct drv_vq *vq, const struct drv_config *cfg);
 
-/*
- * Adds a chain of @n_rd device-readable then @n_wr device-writable buffers. @cookie comes back from
- * drv_used(). Returns the head (split) or buffer id (packed), or -1 if the ring has no room. Not
- * seen by the device before drv_publish().
- */
+/* A chain to be added: device-readable, then device-writable buffers. The cookie comes back when it is
+ * used. */
+struct drv_chain {
+	const struct drv_buf *bufs;
+	unsigned n_rd, n_wr;
+	void *cookie;
+	uint16_t head; /* told by drv_add_batch(): the head (split) or buffer id (packed) */
+};
+
+/* Adds up to @n chains; returns how many the ring had room for. Not seen by the device before
+ * drv_publish(). */
+unsigned drv_add_batch(struct drv_vq *vq, struct drv_chain *chains, unsigned n);
+
+/* Adds one chain. Returns its head or buffer id, or -1 if the ring has no room. */
 int drv_add(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr,
 	    void *cookie);
 
@@ -106,8 +117,18 @@ bool drv_publish(struct drv_vq *vq);
 /* 16-31: next_off and next_wrap for VIRTIO_F_NOTIFICATION_DATA, to be or-ed with the queue index. */
 uint32_t drv_notification_data(const struct drv_vq *vq);
 
-/* Takes one used chain back; false if there is none, or if the device made no sense (vq->broken says
- * how). With in_order, the length of a chain that was skipped is all that was writable of it. */
+/* A chain that was used. With in_order, the length of one that was skipped is all that was writable
+ * of it. */
+struct drv_done {
+	void *cookie;
+	uint32_t len;
+};
+
+/* Takes up to @max used chains back. Returns how many; fewer if there are no more, or if the device
+ * made no sense (vq->broken says how). */
+unsigned drv_used_batch(struct drv_vq *vq, struct drv_done *done, unsigned max);
+
+/* Takes one back; false if there is none. */
 bool drv_used(struct drv_vq *vq, void **ret_cookie, uint32_t *ret_len);
 
 /* Interrupts off (a hint) and on again; drv_rearm() is false if there is something already. */

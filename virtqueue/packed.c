@@ -26,17 +26,27 @@
 #define AVAIL_USED (VRING_DESC_F_AVAIL | VRING_DESC_F_USED)
 #define LIST       (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)
 
-/* Is the descriptor with these flags available to whoever is at @pos? */
-static bool is_available(uint16_t flags, uint16_t pos)
+/* Is this the rest of a descriptor that is available, as seen from @pos? */
+static bool is_available(uint64_t rest, uint16_t pos)
 {
-	return (flags & AVAIL_USED) == vring_pos_avail_flags(pos);
+	return (vring_rest_flags(rest) & AVAIL_USED) == vring_pos_avail_flags(pos);
 }
 
-static uint16_t flags_at(const struct vq *vq, uint16_t pos)
+static inline uint64_t rest_of(const struct vring_packed_desc *d)
 {
-	/* [A] */
-	return le16_cpu(
-		__atomic_load_n(&vq->ring.desc[vring_pos_off(pos)].flags, __ATOMIC_ACQUIRE));
+	return le64_cpu(__atomic_load_n(&d->rest, __ATOMIC_ACQUIRE)); /* [A] */
+}
+
+static uint64_t rest_at(const struct vq *vq, uint16_t pos)
+{
+	return rest_of(&vq->ring.desc[vring_pos_off(pos)]);
+}
+
+/* Our copy of a descriptor that is available: its address is there with the rest. */
+static inline __attribute__((__always_inline__)) struct vq_desc copy_of(
+	const struct vring_packed_desc *d, uint64_t rest)
+{
+	return vq_desc_of(true, __atomic_load_n(&d->addr, __ATOMIC_RELAXED), cpu_le64(rest));
 }
 
 /* Where kicks are wanted from: past all that was popped once. */
@@ -90,17 +100,6 @@ static enum vq_fault walk_table(struct vq_slot *s, struct vq_desc d)
 	return fault;
 }
 
-/* @pos's descriptor, whose flags are @flags: only these were acquired. */
-static inline __attribute__((__always_inline__)) struct vq_desc desc_at(const struct vq *vq,
-									uint16_t pos,
-									uint16_t flags)
-{
-	struct vq_desc d = vq_desc_load(true, &vq->ring.desc[vring_pos_off(pos)]);
-
-	d.flags = flags;
-	return d;
-}
-
 /* Walks the list that begins at next_avail with *@d, and leaves the last descriptor there. */
 static enum vq_fault walk(struct vq_slot *s, struct vq_desc *d, unsigned *ret_n)
 {
@@ -109,7 +108,7 @@ static enum vq_fault walk(struct vq_slot *s, struct vq_desc *d, unsigned *ret_n)
 
 	for (unsigned n = 1;; n++) {
 		enum vq_fault fault;
-		uint16_t flags;
+		uint64_t rest;
 
 		*ret_n = n;
 		if (d->flags & VRING_DESC_F_INDIRECT)
@@ -120,46 +119,63 @@ static enum vq_fault walk(struct vq_slot *s, struct vq_desc *d, unsigned *ret_n)
 		if (n == vq->size)
 			return VQ_FAULT_LOOP;
 		pos = vring_pos_advance(pos, 1, vq->size);
-		flags = flags_at(vq, pos);
-		if (!is_available(flags, pos))
+		rest = rest_at(vq, pos);
+		if (!is_available(rest, pos))
 			return VQ_FAULT_PARTIAL;
-		*d = desc_at(vq, pos, flags);
+		*d = copy_of(&vq->ring.desc[vring_pos_off(pos)], rest);
 	}
 }
 
-/*
- * Takes what most rings are full of: available descriptors that are chains by themselves, in the region
- * where the one before them was. Stops at anything else, or at @max.
- */
-static unsigned take_simple(struct vq *vq, struct vq_chain **chains, unsigned max)
+/* The next chains, up to the ring's end, as far as they can go the short way; at most @max. */
+static unsigned take_lap(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
-	unsigned n, room = vq->size - vq->ring.slots_out;
-	uint16_t pos = vq->pos.next_avail, size = vq->size;
+	const struct gmem_region *hot = vq->hot;
+	const uint16_t pos = vq->pos.next_avail;
+	const unsigned want = vring_pos_avail_flags(pos), off = vring_pos_off(pos);
+	const unsigned size = vq->size;
+	const struct vring_packed_desc *ring = vq->ring.desc, *at = ring + off;
+	struct vq_slot **free = vq->pool.free_slots + vq->pool.n_free_slots;
+	unsigned n;
 
-	if (max > room)
-		max = room;
-	for (n = 0; n < max; n++) {
-		uint16_t flags = flags_at(vq, pos);
+	if (max > size - off)
+		max = size - off;
+	if (max > vq->pool.n_free_slots)
+		max = vq->pool.n_free_slots;
+	for (n = 0; n < max; n++, at++) {
+		uint64_t rest = rest_of(at);
 		struct vq_desc d;
 
-		if ((flags & (AVAIL_USED | LIST)) != vring_pos_avail_flags(pos))
+		if ((vring_rest_flags(rest) & (AVAIL_USED | LIST)) != want)
 			break;
-		vring_packed_prefetch(vq->ring.desc, vring_pos_off(pos), size);
-		d = desc_at(vq, pos, flags);
-		chains[n] = vq_build_one(vq, d, d.link);
-		if (!chains[n])
+		d = copy_of(at, rest);
+		if (!vq_plain(hot, d))
 			break;
-		pos = vring_pos_advance(pos, 1, size);
+		vring_packed_prefetch(at, ring, size);
+		chains[n] = vq_build_plain(vq, *--free, hot, d, d.link);
 	}
+	vq->pool.n_free_slots -= n;
 	vq->ring.slots_out += n;
-	vq->pos.next_avail = pos;
+	vq->pos.next_avail = vring_pos_advance(pos, n, size);
 	return n;
 }
 
-/* Takes the list at next_avail, whatever it is; its first flags are @flags. */
-static enum vq_fault take(struct vq *vq, uint16_t flags, struct vq_chain **ret_c)
+static unsigned take_run(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
-	struct vq_desc d = desc_at(vq, vq->pos.next_avail, flags);
+	unsigned room = vq->size - vq->ring.slots_out, n = 0, got;
+
+	if (max > room)
+		max = room;
+	do {
+		got = take_lap(vq, chains + n, max - n);
+		n += got;
+	} while (got && n < max);
+	return n;
+}
+
+/* Takes the list at next_avail, whatever it is; of its first descriptor @rest was read. */
+static enum vq_fault take(struct vq *vq, uint64_t rest, struct vq_chain **ret_c)
+{
+	struct vq_desc d = copy_of(&vq->ring.desc[vring_pos_off(vq->pos.next_avail)], rest);
 	struct vq_slot *s;
 	enum vq_fault fault;
 	unsigned n;
@@ -182,20 +198,20 @@ static enum vq_fault take(struct vq *vq, uint16_t flags, struct vq_chain **ret_c
 
 static int packed_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
-	unsigned got = take_simple(vq, chains, max);
+	unsigned got = take_run(vq, chains, max);
 
 	while (got < max) {
-		uint16_t flags = flags_at(vq, vq->pos.next_avail);
+		uint64_t rest = rest_at(vq, vq->pos.next_avail);
 		enum vq_fault fault;
 
-		if (!is_available(flags, vq->pos.next_avail)) {
+		if (!is_available(rest, vq->pos.next_avail)) {
 			/* Or the last look, past what was given back, would send us here for ever. */
 			if (vq->returned && got == 0)
 				return vq_fail(vq, VQ_FAULT_TAKEN_BACK,
 					       vring_pos_off(vq->pos.next_avail));
 			break;
 		}
-		fault = take(vq, flags, &chains[got]);
+		fault = take(vq, rest, &chains[got]);
 		if (fault == VQ_NO_ROOM)
 			vq->exhausted = true;
 		else if (fault && got == 0)
@@ -203,7 +219,7 @@ static int packed_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 		if (fault)
 			break; /* the good ones first; the bad one is seen again */
 		got++;
-		got += take_simple(vq, chains + got, max - got);
+		got += take_run(vq, chains + got, max - got);
 	}
 	return got;
 }
@@ -214,26 +230,44 @@ static void packed_unpop(struct vq *vq, const struct vq_chain *c)
 	vq->pos.next_avail = vring_pos_retreat(vq->pos.next_avail, c->n_slots, vq->size);
 }
 
-static void packed_release(struct vq *vq, const struct vq_used *used, unsigned n)
+/* Writes used descriptors up to the ring's end. Returns how many of @max. */
+static unsigned release_lap(struct vq *vq, struct vq_slot *const *slots, unsigned max)
 {
-	uint16_t pos = vq->pos.next_used, size = vq->size, slots = 0;
+	struct vring_packed_desc *ring = vq->ring.desc;
+	const uint16_t pos = vq->pos.next_used, size = vq->size;
+	const uint64_t used = vring_packed_rest(0, 0, vring_pos_used_flags(pos));
+	/* 2.8.3: WRITE says that there is a length. */
+	const uint64_t written = used | vring_packed_rest(0, 0, VRING_DESC_F_WRITE);
+	unsigned first = pos == vq->published ? vring_pos_off(pos) : size;
+	unsigned off = vring_pos_off(pos), n;
+	uint64_t bytes = 0;
 
-	for (; n; n--, used++) {
-		struct vring_packed_desc *d = &vq->ring.desc[vring_pos_off(pos)];
-		/* 2.8.3: WRITE says that there is a length. */
-		uint16_t flags = vring_pos_used_flags(pos) | (used->len ? VRING_DESC_F_WRITE : 0);
+	for (n = 0; n < max && off < size; n++) {
+		const struct vq_slot *s = slots[n];
+		uint64_t rest = vring_packed_rest(s->used, s->c.id, 0) | (s->used ? written : used);
 
-		d->len = cpu_le32(used->len);
-		d->id = cpu_le16(used->id);
-		if (pos == vq->published)
-			vq->ring.first_flags = flags;
+		if (off == first)
+			vq->ring.first_rest = rest;
 		else
-			__atomic_store_n(&d->flags, cpu_le16(flags), __ATOMIC_RELAXED);
-		slots += used->slots;
-		pos = vring_pos_advance(pos, used->slots, size);
+			__atomic_store_n(&ring[off].rest, cpu_le64(rest), __ATOMIC_RELAXED);
+		bytes += s->used;
+		off += s->c.n_slots;
 	}
-	vq->ring.slots_out -= slots;
-	vq->pos.next_used = pos;
+	off -= vring_pos_off(pos);
+	vq->ring.slots_out -= off;
+	vq->pos.next_used = vring_pos_advance(pos, off, size);
+	vq_count(&vq->stats.bytes_written, bytes);
+	return n;
+}
+
+static void packed_release(struct vq *vq, struct vq_slot *const *slots, unsigned n)
+{
+	while (n) {
+		unsigned done = release_lap(vq, slots, n);
+
+		slots += done;
+		n -= done;
+	}
 }
 
 static bool packed_publish(struct vq *vq, uint16_t old)
@@ -243,7 +277,7 @@ static bool packed_publish(struct vq *vq, uint16_t old)
 	uint16_t at;
 
 	/* [B] */
-	__atomic_store_n(&vq->ring.desc[vring_pos_off(old)].flags, cpu_le16(vq->ring.first_flags),
+	__atomic_store_n(&vq->ring.desc[vring_pos_off(old)].rest, cpu_le64(vq->ring.first_rest),
 			 __ATOMIC_RELEASE);
 	vring_full_barrier();                                                    /* [C] */
 	event = le16_cpu(__atomic_load_n(&driver->flags, __ATOMIC_ACQUIRE)) & 3; /* [E] */
@@ -270,12 +304,12 @@ static bool packed_rearm(struct vq *vq)
 
 	ask_for_kicks(vq);
 	vring_full_barrier(); /* [D] */
-	return !is_available(flags_at(vq, next), next);
+	return !is_available(rest_at(vq, next), next);
 }
 
 static bool packed_pending(const struct vq *vq)
 {
-	return is_available(flags_at(vq, vq->pos.next_avail), vq->pos.next_avail);
+	return is_available(rest_at(vq, vq->pos.next_avail), vq->pos.next_avail);
 }
 
 const struct vq_layout vq_packed_layout = {

@@ -35,7 +35,7 @@ static unsigned area_iovs(unsigned size)
 void vq_pool_make(struct vq_pool *pool, unsigned size, size_t request_size)
 {
 	size_t order_at = align_up(size, 64);
-	size_t free_at = align_up(order_at + vq_order_places(size) * sizeof(struct vq_used), 64);
+	size_t free_at = align_up(order_at + vq_order_places(size) * sizeof(struct vq_slot *), 64);
 	size_t slots_at = align_up(free_at + size * sizeof(struct vq_slot *), 64);
 	size_t areas_at;
 

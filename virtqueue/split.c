@@ -120,30 +120,32 @@ static uint16_t head_at(const struct vq *vq, uint16_t i)
 	return load16(&vq->split.avail->ring[i & vq->mask]);
 }
 
-/*
- * Takes what most rings are full of: chains of one descriptor, in the region where the one before
- * them was. Stops at anything else, or at @max; so many are there.
- */
-static unsigned take_simple(struct vq *vq, struct vq_chain **chains, unsigned max)
+/* The next chains as far as they can go the short way, at most @max; so many are there. */
+static unsigned take_run(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
-	uint16_t next = vq->pos.next_avail, size = vq->size;
+	const struct gmem_region *hot = vq->hot;
+	const struct vring_desc *desc = vq->split.desc;
+	const le16 *ring = vq->split.avail->ring;
+	struct vq_slot **free = vq->pool.free_slots + vq->pool.n_free_slots;
+	uint16_t next = vq->pos.next_avail, mask = vq->mask;
 	uint8_t *in_flight = vq->pool.in_flight;
 	unsigned n;
 
+	if (max > vq->pool.n_free_slots)
+		max = vq->pool.n_free_slots;
 	for (n = 0; n < max; n++, next++) {
-		uint16_t head = head_at(vq, next);
+		uint16_t head = load16(&ring[next & mask]);
 		struct vq_desc d;
 
-		if (head >= size || in_flight[head])
+		if (head > mask || in_flight[head])
 			break;
-		d = desc_at(vq, head);
-		if (d.flags & LIST)
+		d = vq_desc_load(false, &desc[head]);
+		if (d.flags & LIST || !vq_plain(hot, d))
 			break;
-		chains[n] = vq_build_one(vq, d, head);
-		if (!chains[n])
-			break;
+		chains[n] = vq_build_plain(vq, *--free, hot, d, head);
 		in_flight[head] = 1;
 	}
+	vq->pool.n_free_slots -= n;
 	vq->pos.next_avail = next;
 	return n;
 }
@@ -189,7 +191,7 @@ static int split_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 		return vq_fail(vq, VQ_FAULT_AVAIL_JUMP, vq->pos.next_avail);
 	if (n > max)
 		n = max;
-	got = take_simple(vq, chains, n);
+	got = take_run(vq, chains, n);
 	while (got < n) {
 		uint16_t head = head_at(vq, vq->pos.next_avail);
 		enum vq_fault fault = take(vq, head, &chains[got]);
@@ -201,7 +203,7 @@ static int split_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 		if (fault)
 			break; /* the good ones first; the bad one is seen again */
 		got++;
-		got += take_simple(vq, chains + got, n - got);
+		got += take_run(vq, chains + got, n - got);
 	}
 	return got;
 }
@@ -212,20 +214,26 @@ static void split_unpop(struct vq *vq, const struct vq_chain *c)
 	vq->pos.next_avail--;
 }
 
-static void split_release(struct vq *vq, const struct vq_used *used, unsigned n)
+static void split_release(struct vq *vq, struct vq_slot *const *slots, unsigned n)
 {
 	struct vring_used_elem *ring = vq->split.used->ring;
-	uint16_t at = vq->pos.next_used;
+	uint8_t *in_flight = vq->pool.in_flight;
+	uint16_t at = vq->pos.next_used, mask = vq->mask;
+	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		ring[at & vq->mask] = (struct vring_used_elem){
-			.id = cpu_le32(used[i].id),
-			.len = cpu_le32(used[i].len),
+		const struct vq_slot *s = slots[i];
+
+		ring[at & mask] = (struct vring_used_elem){
+			.id = cpu_le32(s->c.id),
+			.len = cpu_le32(s->used),
 		};
-		vq->pool.in_flight[used[i].id] = 0;
-		at += used[i].slots;
+		in_flight[s->c.id] = 0;
+		bytes += s->used;
+		at += s->c.n_slots;
 	}
 	vq->pos.next_used = at;
+	vq_count(&vq->stats.bytes_written, bytes);
 }
 
 static bool split_publish(struct vq *vq, uint16_t old)

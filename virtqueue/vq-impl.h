@@ -32,6 +32,7 @@ struct vq_slot {
 	struct vq_chain c;
 	struct vq_area *area; /* borrowed, or NULL */
 	uint32_t writable;    /* bytes, as a used length can say it: which never exceeds them */
+	uint32_t used;        /* pushed: the used length */
 	unsigned n_bufs;      /* that the driver made it of */
 	uint16_t seq;         /* in_order: its place in pool.order */
 	_Alignas(16) struct iovec iov[VQ_CHAIN_SHORT];
@@ -51,17 +52,8 @@ struct vq_pool {
 	struct vq_slot **free_slots; /* a stack */
 	unsigned n_free_slots;
 	struct vq_area *free_areas;
-	uint8_t *in_flight;    /* by head: 1 from pop to publish */
-	struct vq_used *order; /* pushed chains, a ring: see vq.c */
-};
-
-/* A pushed chain, as release() writes it for the driver: one used element, after which the ring goes
- * on @slots later. In pool.order, slots is 0 where none is. */
-struct vq_used {
-	uint32_t len;
-	uint16_t id;
-	uint16_t slots;
-	bool filled; /* len is all there was to write */
+	uint8_t *in_flight;     /* by head: 1 from pop to publish */
+	struct vq_slot **order; /* pushed chains, a ring: see vq.c. NULL where none is */
 };
 
 /* Places in pool.order: a power of two. */
@@ -79,7 +71,8 @@ struct vq_layout {
 	enum vq_fault (*start)(struct vq *vq, const struct vq_config *cfg);
 	int (*pop)(struct vq *vq, struct vq_chain **chains, unsigned max);
 	void (*unpop)(struct vq *vq, const struct vq_chain *c);
-	void (*release)(struct vq *vq, const struct vq_used *used, unsigned n);
+	/* Writes used elements: one for each of @slots, after which the ring goes on c.n_slots later. */
+	void (*release)(struct vq *vq, struct vq_slot *const *slots, unsigned n);
 	bool (*publish)(struct vq *vq, uint16_t old); /* old: next_used at the last one */
 	void (*quiet)(struct vq *vq);
 	bool (*rearm)(struct vq *vq);
@@ -99,8 +92,8 @@ struct vq_packed {
 	struct vring_packed_desc *desc;
 	const struct vring_packed_event *driver;
 	struct vring_packed_event *device;
-	uint16_t slots_out;   /* descriptors of ours: popped, not yet used */
-	uint16_t first_flags; /* of the used descriptor at vq->published, which goes out last */
+	uint16_t slots_out;  /* descriptors of ours: popped, not yet used */
+	uint64_t first_rest; /* of the used descriptor at vq->published, which goes out last */
 };
 
 struct vq {
@@ -113,9 +106,10 @@ struct vq {
 	bool exhausted;    /* see vq_exhausted() */
 	unsigned max_bufs; /* in a chain */
 	uint16_t returned; /* slots from next_avail on that were popped once and given back */
-	uint16_t order_head, order_tail; /* oldest and next place in pool.order */
-	unsigned n_pushed;               /* since the last publish */
-	uint64_t bytes_pushed;
+	uint16_t order_head,
+		order_tail;  /* oldest place in pool.order; in_order: the next popped one's */
+	unsigned n_pushed;   /* and not yet released */
+	uint64_t bytes_read; /* of chains in this pop */
 	struct vq_position pos;
 	uint16_t published; /* pos.next_used when that was last shown to the driver */
 	union {
@@ -177,7 +171,6 @@ static inline struct vq_slot *vq_slot_get(struct vq_pool *pool)
 
 static inline void vq_slot_put(struct vq_pool *pool, struct vq_slot *s)
 {
-	s->c.vq = NULL;
 	pool->free_slots[pool->n_free_slots++] = s;
 }
 
@@ -187,6 +180,7 @@ static inline void vq_slot_drop(struct vq_pool *pool, struct vq_slot *s)
 	if (s->area)
 		vq_area_put(pool, s->area);
 	s->area = NULL;
+	s->c.vq = NULL;
 	vq_slot_put(pool, s);
 }
 
@@ -200,9 +194,11 @@ static inline void vq_count(uint64_t *counter, uint64_t n)
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
-/* The driver may make @id available again. */
-static inline void vq_retire(struct vq *vq, uint16_t id)
+/* A chain that is used without a used element of its own: the driver may make its head available
+ * again. */
+static inline void vq_retire(struct vq *vq, const struct vq_slot *s)
 {
+	vq_count(&vq->stats.bytes_written, s->used);
 	if (!vq->packed)
-		vq->pool.in_flight[id] = 0;
+		vq->pool.in_flight[s->c.id] = 0;
 }

@@ -4,8 +4,9 @@
  * A queue's state is its layout: split, packed, or `none` when it is stopped or a driver's mistake has
  * killed it, which answers every call without touching anything.
  *
- * A pushed chain is noted in pool.order; vq_publish() releases to the layout what was noted, in one
- * go. Without VIRTIO_F_IN_ORDER a chain's place there is taken when it is pushed.
+ * A pushed chain is noted in pool.order and keeps its slot; vq_publish() releases to the layout what was
+ * noted, and the slots, in one go. Without VIRTIO_F_IN_ORDER a chain's place there is taken when it is
+ * pushed.
  *
  * VIRTIO_F_IN_ORDER is honoured here, whatever the device does. A chain's place is taken when it is
  * popped, and vq_publish() releases the run of pushed chains up to the first that is not. Of a run,
@@ -86,9 +87,9 @@ static void none_unpop(struct vq *vq, const struct vq_chain *c)
 	(void)vq, (void)c;
 }
 
-static void none_release(struct vq *vq, const struct vq_used *used, unsigned n)
+static void none_release(struct vq *vq, struct vq_slot *const *slots, unsigned n)
 {
-	(void)vq, (void)used, (void)n;
+	(void)vq, (void)slots, (void)n;
 }
 
 static bool none_publish(struct vq *vq, uint16_t old)
@@ -139,10 +140,10 @@ int vq_fail(struct vq *vq, enum vq_fault fault, uint16_t head)
 /* The ring never has more than vq->size chains between pop and release, so places do not clash. */
 static void order_enter(struct vq *vq, struct vq_chain **chains, unsigned n)
 {
-	uint16_t tail = vq->order_tail, mask = vq->mask;
+	uint16_t tail = vq->order_tail;
 
 	for (unsigned i = 0; i < n; i++)
-		vq_slot_of(chains[i])->seq = tail++ & mask;
+		vq_slot_of(chains[i])->seq = tail++;
 	vq->order_tail = tail;
 }
 
@@ -151,56 +152,66 @@ static void order_leave(struct vq *vq)
 	vq->order_tail--;
 }
 
-/* Releases the oldest chains, as far as they were pushed, each together with those before it of which
- * it says all. */
-static void release_in_order(struct vq *vq)
+/* Releases the oldest chains, as far as they were pushed, and leaves their slots as one piece at
+ * the top of the free ones. */
+static unsigned release_in_order(struct vq *vq)
 {
-	struct vq_used *order = vq->pool.order;
+	struct vq_slot **order = vq->pool.order, *s;
 	uint16_t head = vq->order_head, mask = vq->mask;
+	unsigned n = 0;
 
-	while (order[head & mask].slots) {
-		struct vq_used *last, run;
-		uint16_t slots = 0;
+	while ((s = order[head & mask])) {
+		struct vq_slot *next;
 
-		do {
-			last = &order[head++ & mask];
-			slots += last->slots;
-			last->slots = 0;
-			vq_retire(vq, last->id);
-		} while (last->filled && order[head & mask].slots);
-		run = (struct vq_used){ .len = last->len, .id = last->id, .slots = slots };
-		vq->layout->release(vq, &run, 1);
+		order[head++ & mask] = NULL;
+		next = order[head & mask];
+		if (next && s->used == s->writable) { /* the next one says it all */
+			next->c.n_slots += s->c.n_slots;
+			vq_retire(vq, s);
+		} else {
+			vq->layout->release(vq, &s, 1);
+		}
+		vq_slot_put(&vq->pool, s);
+		n++;
 	}
 	vq->order_head = head;
+	return n;
+}
+
+static void release_piece(struct vq *vq, struct vq_slot *const *slots, unsigned n)
+{
+	struct vq_pool *pool = &vq->pool;
+
+	vq->layout->release(vq, slots, n);
+	memcpy(pool->free_slots + pool->n_free_slots, slots, n * sizeof(*slots));
+	pool->n_free_slots += n;
 }
 
 /* What was pushed lies in one piece, or two if it goes over the end. */
-static void release_all(struct vq *vq)
+static unsigned release_all(struct vq *vq)
 {
 	unsigned from = vq->order_head & vq->mask, n = vq->n_pushed;
 	unsigned first = vq->mask + 1u - from;
 
 	if (first > n)
 		first = n;
-	vq->layout->release(vq, &vq->pool.order[from], first);
+	release_piece(vq, &vq->pool.order[from], first);
 	if (first < n)
-		vq->layout->release(vq, vq->pool.order, n - first);
-	vq->order_head = vq->order_tail;
+		release_piece(vq, vq->pool.order, n - first);
+	vq->order_head += n;
+	return n;
 }
 
 /* Hands what was pushed since the last time to the layout. */
 static void release(struct vq *vq)
 {
+	unsigned n;
+
 	if (vq->n_pushed == 0)
 		return;
-	if (vq->in_order)
-		release_in_order(vq);
-	else
-		release_all(vq);
-	vq_count(&vq->stats.completed, vq->n_pushed);
-	vq_count(&vq->stats.bytes_written, vq->bytes_pushed);
-	vq->n_pushed = 0;
-	vq->bytes_pushed = 0;
+	n = vq->in_order ? release_in_order(vq) : release_all(vq);
+	vq->n_pushed -= n;
+	vq_count(&vq->stats.completed, n);
 }
 
 /* ---- life ---- */
@@ -291,7 +302,7 @@ uint16_t vq_size(const struct vq *vq)
 
 unsigned vq_in_flight(const struct vq *vq)
 {
-	return vq->pool.fresh_slots - vq->pool.n_free_slots;
+	return vq->pool.fresh_slots - vq->pool.n_free_slots - vq->n_pushed;
 }
 
 struct vq_position vq_position(const struct vq *vq)
@@ -328,21 +339,19 @@ static void count_returned(struct vq *vq, struct vq_chain **chains, unsigned n)
 
 int vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
-	uint64_t bytes = 0;
 	int n;
 
 	vq->exhausted = false;
+	vq->bytes_read = 0;
 	n = vq->layout->pop(vq, chains, max);
 	if (n <= 0)
 		return n;
-	for (int i = 0; i < n; i++)
-		bytes += chains[i]->rd.left;
 	if (vq->in_order)
 		order_enter(vq, chains, n);
 	if (vq->returned)
 		count_returned(vq, chains, n);
 	vq_count(&vq->stats.chains, n);
-	vq_count(&vq->stats.bytes_read, bytes);
+	vq_count(&vq->stats.bytes_read, vq->bytes_read);
 	return n;
 }
 
@@ -364,22 +373,31 @@ static __attribute__((__noinline__)) void give_area_back(struct vq *vq, struct v
 	vq->exhausted = false;
 }
 
-void vq_push(struct vq *vq, struct vq_chain *c)
+/* Notes a chain as pushed: at its own place in order, or else at @next. */
+static inline void note(struct vq *vq, struct vq_chain *c, uint16_t next)
 {
 	struct vq_slot *s = vq_slot_of(c);
-	uint32_t len = c->written < s->writable ? c->written : s->writable;
-	struct vq_used *used = &vq->pool.order[vq->in_order ? s->seq : vq->order_tail++ & vq->mask];
 
 	assert(c->vq == vq); /* the device's mistake: not lent, or lent by another queue */
-	used->len = len;
-	used->id = c->id;
-	used->slots = c->n_slots;
-	used->filled = len == s->writable;
-	vq->n_pushed++;
-	vq->bytes_pushed += len;
-	vq_slot_put(&vq->pool, s);
+	c->vq = NULL;
+	s->used = c->written < s->writable ? c->written : s->writable;
+	vq->pool.order[(vq->in_order ? s->seq : next) & vq->mask] = s;
 	if (s->area)
 		give_area_back(vq, s);
+}
+
+void vq_push(struct vq *vq, struct vq_chain *c)
+{
+	note(vq, c, vq->order_head + vq->n_pushed++);
+}
+
+void vq_push_batch(struct vq *vq, struct vq_chain *const *chains, unsigned n)
+{
+	uint16_t next = vq->order_head + vq->n_pushed;
+
+	for (unsigned i = 0; i < n; i++)
+		note(vq, chains[i], next + i);
+	vq->n_pushed += n;
 }
 
 bool vq_publish(struct vq *vq)

@@ -84,7 +84,7 @@ struct vq_config {
 struct vq_stats {
 	uint64_t kicks;      /* notifications that reached the owner */
 	uint64_t chains;     /* popped */
-	uint64_t completed;  /* pushed */
+	uint64_t completed;  /* given back to the driver */
 	uint64_t bytes_read; /* readable bytes in popped chains */
 	uint64_t bytes_written;
 	uint64_t interrupts; /* published batches that wanted one */
@@ -129,8 +129,9 @@ int vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max);
  * does not count them as news: it asks for a kick at the first chain after them. */
 void vq_unpop(struct vq *vq, struct vq_chain *c);
 
-/* Returns a chain to the driver with used length c->written. Not seen before vq_publish(). */
+/* Returns chains to the driver with used lengths c->written. Not seen before vq_publish(). */
 void vq_push(struct vq *vq, struct vq_chain *c);
+void vq_push_batch(struct vq *vq, struct vq_chain *const *chains, unsigned n);
 
 /* Makes the pushed chains visible to the driver. True if it wants an interrupt for them. */
 bool vq_publish(struct vq *vq);

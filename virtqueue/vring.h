@@ -65,13 +65,32 @@ static inline uint64_t vring_used_bytes(unsigned size)
 	return 6ull + 8ull * size;
 }
 
-/* Packed ring: one table, and an event suppression structure for each side. */
+/*
+ * Packed ring: one table, and an event suppression structure for each side. What follows a
+ * descriptor's address is read and written in one go, as `rest`: flags that were seen brought length and
+ * id along.
+ */
 struct vring_packed_desc {
 	le64 addr;
-	le32 len;
-	le16 id;
-	le16 flags;
+	union {
+		struct {
+			le32 len;
+			le16 id;
+			le16 flags;
+		};
+		le64 rest; /* see vring_packed_rest() */
+	};
 };
+
+static inline uint64_t vring_packed_rest(uint32_t len, uint16_t id, uint16_t flags)
+{
+	return len | (uint64_t)id << 32 | (uint64_t)flags << 48;
+}
+
+static inline uint16_t vring_rest_flags(uint64_t rest)
+{
+	return (uint16_t)(rest >> 48);
+}
 
 struct vring_packed_event {
 	le16 off_wrap; /* bits 0-14 descriptor offset, bit 15 wrap counter */
@@ -108,13 +127,11 @@ static inline unsigned vring_pos_off(uint16_t pos)
 /* @n descriptors further round a ring of @size, at most once. */
 static inline uint16_t vring_pos_advance(uint16_t pos, unsigned n, unsigned size)
 {
-	unsigned off = vring_pos_off(pos) + n, wrap = pos & VRING_POS_WRAP;
+	unsigned next = pos + n;
 
-	if (off >= size) {
-		off -= size;
-		wrap ^= VRING_POS_WRAP;
-	}
-	return off | wrap;
+	if (vring_pos_off(pos) + n >= size)
+		next = (next - size) ^ VRING_POS_WRAP;
+	return next;
 }
 
 static inline uint16_t vring_pos_retreat(uint16_t pos, unsigned n, unsigned size)
@@ -165,19 +182,19 @@ static inline void vring_full_barrier(void)
  * further on is fetched, to be read and written, as both sides do with it. Measured (docs/bench.md):
  * nearer, and the line is not there in time; further, and it is taken from the other side's hands.
  */
-static inline void vring_packed_prefetch(const struct vring_packed_desc *ring, unsigned off,
-					 unsigned size)
+static inline void vring_packed_prefetch(const struct vring_packed_desc *at,
+					 const struct vring_packed_desc *ring, unsigned size)
 {
-	const unsigned line = 64 / sizeof(*ring), ahead = off + 2 * line;
-
-	if (off % line != 0)
+	if ((uintptr_t)at % 64 != 0)
 		return;
-	ring += ahead < size ? ahead : ahead - size;
+	at += 128 / sizeof(*ring);
+	if (at >= ring + size)
+		at -= size;
 #ifdef __x86_64__
 	/* the builtin would only mean to read; a processor that has no prefetchw ignores it */
-	__asm__ volatile("prefetchw %0" : : "m"(*ring));
+	__asm__ volatile("prefetchw %0" : : "m"(*at));
 #else
-	__builtin_prefetch(ring, 1);
+	__builtin_prefetch(at, 1);
 #endif
 }
 

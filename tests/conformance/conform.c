@@ -162,7 +162,8 @@ bool conform_first_used(struct rig *r, unsigned q)
 
 	if (!vq->cfg.packed)
 		return __atomic_load_n(&vq->split.used->idx, __ATOMIC_ACQUIRE) != 0;
-	flags = le16_cpu(__atomic_load_n(&vq->packed.desc[0].flags, __ATOMIC_ACQUIRE));
+	flags = vring_rest_flags(
+		le64_cpu(__atomic_load_n(&vq->packed.desc[0].rest, __ATOMIC_ACQUIRE)));
 	return flags & VRING_DESC_F_AVAIL && flags & VRING_DESC_F_USED;
 }
 

@@ -81,35 +81,40 @@ static uint64_t place_of(uint64_t number)
 
 /* ---- the driver ---- */
 
-static bool send(struct model *m)
+/* Writes a chain to be sent. False if its place is not free. */
+static bool write_chain(struct model *m, uint64_t number, struct drv_buf bufs[N_BUFS],
+			struct drv_chain *ret_c)
 {
-	struct sent *s = &m->sent[m->n_sent % PLACES];
+	struct sent *s = &m->sent[number % PLACES];
 	unsigned n = 1 + below(m, below(m, 8) ? 3 : N_BUFS), n_rd = below(m, n + 1);
-	uint64_t gpa = place_of(m->n_sent), at = gpa;
-	struct drv_buf bufs[N_BUFS];
+	uint64_t gpa = place_of(number), at = gpa;
 
 	if (s->in_flight)
 		return false;
-	*s = (struct sent){ .number = m->n_sent, .in_flight = true };
+	*s = (struct sent){ .number = number, .in_flight = true };
 	for (unsigned i = 0; i < n; i++) {
 		bufs[i] = (struct drv_buf){ .gpa = at, .len = 1 + below(m, BUF_MAX) };
 		at += bufs[i].len;
 		*(i < n_rd ? &s->rd : &s->wr) += bufs[i].len;
 	}
-	if (drv_add(&m->p.drv, bufs, n_rd, n - n_rd, s) < 0) {
-		s->in_flight = false;
-		return false;
-	}
 	for (unsigned i = 0; i < s->rd; i++)
-		*(uint8_t *)ringpair_at(&m->p, gpa + i) = byte_of(m->n_sent, i, false);
-	m->n_sent++;
+		*(uint8_t *)ringpair_at(&m->p, gpa + i) = byte_of(number, i, false);
+	*ret_c = (struct drv_chain){ .bufs = bufs, .n_rd = n_rd, .n_wr = n - n_rd, .cookie = s };
 	return true;
 }
 
 static void send_some(struct model *m)
 {
-	for (unsigned n = 1 + below(m, below(m, 4) ? 3 : RING); n && send(m); n--)
+	unsigned n, sent, max = 1 + below(m, below(m, 4) ? 3 : RING);
+	struct drv_buf bufs[RING][N_BUFS];
+	struct drv_chain chains[RING];
+
+	for (n = 0; n < max && write_chain(m, m->n_sent + n, bufs[n], &chains[n]); n++)
 		;
+	sent = drv_add_batch(&m->p.drv, chains, n);
+	for (unsigned i = sent; i < n; i++)
+		((struct sent *)chains[i].cookie)->in_flight = false;
+	m->n_sent += sent;
 	if (drv_publish(&m->p.drv))
 		m->kick = true;
 }
@@ -130,12 +135,22 @@ static void take_back(struct model *m, struct sent *s, uint32_t len)
 	m->n_returned++;
 }
 
+/* Up to @max; returns how many. */
+static unsigned take_back_some(struct model *m, unsigned max)
+{
+	struct drv_done done[2 * RING];
+	unsigned n = drv_used_batch(&m->p.drv, done, max);
+
+	for (unsigned i = 0; i < n; i++)
+		take_back(m, done[i].cookie, done[i].len);
+	check(m, !m->p.drv.broken, "the device made no sense");
+	return n;
+}
+
 /* Awake, or by the interrupt, or for a look in between. */
 static void drive(struct model *m)
 {
-	unsigned n = 1 + below(m, 2 * RING);
-	void *cookie;
-	uint32_t len;
+	unsigned max = 1 + below(m, 2 * RING), n;
 
 	if (m->driver_sleeps && !m->interrupt) {
 		send_some(m);
@@ -144,14 +159,10 @@ static void drive(struct model *m)
 	m->interrupt = m->driver_sleeps = false;
 	if (below(m, 2))
 		drv_quiet(&m->p.drv);
-	while (n && drv_used(&m->p.drv, &cookie, &len)) {
-		take_back(m, cookie, len);
-		n--;
-	}
-	check(m, !m->p.drv.broken, "the device made no sense");
+	n = take_back_some(m, max);
 	if (below(m, 3))
 		send_some(m);
-	if (n)
+	if (n < max)
 		m->driver_sleeps = drv_rearm(&m->p.drv);
 }
 
@@ -171,7 +182,8 @@ static void look_at(struct model *m, struct vq_chain *c)
 	m->number[m->n_lent++] = m->n_popped++;
 }
 
-static void complete(struct model *m, unsigned i)
+/* Answers the @i-th of those that are lent. */
+static struct vq_chain *answer(struct model *m, unsigned i)
 {
 	uint64_t number = m->number[i];
 	struct sent *s = &m->sent[number % PLACES];
@@ -182,18 +194,24 @@ static void complete(struct model *m, unsigned i)
 	for (unsigned k = 0; k < s->written; k++)
 		bytes[k] = byte_of(number, k, true);
 	check(m, vq_put(c, bytes, s->written), "no room for what there was room for");
-	vq_push(m->p.vq, c);
 	m->n_lent--;
 	memmove(&m->lent[i], &m->lent[i + 1], (m->n_lent - i) * sizeof(m->lent[0]));
 	memmove(&m->number[i], &m->number[i + 1], (m->n_lent - i) * sizeof(m->number[0]));
+	return c;
 }
 
 static void complete_some(struct model *m)
 {
 	unsigned n = m->n_lent ? below(m, m->n_lent + 1) : 0;
+	struct vq_chain *c[RING];
 
-	while (n--)
-		complete(m, below(m, 2) ? 0 : below(m, m->n_lent));
+	for (unsigned i = 0; i < n; i++)
+		c[i] = answer(m, below(m, 2) ? 0 : below(m, m->n_lent));
+	if (below(m, 2))
+		vq_push_batch(m->p.vq, c, n);
+	else
+		for (unsigned i = 0; i < n; i++)
+			vq_push(m->p.vq, c[i]);
 	if (vq_publish(m->p.vq))
 		m->interrupt = true;
 }
@@ -278,16 +296,13 @@ static void nobody_oversleeps(struct model *m)
 
 static void finish(struct model *m)
 {
-	void *cookie;
-	uint32_t len;
-
 	while (pop_some(m))
 		;
 	while (m->n_lent)
-		complete(m, below(m, m->n_lent));
+		vq_push(m->p.vq, answer(m, below(m, m->n_lent)));
 	vq_publish(m->p.vq);
-	while (drv_used(&m->p.drv, &cookie, &len))
-		take_back(m, cookie, len);
+	while (take_back_some(m, 1))
+		;
 	check(m, m->n_returned == m->n_sent, "chains are lost");
 	check(m, vq_stats(m->p.vq)->chains == m->n_sent - m->n_never_popped,
 	      "chains are miscounted");

@@ -72,8 +72,12 @@ static void shape(struct bench_ends *e, unsigned length)
 			.gpa = BENCH_GPA + BENCH_MEMORY / 2 + 64 * i,
 			.len = 64,
 		};
-	e->n_rd = length > 1;
-	e->n_wr = length - e->n_rd;
+	for (unsigned i = 0; i < BENCH_BATCH; i++)
+		e->offered[i] = (struct drv_chain){
+			.bufs = e->bufs,
+			.n_rd = length > 1,
+			.n_wr = length > 1 ? length - 1 : 1,
+		};
 }
 
 bool bench_ends_open(struct bench_ends *e, const struct bench_variant *v, void *memory)
@@ -170,10 +174,9 @@ static uint64_t serve(struct bench_ends *e, uint64_t max)
 	int n = 0;
 
 	while (served < max && (n = vq_pop(e->vq, chains, e->batch)) > 0) {
-		for (int i = 0; i < n; i++) {
+		for (int i = 0; i < n; i++)
 			chains[i]->written = chains[i]->wr.left;
-			vq_push(e->vq, chains[i]);
-		}
+		vq_push_batch(e->vq, chains, (unsigned)n);
 		if (vq_publish(e->vq))
 			notify(&e->device, &e->driver);
 		served += (unsigned)n;
@@ -221,11 +224,12 @@ static void device(struct bench_ends *e)
 static uint64_t collect(struct bench_ends *e)
 {
 	uint64_t n = 0;
-	void *cookie;
-	uint32_t len;
+	unsigned got;
 
-	while (drv_used(&e->drv, &cookie, &len))
-		n++;
+	do {
+		got = drv_used_batch(&e->drv, e->done, BENCH_BATCH);
+		n += got;
+	} while (got == BENCH_BATCH);
 	if (e->drv.broken)
 		fail(e, e->drv.broken);
 	return n;
@@ -238,8 +242,7 @@ static uint64_t offer(struct bench_ends *e, uint64_t max)
 
 	if (e->drv.n_free < e->slots)
 		return 0;
-	for (uint64_t i = 0; i < n; i++)
-		(void)drv_add(&e->drv, e->bufs, e->n_rd, e->n_wr, NULL);
+	(void)drv_add_batch(&e->drv, e->offered, (unsigned)n);
 	if (drv_publish(&e->drv))
 		notify(&e->driver, &e->device);
 	return n;

@@ -38,14 +38,15 @@ struct bench_ends {
 	const struct bench_work *work;
 
 	struct gmem mem;
-	struct drv_buf bufs[16]; /* of every chain */
-	unsigned n_rd, n_wr;
+	struct drv_buf bufs[16];         /* of every chain */
 	_Alignas(128) struct drv_vq drv; /* nothing of the device's on its lines */
 	_Alignas(128) struct vq *vq;
 	struct bench_bare *bare;
 
 	struct bench_end driver, device;
-	struct vq_chain *popped[BENCH_BATCH]; /* the device's */
+	_Alignas(128) struct drv_chain offered[BENCH_BATCH]; /* the driver's */
+	struct drv_done done[BENCH_BATCH];
+	_Alignas(128) struct vq_chain *popped[BENCH_BATCH]; /* the device's */
 };
 
 /* What two threads, or one, do until e->chains chains went all the way. */

@@ -196,10 +196,19 @@ static void open_all(struct twin *t)
 		open_desc(&ring[i], le16_cpu(t->vq.cfg.packed ? ring[i].fourth : ring[i].third));
 }
 
+/* The twin keeps all but the address of a batch's first descriptor back until it publishes. */
+static bool is_held(const struct twin *t, bool first)
+{
+	return first && t->vq.cfg.packed && t->last_pos == t->vq.packed.published;
+}
+
 /* @in_ring: not in a table, whose entries lead to nothing but each other. */
-static void bend_desc(struct twin *t, struct bent *d, unsigned field, uint64_t value, bool first,
+static void bend_desc(struct twin *t, struct bent *at, unsigned field, uint64_t value, bool first,
 		      bool in_ring)
 {
+	struct vring_packed_desc held = { .addr = at->addr,
+					  .rest = cpu_le64(t->vq.packed.first_rest) };
+	struct bent *d = is_held(t, first) ? (struct bent *)(void *)&held : at;
 	bool packed = t->vq.cfg.packed;
 	le16 *flags = packed ? &d->fourth : &d->third;
 	le16 *link = packed ? &d->third : &d->fourth;
@@ -211,15 +220,16 @@ static void bend_desc(struct twin *t, struct bent *d, unsigned field, uint64_t v
 	case BEND_LEN:
 		d->len = cpu_le32((uint32_t)value);
 		break;
-	case BEND_FLAGS: /* the twin keeps the first one's back until it publishes */
-		if (packed && first && t->last_pos == t->vq.packed.published)
-			t->vq.packed.first_flags ^= (uint16_t)value;
-		else
-			*flags = cpu_le16((uint16_t)(le16_cpu(*flags) ^ value));
+	case BEND_FLAGS:
+		*flags = cpu_le16((uint16_t)(le16_cpu(*flags) ^ value));
 		break;
 	default:
 		*link = cpu_le16((uint16_t)value);
 		break;
+	}
+	if (d != at) {
+		at->addr = held.addr;
+		t->vq.packed.first_rest = le64_cpu(held.rest);
 	}
 	story("driver: queue %u: a descriptor is bent: address %#lx, %u bytes, flags %#x, %s %u",
 	      t->index, le64_cpu(d->addr), le32_cpu(d->len), le16_cpu(*flags),
