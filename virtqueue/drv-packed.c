@@ -203,7 +203,6 @@ static inline bool peek(const struct drv_vq *vq, uint16_t *ret_id, uint32_t *ret
 
 	if (!is_used(rest, r->next_used))
 		return false;
-	vring_packed_prefetch(d, r->desc, vq->cfg.size);
 	*ret_id = used_id(rest);
 	*ret_len = used_len(rest);
 	return true;
@@ -239,7 +238,6 @@ static unsigned used_run(struct drv_vq *vq, struct drv_done *done, unsigned max)
 			slots = s->n;
 		else if (s->n != slots)
 			break;
-		vring_packed_prefetch(&ring[off], ring, size);
 		done[n] = (struct drv_done){ .cookie = s->cookie, .len = len };
 		off += slots;
 		s->n = 0;
@@ -253,16 +251,29 @@ static unsigned used_run(struct drv_vq *vq, struct drv_done *done, unsigned max)
 	return n;
 }
 
-static unsigned packed_used(struct drv_vq *vq, struct drv_done *done, unsigned max)
+static unsigned used_runs(struct drv_vq *vq, struct drv_done *done, unsigned max)
 {
 	unsigned n = 0, got;
 
-	if (vq->cfg.in_order)
-		return drv_used_in_order(vq, done, max, peek, advance);
 	do {
 		got = used_run(vq, done + n, max - n);
 		n += got;
 	} while (got && n < max);
+	return n;
+}
+
+static unsigned packed_used(struct drv_vq *vq, struct drv_done *done, unsigned max)
+{
+	struct drv_packed *r = &vq->packed;
+	uint16_t next = r->next_used, n_free = vq->n_free;
+	unsigned n;
+
+	if (is_used(rest_of(&r->desc[vring_pos_off(next)]), next))
+		vring_packed_fetch(r->desc, vring_pos_off(next), r->expected, vq->cfg.size);
+	n = vq->cfg.in_order ? drv_used_in_order(vq, done, max, peek, advance)
+			     : used_runs(vq, done, max);
+	if (n)
+		r->expected = vq->n_free - n_free;
 	return n;
 }
 

@@ -60,6 +60,7 @@ struct drv_packed {
 	uint16_t next_avail, next_used, published; /* places: see VRING_POS_WRAP */
 	uint64_t first_rest; /* of the descriptor at published: goes out last */
 	uint16_t free_id;
+	uint16_t expected; /* used descriptors in the next batch: those of the last one */
 };
 
 struct drv_layout; /* drv-impl.h */

@@ -150,7 +150,6 @@ static unsigned take_lap(struct vq *vq, struct vq_chain **chains, unsigned max)
 		d = copy_of(at, rest);
 		if (!vq_plain(hot, d))
 			break;
-		vring_packed_prefetch(at, ring, size);
 		chains[n] = vq_build_plain(vq, *--free, hot, d, d.link);
 	}
 	vq->pool.n_free_slots -= n;
@@ -196,7 +195,8 @@ static enum vq_fault take(struct vq *vq, uint64_t rest, struct vq_chain **ret_c)
 	return VQ_OK;
 }
 
-static int packed_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
+/* Up to @max chains. Returns how many, or -1. */
+static int take_all(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
 	unsigned got = take_run(vq, chains, max);
 
@@ -222,6 +222,19 @@ static int packed_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 		got += take_run(vq, chains + got, max - got);
 	}
 	return got;
+}
+
+static int packed_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
+{
+	uint16_t next = vq->pos.next_avail, slots = vq->ring.slots_out;
+	int n;
+
+	if (is_available(rest_at(vq, next), next))
+		vring_packed_fetch(vq->ring.desc, vring_pos_off(next), vq->ring.expected, vq->size);
+	n = take_all(vq, chains, max);
+	if (n > 0)
+		vq->ring.expected = vq->ring.slots_out - slots;
+	return n;
 }
 
 static void packed_unpop(struct vq *vq, const struct vq_chain *c)

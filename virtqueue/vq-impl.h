@@ -93,6 +93,7 @@ struct vq_packed {
 	const struct vring_packed_event *driver;
 	struct vring_packed_event *device;
 	uint16_t slots_out;  /* descriptors of ours: popped, not yet used */
+	uint16_t expected;   /* descriptors in the next batch: those of the last one */
 	uint64_t first_rest; /* of the used descriptor at vq->published, which goes out last */
 };
 

@@ -99,6 +99,8 @@ struct vring_packed_event {
 
 #define VRING_EVENT_ALIGN 4u
 
+#define VRING_FETCH_MAX 64u /* descriptors: see vring_packed_fetch() */
+
 #define VRING_EVENT_ENABLE  0u
 #define VRING_EVENT_DISABLE 1u
 #define VRING_EVENT_DESC    2u
@@ -177,25 +179,31 @@ static inline void vring_full_barrier(void)
 	__sync_synchronize();
 }
 
-/*
- * Whoever comes to the descriptor at @off of a packed ring calls this: the cache line of descriptors two
- * further on is fetched, to be read and written, as both sides do with it. Measured (docs/bench.md):
- * nearer, and the line is not there in time; further, and it is taken from the other side's hands.
- */
-static inline void vring_packed_prefetch(const struct vring_packed_desc *at,
-					 const struct vring_packed_desc *ring, unsigned size)
+/* Fetches a descriptor's cache line, to be read and written, as both sides of a packed ring do. */
+static inline void vring_packed_prefetch(const struct vring_packed_desc *d)
 {
-	if ((uintptr_t)at % 64 != 0)
-		return;
-	at += 128 / sizeof(*ring);
-	if (at >= ring + size)
-		at -= size;
 #ifdef __x86_64__
 	/* the builtin would only mean to read; a processor that has no prefetchw ignores it */
-	__asm__ volatile("prefetchw %0" : : "m"(*at));
+	__asm__ volatile("prefetchw %0" : : "m"(*d));
 #else
-	__builtin_prefetch(at, 1);
+	__builtin_prefetch(d, 1);
 #endif
+}
+
+/*
+ * Whoever finds a batch at @off of a packed ring calls this: the cache lines of its @n descriptors, but
+ * the first, come all at once instead of one by one. The number is a guess, what the last batch had: too
+ * few, and the lines are waited for; too many, and they are taken from the other side's hands.
+ */
+static inline void vring_packed_fetch(const struct vring_packed_desc *ring, unsigned off,
+				      unsigned n, unsigned size)
+{
+	const unsigned line = 64 / sizeof(*ring);
+
+	if (n > VRING_FETCH_MAX)
+		n = VRING_FETCH_MAX;
+	for (unsigned at = off + line, end = off + n; at < end; at += line)
+		vring_packed_prefetch(&ring[at < size ? at : at - size]);
 }
 
 /* Feature bits common to all devices (2.2, 6). */
