@@ -12,9 +12,11 @@
  *	virtio.c	life of a device; virtio-pci.c and virtio-mmio.c are the ways to it
  *	blk.c ...	a driver each
  *	bench.c		the measurement that `ringside bench guest` makes
+ *	fuzz.c ...	a hostile driver: fuzz.h
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +26,9 @@
 /*
  * start.S.
  */
+
+/* The program lies from VECTORS to fw_end. */
+extern const uint8_t VECTORS[], fw_end[];
 
 /* Interrupts since the start, by vector. Not ended: see irq_end(). */
 extern volatile uint32_t fw_irqs[256];
@@ -61,6 +66,14 @@ static inline uint32_t reg_read32(uintptr_t at)
 	return v;
 }
 
+static inline uint64_t reg_read64(uintptr_t at)
+{
+	uint64_t v;
+
+	__asm__ volatile("movq (%1), %0" : "=r"(v) : "r"(at) : "memory");
+	return v;
+}
+
 static inline void reg_write8(uintptr_t at, uint8_t v)
 {
 	__asm__ volatile("movb %0, (%1)" : : "q"(v), "r"(at) : "memory");
@@ -74,6 +87,11 @@ static inline void reg_write16(uintptr_t at, uint16_t v)
 static inline void reg_write32(uintptr_t at, uint32_t v)
 {
 	__asm__ volatile("movl %0, (%1)" : : "r"(v), "r"(at) : "memory");
+}
+
+static inline void reg_write64(uintptr_t at, uint64_t v)
+{
+	__asm__ volatile("movq %0, (%1)" : : "r"(v), "r"(at) : "memory");
 }
 
 /* Ticks of the time stamp counter. */
@@ -94,8 +112,9 @@ static inline void fw_relax(void)
  * text.c.
  */
 
-/* Prints on the serial port: %s %c %u %x, with l for 64 bits. At most 500 bytes. */
+/* Prints on the serial port: %s %c %u %d %x %#x, with l or z for 64 bits. At most 500 bytes. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void say_args(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
 /* Says why, and ends the run as a kernel's panic does. */
 _Noreturn void fw_panic(const char *why);

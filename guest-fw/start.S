@@ -7,7 +7,7 @@
  * nothing is computed that can stand in memory from the start: page tables, descriptors and vectors
  * are data. For that the linker script puts vectors and task state at fixed addresses.
  *
- * The first 4 GiB are mapped where they are, in pages that level 3 may use: rings, registers of
+ * The first 5 GiB are mapped where they are, in pages that level 3 may use: rings, registers of
  * devices, local APIC. Interrupts are counted and nothing else: ending them is up to level 3.
  * SYSCALL and software interrupts are among what a nested host gets wrong, so the way from level 3
  * to level 0 is an undefined instruction.
@@ -29,10 +29,14 @@
 
 #define APIC_EOI	0xfee000b0
 
-/* Addresses that are computed with; fw.ld puts the sections there. */
+/*
+ * Addresses that are computed with; fw.ld puts the sections there. So high up because when we fuzz a
+ * device may be led to take any bytes of its rings for an address, and those that look like one are
+ * small.
+ */
 	.globl VECTORS, TASK_STATE
-	.set VECTORS, 0x100000
-	.set TASK_STATE, 0x101000
+	.set VECTORS, 0x2c00000
+	.set TASK_STATE, 0x2c01000
 
 	.section .note.pvh, "a"
 	.long 4, 4, 18				/* name and descriptor sizes, XEN_ELFNOTE_PHYS32_ENTRY */
@@ -160,7 +164,7 @@ gdt:	.quad	0
 	.quad	0x00cffb000000ffff
 	.quad	0x00cff3000000ffff		/* DATA3 */
 	.quad	0x00affb000000ffff		/* CODE3 */
-	.word	103, TASK_STATE & 0xffff, 0x8900 | TASK_STATE >> 16, 0
+	.word	103, TASK_STATE & 0xffff, 0x8900 | (TASK_STATE >> 16 & 0xff), TASK_STATE >> 16 & 0xff00
 	.quad	0
 gdt_pointer:
 	.word	gdt_pointer - gdt - 1
@@ -179,13 +183,13 @@ idt:	.set	vector, 0
 level4:	.quad	level3 + 7			/* present, writable, level 3's */
 	.fill	511, 8
 level3:	.set	page, 0
-	.rept	4
+	.rept	5
 	.quad	level2 + (page << 12) + 7
 	.set	page, page + 1
 	.endr
-	.fill	508, 8
+	.fill	507, 8
 level2:	.set	page, 0
-	.rept	2048				/* as above, 2 MiB each */
+	.rept	2560				/* as above, 2 MiB each */
 	.quad	page << 21 | 0x87
 	.set	page, page + 1
 	.endr

@@ -1,7 +1,7 @@
 /* Text and memory. */
 #include "guest-fw/fw.h"
 
-#include <stdarg.h>
+#include <string.h>
 
 #define SERIAL_PORT 0x3f8
 #define MEMORY      (8u << 20)
@@ -12,10 +12,8 @@ struct line {
 	size_t n;
 };
 
-void *memset(void *to, int byte, size_t n);
-void *memcpy(void *restrict to, const void *restrict from, size_t n);
-
-/* The compiler calls these two by itself. */
+/* The compiler calls the first two by itself; the others are for what we share with programs of the
+ * host. */
 void *memset(void *to, int byte, size_t n)
 {
 	void *at = to;
@@ -30,6 +28,35 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
 
 	__asm__ volatile("rep movsb" : "+D"(at), "+S"(from), "+c"(n) : : "memory");
 	return to;
+}
+
+size_t strlen(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n])
+		n++;
+	return n;
+}
+
+int strncmp(const char *a, const char *b, size_t n)
+{
+	for (; n; a++, b++, n--)
+		if (*a != *b || !*a)
+			return (uint8_t)*a - (uint8_t)*b;
+	return 0;
+}
+
+int strcmp(const char *a, const char *b)
+{
+	return strncmp(a, b, SIZE_MAX);
+}
+
+char *strchr(const char *s, int c)
+{
+	while (*s && *s != (char)c)
+		s++;
+	return *s == (char)c ? (char *)s : NULL;
 }
 
 /*
@@ -59,43 +86,71 @@ static void put_number(struct line *l, uint64_t n, unsigned base)
 		put(l, digits[--i]);
 }
 
+static void put_char(struct line *l, char c)
+{
+	if (c == '\n')
+		put(l, '\r');
+	put(l, c);
+}
+
 /* NOLINTBEGIN(clang-analyzer-valist.Uninitialized): clang-tidy 14 knows va_start() in the first file of
  * a run only */
-static void put_all(struct line *l, const char *format, va_list args)
+
+/* @kind: u, d or x. */
+static void put_integer(struct line *l, char kind, bool wide, bool prefix, va_list *args)
+{
+	uint64_t n = wide ? va_arg(*args, uint64_t) : va_arg(*args, uint32_t);
+	bool minus = kind == 'd' && (wide ? (int64_t)n : (int32_t)n) < 0;
+
+	if (prefix && n)
+		put_text(l, "0x");
+	if (minus)
+		put(l, '-');
+	if (minus)
+		n = wide ? -n : (uint32_t)-n;
+	put_number(l, n, kind == 'x' ? 16 : 10);
+}
+
+static void put_all(struct line *l, const char *format, va_list *args)
 {
 	for (; *format; format++) {
-		bool wide = format[0] == '%' && format[1] == 'l';
-		char kind;
+		bool wide = false, prefix = false;
 
 		if (*format != '%') {
-			if (*format == '\n')
-				put(l, '\r');
-			put(l, *format);
+			put_char(l, *format);
 			continue;
 		}
-		format += wide ? 2 : 1;
-		kind = *format;
-		if (kind == 's')
-			put_text(l, va_arg(args, const char *));
-		else if (kind == 'c')
-			put(l, (char)va_arg(args, int));
+		for (format++; *format == '#' || *format == 'l' || *format == 'z'; format++)
+			*(*format == '#' ? &prefix : &wide) = true;
+		if (*format == 's')
+			put_text(l, va_arg(*args, const char *));
+		else if (*format == 'c')
+			put(l, (char)va_arg(*args, int));
 		else
-			put_number(l, wide ? va_arg(args, uint64_t) : va_arg(args, uint32_t),
-				   kind == 'x' ? 16 : 10);
+			put_integer(l, *format, wide, prefix, args);
 	}
 }
-/* NOLINTEND(clang-analyzer-valist.Uninitialized) */
+
+void say_args(const char *format, va_list args)
+{
+	struct line l = { .n = 0 };
+	va_list copy;
+
+	va_copy(copy, args); /* as a parameter its address is of another type */
+	put_all(&l, format, &copy);
+	va_end(copy);
+	fw_out(SERIAL_PORT, l.text, l.n);
+}
 
 void say(const char *format, ...)
 {
-	struct line l = { .n = 0 };
 	va_list args;
 
 	va_start(args, format);
-	put_all(&l, format, args);
+	say_args(format, args);
 	va_end(args);
-	fw_out(SERIAL_PORT, l.text, l.n);
 }
+/* NOLINTEND(clang-analyzer-valist.Uninitialized) */
 
 /* A monitor knows a guest that failed by these words, followed by a reset. */
 void fw_panic(const char *why)
