@@ -96,11 +96,13 @@ $(BUILD)/ringside: $(OBJECTS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(PKG_LIBS) -o $@
 
-# Freestanding guests. The one of C takes in the driver's twin; whatever instruments or hardens our
-# own code is not for it, and floating point registers are not set up there.
+# Freestanding guests. The one of C takes in the driver's twin and the fuzzers' language; whatever
+# instruments or hardens our own code is not for it, floating point registers are not set up there, and
+# address 0 is memory.
 FW_FLAGS   := -std=gnu17 -O2 -g $(WARNINGS) -m64 -ffreestanding -fno-pic -fno-stack-protector -mgeneral-regs-only \
-              -mno-red-zone -fcf-protection=none -fno-asynchronous-unwind-tables -I.
-FW_OBJECTS := $(patsubst %,$(BUILD)/guest-fw/obj/%.o,guest-fw/start.S $(wildcard guest-fw/*.c virtqueue/drv*.c))
+              -mno-red-zone -fno-delete-null-pointer-checks -fcf-protection=none -fno-asynchronous-unwind-tables -I.
+FW_SHARED  := $(wildcard virtqueue/drv*.c) virtqueue/gmem.c $(addprefix tools/fuzz/,twin.c grammar.c mutate-make.c)
+FW_OBJECTS := $(patsubst %,$(BUILD)/guest-fw/obj/%.o,guest-fw/start.S $(wildcard guest-fw/*.c) $(FW_SHARED))
 
 $(BUILD)/guest-fw/obj/%.o: % Makefile | $(BUILD)/.setup-build
 	$(call say,GUEST,$@)

@@ -154,6 +154,26 @@ static bool test(struct virtio *v)
 	return simple(v, r, BLK_T_GET_ID, BLK_ID_BYTES);
 }
 
+/* The known text, where it was written over. */
+static bool mend(struct virtio *v)
+{
+	static const struct virtio_plan plan = {
+		.features = 1ull << BLK_F_RO,
+		.irq = VIRTIO_POLL,
+		.n_queues = 1,
+		.queue_size = 64,
+	};
+	struct request *r = fw_take(REQUESTS * sizeof(*r));
+	bool ok = virtio_begin(v, &plan);
+
+	for (unsigned i = 0; i < REQUESTS; i++)
+		for (size_t s = 0; s < SECTORS; s++)
+			fill(r[i].data + s * BLK_SECTOR, "sector ", i * SECTORS + s);
+	ok = ok && (virtio_has(v, BLK_F_RO) || many(v->queue[0], r, BLK_T_OUT, 0));
+	virtio_end(v);
+	return ok;
+}
+
 const struct driver blk_driver = {
 	.id = 2,
 	.name = "blk",
@@ -162,4 +182,5 @@ const struct driver blk_driver = {
 		    1ull << BLK_F_MQ | 1ull << BLK_F_DISCARD | 1ull << BLK_F_WRITE_ZEROES,
 	.n_queues = 1,
 	.test = test,
+	.mend = mend,
 };

@@ -30,6 +30,8 @@ struct __attribute__((packed)) table {
 	uint8_t rest[28];
 };
 
+#define CMDLINE_MAX 1024u
+
 /* Offsets in the FADT and the MCFG. */
 enum { FADT_DSDT = 40, FADT_RESET = 116, FADT_RESET_VALUE = 128, FADT_SLEEP = 244 };
 enum { GAS_ADDRESS = 4, MCFG_BASE = 44 };
@@ -95,7 +97,12 @@ void machine_init(const void *start_info)
 {
 	const struct start_info *info = start_info;
 
-	fw.cmdline = (const char *)at(info->cmdline);
+	static char cmdline[CMDLINE_MAX]; /* where it is, a device may write when we fuzz */
+	const char *from = (const char *)at(info->cmdline);
+
+	for (size_t i = 0; from && from[i] && i < sizeof(cmdline) - 1; i++)
+		cmdline[i] = from[i];
+	fw.cmdline = cmdline;
 	fw.rsdp = info->rsdp;
 	reg_write32(APIC + APIC_LVT_LINT0, LVT_MASKED); /* the 8259 is nobody's */
 	reg_write32(APIC + APIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);

@@ -7,6 +7,7 @@
  * how that went.
  */
 #include "guest-fw/bench.h"
+#include "guest-fw/fuzz.h"
 #include "guest-fw/virtio.h"
 
 #define DEVICES_MAX 64u
@@ -43,7 +44,7 @@ static uint64_t all_ring_features(void)
 	return all;
 }
 
-static const struct driver *driver_of(const struct virtio *v)
+const struct driver *driver_of(const struct virtio *v)
 {
 	for (size_t i = 0; i < FW_COUNT(drivers); i++)
 		if (drivers[i]->id == v->id)
@@ -176,9 +177,12 @@ void fw_main(const void *start_info)
 	machine_init(start_info);
 	n = virtio_pci_find(list, DEVICES_MAX);
 	n += virtio_mmio_find(list + n, DEVICES_MAX - n);
-	if (fw_option("bench"))
+	if (fw_option("bench")) {
 		bench(list, n);
-	else
+	} else {
+		if (fw_option("fuzz"))
+			fuzz(list, n);
 		self_test(list, n);
+	}
 	machine_power_off();
 }

@@ -155,6 +155,11 @@ struct driver {
 	uint64_t features;
 	unsigned n_queues;
 	bool (*test)(struct virtio *v); /* sets v->did */
+	/* After others had the device, what a reset does not mend. NULL: nothing. */
+	bool (*mend)(struct virtio *v);
 };
+
+/* NULL if there is none. */
+const struct driver *driver_of(const struct virtio *v);
 
 extern const struct driver blk_driver, net_driver, rng_driver, console_driver, input_driver;

@@ -1,5 +1,6 @@
 #include "tools/fuzz/story.h"
 
+#include <glib.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /*
  * What happens, in words, for build/fuzz/replay, which also tells by it whether two runs are the same.
- * A fuzzer has no use for it, and then a line costs one branch.
+ * A fuzzer has no use for it, and then a line costs one branch. (Also for guest-fw, which has no libc
+ * and tells it on its serial port.)
  */
 #pragma once
 
-#include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,18 +16,18 @@ struct story {
 
 extern struct story story_now;
 
-void story_line(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
+void story_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Arguments must have no effect: they are not looked at when nobody listens. */
 
-#define story(...)                               \
-	do {                                     \
-		if (G_UNLIKELY(story_now.on))    \
-			story_line(__VA_ARGS__); \
+#define story(...)                                     \
+	do {                                           \
+		if (__builtin_expect(story_now.on, 0)) \
+			story_line(__VA_ARGS__);       \
 	} while (0)
 
 void story_begin(FILE *to);
 void story_end(void);
 
 /* An oracle's verdict: says it and aborts, which the fuzzers take for a crash. */
-_Noreturn void fuzz_bug(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
+_Noreturn void fuzz_bug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -1,0 +1,216 @@
+/*
+ * Memory of the rings and buffers, at the addresses it has in-process (tools/fuzz/arena.h): from 0,
+ * where the loader has left nothing that we still want, and from 4 GiB. Nothing can be forbidden to a
+ * device here, so opening and shutting are nothing; but after a reset it has to leave memory alone.
+ */
+#include "tools/fuzz/arena.h"
+
+#include "guest-fw/fuzz.h"
+#include "tools/fuzz/story.h"
+
+#define MID_LEN  (ARENA_MID_LEN + ARENA_HIGH_LEN) /* one piece, here */
+#define CROSSING 0x1000u
+#define FIRST    64u /* address 0 is for those who forget to set one */
+
+/* File-scope as its namesake in tools/fuzz: the twins have no way to pass it on. */
+static struct {
+	struct gmem mem;
+	uint64_t used[2];
+	bool wild, shared, quiet;
+	uint32_t program; /* its checksum */
+} arena;
+
+struct story story_now;
+
+/* An address that the compiler knows nothing of: it would not believe in 0. */
+static void *pointer(uint64_t gpa)
+{
+	void *p;
+
+	__asm__("" : "=r"(p) : "0"(gpa));
+	return p;
+}
+
+void arena_init(void)
+{
+	if (arena.mem.n)
+		return;
+	/* Not FIRST: an address is the same in an input and here. */
+	arena.mem.n = 2;
+	arena.mem.region[0] = (struct gmem_region){ 0, ARENA_LOW_LEN, pointer(0) };
+	arena.mem.region[1] = (struct gmem_region){ ARENA_MID_GPA, MID_LEN,
+						    pointer(ARENA_MID_GPA) };
+}
+
+const struct gmem *arena_mem(void)
+{
+	return &arena.mem;
+}
+
+static bool is_zero(uint64_t gpa, size_t len)
+{
+	const uint64_t *at = pointer(gpa);
+
+	for (size_t i = 0; i < len / sizeof(*at); i++)
+		if (at[i])
+			return false;
+	return true;
+}
+
+static void zero(void)
+{
+	__builtin_memset(pointer(FIRST), 0, ARENA_LOW_LEN - FIRST);
+	__builtin_memset(pointer(ARENA_MID_GPA), 0, MID_LEN);
+}
+
+/* When only one driver runs, as in-process. */
+void arena_begin(void)
+{
+	if (arena.shared)
+		return;
+	zero();
+	arena.used[0] = FIRST;
+	arena.used[1] = 0;
+	arena.wild = false;
+}
+
+void fuzz_arena_begin(unsigned drivers)
+{
+	arena_init();
+	if (arena.quiet &&
+	    (!is_zero(FIRST, ARENA_LOW_LEN - FIRST) || !is_zero(ARENA_MID_GPA, MID_LEN)))
+		fuzz_bug("a device has written to memory after its reset");
+	arena.quiet = false;
+	arena.shared = false;
+	arena_begin();
+	arena.shared = drivers > 1;
+}
+
+void fuzz_arena_end(void)
+{
+	zero();
+	arena.quiet = true;
+}
+
+void arena_close(void)
+{
+	if (!arena.shared)
+		arena.wild = false;
+}
+
+void arena_open(uint64_t gpa, uint64_t len)
+{
+	(void)gpa;
+	(void)len;
+}
+
+void arena_shut(uint64_t gpa, uint64_t len)
+{
+	(void)gpa;
+	(void)len;
+}
+
+/* A bent descriptor may lead the device to any of the rings. */
+void arena_keep(void)
+{
+	arena.wild = true;
+}
+
+void arena_wild(void)
+{
+	arena.wild = true;
+}
+
+bool arena_is_wild(void)
+{
+	return arena.wild;
+}
+
+static uint64_t take(unsigned i, size_t len, size_t align)
+{
+	uint64_t at = (arena.used[i] + align - 1) / align * align;
+	uint64_t room = i == 0 ? ARENA_LOW_LEN : ARENA_MID_LEN - CROSSING;
+
+	if (at > room || len > room - at)
+		return 0;
+	arena.used[i] = at + len;
+	return arena.mem.region[i].gpa + at;
+}
+
+uint64_t arena_ring(size_t len)
+{
+	return take(0, len, 128);
+}
+
+uint64_t arena_buffer(size_t len)
+{
+	uint64_t gpa = take(1, len + 8, 8);
+
+	return gpa ? gpa : take(0, len + 8, 8);
+}
+
+uint64_t arena_crossing(size_t len)
+{
+	uint64_t half = len / 2;
+
+	return half && half < CROSSING && len - half <= ARENA_HIGH_LEN ? ARENA_HIGH_GPA - half : 0;
+}
+
+void *arena_at(uint64_t gpa, size_t len)
+{
+	return gmem_at(&arena.mem, gpa, len);
+}
+
+uint64_t arena_gpa(uint32_t off)
+{
+	off %= ARENA_LEN;
+	return off < ARENA_LOW_LEN ? off : ARENA_MID_GPA + (off - ARENA_LOW_LEN);
+}
+
+/*
+ * The program: what is never written.
+ */
+extern const uint8_t fw_text_end[];
+
+static uint32_t program_sum(void)
+{
+	const uint32_t *at = (const void *)VECTORS, *end = (const void *)fw_text_end;
+	uint32_t sum = 1;
+
+	for (; at < end; at++)
+		sum = (sum << 1 | sum >> 31) + *at;
+	return sum;
+}
+
+bool fuzz_program_whole(void)
+{
+	if (!arena.program)
+		arena.program = program_sum();
+	return arena.program == program_sum();
+}
+
+/*
+ * The story, in the words of tools/fuzz, when the command line asks for it.
+ */
+void story_line(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say("    ");
+	say_args(fmt, args);
+	say("\n");
+	va_end(args);
+}
+
+void fuzz_bug(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say("fuzz: BUG: ");
+	say_args(fmt, args);
+	say("\n");
+	va_end(args);
+	fw_panic("a device broke a rule");
+}

@@ -1,0 +1,430 @@
+/* The driver: what target-device.c does in-process, on a device that works while we do. */
+#include "guest-fw/fuzz.h"
+#include "tools/fuzz/arena.h"
+#include "tools/fuzz/grammar.h"
+#include "tools/fuzz/story.h"
+
+#define STARTS_MAX 4u /* in a run: they cost more than anything else */
+
+#define TICKS_US 2000ull /* of a microsecond, or so */
+#define RUN_US   20u     /* to let a device work */
+#define RACE_MAX 32u
+
+/* Until a device has to have come back from its reset: some 20 seconds. */
+#define PATIENCE 60000000000ull
+
+enum { C_CONFIG_VECTOR = 0x10 };
+
+static void wait_us(unsigned us)
+{
+	uint64_t start = fw_ticks();
+
+	while (fw_ticks() - start < us * TICKS_US)
+		fw_relax();
+}
+
+static bool has(const struct fuzzed *f, unsigned bit)
+{
+	return f->accepted >> bit & 1;
+}
+
+static struct twin *twin_of(const struct fuzzed *f, unsigned q)
+{
+	return q < TWIN_QUEUES && f->twin[q]->made ? f->twin[q] : NULL;
+}
+
+/*
+ * Reset.
+ */
+static bool try_reset(const struct fuzzed *f)
+{
+	uint64_t start = fw_ticks();
+
+	f->v->ops->set_status(f->v, 0);
+	while (f->v->ops->status(f->v) != 0)
+		if (f->v->ops->status(f->v) == 0xff || fw_ticks() - start > PATIENCE)
+			return false; /* all ones: nobody is there */
+	return true;
+}
+
+static void reset(struct fuzzed *f)
+{
+	for (unsigned q = 0; q < TWIN_QUEUES; q++)
+		f->twin[q]->made = false;
+	if (!try_reset(f)) {
+		fuzz_leave_bus(f);
+		fuzz_bring_home(f);
+		if (!try_reset(f))
+			fuzz_bug("a device on %s does not come back from its reset, status %#x",
+				 f->v->ops->name, f->v->ops->status(f->v));
+	}
+	arena_close();
+	f->accepted = 0;
+	f->loose = false;
+	f->race.n = 0;
+}
+
+/*
+ * Start.
+ */
+static void negotiate(struct fuzzed *f, uint64_t without)
+{
+	const uint64_t ring = 1ull << VIRTIO_F_RING_PACKED;
+	uint64_t offered = virtio_offered(f->v), must = 1ull << VIRTIO_F_VERSION_1;
+
+	f->accepted = (offered & ~without & ~ring) | (offered & (must | (f->packed ? ring : 0)));
+	f->v->ops->accept(f->v, 0, (uint32_t)f->accepted);
+	f->v->ops->accept(f->v, 1, (uint32_t)(f->accepted >> 32));
+	f->v->features = f->accepted;
+	story("driver: accepts features %#lx", f->accepted);
+}
+
+static bool start_queue(struct fuzzed *f, unsigned index, unsigned size)
+{
+	struct twin_kind kind = { .packed = has(f, VIRTIO_F_RING_PACKED),
+				  .event_idx = has(f, VIRTIO_F_EVENT_IDX),
+				  .indirect = has(f, VIRTIO_F_INDIRECT_DESC),
+				  .in_order = has(f, VIRTIO_F_IN_ORDER) };
+	unsigned max = f->v->ops->queue_max(f->v, index);
+	struct queue *q;
+	struct twin *t;
+
+	if (index >= TWIN_QUEUES || !max)
+		return false;
+	t = f->twin[index];
+	q = f->queue[index];
+	size = size < max ? size : max;
+	if (!twin_make(t, index, size < TWIN_SIZE ? size : TWIN_SIZE, kind))
+		return false;
+	t->lies = f->loose;
+	q->v = f->v;
+	q->index = index;
+	q->drv.cfg = t->vq.cfg;
+	q->drv.desc = t->vq.desc;
+	q->drv.driver = t->vq.driver;
+	q->drv.device = t->vq.device;
+	story("driver: queue %u has %u entries", index, t->vq.cfg.size);
+	f->v->ops->queue_start(q);
+	return true;
+}
+
+static void start(struct fuzzed *f, struct input *in)
+{
+	uint64_t without = in64(in);
+	unsigned n = in8(in), size = in8(in);
+
+	if (f->starts++ >= STARTS_MAX)
+		return;
+	story("driver: starts");
+	fuzz_bring_home(f);
+	reset(f);
+	arena_begin();
+	f->v->ops->set_status(f->v, VIRTIO_S_ACKNOWLEDGE);
+	f->v->ops->set_status(f->v, VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER);
+	negotiate(f, without);
+	f->v->ops->irq_on(f->v);
+	if (f->v->irq == VIRTIO_MSIX)
+		fuzz_write(f, LINK_REGISTERS, C_CONFIG_VECTOR, 2, 0);
+	f->v->ops->set_status(f->v, f->v->ops->status(f->v) | VIRTIO_S_FEATURES_OK);
+	if (has(f, VIRTIO_F_RING_PACKED))
+		size = size % TWIN_SIZE + 1;
+	else
+		size = size ? 1u << size % 7 : 8;
+	for (unsigned q = 0; q < (n ? n : TWIN_QUEUES) && start_queue(f, q, size); q++)
+		;
+	f->v->ops->set_status(f->v, f->v->ops->status(f->v) | VIRTIO_S_DRIVER_OK);
+	story("driver: status is %u", f->v->ops->status(f->v));
+}
+
+static void queue_start(struct fuzzed *f, struct input *in)
+{
+	unsigned q = in8(in), size = in8(in);
+
+	if (!twin_of(f, q))
+		(void)start_queue(
+			f, q, has(f, VIRTIO_F_RING_PACKED) ? size % TWIN_SIZE + 1 : 1u << size % 7);
+}
+
+static void queue_reset(struct fuzzed *f, struct input *in)
+{
+	unsigned q = in8(in);
+
+	story("driver: resets queue %u", q);
+	if (twin_of(f, q))
+		twin_collect(f->twin[q]);
+	fuzz_reset_queue(f, q);
+	if (twin_of(f, q) && has(f, VIRTIO_F_RING_RESET))
+		f->twin[q]->made = false;
+}
+
+static void reset_device(struct fuzzed *f, struct input *in)
+{
+	(void)in;
+	story("driver: resets the device");
+	reset(f);
+}
+
+/*
+ * Registers.
+ */
+static void loosen(struct fuzzed *f)
+{
+	f->loose = true;
+	arena_wild();
+	for (unsigned q = 0; q < TWIN_QUEUES; q++)
+		f->twin[q]->lies = true;
+}
+
+static void set_status(struct fuzzed *f, struct input *in)
+{
+	uint8_t value = in8(in);
+
+	story("driver: status %#x", value);
+	if (value == 0)
+		reset(f);
+	else
+		f->v->ops->set_status(f->v, value);
+}
+
+static void set_features(struct fuzzed *f, struct input *in)
+{
+	unsigned select = in8(in);
+	uint32_t bits = in32(in);
+
+	story("driver: accepts %#x of word %u", bits, select);
+	loosen(f);
+	f->v->ops->accept(f->v, select, bits);
+}
+
+static void read_register(struct fuzzed *f, struct input *in)
+{
+	uint32_t off = in16(in);
+	unsigned code = in8(in), len = 1u << code % 4;
+	enum link_area area = code / 4 % N_LINK_AREAS;
+	uint64_t value = fuzz_read(f, area, off, len);
+
+	story("driver: register %#x of area %u (%u bytes) reads as %#lx", off, area, len, value);
+}
+
+static void write_register(struct fuzzed *f, struct input *in)
+{
+	uint32_t off = in16(in);
+	unsigned code = in8(in), len = 1u << code % 4;
+	enum link_area area = code / 4 % N_LINK_AREAS;
+	uint64_t value = fuzz_spare_us(in64(in));
+
+	if (area != LINK_CONFIG)
+		arena_wild();
+	story("driver: writes %#lx to register %#x of area %u (%u bytes)", value, off, area, len);
+	fuzz_write(f, area, off, len, value);
+}
+
+static void interrupts(struct fuzzed *f, struct input *in)
+{
+	(void)in;
+	story("driver: looks at its interrupts");
+	f->v->ops->irq_ack(f->v);
+	fuzz_end_irqs();
+}
+
+/*
+ * Rings.
+ */
+static void kick(struct fuzzed *f, unsigned q)
+{
+	uint32_t value = q;
+
+	if (has(f, VIRTIO_F_NOTIFICATION_DATA) && twin_of(f, q))
+		value |= drv_notification_data(&f->twin[q]->vq);
+	story("driver: queue %u: kick", q);
+	fuzz_kick(f, q, value);
+}
+
+/* While the device looks at the chain, or did, or will. */
+static void race_now(struct fuzzed *f, struct twin *t)
+{
+	for (; f->race.n; f->race.n--)
+		twin_bend(t, f->race.how, f->race.n, f->race.value);
+}
+
+static void publish(struct fuzzed *f, struct twin *t, unsigned flags)
+{
+	bool wanted = twin_publish(t);
+
+	if (flags & SHAPE_KICK || (wanted && !(flags & SHAPE_HUSH)))
+		kick(f, t->index);
+	race_now(f, t);
+	if (flags & SHAPE_RUN)
+		wait_us(RUN_US);
+}
+
+static void add_chain(struct fuzzed *f, struct input *in)
+{
+	struct twin *t = twin_of(f, in8(in));
+	uint8_t n = in8(in), flags = in8(in);
+	struct twin_shape shape = { .n_rd = n & 15, .n_wr = n >> 4, .flags = flags };
+
+	if (!t)
+		return;
+	shape.wr_len = in16(in);
+	shape.extra = in16(in);
+	shape.payload = *in;
+	if (!shape.n_rd && !shape.n_wr)
+		shape.n_rd = 1;
+	twin_add(t, &shape);
+	if (flags & SHAPE_PUBLISH)
+		publish(f, t, flags);
+}
+
+static void bend(struct fuzzed *f, struct input *in)
+{
+	struct twin *t = twin_of(f, in8(in));
+	unsigned field = in8(in), index = in8(in);
+
+	if (t)
+		twin_bend(t, field, index, fuzz_spare_us(in64(in)));
+}
+
+static void publish_queue(struct fuzzed *f, struct input *in)
+{
+	struct twin *t = twin_of(f, in8(in));
+
+	if (t)
+		publish(f, t, in8(in));
+}
+
+static void kick_queue(struct fuzzed *f, struct input *in)
+{
+	kick(f, in8(in));
+}
+
+static void collect(struct fuzzed *f, struct input *in)
+{
+	struct twin *t = twin_of(f, in8(in));
+	unsigned how = in8(in);
+
+	if (!t)
+		return;
+	twin_collect(t);
+	if (how & 1)
+		(void)drv_rearm(&t->vq);
+	else if (how & 2)
+		drv_quiet(&t->vq);
+}
+
+static void poke(struct fuzzed *f, struct input *in)
+{
+	uint64_t gpa = arena_gpa(in16(in) * 2u);
+
+	(void)f;
+	arena_wild();
+	story("driver: pokes %zu bytes at %#lx", in_left(in), gpa);
+	(void)gmem_write(arena_mem(), gpa, in->at, in_left(in));
+}
+
+static void race(struct fuzzed *f, struct input *in)
+{
+	f->race.n = in8(in) % RACE_MAX;
+	f->race.how = in8(in);
+	f->race.value = fuzz_spare_us(in64(in));
+}
+
+static void turn(struct fuzzed *f, struct input *in)
+{
+	(void)f;
+	wait_us(in8(in) % 32);
+}
+
+static void pass_time(struct fuzzed *f, struct input *in)
+{
+	(void)f;
+	wait_us(in16(in) % 1024);
+}
+
+static void (*const run[N_DEV_OPS])(struct fuzzed *f, struct input *in) = {
+	[DEV_START] = start,
+	[DEV_STATUS] = set_status,
+	[DEV_FEATURES] = set_features,
+	[DEV_READ] = read_register,
+	[DEV_WRITE] = write_register,
+	[DEV_CHAIN] = add_chain,
+	[DEV_BEND] = bend,
+	[DEV_PUBLISH] = publish_queue,
+	[DEV_KICK] = kick_queue,
+	[DEV_TURN] = turn,
+	[DEV_COLLECT] = collect,
+	[DEV_INTERRUPTS] = interrupts,
+	[DEV_RESET] = reset_device,
+	[DEV_QUEUE_RESET] = queue_reset,
+	[DEV_QUEUE_START] = queue_start,
+	[DEV_POKE] = poke,
+	[DEV_RACE] = race,
+	[DEV_TIME] = pass_time,
+};
+
+/*
+ * A run.
+ */
+void fuzz_driver_begin(struct fuzzed *f, unsigned place)
+{
+	static struct twin twins[FUZZ_TOGETHER][TWIN_QUEUES];
+	static struct queue queues[FUZZ_TOGETHER][TWIN_QUEUES];
+	static const enum virtio_irq irqs[] = { VIRTIO_MSIX, VIRTIO_LINE, VIRTIO_POLL,
+						VIRTIO_MSIX };
+	uint8_t way = in8(&f->in);
+
+	(void)in8(&f->in); /* a variant: the machine has what it has */
+	for (unsigned q = 0; q < TWIN_QUEUES; q++) {
+		f->twin[q] = &twins[place][q];
+		f->twin[q]->made = false;
+		f->queue[q] = &queues[place][q];
+	}
+	fuzz_find(f);
+	f->v->irq = irqs[way % FW_COUNT(irqs)];
+	if (!(f->v->ops->irqs >> f->v->irq & 1))
+		f->v->irq = VIRTIO_LINE;
+	f->by_access = f->access && way % 5 == 4;
+	f->starts = 0;
+	f->accepted = 0;
+	f->loose = false;
+	f->race.n = 0;
+	story("a %s device, interrupts: %s", f->v->ops->name, virtio_irq_name[f->v->irq]);
+}
+
+bool fuzz_driver_step(struct fuzzed *f)
+{
+	struct input args;
+	uint8_t op;
+
+	if (!in_record(&f->in, &op, &args))
+		return false;
+	op %= N_DEV_OPS;
+	if (run[op])
+		run[op](f, &args);
+	return true;
+}
+
+void fuzz_driver_end(struct fuzzed *f)
+{
+	for (unsigned q = 0; q < TWIN_QUEUES; q++)
+		if (twin_of(f, q))
+			twin_collect(f->twin[q]);
+	fuzz_bring_home(f);
+	reset(f);
+	f->v->ops->irq_ack(f->v);
+	f->v->ops->irq_off(f->v);
+}
+
+void fuzz_end_irqs(void)
+{
+	static uint32_t ended[256];
+
+	for (unsigned i = 0x20; i < 0xff; i++) {
+		if (ended[i] == fw_irqs[i])
+			continue;
+		ended[i] = fw_irqs[i];
+		if (i - IRQ_VECTOR < IRQ_VECTORS)
+			fw.irqs_ended[i - IRQ_VECTOR] = ended[i];
+		irq_end();
+	}
+}
