@@ -197,6 +197,7 @@ static void from_disk(struct fuzzed *all, unsigned n)
 	if (at == n)
 		fw_panic("fuzz=disk: no disk has inputs");
 	disk = all[at].v;
+	disk->not_tested = true;
 	all[at] = last; /* it is not one of those that are fuzzed */
 	for (uint64_t i = fw_option_number("from", 0);
 	     i < n_slots && i < fw_option_number("runs", n_slots); i++) {
@@ -212,7 +213,7 @@ static void mend(struct fuzzed *all, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		const struct driver *driver = driver_of(all[i].v);
 
-		if (driver && driver->mend && !driver->mend(all[i].v))
+		if (driver && !all[i].v->not_tested && driver->mend && !driver->mend(all[i].v))
 			fw_panic(all[i].v->why);
 	}
 }

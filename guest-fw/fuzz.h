@@ -31,7 +31,7 @@
 struct fuzzed {
 	struct virtio *v;
 	unsigned n_queues; /* that it has, of the first TWIN_QUEUES */
-	bool packed; /* which ring it is to have, if offered */
+	bool packed;       /* which ring it is to have, if offered */
 	struct input in;
 
 	/* fuzz-link.c's. */

@@ -87,7 +87,8 @@ static bool test(struct virtio *v)
 		return false;
 	if (ask(v, CFG_EV_BITS, EV_KEY) == 0)
 		return virtio_fail(v, "it has no keys");
-	if (ask(v, CFG_EV_BITS, EV_LED) && !light(v))
+	v->idle = !ask(v, CFG_EV_BITS, EV_LED);
+	if (!v->idle && !light(v))
 		return false;
 	for (unsigned i = 0; i < BUFFERS; i++)
 		if (!give(v->queue[EVENTS], &events[i]))
@@ -97,6 +98,7 @@ static bool test(struct virtio *v)
 	if (!fw_option("events"))
 		return true;
 	v->did = "its name and keys, a report";
+	v->idle = false;
 	say("@input %s\n", name);
 	return hear_report(v);
 }

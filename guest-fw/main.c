@@ -57,7 +57,7 @@ const struct driver *driver_of(const struct virtio *v)
  */
 static bool test(struct virtio *v, const struct driver *driver)
 {
-	if (!driver->test(v) || (v->irq != VIRTIO_POLL && !virtio_had_irq(v)))
+	if (!driver->test(v) || (v->irq != VIRTIO_POLL && !v->idle && !virtio_had_irq(v)))
 		return false;
 	if (!virtio_has(v, VIRTIO_F_RING_RESET))
 		return true;
@@ -148,6 +148,8 @@ static void self_test(struct virtio *list, unsigned n)
 		struct virtio *v = &list[i];
 		bool first = i == 0 || v->ops != v[-1].ops; /* on its transport */
 
+		if (v->not_tested)
+			continue;
 		if (!driver_of(v)) {
 			say("guest-fw: no driver for type %u on %s\n", v->id, v->ops->name);
 			continue;

@@ -106,6 +106,7 @@ bool virtio_begin(struct virtio *v, const struct virtio_plan *plan)
 	v->irq = plan->irq;
 	v->n_queues = 0;
 	v->round = 0;
+	v->idle = false;
 	if (!negotiate(v, plan->features))
 		return false;
 	v->ops->irq_on(v);

@@ -49,6 +49,7 @@ struct virtio {
 	const struct virtio_ops *ops;
 	uint32_t id; /* device type; 0: nothing there */
 	uintptr_t config;
+	bool not_tested; /* a disk with something of ours on it */
 
 	/* The transport's. */
 	uintptr_t base, notify, isr, msix_table; /* mmio: base alone */
@@ -66,6 +67,7 @@ struct virtio {
 	unsigned round;  /* 1 after the queues were reset */
 	void *notes;     /* the driver's, from one round to the next */
 	const char *did; /* by the test, in words */
+	bool idle;       /* the test gave the device nothing that it would have come back with */
 	const char *why; /* it failed */
 };
 

@@ -5,6 +5,7 @@
  *	corpus unpack FILE DIR      a line of hexadecimal digits each, into files
  *	corpus pack DIR             and back, to standard output, sorted
  *	corpus dict TARGET          the words of its grammar, as fuzzers read them
+ *	corpus disk FILE...         such texts as a disk for guest-fw (guest-fw/fuzz.h), to standard output
  *
  * Under version control a corpus is one such text for each target: thousands of tiny files are a
  * burden, and a change to one line is easily read.
@@ -16,6 +17,9 @@
 
 #include "tools/fuzz/grammar.h"
 #include "tools/fuzz/seeds.h"
+
+/* Of a disk for guest-fw. */
+enum { SLOT = 1024, SLOT_TARGET = 2, SLOT_DATA = 24, MAGIC_BYTES = 16 };
 
 /* Into a file that is named after what is in it. */
 static bool save(const char *dir, const uint8_t *data, size_t len)
@@ -30,27 +34,32 @@ static bool save(const char *dir, const uint8_t *data, size_t len)
 	return false;
 }
 
-static bool save_hex(const char *dir, const char *line)
+/* At most @max bytes of a line; how many in *ret_len. */
+static bool read_hex(const char *line, uint8_t *data, size_t max, size_t *ret_len)
 {
-	size_t len = strlen(line) / 2;
-	g_autofree uint8_t *data = g_malloc(len + 1);
-
-	for (size_t i = 0; i < len; i++) {
+	*ret_len = MIN(strlen(line) / 2, max);
+	for (size_t i = 0; i < *ret_len; i++) {
 		int high = g_ascii_xdigit_value(line[2 * i]);
 		int low = g_ascii_xdigit_value(line[2 * i + 1]);
 
 		if (high < 0 || low < 0) {
-			/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it is freed */
 			(void)fprintf(stderr, "corpus: '%s' is not hexadecimal\n", line);
-			/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it is freed */
 			return false;
 		}
 		data[i] = (uint8_t)(high << 4 | low);
 	}
-	return save(dir, data, len);
+	return true;
 }
 
-static bool unpack(const char *file, const char *dir)
+static bool save_hex(const char *line, void *dir)
+{
+	size_t max = strlen(line), len;
+	g_autofree uint8_t *data = g_malloc(max + 1);
+
+	return read_hex(line, data, max, &len) && save(dir, data, len);
+}
+
+static bool each_line(const char *file, bool (*fn)(const char *line, void *opaque), void *opaque)
 {
 	g_autoptr(GError) err = NULL;
 	g_autofree char *text = NULL;
@@ -64,8 +73,58 @@ static bool unpack(const char *file, const char *dir)
 	lines = g_strsplit(text, "\n", -1);
 	for (char **line = lines; *line; line++)
 		if (**line && **line != '#')
-			ok &= save_hex(dir, *line);
+			ok &= fn(*line, opaque);
 	return ok;
+}
+
+static bool unpack(const char *file, char *dir)
+{
+	return each_line(file, save_hex, dir);
+}
+
+/*
+ * A disk: each input in a slot of its own, with its target's name before it. What does not fit is cut
+ * off, which leaves an input.
+ */
+struct disk {
+	GByteArray *slots;
+	char target[SLOT_DATA - SLOT_TARGET];
+};
+
+static bool add_slot(const char *line, void *opaque)
+{
+	struct disk *d = opaque;
+	uint8_t slot[SLOT] = { 0 };
+	size_t len;
+
+	if (!read_hex(line, slot + SLOT_DATA, SLOT - SLOT_DATA, &len))
+		return false;
+	slot[0] = (uint8_t)len;
+	slot[1] = (uint8_t)(len >> 8);
+	memcpy(slot + SLOT_TARGET, d->target, sizeof(d->target));
+	g_byte_array_append(d->slots, slot, sizeof(slot));
+	return true;
+}
+
+static bool make_disk(char **files)
+{
+	g_autoptr(GByteArray) slots = g_byte_array_new();
+	struct disk d = { .slots = slots };
+	uint8_t first[SLOT] = "ringside fuzz 1";
+	uint32_t n;
+
+	for (; *files; files++) {
+		g_autofree char *target = g_path_get_basename(*files);
+
+		memset(d.target, 0, sizeof(d.target));
+		(void)g_strlcpy(d.target, target, sizeof(d.target));
+		if (!each_line(*files, add_slot, &d))
+			return false;
+	}
+	n = GUINT32_TO_LE(slots->len / SLOT);
+	memcpy(first + MAGIC_BYTES, &n, sizeof(n));
+	return fwrite(first, sizeof(first), 1, stdout) == 1 &&
+	       fwrite(slots->data, 1, slots->len, stdout) == slots->len;
 }
 
 static gint by_length(gconstpointer a, gconstpointer b)
@@ -123,9 +182,11 @@ int main(int argc, char **argv)
 		return unpack(argv[2], argv[3]) ? 0 : 1;
 	if (strcmp(what, "pack") == 0 && argc == 3)
 		return pack(argv[2]) ? 0 : 1;
+	if (strcmp(what, "disk") == 0 && argc >= 3)
+		return make_disk(argv + 2) ? 0 : 1;
 	if (strcmp(what, "dict") == 0 && argc == 3)
 		return dict(argv[2]) ? 0 : 1;
 	(void)fprintf(stderr, "usage: corpus seeds TARGET DIR | unpack FILE DIR | pack DIR | "
-			      "dict TARGET\n");
+			      "dict TARGET | disk FILE...\n");
 	return 2;
 }

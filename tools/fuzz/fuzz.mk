@@ -77,7 +77,7 @@ $(FUZZ)/corpus: tools/fuzz/corpus.c tools/fuzz/seeds.c tools/fuzz/grammar.c
 
 -include $(shell find $(FUZZ)/san $(FUZZ)/cov $(FUZZ)/afl -name '*.d' 2>/dev/null)
 
-.PHONY: fuzz fuzz-afl fuzz-smoke fuzz-cov fuzz-selftest regressions
+.PHONY: fuzz fuzz-afl fuzz-smoke fuzz-cov fuzz-selftest regressions fuzz-guest fuzz-guest-smoke fuzz-guest-programs
 fuzz: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## fuzz every target, FUZZ_SECONDS=60 each (FUZZ_TARGETS=some)
 	$(Q)BUILD=$(BUILD) tools/fuzz/run -s $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
@@ -86,6 +86,15 @@ fuzz-afl: $(FUZZ)/fuzz-afl $(FUZZ)/mutate-afl.so $(FUZZ)/replay $(FUZZ)/corpus #
 
 fuzz-smoke: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## every target's corpus and a few seconds of fuzzing
 	$(Q)BUILD=$(BUILD) $(RUN) -t 900 'tools/fuzz/run -t -s 3' tools/fuzz/same tools/fuzz/acpi
+
+fuzz-guest-programs: $(BUILD)/ringside $(BUILD)/guest-fw/fw.elf $(BUILD)/.setup-demo
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined $(BUILD)/asan/ringside
+
+fuzz-guest: fuzz-guest-programs ## fuzz from inside a guest (guest-fw), FUZZ_SECONDS=60, on any KVM
+	$(Q)BUILD=$(BUILD) tools/fuzz/guest -s $(FUZZ_SECONDS)
+
+fuzz-guest-smoke: fuzz-guest-programs ## a few machines of that, the same each time
+	$(Q)BUILD=$(BUILD) $(RUN) "tools/fuzz/guest -t"
 
 fuzz-cov: $(FUZZ)/replay-cov $(FUZZ)/corpus ## what the corpus reaches, by lines and branches
 	$(Q)BUILD=$(BUILD) tools/fuzz/coverage
