@@ -6,8 +6,8 @@
 #include "tools/fuzz/mutate-int.h"
 #include "tools/fuzz/story.h"
 
-#define INPUT_MAX 8192u
-#define PIECES    24u /* records and phrases in an input, at most */
+#define INPUT_MAX 16384u
+#define PIECES    64u /* records and phrases in an input, at most */
 
 static const char *name_of(const struct virtio *v)
 {
@@ -21,7 +21,7 @@ static const char *name_of(const struct virtio *v)
  */
 struct maker {
 	struct mutator m;
-	bool sound; /* a driver that keeps the rules, and so may judge the device */
+	bool sound; /* from here on the driver keeps the rules, and so may judge the device */
 	unsigned n_queues;
 	uint8_t *to;
 	size_t n;
@@ -69,17 +69,22 @@ static void put_phrase(struct maker *k)
 		put(k, p->op[i]);
 }
 
-static struct input make_up(struct maker *k)
+/* A driver that goes wrong at some point, or not at all. */
+static struct input make_up(struct maker *k, bool sound)
 {
+	unsigned n = 3 + dice(&k->m, PIECES), wrong_from = dice(&k->m, n);
+
 	k->n = 2;
 	k->to[0] = (uint8_t)dice(&k->m, 256);
 	k->to[1] = 0;
 	put(k, DEV_START);
-	for (unsigned i = 3 + dice(&k->m, PIECES); i; i--)
+	for (unsigned i = 0; i < n; i++) {
+		k->sound = sound || i < wrong_from;
 		if (dice(&k->m, 2))
 			put_phrase(k);
 		else
-			put(k, mutate_pick_op(&k->m));
+			put(k, dice(&k->m, 12) ? mutate_pick_op(&k->m) : DEV_START);
+	}
 	return (struct input){ k->to, k->to + k->n };
 }
 
@@ -136,18 +141,19 @@ static void one_of_seed(struct fuzzed *all, unsigned n, uint64_t seed, uint32_t 
 				     (number + 1ull) * 0xd1342543de82ef95ull };
 	struct fuzzed *f[FUZZ_TOGETHER];
 	unsigned n_f;
+	bool sound;
 
 	for (unsigned i = 0; i < 8; i++) /* similar seeds go different ways */
 		(void)dice(&k.m, 2);
 	n_f = choose(&k.m, all, n, f);
-	k.sound = dice(&k.m, 4) == 0;
+	sound = dice(&k.m, 4) == 0;
 	say("@run %u", number);
 	for (unsigned i = 0; i < n_f; i++) {
 		f[i]->packed = dice(&k.m, 2);
 		k.m.g = grammar_of(name_of(f[i]->v));
 		k.n_queues = f[i]->n_queues;
 		k.to = bytes[i];
-		f[i]->in = make_up(&k);
+		f[i]->in = make_up(&k, sound);
 		say(" %s-%s-%s", name_of(f[i]->v), f[i]->v->ops->name,
 		    f[i]->packed ? "packed" : "split");
 	}
