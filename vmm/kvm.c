@@ -122,7 +122,9 @@ void kvm_close(struct kvm *kvm)
 
 int kvm_copy_irqchips(struct kvm *kvm, const struct kvm *from)
 {
-	static const uint32_t chips[] = { KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE,
+	/* The slave first: as soon as the master is set it looks at what the slave has pending, and
+	 * would note an interrupt that is gone when the slave is set. */
+	static const uint32_t chips[] = { KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_PIC_MASTER,
 					  KVM_IRQCHIP_IOAPIC };
 	int ret = 0;
 
