@@ -174,11 +174,12 @@ extern const uint8_t fw_text_end[];
 
 static uint32_t program_sum(void)
 {
-	const uint32_t *at = (const void *)VECTORS, *end = (const void *)fw_text_end;
+	const uint32_t *at = (const void *)VECTORS;
+	size_t n = ((uintptr_t)fw_text_end - (uintptr_t)VECTORS) / sizeof(*at);
 	uint32_t sum = 1;
 
-	for (; at < end; at++)
-		sum = (sum << 1 | sum >> 31) + *at;
+	for (size_t i = 0; i < n; i++)
+		sum = (sum << 1 | sum >> 31) + at[i];
 	return sum;
 }
 

@@ -56,6 +56,7 @@ static bool save_hex(const char *line, void *dir)
 	size_t max = strlen(line), len;
 	g_autofree uint8_t *data = g_malloc(max + 1);
 
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it is freed */
 	return read_hex(line, data, max, &len) && save(dir, data, len);
 }
 

@@ -94,7 +94,7 @@ fuzz-guest: fuzz-guest-programs ## fuzz from inside a guest (guest-fw), FUZZ_SEC
 	$(Q)BUILD=$(BUILD) tools/fuzz/guest -s $(FUZZ_SECONDS)
 
 fuzz-guest-smoke: fuzz-guest-programs ## a few machines of that, the same each time
-	$(Q)BUILD=$(BUILD) $(RUN) "tools/fuzz/guest -t"
+	$(Q)BUILD=$(BUILD) $(RUN) -t 900 "tools/fuzz/guest -t"
 
 fuzz-cov: $(FUZZ)/replay-cov $(FUZZ)/corpus ## what the corpus reaches, by lines and branches
 	$(Q)BUILD=$(BUILD) tools/fuzz/coverage
