@@ -13,10 +13,9 @@
 
 struct ram {
 	uint64_t size;
-	uint8_t *hva;    /* of guest address 0 */
-	size_t map_len;  /* of the mapping, */
-	void *map;       /* which begins a little before hva */
-	struct gmem mem; /* the same for devices */
+	size_t map_len; /* of the mapping, */
+	void *map;      /* which begins before the first region and ends after the last one */
+	struct gmem mem;
 };
 
 /* @size is a multiple of 4096. False with a host error when the host lacks the memory. */

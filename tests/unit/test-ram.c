@@ -7,6 +7,9 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "vmm/ram.h"
 #include "vmm/x86/layout.h"
 
@@ -62,18 +65,51 @@ static void the_hole_is_empty_when_memory_ends_at_it(void **state)
 static void memory_is_zero_and_both_ends_are_usable(void **state)
 {
 	struct ram ram;
-	uint8_t *last;
+	uint8_t *first, *last;
 
 	(void)state;
 	open_ram(&ram, 8u << 20);
 	last = gmem_at(&ram.mem, (8u << 20) - 1, 1);
 	assert_non_null(last);
-	assert_int_equal(ram.hva[0], 0);
+	first = gmem_at(&ram.mem, 0, 1);
+	assert_non_null(first);
+	assert_int_equal(*first, 0);
 	assert_int_equal(*last, 0);
-	ram.hva[0] = *last = 0xaa;
-	assert_int_equal((uintptr_t)ram.hva % (2u << 20), 0); /* or no large page would fit */
+	*first = *last = 0xaa;
+	assert_int_equal((uintptr_t)first % (2u << 20), 0); /* or no large page would fit */
 	ram_close(&ram);
 	ram_close(&ram); /* once more is fine */
+}
+
+/* As the kernel sees it, which would be a fault for us. */
+static bool can_be_read(const uint8_t *at)
+{
+	int fd[2];
+	bool ok;
+
+	assert_int_equal(pipe(fd), 0);
+	ok = write(fd[1], at, 1) == 1;
+	assert_true(ok || errno == EFAULT);
+	close(fd[0]);
+	close(fd[1]);
+	return ok;
+}
+
+static void around_each_region_there_is_nothing(void **state)
+{
+	struct ram ram;
+
+	(void)state;
+	open_ram(&ram, LAYOUT_HOLE + (1u << 20));
+	for (unsigned i = 0; i < ram.mem.n; i++) {
+		const struct gmem_region *r = &ram.mem.region[i];
+
+		assert_true(can_be_read(r->hva) && can_be_read(r->hva + r->len - 1));
+		assert_false(can_be_read(r->hva - 1));
+		assert_false(can_be_read(r->hva + r->len));
+		assert_false(can_be_read(r->hva + r->len + (1u << 20)));
+	}
+	ram_close(&ram);
 }
 
 int main(void)
@@ -83,6 +119,7 @@ int main(void)
 		cmocka_unit_test(memory_beyond_the_hole_continues_at_4_gib),
 		cmocka_unit_test(the_hole_is_empty_when_memory_ends_at_it),
 		cmocka_unit_test(memory_is_zero_and_both_ends_are_usable),
+		cmocka_unit_test(around_each_region_there_is_nothing),
 	};
 
 	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);
