@@ -211,7 +211,7 @@ static void write_register(struct fuzzed *f, struct input *in)
 	uint32_t off = in16(in);
 	unsigned code = in8(in), len = 1u << code % 4;
 	enum link_area area = code / 4 % N_LINK_AREAS;
-	uint64_t value = fuzz_spare_us(in64(in));
+	uint64_t value = fuzz_value(in64(in));
 
 	if (area != LINK_CONFIG)
 		arena_wild();
@@ -282,7 +282,7 @@ static void bend(struct fuzzed *f, struct input *in)
 	unsigned field = in8(in), index = in8(in);
 
 	if (t)
-		twin_bend(t, field, index, fuzz_spare_us(in64(in)));
+		twin_bend(t, field, index, fuzz_value(in64(in)));
 }
 
 static void publish_queue(struct fuzzed *f, struct input *in)
@@ -326,7 +326,7 @@ static void race(struct fuzzed *f, struct input *in)
 {
 	f->race.n = in8(in) % RACE_MAX;
 	f->race.how = in8(in);
-	f->race.value = fuzz_spare_us(in64(in));
+	f->race.value = fuzz_value(in64(in));
 }
 
 static void turn(struct fuzzed *f, struct input *in)

@@ -1,4 +1,5 @@
 #include "guest-fw/fuzz.h"
+#include "tools/fuzz/arena.h"
 
 enum { PCI_COMMAND = 0x04, PCI_BAR0 = 0x10, PCI_CAPS = 0x34 };
 enum { COMMAND_ON = 0x406 }; /* memory, bus master, no INTx */
@@ -17,6 +18,8 @@ enum { R_QUEUE_SEL = 0x30, R_QUEUE_NOTIFY = 0x50, R_CONFIG = 0x100, R_QUEUE_RESE
 #define MARGIN    0x100000u
 #define ELSEWHERE 0x40000000u /* memory that nobody uses */
 
+#define AT_END 64ul /* so near to the end of memory that it is meant */
+
 static bool is_pci(const struct fuzzed *f)
 {
 	return f->v->function != 0;
@@ -30,11 +33,22 @@ static uintptr_t bar(const struct fuzzed *f)
 /*
  * Self-defence.
  */
-uint64_t fuzz_spare_us(uint64_t value)
+static bool is_near(uint64_t value, uint64_t end)
 {
-	uint32_t low = (uint32_t)value;
-	uintptr_t program = (uintptr_t)VECTORS - MARGIN;
+	return value - (end - AT_END) < 2 * AT_END;
+}
 
+uint64_t fuzz_value(uint64_t value)
+{
+	const uint64_t low_end = ARENA_LOW_LEN, high_end = ARENA_HIGH_GPA + ARENA_HIGH_LEN;
+	uintptr_t program = (uintptr_t)VECTORS - MARGIN;
+	uint32_t low;
+
+	if (is_near(value, low_end))
+		value += fw.memory_end[0] - low_end;
+	else if (is_near(value, high_end) && fw.memory_end[1])
+		value += fw.memory_end[1] - high_end;
+	low = (uint32_t)value;
 	if (low - NOT_BELOW < LOW_END - NOT_BELOW || low - program < (uintptr_t)fw_end - program)
 		value ^= ELSEWHERE;
 	return value;

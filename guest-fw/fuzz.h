@@ -6,7 +6,7 @@
  * as it is the driver's: records of what the host does are passed over. So what the fuzzers found
  * interesting in-process can be played here (fuzz=disk), and what is made up here is made up by their
  * grammar (fuzz=SEED). Memory is laid out as theirs (tools/fuzz/arena.h), which wants a machine of
- * more than 3 GiB.
+ * more than 3 GiB; only its ends are elsewhere.
  *
  * What happens is decided by the input alone; what comes of it also by how fast the device is. A driver
  * that writes nonsense everywhere must not hit itself: the program is not in reach of what it writes
@@ -66,8 +66,8 @@ void fuzz_reset_queue(const struct fuzzed *f, unsigned q);
 void fuzz_leave_bus(const struct fuzzed *f);
 void fuzz_bring_home(const struct fuzzed *f);
 
-/* A number as good as @value that is not an address of ours. */
-uint64_t fuzz_spare_us(uint64_t value);
+/* What @value is here: at the end of memory if it is that in-process, and no address of ours. */
+uint64_t fuzz_value(uint64_t value);
 
 /*
  * fuzz-driver.c.

@@ -179,6 +179,7 @@ uint32_t irq_clock(void);
 struct fw {
 	const char *cmdline;
 	uint64_t rsdp;
+	uint64_t memory_end[2]; /* below 4 GiB, and beyond: 0 if there is none */
 	size_t taken;
 	uint32_t irqs_ended[IRQ_VECTORS]; /* of the devices' vectors */
 };

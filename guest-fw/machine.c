@@ -21,8 +21,15 @@ enum { VECTOR_TIMER = 0xe0, VECTOR_SPURIOUS = 0xff }; /* the first: start.S has 
 
 struct start_info { /* PVH */
 	uint32_t magic, version, flags, n_modules;
-	uint64_t modules, cmdline, rsdp;
+	uint64_t modules, cmdline, rsdp, memmap;
+	uint32_t n_memmap;
 };
+
+struct memmap { /* an entry */
+	uint64_t at, len;
+	uint32_t type, reserved;
+};
+enum { MEMMAP_RAM = 1 };
 
 struct __attribute__((packed)) table {
 	char signature[4];
@@ -93,6 +100,18 @@ static const uint8_t *block_end(const uint8_t *length)
 	return length + ((length[0] & 0xf) | number(length + 1, more) << 4);
 }
 
+static void read_memmap(const struct start_info *info)
+{
+	const struct memmap *m = (const void *)at(info->memmap);
+
+	for (uint32_t i = 0; info->version && i < info->n_memmap; i++) {
+		uint64_t end = m[i].at + m[i].len, *most = &fw.memory_end[end > 1ull << 32];
+
+		if (m[i].type == MEMMAP_RAM && end > *most)
+			*most = end;
+	}
+}
+
 void machine_init(const void *start_info)
 {
 	const struct start_info *info = start_info;
@@ -104,6 +123,7 @@ void machine_init(const void *start_info)
 		cmdline[i] = from[i];
 	fw.cmdline = cmdline;
 	fw.rsdp = info->rsdp;
+	read_memmap(info);
 	reg_write32(APIC + APIC_LVT_LINT0, LVT_MASKED); /* the 8259 is nobody's */
 	reg_write32(APIC + APIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
 	reg_write32(APIC + APIC_TIMER_DIVIDE, 0xb); /* by one */
