@@ -110,9 +110,15 @@ void arena_shut(uint64_t gpa, uint64_t len)
 	(void)len;
 }
 
-/* A bent descriptor may lead the device to any of the rings. */
 void arena_keep(void)
 {
+}
+
+/* A bent descriptor may lead the device to any of the rings. */
+void arena_open_bent(uint64_t gpa, uint64_t len)
+{
+	(void)gpa;
+	(void)len;
 	arena.wild = true;
 }
 
@@ -121,9 +127,9 @@ void arena_wild(void)
 	arena.wild = true;
 }
 
-bool arena_is_wild(void)
+bool arena_is_sound(void)
 {
-	return arena.wild;
+	return !arena.wild;
 }
 
 static uint64_t take(unsigned i, size_t len, size_t align)

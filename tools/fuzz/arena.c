@@ -6,23 +6,18 @@
 
 #include "tools/fuzz/story.h"
 
-#ifdef __SANITIZE_ADDRESS__
-#define HAVE_ASAN
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAVE_ASAN
-#endif
-#endif
-
-#ifdef HAVE_ASAN
+#ifdef FUZZ_ASAN /* the code under test is built with it; this file never is */
 #include <sanitizer/asan_interface.h>
 #else
 #define __asan_poison_memory_region(p, n)   ((void)(p), (void)(n))
 #define __asan_unpoison_memory_region(p, n) ((void)(p), (void)(n))
 #endif
 
-#define GAP 0x2000u /* forbidden for good, before and behind each region */
-#define N   3u
+#define GAP   0x2000u /* forbidden for good, before and behind each region */
+#define N     3u
+#define BLOCK 1024u /* regions are whole blocks */
+#define MAP   (ARENA_LEN + (N + 1) * GAP)
+#define WORDS ((MAP / BLOCK + 63) / 64)
 
 /* Up to the border between the middle and the high region: for buffers that cross it. */
 #define CROSSING 0x1000u
@@ -30,11 +25,11 @@
 /* File-scope for the same reason as in host.c: what watches memory accesses cannot be handed it. */
 static struct {
 	uint8_t *map;
-	size_t map_len;
 	struct gmem mem;
-	uint64_t used[N];  /* bytes handed out */
-	uint64_t dirty[N]; /* bytes that may have been written */
-	bool wild, kept;
+	uint64_t used[N];      /* bytes handed out */
+	uint64_t dirty[WORDS]; /* by block: bytes of it may have been written */
+	uint64_t open[WORDS];  /* and may be open */
+	bool wild, kept, spoilt;
 } arena;
 
 static struct gmem_region *region(unsigned i)
@@ -54,12 +49,10 @@ void arena_init(void)
 	if (arena.map)
 		return;
 	/* The high region lies first: what adjoins for the guest does not for us. */
-	arena.map_len = ARENA_LEN + (N + 1) * GAP;
-	arena.map = mmap(NULL, arena.map_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			 -1, 0);
+	arena.map = mmap(NULL, MAP, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (arena.map == MAP_FAILED)
 		abort();
-	__asan_poison_memory_region(arena.map, arena.map_len);
+	__asan_poison_memory_region(arena.map, MAP);
 	at += ARENA_HIGH_LEN + GAP;
 	for (unsigned i = 0; i < N; i++) {
 		uint8_t *hva = i == N - 1 ? arena.map + GAP : arena.map + at;
@@ -75,23 +68,47 @@ const struct gmem *arena_mem(void)
 	return &arena.mem;
 }
 
-/* Only what was ever opened can be open. */
+/* memset() is the sanitizer's, which would find all of it forbidden. */
+__attribute__((no_builtin("memset"))) static void wipe(void *at, size_t len)
+{
+	uint64_t *word = at;
+
+	for (size_t i = 0; i < len / sizeof(*word); i++)
+		word[i] = 0;
+}
+
+static void forbid(void *at, size_t len)
+{
+	__asan_poison_memory_region(at, len);
+}
+
+/* Calls fn for each run of blocks of the set, and empties it. */
+static void each_block(uint64_t set[WORDS], void (*fn)(void *at, size_t len))
+{
+	for (unsigned w = 0; w < WORDS; w++)
+		while (set[w]) {
+			unsigned first = (unsigned)__builtin_ctzll(set[w]);
+			uint64_t rest = ~(set[w] >> first);
+			unsigned n = rest ? (unsigned)__builtin_ctzll(rest) : 64 - first;
+
+			n = n > 64 - first ? 64 - first : n;
+			fn(arena.map + (64ul * w + first) * BLOCK, (size_t)n * BLOCK);
+			set[w] &= ~((n < 64 ? (1ull << n) - 1 : ~0ull) << first);
+		}
+}
+
 void arena_close(void)
 {
-	for (unsigned i = 0; i < N; i++)
-		__asan_poison_memory_region(region(i)->hva, arena.dirty[i]);
-	arena.wild = arena.kept = false;
+	each_block(arena.open, forbid);
+	arena.wild = arena.kept = arena.spoilt = false;
 }
 
 void arena_begin(void)
 {
-	for (unsigned i = 0; i < N; i++) {
-		__asan_unpoison_memory_region(region(i)->hva, arena.dirty[i]);
-		memset(region(i)->hva, 0, arena.dirty[i]);
-	}
 	arena_close();
+	each_block(arena.dirty, wipe);
 	for (unsigned i = 0; i < N; i++)
-		arena.used[i] = arena.dirty[i] = 0;
+		arena.used[i] = 0;
 	arena.used[0] = 64; /* address 0 is for those who forget to set one */
 }
 
@@ -111,9 +128,16 @@ static void each_piece(uint64_t gpa, uint64_t len, void (*fn)(const volatile voi
 	}
 }
 
-#ifdef HAVE_ASAN
+/* What was opened may have been written to. */
 static void open_piece(const volatile void *p, size_t len)
 {
+	size_t first = (size_t)((const volatile uint8_t *)p - arena.map) / BLOCK;
+	size_t last = ((size_t)((const volatile uint8_t *)p - arena.map) + len - 1) / BLOCK;
+
+	for (size_t i = first; i <= last; i++) {
+		arena.dirty[i / 64] |= 1ull << i % 64;
+		arena.open[i / 64] |= 1ull << i % 64;
+	}
 	__asan_unpoison_memory_region(p, len);
 }
 
@@ -121,34 +145,9 @@ static void shut_piece(const volatile void *p, size_t len)
 {
 	__asan_poison_memory_region(p, len);
 }
-#else
-static void open_piece(const volatile void *p, size_t len)
-{
-	(void)p;
-	(void)len;
-}
-#define shut_piece open_piece
-#endif
-
-/* What was opened may have been written to, and is to be zeroed. */
-static void note_use(uint64_t gpa, uint64_t len)
-{
-	for (unsigned i = 0; i < N; i++) {
-		const struct gmem_region *r = region(i);
-
-		if (gpa < r->gpa + r->len && (gpa >= r->gpa || len > r->gpa - gpa)) {
-			uint64_t off = gpa > r->gpa ? gpa - r->gpa : 0;
-			uint64_t end = len > r->len - off ? r->len : off + len;
-
-			if (end > arena.dirty[i])
-				arena.dirty[i] = end;
-		}
-	}
-}
 
 void arena_open(uint64_t gpa, uint64_t len)
 {
-	note_use(gpa, len);
 	each_piece(gpa, len, open_piece);
 }
 
@@ -163,6 +162,12 @@ void arena_keep(void)
 	arena.kept = true;
 }
 
+void arena_open_bent(uint64_t gpa, uint64_t len)
+{
+	arena.spoilt |= gpa < region(0)->len; /* where rings are, and whatever has no other room */
+	arena_open(gpa, len);
+}
+
 void arena_wild(void)
 {
 	if (arena.wild)
@@ -173,9 +178,9 @@ void arena_wild(void)
 	arena.wild = true;
 }
 
-bool arena_is_wild(void)
+bool arena_is_sound(void)
 {
-	return arena.wild;
+	return !arena.wild && !arena.spoilt;
 }
 
 static uint64_t take(unsigned i, size_t len, size_t align)
@@ -229,5 +234,5 @@ bool arena_holds(const void *p)
 {
 	uintptr_t off = (uintptr_t)p - (uintptr_t)arena.map;
 
-	return off < arena.map_len;
+	return off < MAP;
 }

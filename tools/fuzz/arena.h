@@ -40,9 +40,14 @@ void arena_shut(uint64_t gpa, uint64_t len);
 /* What is open stays open until arena_close(): a driver gave the device other bytes than it meant. */
 void arena_keep(void);
 
+/* Opens what a bent descriptor names. That may be a ring, and then the device may spoil it. */
+void arena_open_bent(uint64_t gpa, uint64_t len);
+
 /* From now until arena_close() the device may be made to touch anything. */
 void arena_wild(void);
-bool arena_is_wild(void);
+
+/* Rings are as driver and device have written them: whoever breaks a rule there is to blame. */
+bool arena_is_sound(void);
 
 /* Room for a ring (16-aligned, from the low region) or a buffer; 0 if there is none. Not opened. */
 uint64_t arena_ring(size_t len);

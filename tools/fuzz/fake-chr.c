@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "devices/backend/chr-impl.h"
+#include "devices/console/console-impl.h"
 #include "tools/fuzz/fakes-int.h"
 #include "tools/fuzz/story.h"
 
@@ -130,14 +131,26 @@ void fake_chr_trouble(struct fake_chr *c)
 		c->chr.user->trouble(c->chr.arg, "write", EIO);
 }
 
+/* A console keeps, whoever drives it, what it has read and not passed on, and what it has to write. */
+static void forget_bytes(struct fake_chr *c)
+{
+	if (c->chr.user != &console_chr_user)
+		return;
+	((struct console_port *)c->chr.arg)->input_len = 0;
+	if (c->want_write)
+		c->chr.user->writable(c->chr.arg);
+}
+
 void fake_chr_begin(struct fake_chr *c)
 {
 	g_byte_array_set_size(c->in, 0);
 	c->at = 0;
 	c->room = ROOM_FIRST;
-	c->sum = 0;
 	fake_chr_connect(c, true);
 	fake_chr_size(c, 80, 25);
+	forget_bytes(c);
+	c->room = ROOM_FIRST;
+	c->sum = 0;
 }
 
 /* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */

@@ -235,14 +235,19 @@ static struct blk_backend *real_disk(const struct blk_file_options *o, GError **
 	struct blk_file_options real = *o;
 	int fd = memfd_create("disk", MFD_CLOEXEC);
 	g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
-	struct blk_backend *be = NULL;
 
 	real.path = path;
-	if (fd >= 0 && ftruncate(fd, DISK_BYTES) == 0)
-		be = fakes_real_blk_file_open(&real, err);
-	if (fd >= 0)
-		close(fd);
-	return be;
+	if (fd < 0 || !fakes_take_file(fd))
+		return NULL;
+	fake_file_begin(fd);
+	return fakes_real_blk_file_open(&real, err);
+}
+
+/* All zeroes, and nothing to be seen of who wrote to it. */
+void fake_file_begin(int fd)
+{
+	if (ftruncate(fd, 0) < 0 || ftruncate(fd, DISK_BYTES) < 0)
+		fuzz_bug("disk: a file in memory cannot be truncated");
 }
 
 /* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */

@@ -23,6 +23,12 @@ void fake_evdev_gone(struct fake_evdev *e)
 		e->user->gone(e->arg, ENODEV);
 }
 
+/* Half a report is kept until the rest comes: here it ends, while nobody listens. */
+void fake_evdev_begin(struct fake_evdev *e)
+{
+	fake_evdev_event(e, &(struct input_ev){ EV_SYN, SYN_REPORT, 0 });
+}
+
 /* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
 #define WRAP(type, name, args)   \
 	type __wrap_##name args; \

@@ -1,5 +1,7 @@
 #include "tools/fuzz/fakes.h"
 
+#include <unistd.h>
+
 #include "tools/fuzz/fakes-int.h"
 
 /* File-scope because the wrapped functions that make them have no argument of ours. */
@@ -21,8 +23,8 @@ void fakes_collect(struct fakes *f)
 	current = f;
 }
 
-#define TAKE(kind)                                                    \
-	bool fakes_take_##kind(struct fake_##kind *fake)              \
+#define TAKE(kind, type)                                              \
+	bool fakes_take_##kind(type fake)                             \
 	{                                                             \
 		unsigned *n = current ? &current->n_##kind##s : NULL; \
                                                                       \
@@ -32,10 +34,11 @@ void fakes_collect(struct fakes *f)
 		return true;                                          \
 	}
 
-TAKE(disk)
-TAKE(net)
-TAKE(chr)
-TAKE(evdev)
+TAKE(disk, struct fake_disk *)
+TAKE(net, struct fake_net *)
+TAKE(chr, struct fake_chr *)
+TAKE(evdev, struct fake_evdev *)
+TAKE(file, int)
 
 static void forget(void **list, unsigned *n, const void *fake)
 {
@@ -58,8 +61,18 @@ void fakes_begin(struct fakes *f)
 {
 	for (unsigned i = 0; i < f->n_disks; i++)
 		fake_disk_begin(f->disk[i]);
+	for (unsigned i = 0; i < f->n_files; i++)
+		fake_file_begin(f->file[i]);
 	for (unsigned i = 0; i < f->n_nets; i++)
 		fake_net_begin(f->net[i]);
 	for (unsigned i = 0; i < f->n_chrs; i++)
 		fake_chr_begin(f->chr[i]);
+	for (unsigned i = 0; i < f->n_evdevs; i++)
+		fake_evdev_begin(f->evdev[i]);
+}
+
+void fakes_end(struct fakes *f)
+{
+	while (f->n_files)
+		close(f->file[--f->n_files]);
 }

@@ -25,7 +25,8 @@ struct fakes {
 	struct fake_net *net[FAKES_MAX];
 	struct fake_chr *chr[FAKES_MAX];
 	struct fake_evdev *evdev[FAKES_MAX];
-	unsigned n_disks, n_nets, n_chrs, n_evdevs;
+	int file[FAKES_MAX]; /* behind a disk of the project's own: descriptors of memory */
+	unsigned n_disks, n_nets, n_chrs, n_evdevs, n_files;
 };
 
 /* Those that are made from now on belong to @f. */
@@ -36,6 +37,9 @@ void fakes_only(bool on);
 
 /* A run begins: contents, connections and policies as at first. */
 void fakes_begin(struct fakes *f);
+
+/* The devices they belong to are gone. */
+void fakes_end(struct fakes *f);
 
 /* How requests to a disk end. */
 enum disk_policy {

@@ -3,6 +3,8 @@
 
 #include "tools/fuzz/host.h"
 
+#define HOST_POLLED 64u
+
 struct host_fd {
 	enum host_kind kind;
 	uint64_t count; /* EVENT; LISTEN: who waits; TIMER: when it goes off; FILE: its size */
@@ -24,6 +26,8 @@ extern struct host {
 	unsigned failures[N_HOST_FAILURES];
 	bool running, reachable;
 	GMainContext *context;
+	GPollFD polled[HOST_POLLED]; /* what the context's loop asked about last */
+	guint n_polled;              /* 0: that is not known */
 } host;
 
 static inline struct host_fd *host_fd(int fd)

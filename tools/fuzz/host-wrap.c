@@ -22,6 +22,7 @@
 #include "devices/backend/input-evdev.h"
 #include "devices/backend/unix-listen.h"
 #include "devices/error.h"
+#include "devices/loop.h"
 #include "tools/fuzz/host.h"
 #include "tools/fuzz/story.h"
 
@@ -176,6 +177,25 @@ WRAP(ssize_t, getrandom, (void *buf, size_t len, unsigned flags))
 WRAP(GMainContext *, g_main_context_default, (void))
 {
 	return host_context() ? host_context() : __real_g_main_context_default();
+}
+
+WRAP(GSource *, loop_watch,
+     (struct loop * loop, int fd, GIOCondition events, loop_watch_fn fn, void *arg))
+{
+	host_watches_changed();
+	return __real_loop_watch(loop, fd, events, fn, arg);
+}
+
+WRAP(void, loop_watch_events, (GSource * source, GIOCondition events))
+{
+	host_watches_changed();
+	__real_loop_watch_events(source, events);
+}
+
+WRAP(void, loop_unwatch, (GSource * source))
+{
+	host_watches_changed();
+	__real_loop_unwatch(source);
 }
 
 WRAP(bool, unix_listen,

@@ -21,6 +21,8 @@ void host_begin(uint64_t seed)
 
 void host_set_context(GMainContext *context)
 {
+	if (context != host.context)
+		host_watches_changed();
 	host.context = context;
 }
 
@@ -236,18 +238,37 @@ GIOCondition host_ready(int fd)
 	return G_IO_NVAL;
 }
 
+static GIOCondition has(const GPollFD *fd)
+{
+	GIOCondition has = host_fd_ours(fd->fd) ? host_ready(fd->fd) : 0;
+
+	return has & (fd->events | G_IO_HUP | G_IO_ERR | G_IO_NVAL);
+}
+
 gint host_poll(GPollFD *fds, guint n, gint timeout)
 {
 	gint ready = 0;
 
 	(void)timeout; /* time passes when the input says so */
 	for (guint i = 0; i < n; i++) {
-		GIOCondition has = 0;
-
-		if (host_fd_ours(fds[i].fd))
-			has = host_ready(fds[i].fd);
-		fds[i].revents = (gushort)(has & (fds[i].events | G_IO_HUP | G_IO_ERR | G_IO_NVAL));
+		fds[i].revents = (gushort)has(&fds[i]);
 		ready += fds[i].revents != 0;
 	}
+	host.n_polled = n <= HOST_POLLED ? n : 0;
+	if (host.n_polled)
+		memcpy(host.polled, fds, n * sizeof(*fds));
 	return ready;
+}
+
+void host_watches_changed(void)
+{
+	host.n_polled = 0;
+}
+
+bool host_idle(void)
+{
+	for (guint i = 0; i < host.n_polled; i++)
+		if (has(&host.polled[i]))
+			return false;
+	return host.n_polled > 0;
 }

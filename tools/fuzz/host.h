@@ -90,3 +90,8 @@ int host_connect(void);
 bool host_random(void *buf, size_t len);
 GMainContext *host_context(void);
 gint host_poll(GPollFD *fds, guint n, gint timeout);
+
+/* True if another turn of the loop would find nothing to do, as far as loop_watch() is concerned: since
+ * the last one no watch was changed, and nothing is ready. Much cheaper than to see for oneself. */
+bool host_idle(void);
+void host_watches_changed(void);

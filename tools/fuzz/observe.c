@@ -38,7 +38,7 @@ static struct twin *sound_twin(const struct vq *vq)
 {
 	for (unsigned i = 0; i < watched.n; i++)
 		if (watched.vq[i] == vq && watched.twin[i]->made && !watched.twin[i]->lies &&
-		    !arena_is_wild())
+		    arena_is_sound())
 			return watched.twin[i];
 	return NULL;
 }

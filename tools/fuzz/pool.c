@@ -11,13 +11,9 @@
 #include "tools/fuzz/story.h"
 #include "virtqueue/vq-impl.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
+#ifdef FUZZ_ASAN
 #include <sanitizer/asan_interface.h>
-#define HAVE_ASAN
-#endif
-#endif
-#ifndef HAVE_ASAN
+#else
 #define __asan_poison_memory_region(p, n)   ((void)(p), (void)(n))
 #define __asan_unpoison_memory_region(p, n) ((void)(p), (void)(n))
 #endif

@@ -6,25 +6,29 @@
 #include "tools/fuzz/arena.h"
 #include "tools/fuzz/story.h"
 
-#define FUEL 30000000u
-#define SEEN 128u
+#define FUEL \
+	5000000u  /* loads while the device has its way; an honest one needs some ten thousand */
+#define SEEN 256u /* places in a table of words; what does not fit pushes another out */
 
 enum { HOW_SET, HOW_LOW, HOW_FLAGS, HOW_XOR, N_HOWS };
 
 /* File-scope because the compiler's calls have no argument of ours. */
 static struct {
+	unsigned fuel;
 	bool armed, live;
 	unsigned left; /* repeated loads until it happens */
 	unsigned how;
 	uint64_t value;
-	unsigned fuel, n_seen;
-	uintptr_t seen[SEEN]; /* words loaded since it was armed */
+	unsigned round; /* how often it was armed: marks the words that were loaded since */
+	struct {
+		uintptr_t word;
+		unsigned round;
+	} seen[SEEN];
 } race;
 
 void race_begin(void)
 {
 	race.armed = race.live = false;
-	race.fuel = FUEL;
 }
 
 void race_arm(unsigned n, unsigned how, uint64_t value)
@@ -33,21 +37,23 @@ void race_arm(unsigned n, unsigned how, uint64_t value)
 	race.left = n;
 	race.how = how % N_HOWS;
 	race.value = value;
-	race.n_seen = 0;
+	race.round++;
 }
 
 void race_live(bool on)
 {
 	race.live = on;
+	race.fuel = FUEL;
 }
 
 static bool seen_before(uintptr_t word)
 {
-	for (unsigned i = 0; i < race.n_seen; i++)
-		if (race.seen[i] == word)
-			return true;
-	if (race.n_seen < SEEN)
-		race.seen[race.n_seen++] = word;
+	unsigned at = (word ^ word >> 8) % SEEN;
+
+	if (race.seen[at].word == word && race.seen[at].round == race.round)
+		return true;
+	race.seen[at].word = word;
+	race.seen[at].round = race.round;
 	return false;
 }
 
@@ -83,9 +89,9 @@ static void loaded(const void *at, size_t len)
 
 static inline void load(const void *at, size_t len)
 {
-	if (race.live && --race.fuel == 0)
+	if (G_UNLIKELY(--race.fuel == 0) && race.live)
 		fuzz_bug("the device works without end");
-	if (race.armed)
+	if (G_UNLIKELY(race.armed))
 		loaded(at, len);
 }
 
@@ -104,7 +110,7 @@ ON_LOAD(4, uint32_t)
 ON_LOAD(8, uint64_t)
 ON_LOAD(16, unsigned __int128)
 
-#if defined(__has_feature) && __has_feature(address_sanitizer)
+#ifdef FUZZ_ASAN
 void *__real___asan_memcpy(void *to, const void *from, size_t len);
 void *__wrap___asan_memcpy(void *to, const void *from, size_t len);
 void *__wrap___asan_memcpy(void *to, const void *from, size_t len)

@@ -13,10 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-void race_begin(void); /* a run begins: nothing armed, fuel for it */
+void race_begin(void); /* a run begins: nothing is armed */
 
 /* The repeated load @n from now finds the word changed as @how says, with @value. */
 void race_arm(unsigned n, unsigned how, uint64_t value);
 
-/* While the device works, and only then, loads count. */
+/* While the device works, and only then, loads count. Each spell of work has its own allowance. */
 void race_live(bool on);

@@ -91,10 +91,8 @@ static void bytes(struct world *w, struct input *in)
 {
 	struct fake_chr *c = chr_of(w, in8(in));
 
-	if (!c)
-		return;
-	w->stale = true; /* what a console has read it keeps, whoever drives it */
-	fake_chr_bytes(c, *in);
+	if (c)
+		fake_chr_bytes(c, *in);
 }
 
 static void peer(struct world *w, struct input *in)
@@ -106,10 +104,8 @@ static void peer(struct world *w, struct input *in)
 		return;
 	if (how & 1)
 		fake_chr_connect(c, how & 2);
-	if (how & 4) {
-		w->stale = true;
+	if (how & 4)
 		fake_chr_room(c, a);
-	}
 	if (how & 8)
 		fake_chr_size(c, (uint16_t)a, (uint16_t)b);
 	if (how & 16)
@@ -127,7 +123,6 @@ static void events(struct world *w, struct input *in)
 		ev[n++].value = (int16_t)in16(in);
 	}
 	if (w->fakes.n_evdevs) {
-		w->stale = true; /* half a report is kept until the rest comes */
 		for (size_t i = 0; i < n; i++)
 			fake_evdev_event(w->fakes.evdev[0], &ev[i]);
 		if (n == 1 && ev[0].type == 0xff)

@@ -42,8 +42,11 @@ static void stop(struct ring *r)
 	r->cfg.position = vq_stop(r->vq);
 }
 
+/* Inputs are full of zeroes, which are records of this kind without arguments: only as the first of
+ * all are they taken for one. */
 static void start(struct ring *r, struct input *in)
 {
+	bool meant = in_left(in) || !r->twin.made;
 	unsigned flags = in8(in), size = in8(in), request = in8(in);
 	struct twin_kind kind = { .packed = r->packed,
 				  .event_idx = flags & 1,
@@ -51,6 +54,8 @@ static void start(struct ring *r, struct input *in)
 				  .in_order = flags & 4 };
 	enum vq_fault fault;
 
+	if (!meant)
+		return;
 	stop(r);
 	arena_begin();
 	size = r->packed ? size % TWIN_SIZE + 1 : 1u << size % 7;
@@ -186,7 +191,8 @@ static void pop(struct ring *r, struct input *in)
 static void use(struct ring *r, struct input *in)
 {
 	unsigned i = in8(in), how = in8(in), len = in16(in);
-	static uint8_t buf[0x10000];
+	static uint8_t pulled[0x10000];
+	static const uint8_t zeroes[0x10000];
 	struct vq_chain *c;
 	struct iovec last;
 
@@ -198,19 +204,19 @@ static void use(struct ring *r, struct input *in)
 		r->n_fresh = r->n_held - i - 1;
 	switch (how % 8) {
 	case 0:
-		(void)vq_pull(c, buf, len);
+		(void)vq_pull(c, pulled, len);
 		break;
 	case 1:
-		(void)vq_pull_some(c, buf, len);
+		(void)vq_pull_some(c, pulled, len);
 		break;
 	case 2:
 		(void)vq_skip(c, len);
 		break;
 	case 3:
-		(void)vq_put(c, buf, len);
+		(void)vq_put(c, zeroes, len);
 		break;
 	case 4:
-		(void)vq_put_some(c, buf, len);
+		(void)vq_put_some(c, zeroes, len);
 		break;
 	case 5:
 		(void)vq_put_zeroes(c, len);

@@ -170,18 +170,18 @@ static struct bent *ring_desc(struct twin *t, unsigned index)
 	return (struct bent *)(void *)&vq->split.desc[at];
 }
 
-/* Opens what @d names; a table with what is named in it. */
-static void open_desc(const struct bent *d, uint16_t flags)
+/* Opens what @d names; if it may be a @table, what is named in it, too. */
+static void open_desc(const struct bent *d, bool table)
 {
 	uint64_t at = le64_cpu(d->addr), n = le32_cpu(d->len) / sizeof(*d);
 	struct bent entry;
 
-	arena_open(at, le32_cpu(d->len));
-	if (!(flags & VRING_DESC_F_INDIRECT) || !gmem_has(arena_mem(), at, le32_cpu(d->len)))
+	arena_open_bent(at, le32_cpu(d->len));
+	if (!table || !gmem_has(arena_mem(), at, le32_cpu(d->len)))
 		return;
 	for (uint64_t i = 0; i < n && i < TWIN_BUFS; i++)
 		if (gmem_read(arena_mem(), at + i * sizeof(entry), &entry, sizeof(entry)))
-			arena_open(le64_cpu(entry.addr), le32_cpu(entry.len));
+			arena_open_bent(le64_cpu(entry.addr), le32_cpu(entry.len));
 }
 
 /* From here on the device may be led to any descriptor there is, of whatever chain it once was. */
@@ -193,7 +193,7 @@ static void open_all(struct twin *t)
 	t->lies = true;
 	arena_keep();
 	for (unsigned i = 0; i < t->vq.cfg.size; i++)
-		open_desc(&ring[i], le16_cpu(t->vq.cfg.packed ? ring[i].fourth : ring[i].third));
+		open_desc(&ring[i], t->vq.cfg.indirect);
 }
 
 /* The twin keeps all but the address of a batch's first descriptor back until it publishes. */
@@ -236,10 +236,10 @@ static void bend_desc(struct twin *t, struct bent *at, unsigned field, uint64_t 
 	      packed ? "id" : "next", le16_cpu(*link));
 	t->lies = true;
 	arena_keep();
-	arena_open(le64_cpu(d->addr), le32_cpu(d->len));
+	arena_open_bent(le64_cpu(d->addr), le32_cpu(d->len));
 	if (in_ring && field == BEND_FLAGS && value & VRING_DESC_F_INDIRECT)
 		arena_wild(); /* any bytes are a table now */
-	else if (in_ring && field >= BEND_FLAGS)
+	else if (in_ring && (field >= BEND_FLAGS || t->vq.cfg.indirect))
 		open_all(t);
 }
 
@@ -334,7 +334,7 @@ void twin_collect(struct twin *t)
 	}
 	if (!t->vq.broken)
 		return;
-	if (!t->lies && !arena_is_wild())
+	if (!t->lies && arena_is_sound())
 		fuzz_bug("queue %u: the device broke a rule: %s", t->index, t->vq.broken);
 	t->made = false;
 }

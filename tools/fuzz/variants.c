@@ -49,20 +49,36 @@ static const char *least_of(const struct vdev_class *class)
 }
 
 /* Looked up once: comparing texts would be a good part of a run. */
+#define PLACES 16u
+
 struct list {
 	const struct vdev_class *class;
-	const char *spec[8];
-	unsigned n;
+	const char *spec[PLACES];
 };
 
+/* A world on back-ends of the project's own is made anew for each run, which costs more than the run. */
+static bool is_costly(const char *spec)
+{
+	return strstr(spec, "real") && !g_str_has_prefix(spec, "blk");
+}
+
+/* The costly ones get a place each, the last ones, and the others share the rest. */
 static void find(struct list *l, const struct vdev_class *class)
 {
+	const char *cheap[PLACES];
+	unsigned n_cheap = 0, n = PLACES;
+
 	l->class = class;
-	for (const char *const *v = variants; *v && l->n < G_N_ELEMENTS(l->spec); v++)
-		if (is_of(*v, class))
-			l->spec[l->n++] = *v;
-	if (!l->n)
-		l->spec[l->n++] = least_of(class);
+	for (const char *const *v = variants; *v && n_cheap < PLACES; v++) {
+		if (is_of(*v, class) && is_costly(*v) && n > PLACES / 2)
+			l->spec[--n] = *v;
+		else if (is_of(*v, class))
+			cheap[n_cheap++] = *v;
+	}
+	if (!n_cheap)
+		cheap[n_cheap++] = least_of(class);
+	for (unsigned i = 0; i < n; i++)
+		l->spec[i] = cheap[i % n_cheap];
 }
 
 const char *variant_nth(const struct vdev_class *class, unsigned n)
@@ -74,5 +90,5 @@ const char *variant_nth(const struct vdev_class *class, unsigned n)
 		i++;
 	if (!lists[i].class)
 		find(&lists[i], class);
-	return lists[i].spec[n % lists[i].n];
+	return lists[i].spec[n % PLACES];
 }

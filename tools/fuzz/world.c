@@ -10,7 +10,7 @@
 #include "tools/fuzz/story.h"
 
 #define SEED       0x5eedu
-#define STARTS_MAX 4u /* in a run: they cost more than anything else */
+#define STARTS_MAX 3u /* in a run: they cost more than anything else */
 
 /* All that rings can do is offered; a driver may leave it. */
 #define RING_FEATURES ",features=+in_order,,+notification_data,,+access_platform,,+order_platform"
@@ -55,8 +55,9 @@ static struct world *world_new(const struct world_plan *plan)
 	w->link->open(w);
 	w->link->ready(w);
 	w->unsettled = true;
-	/* Back-ends of the project's own keep what was said to them. */
-	w->stale = strstr(plan->spec, "real") != NULL;
+	/* Back-ends of the project's own have timers, and keep what was said to them, unless it is in a file. */
+	w->plain = !strstr(plan->spec, "real");
+	w->stale = !w->plain && !w->fakes.n_files;
 	story_now.on = telling;
 	return w;
 }
@@ -76,6 +77,7 @@ static void world_free(struct world *w)
 		g_free(w->twin[q]);
 	g_main_context_unref(w->context);
 	fakes_collect(NULL);
+	fakes_end(&w->fakes);
 	host_set_context(NULL);
 	g_free(w);
 	story_now.on = telling;
@@ -162,9 +164,9 @@ void world_begin(struct world *w)
 	arena_begin();
 	race_begin();
 	observe_begin();
-	forget_history(w->dev);
 	host_running(true);
 	fakes_begin(&w->fakes);
+	forget_history(w->dev);
 	w->accepted = (struct vfeatures){ { 0 } };
 	w->starts = 0;
 	w->loose = false;
@@ -220,7 +222,7 @@ void world_settle(struct world *w)
 void world_turn(struct world *w, unsigned turns)
 {
 	race_live(true);
-	while (turns-- && g_main_context_iteration(w->context, FALSE))
+	while (turns-- && !(w->plain && host_idle()) && g_main_context_iteration(w->context, FALSE))
 		;
 	race_live(false);
 }
@@ -262,6 +264,7 @@ bool world_queue_start(struct world *w, unsigned q, unsigned size)
 	unsigned max = w->link->queue_max(w, q);
 	struct link_ring ring;
 	struct twin *t;
+	bool runs; /* then the device goes on with the ring it has */
 
 	if (q >= TWIN_QUEUES || !max)
 		return false;
@@ -271,8 +274,9 @@ bool world_queue_start(struct world *w, unsigned q, unsigned size)
 	size = MIN(MIN(size, max), TWIN_SIZE);
 	if (!twin_make(t, q, size, world_kind(w)))
 		return false;
-	t->lies = w->loose;
-	if (w->loose)
+	runs = vdev_queue_read(w->dev, q, VQR_ENABLE);
+	t->lies = w->loose || runs;
+	if (t->lies)
 		arena_wild();
 	observe_queue(w->dev->queue[q].vq, t);
 	ring = (struct link_ring){ size, t->vq.desc, t->vq.driver, t->vq.device };

@@ -25,6 +25,7 @@ struct world {
 	struct loop *loop;
 	struct vdev *dev;
 	struct fakes fakes;
+	bool plain;     /* its loop has none but loop_watch()'s sources */
 	bool stale;     /* holds something of this run: not to be used again */
 	bool moved;     /* the transport is not as a driver finds it after ready() */
 	bool clean;     /* no driver has done anything in this run */
