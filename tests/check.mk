@@ -10,7 +10,7 @@ test-programs: $(TESTS)
 # Each part goes on where another failed, so that one run shows all; the closing line decides.
 check: $(BUILD)/.setup-build $(BUILD)/.setup-check $(BUILD)/.setup-demo ## run all the tests (about 15 minutes)
 	$(Q)rm -f $(TALLY) && touch $(TALLY)
-	$(Q)for part in layers lint unit device datapath mutants-check hardening model conformance asan tsan guest fuzz-guest-smoke system; do \
+	$(Q)for part in layers lint unit device datapath mutants-check hardening model conformance asan tsan regressions fuzz-smoke guest fuzz-guest-smoke system; do \
 		echo "== $$part"; \
 		$(MAKE) --no-print-directory $$part || echo "0 1 0 $$part" >> $(TALLY).failed; \
 	done

@@ -90,7 +90,7 @@ fuzz-afl: $(FUZZ)/fuzz-afl $(FUZZ)/mutate-afl.so $(FUZZ)/replay $(FUZZ)/corpus #
 	$(Q)BUILD=$(BUILD) tools/fuzz/run -a -s $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 fuzz-smoke: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## every target's corpus and a few seconds of fuzzing
-	$(Q)BUILD=$(BUILD) $(RUN) -t 900 'tools/fuzz/run -t -s 3' tools/fuzz/same tools/fuzz/acpi
+	$(Q)BUILD=$(BUILD) $(RUN) -t 900 'tools/fuzz/run -t -s 2' tools/fuzz/same tools/fuzz/acpi
 
 fuzz-guest-programs: $(BUILD)/ringside $(BUILD)/guest-fw/fw.elf $(BUILD)/.setup-demo
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined $(BUILD)/asan/ringside
