@@ -171,18 +171,33 @@ char *bench_cpu_model(void)
 /*
  * The whole.
  */
-static bool write_page(const char *path, const struct bench_report *report, GError **err)
+static bool open_page(const char *path, FILE **ret_page, GError **err)
 {
-	FILE *f = fopen(path, "we");
-	bool ok;
+	*ret_page = fopen(path, "we");
+	return *ret_page || ringside_error_errno(err, errno, "--html %s", path);
+}
 
-	if (!f)
-		return ringside_error_errno(err, errno, "--html %s", path);
-	bench_write_html(f, report);
-	ok = !ferror(f);
-	if (fclose(f) != 0 || !ok)
+static bool write_page(const char *path, FILE *page, const struct bench_report *report,
+		       GError **err)
+{
+	bench_write_html(page, report);
+	if (fflush(page) != 0 || ferror(page))
 		return ringside_error_errno(err, errno, "--html %s", path);
 	return true;
+}
+
+static bool write_report(const struct request *r, FILE *out, FILE *page,
+			 const struct bench_report *report, GError **err)
+{
+	if (r->json)
+		bench_write_json(out, report);
+	else if (r->csv)
+		bench_write_csv(out, report);
+	else
+		bench_write_table(out, report);
+	if (fflush(out) != 0 || ferror(out))
+		return ringside_error_errno(err, errno, "bench: writing the results");
+	return !page || write_page(r->html, page, report, err);
 }
 
 static bool rings(const struct request *r, const char *command, FILE *out, FILE *progress,
@@ -193,22 +208,19 @@ static bool rings(const struct request *r, const char *command, FILE *out, FILE 
 	g_autofree char *cpu = bench_cpu_model();
 	struct bench_settings settings;
 	struct bench_report report = { .settings = &settings, .command = command, .cpu = cpu };
+	FILE *page = NULL;
+	bool ok;
 
 	if (!plan || !make_settings(r, plan, progress, &settings, err))
 		return false;
-	rows = bench_measure(plan, &settings, &report.machine, err);
-	if (!rows)
+	/* A page that cannot be written is known before a minute of measuring, not after it. */
+	if (r->html && !open_page(r->html, &page, err))
 		return false;
-	report.rows = rows;
-	if (r->json)
-		bench_write_json(out, &report);
-	else if (r->csv)
-		bench_write_csv(out, &report);
-	else
-		bench_write_table(out, &report);
-	if (fflush(out) != 0 || ferror(out))
-		return ringside_error_errno(err, errno, "bench: writing the results");
-	return !r->html || write_page(r->html, &report, err);
+	report.rows = rows = bench_measure(plan, &settings, &report.machine, err);
+	ok = rows && write_report(r, out, page, &report, err);
+	if (page && fclose(page) != 0 && ok)
+		return ringside_error_errno(err, errno, "--html %s", r->html);
+	return ok;
 }
 
 /* Options in @args, which begins with the command. */

@@ -21,7 +21,7 @@ static const char style[] =
 	" max-width: 1400px; margin: 2em auto; padding: 0 1em; }\n"
 	".charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr));"
 	" gap: 1.5em 2em; }\n"
-	"figure { margin: 0; } figcaption { min-height: 3em; } p, .dim { color: var(--dim); }\n"
+	"figure { margin: 0; max-width: 680px; } figcaption { min-height: 3em; } p, .dim { color: var(--dim); }\n"
 	"svg { width: 100%; height: auto; font-size: 13px; } svg text { fill: var(--fg); }\n"
 	"svg text.dim { fill: var(--dim); } .m { text-anchor: middle; } .r { text-anchor: end; }\n"
 	".s0 { fill: var(--s0); } .s1 { fill: var(--s1); }\n"
@@ -29,7 +29,7 @@ static const char style[] =
 	".scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: 13px;"
 	" font-variant-numeric: tabular-nums; }\n"
 	"th, td { padding: 2px 10px; text-align: right; border-bottom: 1px solid var(--line); }\n"
-	"th { position: sticky; top: 0; background: var(--bg); } td.name { text-align: left; }\n";
+	"th { position: sticky; top: 0; background: var(--bg); } .name { text-align: left; }\n";
 
 static void escaped(FILE *out, const char *text)
 {
@@ -193,14 +193,14 @@ static void chart_of_features(FILE *out, const struct bench_report *report)
 	struct chart c = {
 		.title = "Effect of each feature on the rate",
 		.note = "against event_idx on, in_order off, direct descriptors, 1 buffer a chain, "
-			"256 entries, polling; all else equal, mean over what was measured",
+			"256 entries; all else equal, mean over what was measured",
 		.series = { "split", "packed" },
 	};
 
 	for (unsigned axis = 0; axis < N_AXES; axis++) {
 		const struct bench_axis_info *info = &bench_axes[axis];
 
-		if (axis == AXIS_RING || axis == AXIS_BATCH)
+		if (axis == AXIS_MODE || axis == AXIS_RING || axis == AXIS_BATCH)
 			continue;
 		for (unsigned i = 0; i < info->n_all && c.n < CHART_GROUPS; i++)
 			if (info->all[i] != info->preset[0])
@@ -218,9 +218,13 @@ static void chart_of_features(FILE *out, const struct bench_report *report)
  */
 static void table(FILE *out, const struct bench_report *report)
 {
-	fputs("<h2>All figures</h2>\n<div class=\"scroll\"><table>\n<tr>", out);
+	fputs("<h2>All figures</h2>\n<p>", out);
+	for (unsigned i = 0; i < BENCH_COLUMNS; i++)
+		fprintf(out, "%s: %s.%s", bench_columns[i].head, bench_columns[i].what,
+			i + 1 < BENCH_COLUMNS ? "<br>\n" : "</p>\n");
+	fputs("<div class=\"scroll\"><table>\n<tr>", out);
 	for (unsigned i = 0; i < N_AXES; i++)
-		fprintf(out, "<th>%s</th>", bench_axes[i].head);
+		fprintf(out, "<th class=\"name\">%s</th>", bench_axes[i].head);
 	for (unsigned i = 0; i < BENCH_COLUMNS; i++)
 		fprintf(out, "<th title=\"%s\">%s</th>", bench_columns[i].what,
 			bench_columns[i].head);
@@ -237,10 +241,7 @@ static void table(FILE *out, const struct bench_report *report)
 				bench_figure(row_at(report, r), &bench_columns[i]));
 		fputs("</tr>\n", out);
 	}
-	fputs("</table></div>\n<p>", out);
-	for (unsigned i = 0; i < BENCH_COLUMNS; i++)
-		fprintf(out, "%s: %s.%s", bench_columns[i].head, bench_columns[i].what,
-			i + 1 < BENCH_COLUMNS ? "<br>\n" : "</p>\n");
+	fputs("</table></div>\n", out);
 }
 
 void bench_write_html(FILE *out, const struct bench_report *report)
