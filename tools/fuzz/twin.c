@@ -206,9 +206,12 @@ static bool is_held(const struct twin *t, bool first)
 static void bend_desc(struct twin *t, struct bent *at, unsigned field, uint64_t value, bool first,
 		      bool in_ring)
 {
-	struct vring_packed_desc held = { .addr = at->addr,
-					  .rest = cpu_le64(t->vq.packed.first_rest) };
-	struct bent *d = is_held(t, first) ? (struct bent *)(void *)&held : at;
+	uint64_t rest = t->vq.packed.first_rest;
+	struct bent held = { .addr = at->addr,
+			     .len = cpu_le32((uint32_t)rest),
+			     .third = cpu_le16((uint16_t)(rest >> 32)),
+			     .fourth = cpu_le16((uint16_t)(rest >> 48)) };
+	struct bent *d = is_held(t, first) ? &held : at;
 	bool packed = t->vq.cfg.packed;
 	le16 *flags = packed ? &d->fourth : &d->third;
 	le16 *link = packed ? &d->third : &d->fourth;
@@ -229,7 +232,9 @@ static void bend_desc(struct twin *t, struct bent *at, unsigned field, uint64_t 
 	}
 	if (d != at) {
 		at->addr = held.addr;
-		t->vq.packed.first_rest = le64_cpu(held.rest);
+		t->vq.packed.first_rest = le32_cpu(held.len) |
+					  (uint64_t)le16_cpu(held.third) << 32 |
+					  (uint64_t)le16_cpu(held.fourth) << 48;
 	}
 	story("driver: queue %u: a descriptor is bent: address %#lx, %u bytes, flags %#x, %s %u",
 	      t->index, le64_cpu(d->addr), le32_cpu(d->len), le16_cpu(*flags),

@@ -23,7 +23,6 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <time.h>
 
 typedef unsigned long word;
@@ -138,10 +137,10 @@ enum how { READ, POLL, WRITE };
 
 static long move(enum how how, int fd, word buf, word size, word at)
 {
-	struct iovec iov = { .iov_base = (void *)buf, .iov_len = size };
+	word iovec[] = { buf, size };
 
 	if (how == POLL)
-		return call6(SYS_preadv2, fd, (word)&iov, 1, at, 0, RWF_HIPRI);
+		return call6(SYS_preadv2, fd, (word)iovec, 1, at, 0, RWF_HIPRI);
 	return call(how == WRITE ? SYS_pwrite64 : SYS_pread64, fd, buf, size, at);
 }
 
