@@ -1,5 +1,6 @@
 #include "tools/fuzz/race.h"
 
+#include <glib.h>
 #include <stddef.h>
 #include <string.h>
 
