@@ -3,8 +3,6 @@
  *
  *   dread DEV COUNT SIZE         COUNT reads of SIZE bytes, one at a time, past the page cache; prints
  *                                "COUNT reads, N ns each" by CLOCK_MONOTONIC. Starts over at the end.
- *   dpoll DEV COUNT SIZE         the same reads, but the kernel looks for their end instead of waiting for an
- *                                interrupt (RWF_HIPRI): wants a driver with queues for that
  *   dwrite DEV COUNT SIZE        the same with writes (destroys what is there), flushed once at the end
  *   evread DEV COUNT SECONDS     prints "type code value" of up to COUNT events, decimal, one a line;
  *                                1 when the seconds passed first
@@ -27,23 +25,18 @@
 
 typedef unsigned long word;
 
-static long call6(long nr, word a, word b, word c, word d, word e, word f)
+static long call(long nr, word a, word b, word c, word d)
 {
 	long ret;
 	register word r10 __asm__("r10") = d;
-	register word r8 __asm__("r8") = e;
-	register word r9 __asm__("r9") = f;
+	register word r8 __asm__("r8") = ~0UL; /* mmap's file descriptor: none */
+	register word r9 __asm__("r9") = 0;
 
 	__asm__ volatile("syscall"
 			 : "=a"(ret)
 			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");
 	return ret;
-}
-
-static long call(long nr, word a, word b, word c, word d)
-{
-	return call6(nr, a, b, c, d, ~0UL /* mmap's file descriptor: none */, 0);
 }
 
 /* ---- text */
@@ -133,21 +126,10 @@ static int open_or_leave(const char *path, int flags)
 
 /* ---- disks */
 
-enum how { READ, POLL, WRITE };
-
-static long move(enum how how, int fd, word buf, word size, word at)
-{
-	word iovec[] = { buf, size };
-
-	if (how == POLL)
-		return call6(SYS_preadv2, fd, (word)iovec, 1, at, 0, RWF_HIPRI);
-	return call(how == WRITE ? SYS_pwrite64 : SYS_pread64, fd, buf, size, at);
-}
-
-static int direct(char **argv, enum how how)
+static int direct(char **argv, int writing)
 {
 	word count = number(argv[2]), size = number(argv[3]), end = 0, at = 0, start, i;
-	int fd = open_or_leave(argv[1], O_DIRECT | (how == WRITE ? O_RDWR : O_RDONLY));
+	int fd = open_or_leave(argv[1], O_DIRECT | (writing ? O_RDWR : O_RDONLY));
 	long buf =
 		need(call(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS),
 		     "memory");
@@ -158,7 +140,7 @@ static int direct(char **argv, enum how how)
 		leave(2);
 	start = now();
 	for (i = 0; i < count; i++) {
-		long got = move(how, fd, buf, size, at);
+		long got = call(writing ? SYS_pwrite64 : SYS_pread64, fd, buf, size, at);
 
 		if (need(got, argv[1]) != (long)size)
 			leave(1);
@@ -166,27 +148,22 @@ static int direct(char **argv, enum how how)
 		if (at > end - size)
 			at = 0;
 	}
-	if (how == WRITE)
+	if (writing)
 		need(call(SYS_fsync, fd, 0, 0, 0), argv[1]);
 	start = now() - start;
-	say_number(count, how == WRITE ? " writes, " : " reads, ");
+	say_number(count, writing ? " writes, " : " reads, ");
 	say_number(start / count, " ns each\n");
 	return 0;
 }
 
 static int dread(char **argv)
 {
-	return direct(argv, READ);
-}
-
-static int dpoll(char **argv)
-{
-	return direct(argv, POLL);
+	return direct(argv, 0);
 }
 
 static int dwrite(char **argv)
 {
-	return direct(argv, WRITE);
+	return direct(argv, 1);
 }
 
 /* ---- input */
@@ -290,9 +267,8 @@ static const struct tool {
 	int n_args;
 	int (*run)(char **argv);
 } tools[] = {
-	{ "dread", 3, dread },   { "dpoll", 3, dpoll },   { "dwrite", 3, dwrite },
-	{ "evread", 3, evread }, { "evinfo", 1, evinfo }, { "evkey", 2, evkey },
-	{ "vecho", 2, vecho },
+	{ "dread", 3, dread },   { "dwrite", 3, dwrite }, { "evread", 3, evread },
+	{ "evinfo", 1, evinfo }, { "evkey", 2, evkey },   { "vecho", 2, vecho },
 };
 
 static const char *base_name(const char *path)
