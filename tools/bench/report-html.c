@@ -29,7 +29,7 @@ static const char style[] =
 	".scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: 13px;"
 	" font-variant-numeric: tabular-nums; }\n"
 	"th, td { padding: 2px 10px; text-align: right; border-bottom: 1px solid var(--line); }\n"
-	"th { position: sticky; top: 0; background: var(--bg); } .name { text-align: left; }\n";
+	"th { position: sticky; top: 0; background: var(--bg); white-space: nowrap; } .name { text-align: left; }\n";
 
 static void escaped(FILE *out, const char *text)
 {
