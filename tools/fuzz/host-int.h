@@ -4,6 +4,7 @@
 #include "tools/fuzz/host.h"
 
 #define HOST_POLLED 64u
+#define HOST_LOCKS  16u
 
 struct host_fd {
 	enum host_kind kind;
@@ -28,6 +29,8 @@ extern struct host {
 	GMainContext *context;
 	GPollFD polled[HOST_POLLED]; /* what the context's loop asked about last */
 	guint n_polled;              /* 0: that is not known */
+	const void *locked[HOST_LOCKS];
+	unsigned n_locked;
 } host;
 
 static inline struct host_fd *host_fd(int fd)

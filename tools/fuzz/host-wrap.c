@@ -8,6 +8,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -177,6 +178,26 @@ WRAP(ssize_t, getrandom, (void *buf, size_t len, unsigned flags))
 WRAP(GMainContext *, g_main_context_default, (void))
 {
 	return host_context() ? host_context() : __real_g_main_context_default();
+}
+
+WRAP(int, pthread_mutex_lock, (pthread_mutex_t * mutex))
+{
+	host_lock(mutex);
+	return 0;
+}
+
+WRAP(int, pthread_mutex_trylock, (pthread_mutex_t * mutex))
+{
+	if (host_locked(mutex))
+		return EBUSY;
+	host_lock(mutex);
+	return 0;
+}
+
+WRAP(int, pthread_mutex_unlock, (pthread_mutex_t * mutex))
+{
+	host_unlock(mutex);
+	return 0;
 }
 
 WRAP(GSource *, loop_watch,

@@ -82,6 +82,42 @@ bool host_random(void *buf, size_t len)
 }
 
 /*
+ * Locks.
+ */
+
+bool host_locked(const void *mutex)
+{
+	for (unsigned i = 0; i < host.n_locked; i++)
+		if (host.locked[i] == mutex)
+			return true;
+	return false;
+}
+
+void host_lock(const void *mutex)
+{
+	if (host_locked(mutex))
+		fuzz_bug("a mutex is locked that is locked already");
+	if (host.n_locked == HOST_LOCKS)
+		fuzz_bug("%u mutexes are locked at once", HOST_LOCKS);
+	host.locked[host.n_locked++] = mutex;
+}
+
+void host_unlock(const void *mutex)
+{
+	for (unsigned i = host.n_locked; i > 0; i--)
+		if (host.locked[i - 1] == mutex) {
+			host.locked[i - 1] = host.locked[--host.n_locked];
+			return;
+		}
+	fuzz_bug("a mutex is unlocked that is not locked");
+}
+
+bool host_unlocked(void)
+{
+	return host.n_locked == 0;
+}
+
+/*
  * Descriptors.
  */
 

@@ -34,6 +34,10 @@ void host_set_context(GMainContext *context);
 void host_advance(uint64_t ns);
 uint64_t host_now(void);
 
+/* There is one thread, so a mutex that is locked twice would never be had: that is said at once. True if
+ * none is locked. */
+bool host_unlocked(void);
+
 /* While running, time is ours and what fails is up to us; outside, all of it is the real host's. */
 void host_running(bool on);
 
@@ -88,6 +92,9 @@ int host_accept(int fd);
 int host_pending(int fd); /* FIONREAD */
 int host_connect(void);
 bool host_random(void *buf, size_t len);
+bool host_locked(const void *mutex);
+void host_lock(const void *mutex);
+void host_unlock(const void *mutex);
 GMainContext *host_context(void);
 gint host_poll(GPollFD *fds, guint n, gint timeout);
 

@@ -205,6 +205,8 @@ void world_end(struct world *w)
 		if (fake_disk_pending(w->fakes.disk[i]))
 			fuzz_bug("after the reset %u requests are in flight",
 				 fake_disk_pending(w->fakes.disk[i]));
+	if (!host_unlocked())
+		fuzz_bug("a mutex was left locked");
 	host_running(false);
 }
 
