@@ -18,12 +18,17 @@ static void *field(struct parse *p, const struct option *o)
 	return (char *)p->cfg + o->offset;
 }
 
+/* GOption would take --stats=off for --stats, so it is told that there may be a value. */
+static bool no_value(const struct option *o, const char *value, GError **err)
+{
+	return !value || ringside_usage(err, "--%s=%s: takes no value; give --%s or leave it out",
+					o->name, value, o->name);
+}
+
 static bool set_flag(struct parse *p, const struct option *o, const char *value, GError **err)
 {
-	(void)value;
-	(void)err;
 	*(bool *)field(p, o) = true;
-	return true;
+	return no_value(o, value, err);
 }
 
 static bool set_text(struct parse *p, const struct option *o, const char *value, GError **err)
@@ -175,11 +180,8 @@ static bool set_shorthand(struct parse *p, const struct option *o, const char *v
 
 static bool set_help(struct parse *p, const struct option *o, const char *value, GError **err)
 {
-	(void)o;
-	(void)value;
-	(void)err;
 	p->help = true;
-	return true;
+	return no_value(o, value, err);
 }
 
 #define AT(member) offsetof(struct machine_config, member)
@@ -188,7 +190,7 @@ static const struct option options[] = {
 	{ "kernel", 'k', "FILE", "bzImage or ELF vmlinux (required)", set_text, AT(kernel) },
 	{ "initrd", 'i', "FILE", "initial RAM disk", set_text, AT(initrd) },
 	{ "append", 'a', "WORDS", "kernel command line [" CLI_APPEND_PRESET "]", set_append, 0 },
-	{ "memory", 'm', "SIZE", "in MiB, or with K, M, G [256]", set_memory, 0 },
+	{ "memory", 'm', "SIZE", "in MiB, or with K, M, G, T [256]", set_memory, 0 },
 	{ "cpus", 'c', "N", "processors, 1 to 64 [1]", set_cpus, 0 },
 	{ "cpu", 0, "MODEL", "host[,-FEATURE...]; help lists [host]", set_cpu, AT(cpu) },
 	{ "device", 'd', "SPEC", "NAME[,KEY=VALUE...]; help lists", set_device, 0 },
@@ -226,7 +228,8 @@ static GOptionContext *make_context(struct parse *p)
 		entries[i] = (GOptionEntry){
 			.long_name = options[i].name,
 			.short_name = options[i].letter,
-			.flags = options[i].arg ? G_OPTION_FLAG_FILENAME : G_OPTION_FLAG_NO_ARG,
+			.flags = options[i].arg ? G_OPTION_FLAG_FILENAME
+						: G_OPTION_FLAG_OPTIONAL_ARG,
 			.arg = G_OPTION_ARG_CALLBACK,
 			.arg_data = (gpointer)on_option,
 			.description = options[i].help,

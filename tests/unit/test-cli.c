@@ -155,6 +155,9 @@ static void bad_arguments_get_one_line_each(void **state)
 	refused("run --kernel=", "--kernel: is empty");
 	refused("run -k k --sandbox lax", "--sandbox lax: it takes on, strict, off or help");
 	refused("run -k k --sandbox=", "--sandbox : it takes");
+	refused("run -k k --stats=off", "--stats=off: takes no value");
+	refused("run -k k --no-reboot=no", "--no-reboot=no: takes no value");
+	refused("run --help=all", "--help=all: takes no value");
 	refused("-k k", "the command is missing");
 }
 
