@@ -74,7 +74,12 @@ static bool open_by_name(struct tap_fds *fds, const struct net_options *opt, GEr
 			err, errno,
 			"--device net,ifname=%s: /dev/net/tun (`modprobe tun` makes it)",
 			opt->ifname);
-	if (strlen(opt->ifname) >= IFNAMSIZ || !if_nametoindex(opt->ifname))
+	if (strlen(opt->ifname) >= IFNAMSIZ)
+		return ringside_usage(err,
+				      "--device net,ifname=%s: an interface's name has 1 to %d "
+				      "characters",
+				      opt->ifname, IFNAMSIZ - 1);
+	if (!if_nametoindex(opt->ifname))
 		return ringside_usage(err,
 				      "--device net,ifname=%s: there is no such tap; " MAKE_ONE,
 				      opt->ifname, opt->ifname, many ? " multi_queue" : "");
@@ -104,6 +109,8 @@ static bool take_fd(struct tap_fds *fds, const char *text, GError **err)
 				      "--device net,fd=%s: not the number of an open descriptor (3 "
 				      "or more)",
 				      text);
+	if (fcntl((int)fd, F_GETFD) < 0)
+		return ringside_usage(err, "--device net,fd=%s: no such descriptor is open", text);
 	if (ioctl((int)fd, TUNGETIFF, &ifr) < 0 || !(ifr.ifr_flags & IFF_TAP))
 		return ringside_usage(err, "--device net,fd=%s: the descriptor is no tap", text);
 	if (!(ifr.ifr_flags & IFF_NO_PI))

@@ -17,6 +17,14 @@ static struct in_addr nth(struct in_addr net, uint32_t n)
 	return (struct in_addr){ .s_addr = htonl(ntohl(net.s_addr) + n) };
 }
 
+/* Not this host, loopback, multicast or reserved: no guest's stack would take an address of those. */
+static bool is_unicast(struct in_addr net)
+{
+	uint32_t first = ntohl(net.s_addr) >> 24;
+
+	return first != 0 && first != 127 && first < 224;
+}
+
 static bool parse_prefix(const char *text, struct user_net *net)
 {
 	g_auto(GStrv) parts = g_strsplit(text, "/", 2);
@@ -26,7 +34,7 @@ static bool parse_prefix(const char *text, struct user_net *net)
 	    !net_parse_number(parts[1], PREFIX_MIN, PREFIX_MAX, &prefix))
 		return false;
 	net->mask.s_addr = htonl(~0u << (32 - prefix));
-	return !(net->net.s_addr & ~net->mask.s_addr);
+	return is_unicast(net->net) && !(net->net.s_addr & ~net->mask.s_addr);
 }
 
 bool user_parse_net(const char *net, const char *dns, struct user_net *ret, GError **err)
@@ -34,7 +42,7 @@ bool user_parse_net(const char *net, const char *dns, struct user_net *ret, GErr
 	if (!parse_prefix(net ? net : "10.0.2.0/24", ret))
 		return ringside_usage(
 			err,
-			"--device net,net=%s: not a network; it takes one with a prefix "
+			"--device net,net=%s: not a network of hosts; it takes one with a prefix "
 			"of %u to %u bits, as 10.0.2.0/24",
 			net, PREFIX_MIN, PREFIX_MAX);
 	ret->host = nth(ret->net, HOST_NUMBER);
@@ -86,5 +94,16 @@ bool user_parse_forward(const char *text, struct user_forward *ret, GError **err
 	return ringside_usage(err,
 			      "--device net,hostfwd=%s: not valid; it takes tcp|udp:[HOST-ADDRESS]:"
 			      "HOST-PORT-[GUEST-ADDRESS]:GUEST-PORT, as tcp::2222-:22",
+			      text);
+}
+
+bool user_check_forward(const char *text, const struct user_forward *f, const struct user_net *net,
+			GError **err)
+{
+	if (!f->guest_addr.s_addr || (f->guest_addr.s_addr & net->mask.s_addr) == net->net.s_addr)
+		return true;
+	return ringside_usage(err,
+			      "--device net,hostfwd=%s: the guest's address is outside its network "
+			      "(net=); without one it is the first that DHCP gives",
 			      text);
 }

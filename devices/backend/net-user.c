@@ -322,11 +322,11 @@ static const struct net_backend_ops user_ops = {
 	.receive = user_receive,
 };
 
-static bool add_forward(struct user *u, const char *text, GError **err)
+static bool add_forward(struct user *u, const struct user_net *net, const char *text, GError **err)
 {
 	struct user_forward f;
 
-	if (!user_parse_forward(text, &f, err))
+	if (!user_parse_forward(text, &f, err) || !user_check_forward(text, &f, net, err))
 		return false;
 	if (slirp_add_hostfwd(u->slirp, f.udp, f.host_addr, (int)f.host_port, f.guest_addr,
 			      (int)f.guest_port) == 0)
@@ -370,7 +370,7 @@ static void start(void *arg)
 	(void)inet_pton(AF_INET6, "fec0::3", &cfg.vnameserver6);
 	u->slirp = slirp_new(&cfg, &callbacks, u);
 	for (guint i = 0; o->opt->hostfwd && i < o->opt->hostfwd->len; i++)
-		if (!add_forward(u, g_ptr_array_index(o->opt->hostfwd, i), o->err))
+		if (!add_forward(u, &o->net, g_ptr_array_index(o->opt->hostfwd, i), o->err))
 			return;
 	s = (struct user_source *)g_source_new(&source_funcs, sizeof(*s));
 	s->user = u;

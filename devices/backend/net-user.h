@@ -21,3 +21,7 @@ bool user_parse_net(const char *net, const char *dns, struct user_net *ret, GErr
 
 /* hostfwd=[tcp|udp]:[HOST-ADDRESS]:HOST-PORT-[GUEST-ADDRESS]:GUEST-PORT */
 bool user_parse_forward(const char *text, struct user_forward *ret, GError **err);
+
+/* Can @f, which was @text, lead to a guest of @net? */
+bool user_check_forward(const char *text, const struct user_forward *f, const struct user_net *net,
+			GError **err);

@@ -34,8 +34,11 @@ static int tear_down(void **state)
 
 static void networks(void **state)
 {
-	static const char *const bad[] = { "10.0.2.0", "10.0.2.1/24",   "10.0.2.0/28", "10.0.2.0/7",
-					   "x/24",     "10.0.2.0/24/1", "/24",         "" };
+	static const char *const bad[] = {
+		"10.0.2.0",  "10.0.2.1/24",   "10.0.2.0/28", "10.0.2.0/7",
+		"x/24",      "10.0.2.0/24/1", "/24",         "",
+		"0.0.0.0/8", "127.0.0.0/24",  "224.0.0.0/8", "240.0.0.0/24"
+	};
 	struct user_net net;
 
 	(void)state;
@@ -99,6 +102,23 @@ static void forwards(void **state)
 		assert_false(user_parse_forward(bad[i], &f, &err));
 		assert_non_null(strstr(err->message, "hostfwd="));
 	}
+}
+
+static void a_forward_leads_into_the_guests_network(void **state)
+{
+	g_autoptr(GError) err = NULL;
+	struct user_forward f;
+	struct user_net net;
+
+	(void)state;
+	assert_true(user_parse_net(NULL, NULL, &net, NULL));
+	assert_true(user_parse_forward("tcp::2222-:22", &f, NULL));
+	assert_true(user_check_forward("", &f, &net, NULL));
+	assert_true(user_parse_forward("tcp::2222-10.0.2.16:22", &f, NULL));
+	assert_true(user_check_forward("", &f, &net, NULL));
+	assert_true(user_parse_forward("tcp::2222-10.0.3.16:22", &f, NULL));
+	assert_false(user_check_forward("tcp::2222-10.0.3.16:22", &f, &net, &err));
+	assert_non_null(strstr(err->message, "hostfwd=tcp::2222-10.0.3.16:22: "));
 }
 
 static void options_of_another_backend_are_refused(void **state)
@@ -165,6 +185,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(networks),
 		cmocka_unit_test(forwards),
+		cmocka_unit_test(a_forward_leads_into_the_guests_network),
 		cmocka_unit_test(options_of_another_backend_are_refused),
 		cmocka_unit_test(late_frames_keep_their_order_within_a_bound),
 	};
