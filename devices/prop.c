@@ -228,7 +228,7 @@ static char *describe(const struct prop *row)
 	switch (row->type) {
 	case PROP_STR:
 	case PROP_LIST:
-		return g_strdup("a string");
+		return g_strdup("a text that is not empty");
 	case PROP_BOOL:
 		return g_strdup("on or off");
 	case PROP_MAC:
@@ -315,7 +315,7 @@ static const char *nearest_key(const char *key, const struct prop *const *tables
 {
 	struct nearest near = NEAREST(key);
 
-	for (; *tables; tables++)
+	for (; *key && *tables; tables++)
 		for (const struct prop *row = *tables; row->type != PROP_END; row++)
 			nearest_try(&near, row->key);
 	return near.best;

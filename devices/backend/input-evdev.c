@@ -65,19 +65,17 @@ struct input_evdev *input_evdev_open(const char *path, struct input_model *ret_m
 
 	e->fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	if (e->fd < 0) {
-		ringside_error_errno(err, errno, "%s: %s", context, path);
+		ringside_error_errno(err, errno, "%s", context);
 		goto fail;
 	}
 	ret = libevdev_new_from_fd(e->fd, &e->dev);
 	if (ret < 0) {
-		ringside_usage(err, "%s: %s: no input device (/dev/input/eventN is wanted)",
-			       context, path);
+		ringside_usage(err, "%s: no input device (/dev/input/eventN is wanted)", context);
 		goto fail;
 	}
 	ret = libevdev_grab(e->dev, LIBEVDEV_GRAB);
 	if (ret < 0) {
-		ringside_error_errno(err, -ret, "%s: %s: taking it for this guest alone", context,
-				     path);
+		ringside_error_errno(err, -ret, "%s: taking it for this guest alone", context);
 		goto fail;
 	}
 	describe(e->dev, ret_model);

@@ -17,7 +17,7 @@ struct input_evdev_user {
 };
 
 /* Opens and grabs @path and says in @ret_model what it is. NULL with an error that begins with
- * @context. */
+ * @context, the option as it was given. */
 struct input_evdev *input_evdev_open(const char *path, struct input_model *ret_model,
 				     const char *context, GError **err);
 void input_evdev_close(struct input_evdev *e); /* NULL is fine; detach first */

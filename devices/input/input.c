@@ -266,14 +266,26 @@ static void unwatch(void *arg)
 
 #define TYPE_EVDEV N_INPUT_KINDS
 
+static bool check_length(const char *key, const char *text, GError **err)
+{
+	return !text || strlen(text) <= INPUT_NAME_BYTES ||
+	       ringside_usage(err, "--device input,%s=%s: it takes at most %u bytes", key, text,
+			      (unsigned)INPUT_NAME_BYTES);
+}
+
 static bool find_model(struct input *in, GError **err)
 {
+	g_autofree char *context = NULL;
+
+	if (!check_length("name", in->opt_name, err) ||
+	    !check_length("serial", in->opt_serial, err))
+		return false;
 	if ((in->opt_type == TYPE_EVDEV) != (in->opt_evdev != NULL))
 		return ringside_usage(err, "--device input: type=evdev and evdev=/dev/input/eventN "
 					   "go together");
 	if (in->opt_evdev) {
-		in->host = input_evdev_open(in->opt_evdev, &in->model,
-					    "--device input,evdev=", err);
+		context = g_strdup_printf("--device input,evdev=%s", in->opt_evdev);
+		in->host = input_evdev_open(in->opt_evdev, &in->model, context, err);
 		if (!in->host)
 			return false;
 		vdev_uses(&in->dev, input_evdev_uses);

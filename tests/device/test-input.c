@@ -475,12 +475,18 @@ static void refused(const char *spec, const char *why)
 
 static void bad_options_are_refused(void **state)
 {
+	g_autofree char *longest = g_strnfill(129, 'x');
+	g_autofree char *name = g_strconcat("input,name=", longest, NULL);
+	g_autofree char *serial = g_strconcat("input,serial=", longest, NULL);
+
 	(void)state;
 	refused("input,type=joystick", "type");
 	refused("input,type=evdev", "go together");
 	refused("input,evdev=/dev/null", "go together");
 	refused("input,type=evdev,evdev=/dev/null", "no input device");
-	refused("input,type=evdev,evdev=/nonexistent", "No such file");
+	refused("input,type=evdev,evdev=/nonexistent", "input,evdev=/nonexistent: No such file");
+	refused(name, "at most 128 bytes");
+	refused(serial, "at most 128 bytes");
 }
 
 #define CASE(n, s, ...)                                  \

@@ -142,7 +142,7 @@ static void bad_values_are_refused(void **state)
 	(void)state;
 	assert_refuses("thing", "'path=' is missing");
 	assert_refuses("thing,path", "needs a value");
-	assert_refuses("thing,path=", "not valid");
+	assert_refuses("thing,path=", "a text that is not empty");
 	assert_refuses("thing,path=x,fast=maybe", "on or off");
 	assert_refuses("thing,path=x,queues=0", "from 1 to 8");
 	assert_refuses("thing,path=x,queues=9", "from 1 to 8");
@@ -161,6 +161,7 @@ static void an_unknown_key_names_its_neighbour(void **state)
 	(void)state;
 	assert_refuses("thing,path=x,queue=2", "did you mean 'queues'?");
 	assert_refuses("thing,path=x,zebra=2", "unknown key 'zebra'");
+	assert_refuses("thing,path=x,=2", "unknown key '' (");
 }
 
 static void sizes_take_suffixes_and_no_overflow(void **state)
