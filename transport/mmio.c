@@ -293,9 +293,8 @@ struct mmio *mmio_new(struct vdev *dev, struct board *board, uint64_t base, unsi
 
 	if (vfeatures_has(dev->offered, VIRTIO_F_NOTIF_CONFIG_DATA)) {
 		ringside_usage(err,
-			       "%s,features=+notif_config_data: virtio-mmio has no register for "
-			       "it; use transport=pci",
-			       vdev_name(dev));
+			       "features=+notif_config_data: virtio-mmio has no register for it; "
+			       "use transport=pci");
 		return NULL;
 	}
 	m = g_new0(struct mmio, 1);

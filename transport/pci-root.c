@@ -190,7 +190,7 @@ bool pci_root_add(struct pci_root *root, struct pci_function *f, unsigned slot, 
 	if (slot == 0)
 		slot = free_slot(root);
 	else if (slot < PCI_SLOTS && root->slot[slot])
-		return ringside_usage(err, "PCI slot %u is taken", slot);
+		return ringside_usage(err, "slot=%u: is taken; slot=0 finds a free one", slot);
 	if (slot >= PCI_SLOTS)
 		return ringside_usage(err, "a PCI bus has slots 1 to %u%s", PCI_SLOTS - 1,
 				      slot == PCI_SLOTS ? ", and all are taken" : "");

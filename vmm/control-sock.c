@@ -212,8 +212,9 @@ struct control_sock *control_sock_new(const char *path, const struct control_soc
 				      void *arg, GError **err)
 {
 	struct control_sock *sock = g_new0(struct control_sock, 1);
+	g_autofree char *context = g_strdup_printf("--control unix:%s", path);
 
-	if (!unix_listen(&sock->listener, path, "--control", err)) {
+	if (!unix_listen(&sock->listener, path, context, err)) {
 		g_free(sock);
 		return NULL;
 	}

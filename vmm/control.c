@@ -288,7 +288,7 @@ struct control *control_new(const char *spec, const struct control_ops *ops, voi
 	struct control *ctl;
 
 	if (!g_str_has_prefix(spec, "unix:")) {
-		ringside_usage(err, "--control %s: not unix:PATH", spec);
+		ringside_usage(err, "--control %s: it takes unix:PATH", spec);
 		return NULL;
 	}
 	if (!control_json_load(err))

@@ -170,6 +170,16 @@ static bool open_device(struct machine *m, const char *spec, GError **err)
 	return prop_all_used(pairs, tables, context, err);
 }
 
+/* A mistake in a shorthand names that, and what it stands for only where that says more. */
+static void tell_shorthand(const struct machine_device *given, GError *err)
+{
+	g_autofree char *whole = g_strdup_printf("--device %s: ", given->spec);
+	g_autofree char *text = g_steal_pointer(&err->message);
+	const char *rest = g_str_has_prefix(text, whole) ? text + strlen(whole) : text;
+
+	err->message = g_strdup_printf("%s: %s", given->given, rest);
+}
+
 bool machine_open_devices(struct machine *m, GError **err)
 {
 	m->devices = g_ptr_array_new();
@@ -179,12 +189,8 @@ bool machine_open_devices(struct machine *m, GError **err)
 
 		if (open_device(m, given->spec, err))
 			continue;
-		if (given->given && err && *err) {
-			g_autofree char *text = g_strdup((*err)->message);
-
-			g_free((*err)->message);
-			(*err)->message = g_strdup_printf("%s: %s", given->given, text);
-		}
+		if (given->given && err && *err)
+			tell_shorthand(given, *err);
 		return false;
 	}
 	return true;
@@ -202,7 +208,7 @@ static bool plug_mmio(struct machine *m, struct device *d, unsigned *n, GError *
 	d->mmio = mmio_new(d->dev, board_kvm_board(m->board), layout_mmio_window(at),
 			   layout_mmio_gsi(at), err);
 	if (!d->mmio)
-		g_prefix_error(err, "--device %s: ", d->dev->class->name);
+		g_prefix_error(err, "--device %s,id=%s: ", d->dev->class->name, vdev_name(d->dev));
 	return d->mmio != NULL;
 }
 
@@ -210,7 +216,7 @@ static bool plug_pci(struct machine *m, struct device *d, GError **err)
 {
 	d->pci = vpci_new(d->dev, m->pci, d->slot, err);
 	if (!d->pci)
-		g_prefix_error(err, "--device %s: ", d->dev->class->name);
+		g_prefix_error(err, "--device %s,id=%s: ", d->dev->class->name, vdev_name(d->dev));
 	return d->pci != NULL;
 }
 

@@ -79,9 +79,12 @@ static bool plug_pm(struct machine *m, GError **err)
 static struct chr *open_serial(struct machine *m, GError **err)
 {
 	struct chr *terminal = terminal_chr(m->terminal);
+	g_autofree char *context = NULL;
 
-	if (m->cfg->serial)
-		return chr_open(m->cfg->serial, terminal, "--serial", err);
+	if (m->cfg->serial) {
+		context = g_strdup_printf("--serial %s", m->cfg->serial);
+		return chr_open(m->cfg->serial, terminal, context, err);
+	}
 	if (terminal->taken)
 		return terminal_output(m->terminal);
 	return chr_open("stdio", terminal, "--serial", err);

@@ -26,7 +26,6 @@ static const struct chr_ops file_ops = {
 
 struct chr *chr_file_open(const char *arg, bool append, const char *context, GError **err)
 {
-	const char *kind = append ? "append" : "file";
 	struct chr_stream *s;
 	struct stat st;
 	/* Not blocking: a named pipe without a reader would keep us here. */
@@ -36,12 +35,11 @@ struct chr *chr_file_open(const char *arg, bool append, const char *context, GEr
 		      0666);
 
 	if (fd < 0) {
-		ringside_error_errno(err, errno, "%s: %s:%s", context, kind, arg);
+		ringside_error_errno(err, errno, "%s", context);
 		return NULL;
 	}
 	if (fstat(fd, &st) < 0 || !(S_ISREG(st.st_mode) || S_ISCHR(st.st_mode))) {
-		ringside_usage(err, "%s: %s:%s: neither a regular file nor a character device",
-			       context, kind, arg);
+		ringside_usage(err, "%s: neither a regular file nor a character device", context);
 		close(fd);
 		return NULL;
 	}

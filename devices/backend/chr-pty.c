@@ -112,9 +112,11 @@ static bool make_link(struct chr_pty *p, const char *path, const char *context, 
 		(void)unlink(path);
 	if (symlink(p->s.chr.where, path) < 0) {
 		if (errno == EEXIST)
-			return ringside_usage(err, "%s: pty:%s: there is a file of that name",
-					      context, path);
-		return ringside_error_errno(err, errno, "%s: pty:%s", context, path);
+			return ringside_usage(err,
+					      "%s: there is a file of that name; give a path that "
+					      "does not exist yet",
+					      context);
+		return ringside_error_errno(err, errno, "%s", context);
 	}
 	p->link = g_strdup(path);
 	p->s.chr.uses = link_uses;
@@ -129,7 +131,7 @@ struct chr *chr_pty_open(const char *arg, const char *context, GError **err)
 	chr_stream_init(&p->s, &pty_ops);
 	p->s.left = slave_closed;
 	if (!open_master(p))
-		ringside_error_errno(err, errno, "%s: pty", context);
+		ringside_error_errno(err, errno, "%s", context);
 	else if (!arg || make_link(p, arg, context, err))
 		return &p->s.chr;
 	chr_close(&p->s.chr);

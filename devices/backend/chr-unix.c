@@ -110,7 +110,6 @@ struct chr *chr_unix_open(const char *arg, const char *context, GError **err)
 	chr_stream_init(&u->s, &unix_ops);
 	u->s.is_socket = true;
 	u->s.left = client_left;
-	u->s.chr.where = g_strdup(arg);
 	u->s.chr.uses = unix_uses;
 	u->s.chr.keeps = u->listener.path;
 	return &u->s.chr;

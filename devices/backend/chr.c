@@ -75,9 +75,9 @@ static struct chr *open_stdio(const char *arg, struct chr *terminal, const char 
 {
 	(void)arg;
 	if (!terminal)
-		ringside_usage(err, "%s: stdio: there is no terminal here", context);
+		ringside_usage(err, "%s: there is no terminal here", context);
 	else if (terminal->taken)
-		ringside_usage(err, "%s: stdio: another device has it already", context);
+		ringside_usage(err, "%s: another device has it already", context);
 	else
 		return terminal;
 	return NULL;
@@ -139,7 +139,7 @@ struct chr *chr_open(const char *spec, struct chr *terminal, const char *context
 
 	if (!kind || (kind->arg == ARG_NONE && arg) || (kind->arg == ARG_MUST && !has_arg) ||
 	    (arg && !has_arg)) {
-		ringside_usage(err, "%s: '%s' is none of " CHR_SPECS, context, spec);
+		ringside_usage(err, "%s: none of " CHR_SPECS, context);
 		return NULL;
 	}
 	chr = kind->open(arg, terminal, context, err);

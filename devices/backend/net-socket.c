@@ -319,13 +319,14 @@ struct net_backend *net_socket_open(const struct net_options *opt, const struct 
 {
 	struct cable *c;
 	struct unix_listener listener = { .fd = -1 };
+	g_autofree char *context = g_strdup_printf("--device net,path=%s", opt->path);
 	bool ok;
 
 	if (!opt->path) {
 		(void)ringside_usage(err, "--device net,backend=socket: 'path=' is missing");
 		return NULL;
 	}
-	ok = opt->listen ? unix_listen(&listener, opt->path, "--device net,listen=on,path=", err)
+	ok = opt->listen ? unix_listen(&listener, opt->path, context, err)
 			 : cable_check(opt->path, err);
 	if (!ok)
 		return NULL;

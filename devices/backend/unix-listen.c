@@ -41,18 +41,16 @@ static bool bind_socket(int fd, const struct sockaddr_un *addr, const char *cont
 	if (bind(fd, sa, sizeof(*addr)) == 0)
 		return true;
 	if (errno != EADDRINUSE)
-		return ringside_error_errno(err, errno, "%s: unix:%s", context, addr->sun_path);
+		return ringside_error_errno(err, errno, "%s", context);
 	if (lstat(addr->sun_path, &st) == 0 && !S_ISSOCK(st.st_mode))
 		return ringside_usage(err,
-				      "%s: unix:%s: there is a file of that name; give a path that "
+				      "%s: there is a file of that name; give a path that "
 				      "does not exist yet",
-				      context, addr->sun_path);
+				      context);
 	if (!is_stale(addr))
-		return ringside_usage(err,
-				      "%s: unix:%s: in use by another process; give another path",
-				      context, addr->sun_path);
+		return ringside_usage(err, "%s: is in use already; give another path", context);
 	if (unlink(addr->sun_path) < 0 || bind(fd, sa, sizeof(*addr)) < 0)
-		return ringside_error_errno(err, errno, "%s: unix:%s", context, addr->sun_path);
+		return ringside_error_errno(err, errno, "%s", context);
 	return true;
 }
 
@@ -74,13 +72,12 @@ bool unix_listen(struct unix_listener *l, const char *path, const char *context,
 
 	*l = (struct unix_listener){ .fd = -1 };
 	if (!path[0] || strlen(path) >= sizeof(addr.sun_path))
-		return ringside_usage(err,
-				      "%s: unix:%s: the path of a socket has 1 to %zu characters",
-				      context, path, sizeof(addr.sun_path) - 1);
+		return ringside_usage(err, "%s: the path of a socket has 1 to %zu characters",
+				      context, sizeof(addr.sun_path) - 1);
 	memcpy(addr.sun_path, path, strlen(path));
 	l->fd = new_socket();
 	if (l->fd < 0)
-		return ringside_error_errno(err, errno, "%s: unix:%s", context, path);
+		return ringside_error_errno(err, errno, "%s", context);
 	/* The file's mode comes from the socket's, so there is no moment when others may connect. */
 	(void)fchmod(l->fd, 0600);
 	if (!bind_socket(l->fd, &addr, context, err)) {
@@ -91,7 +88,7 @@ bool unix_listen(struct unix_listener *l, const char *path, const char *context,
 	(void)identify(path, l->file);
 	if (listen(l->fd, 8) == 0)
 		return true;
-	ringside_error_errno(err, errno, "%s: unix:%s", context, path);
+	ringside_error_errno(err, errno, "%s", context);
 	unix_unlisten(l);
 	return false;
 }

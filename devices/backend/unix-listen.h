@@ -16,7 +16,7 @@ struct unix_listener {
 /*
  * Makes a listening stream socket at @path, for its owner only, non-blocking and close-on-exec. A
  * socket file that nobody listens on any more is replaced. False with an error that begins with
- * @context ("--control"); then @l is closed.
+ * @context, the option as it was given ("--control unix:PATH"); then @l is closed.
  */
 bool unix_listen(struct unix_listener *l, const char *path, const char *context, GError **err);
 

@@ -73,8 +73,8 @@ static bool add_port(struct console *con, unsigned id, char *name, const char *s
 	port->name = name;
 	port->is_console = id == 0;
 	chr_fifo_init(&port->stash, PORT_STASH_MAX);
-	context = id == 0 ? g_strdup("--device console,chr=")
-			  : g_strdup_printf("--device console,port=%s:", name);
+	context = id == 0 ? g_strdup_printf("--device console,chr=%s", spec)
+			  : g_strdup_printf("--device console,port=%s:%s", name, spec);
 	port->chr = chr_open(spec, con->dev.env->terminal, context, err);
 	if (!port->chr)
 		return false;

@@ -266,7 +266,7 @@ static void notif_config_data_is_for_pci_alone(void **state)
 	assert_null(mmio_new(rig_dev(r), board_fake_board(b), 0xd0001000, 7, &err));
 	assert_true(g_error_matches(err, RINGSIDE_ERROR, RINGSIDE_ERROR_USAGE));
 	assert_string_equal(err->message,
-			    "rig,features=+notif_config_data: virtio-mmio has no register for it; "
+			    "features=+notif_config_data: virtio-mmio has no register for it; "
 			    "use transport=pci");
 	board_fake_free(b);
 	rig_close(r);

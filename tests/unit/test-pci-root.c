@@ -332,7 +332,7 @@ static void slots_and_memory_are_limited(void **state)
 		assert_int_equal(card[i].f.slot, i);
 		assert_int_equal(card[i].f.gsi, 16 + i % 4);
 	}
-	assert_true(add_fails(&b, &card[0], 4, "slot 4 is taken"));
+	assert_true(add_fails(&b, &card[0], 4, "slot=4: is taken"));
 	assert_true(add_fails(&b, &card[0], 0, "all are taken"));
 	for (unsigned i = 0; i < 33; i++)
 		card_close(&b, &card[i]);
