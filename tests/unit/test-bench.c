@@ -164,12 +164,20 @@ static char *output(const char *args)
 	return text;
 }
 
+/* What is wrong with @args, which is told before anything is measured. */
 static char *complaint(const char *args)
 {
 	g_auto(GStrv) argv = g_strsplit(args, " ", -1);
 	g_autoptr(GError) err = NULL;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
 
-	assert_false(bench_command((int)g_strv_length(argv), argv, stdout, NULL, &err));
+	assert_non_null(out);
+	assert_false(bench_command((int)g_strv_length(argv), argv, out, NULL, &err));
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(len, 0);
+	free(text);
 	assert_true(g_error_matches(err, RINGSIDE_ERROR, RINGSIDE_ERROR_USAGE));
 	return g_strdup(err->message);
 }
@@ -276,6 +284,31 @@ static void the_page_needs_nothing_but_itself(void **state)
 	assert_null(strstr(page, "<script"));
 }
 
+static void help_fits_the_terminal(void **state)
+{
+	static const char *const lines[] = { "bench --help", "bench rings --help",
+					     "bench guest --help" };
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
+		g_auto(GStrv) argv = g_strsplit(lines[i], " ", -1), rows = NULL;
+		char *text = NULL;
+		size_t len;
+		FILE *out = open_memstream(&text, &len);
+
+		assert_non_null(out);
+		assert_true(bench_command((int)g_strv_length(argv), argv, out, NULL, NULL));
+		assert_int_equal(fclose(out), 0);
+		assert_true(len > 0);
+		rows = g_strsplit(text, "\n", -1);
+		for (char **row = rows; *row; row++)
+			if (strlen(*row) > 80)
+				fail_msg("%zu columns: %s", strlen(*row), *row);
+		assert_null(strstr(text, "\n\n\n"));
+		free(text);
+	}
+}
+
 static void mistakes_are_named(void **state)
 {
 	static const struct {
@@ -303,6 +336,7 @@ static void mistakes_are_named(void **state)
 		{ "bench guest --limit 0", "--limit" },
 		{ "bench guest --json --csv", "--csv" },
 		{ "bench guest --firmware /nonexistent", "--firmware" },
+		{ "bench rings --html /nonexistent/page", "--html /nonexistent/page" },
 		{ "bench guest", "--firmware" }, /* which is not beside this program */
 		{ "bench guest nonsense", "nonsense" },
 	};
@@ -331,6 +365,7 @@ int main(void)
 		cmocka_unit_test(csv_has_a_header_and_a_line_a_row),
 		cmocka_unit_test(the_table_is_aligned),
 		cmocka_unit_test(the_page_needs_nothing_but_itself),
+		cmocka_unit_test(help_fits_the_terminal),
 		cmocka_unit_test(mistakes_are_named),
 	};
 

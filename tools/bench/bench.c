@@ -87,17 +87,15 @@ static GOptionContext *make_context(struct request *r)
 static void print_help(FILE *out, GOptionContext *context)
 {
 	g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
-	const char *options = strchr(text, '\n');
+	const char *options = strstr(text, "\n\n");
 
 	fprintf(out,
 		"ringside bench rings [OPTION...]: what the rings cost.\n"
 		"\n"
-		"The driver's twin and the device engine on two threads, or alternating on one "
-		"(--single).\n"
-		"Without options, the effect of each axis by itself; else all combinations of what "
-		"is given,\n"
-		"with the usual values of the rest.\n%s",
-		options ? options : "");
+		"The driver's twin and the device engine on two threads, or alternating on one\n"
+		"(--single). Without options, the effect of each axis by itself; else all\n"
+		"combinations of what is given, with the usual values of the rest.\n%s",
+		options ? options + 1 : "");
 }
 
 /*
@@ -251,13 +249,26 @@ static bool parse(struct request *r, char ***args, FILE *out, GError **err)
 	return false;
 }
 
+static bool is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
 bool bench_command(int argc, char *const *argv, FILE *out, FILE *progress, GError **err)
 {
+	static const char commands[] =
+		"ringside bench rings [OPTION...]   what the rings cost\n"
+		"ringside bench guest [OPTION...]   the same from inside a guest\n"
+		"Each has --help.\n";
 	struct request r = { .rounds = 51, .time_ms = 3, .limit_s = 40 };
 	g_autofree char *command = g_strjoinv(" ", (char **)argv);
 	g_auto(GStrv) args = NULL;
 	bool ok;
 
+	if (argc == 2 && is_help(argv[1])) {
+		fputs(commands, out);
+		return true;
+	}
 	if (argc > 1 && strcmp(argv[1], "guest") == 0)
 		return bench_guest_command(argc, argv, out, progress, err);
 	if (argc < 2 || strcmp(argv[1], "rings") != 0)

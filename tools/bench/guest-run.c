@@ -179,6 +179,8 @@ bool guest_run(const struct guest_files *files, const struct guest_variant *v, u
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && read_counts(said, complaint, ret))
 		return true;
 	why = last_line(complaint);
+	if (g_str_has_prefix(why, "--kernel: ")) /* what is our option there is another one here */
+		return ringside_usage(err, "--firmware%s", why + strlen("--kernel"));
 	g_set_error(err, RINGSIDE_ERROR, RINGSIDE_ERROR_HOST, "bench guest: %s%s",
 		    *why ? why : "the guest was ended from outside",
 		    kvm_is_to_blame(status) ? "; tools/kvm-box has a KVM that runs guests anywhere"

@@ -128,7 +128,7 @@ static void print_help(FILE *out, GOptionContext *context)
 		"ringside bench guest [OPTION...]: what the rings cost from inside a guest.\n"
 		"\n"
 		"Needs a /dev/kvm that runs guests. Without options, all combinations.\n%s",
-		options ? options : "");
+		options ? options + 1 : "");
 }
 
 static bool check(const struct request *r, GError **err)
