@@ -475,6 +475,7 @@ static void bad_elfs_are_refused(void **state)
 	BAD(e.ph[0].p_paddr = 0x1000, "has a segment at 0x1000; it must be linked at 0x100000");
 	BAD(e.ph[0].p_memsz = UINT64_MAX, "has a segment at 0x200000");
 	BAD(e.ph[0].p_memsz = 100 * MIB, "--memory: 64 MiB are too little");
+	BAD((e.ph[0].p_memsz = 100 * MIB, e.ph[1].p_paddr = 200 * MIB), "it needs at least 201M");
 	BAD(e.ph[0].p_paddr = 0xbfffff00, "wants to be loaded up to 0xc000ff00");
 	BAD(e.ph[2].p_offset = UINT64_MAX, "its notes lie outside");
 	BAD(e.ph[2].p_type = PT_NULL, "has no PVH entry; give a bzImage, or a vmlinux built with "

@@ -167,7 +167,7 @@ static bool read_notes(const struct boot_job *job, const Elf64_Phdr *ph, struct 
 	return true;
 }
 
-/* A segment must lie in the file, in RAM below the hole, and above what we put low ourselves. */
+/* A segment must lie in the file, and above what we put low ourselves. */
 static bool check_segment(struct boot_job *job, const Elf64_Phdr *ph, GError **err)
 {
 	uint64_t end = ph->p_paddr + ph->p_memsz;
@@ -181,7 +181,7 @@ static bool check_segment(struct boot_job *job, const Elf64_Phdr *ph, GError **e
 			"--kernel: '%s' has a segment at %#lx; it must be linked at %#x or above",
 			job->p->kernel, (uint64_t)ph->p_paddr, LAYOUT_KERNEL);
 	job->kernel_end = MAX(job->kernel_end, end);
-	return boot_need(job, end, err);
+	return true;
 }
 
 static bool check_segments(struct boot_job *job, struct elf *elf, GError **err)
@@ -194,6 +194,9 @@ static bool check_segments(struct boot_job *job, struct elf *elf, GError **err)
 		if (ph->p_type == PT_NOTE && !read_notes(job, ph, elf, err))
 			return false;
 	}
+	if (!boot_need(job, job->kernel_end,
+		       err)) /* when all of them are known: it says how much */
+		return false;
 	if (!elf->entry)
 		return ringside_usage(err,
 				      "--kernel: '%s' has no PVH entry; give a bzImage, or a "
