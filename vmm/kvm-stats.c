@@ -61,7 +61,9 @@ static bool read_stats(int fd, struct kvm_stats *ret)
 
 int kvm_stats_open(int vcpu)
 {
-	return MAX(kvm_ioctl_value(vcpu, KVM_GET_STATS_FD, 0), -1);
+	int fd = kvm_ioctl_value(vcpu, KVM_GET_STATS_FD, 0); /* outside MAX(), which asks twice */
+
+	return MAX(fd, -1);
 }
 
 bool kvm_stats_read(int fd, struct kvm_stats *ret)
