@@ -219,6 +219,11 @@ WRAP(void, loop_unwatch, (GSource * source))
 	__real_loop_unwatch(source);
 }
 
+WRAP(gint64, g_get_real_time, (void))
+{
+	return host_now() ? (gint64)(host_now() / 1000u) : __real_g_get_real_time();
+}
+
 WRAP(bool, unix_listen,
      (struct unix_listener * l, const char *path, const char *context, GError **err))
 {
