@@ -82,6 +82,19 @@ GPtrArray *prop_split(const char *spec, char **ret_name)
 	return pairs;
 }
 
+/* Decimal, or hexadecimal after 0x: a leading zero is no octal number to anybody who types one here.
+ * *@ret_end is what follows. */
+static bool whole_number(const char *text, uint64_t *ret, char **ret_end)
+{
+	bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+
+	if (!g_ascii_isdigit(*text))
+		return false;
+	errno = 0;
+	*ret = g_ascii_strtoull(text, ret_end, hex ? 16 : 10);
+	return errno == 0;
+}
+
 bool prop_size(const char *text, uint64_t *ret)
 {
 	static const char suffixes[] = "KMGT";
@@ -90,11 +103,7 @@ bool prop_size(const char *text, uint64_t *ret)
 	uint64_t v;
 	char *end;
 
-	if (!g_ascii_isdigit(*text))
-		return false;
-	errno = 0;
-	v = g_ascii_strtoull(text, &end, 0);
-	if (errno)
+	if (!whole_number(text, &v, &end))
 		return false;
 	if (*end) {
 		suffix = strchr(suffixes, g_ascii_toupper(*end));
@@ -169,9 +178,7 @@ static bool parse_number(const struct prop *row, const char *text, void *field)
 	} else {
 		char *end;
 
-		errno = 0;
-		v = g_ascii_strtoull(text, &end, 0);
-		if (!g_ascii_isdigit(*text) || *end || errno)
+		if (!whole_number(text, &v, &end) || *end)
 			return false;
 	}
 	if (v < row->min || v > number_max(row))

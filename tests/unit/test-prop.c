@@ -171,6 +171,7 @@ static void sizes_take_suffixes_and_no_overflow(void **state)
 	(void)state;
 	assert_true(prop_size("512", &v) && v == 512);
 	assert_true(prop_size("4k", &v) && v == 4096);
+	assert_true(prop_size("010", &v) && v == 10); /* no octal numbers */
 	assert_true(prop_size("1T", &v) && v == 1ull << 40);
 	assert_false(prop_size("", &v));
 	assert_false(prop_size("-1", &v));
