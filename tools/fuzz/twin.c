@@ -241,7 +241,7 @@ static void bend_desc(struct twin *t, struct bent *at, unsigned field, uint64_t 
 	      packed ? "id" : "next", le16_cpu(*link));
 	t->lies = true;
 	arena_keep();
-	arena_open_bent(le64_cpu(d->addr), le32_cpu(d->len));
+	open_desc(d, in_ring && t->vq.cfg.indirect);
 	if (in_ring && field == BEND_FLAGS && value & VRING_DESC_F_INDIRECT)
 		arena_wild(); /* any bytes are a table now */
 	else if (in_ring && (field >= BEND_FLAGS || t->vq.cfg.indirect))
@@ -301,7 +301,9 @@ void twin_bend(struct twin *t, unsigned field, unsigned index, uint64_t value)
 		if (table_bytes(t, c))
 			bend_desc(t, &table[index % c->n], field - BEND_TABLE, value, false, false);
 	} else {
-		bend_desc(t, ring_desc(t, index), field, value, index == 0, true);
+		struct bent *d = ring_desc(t, index);
+
+		bend_desc(t, d, field, value, d == ring_desc(t, 0), true);
 	}
 }
 
