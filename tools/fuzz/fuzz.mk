@@ -90,8 +90,8 @@ fuzz: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## fuzz every target, FUZZ_SECO
 fuzz-afl: $(FUZZ)/fuzz-afl $(FUZZ)/mutate-afl.so $(FUZZ)/replay $(FUZZ)/corpus ## the same with AFL++
 	$(Q)BUILD=$(BUILD) tools/fuzz/run -a -s $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-fuzz-smoke: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## every target's corpus and a few seconds of fuzzing
-	$(Q)BUILD=$(BUILD) $(RUN) -t 900 'tools/fuzz/run -t -s 2' tools/fuzz/same tools/fuzz/acpi
+fuzz-smoke: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## every target: its corpus, and some thousand inputs that are always the same
+	$(Q)BUILD=$(BUILD) $(RUN) -t 900 'tools/fuzz/run -t 3000' tools/fuzz/same tools/fuzz/acpi
 
 fuzz-guest-programs: $(BUILD)/ringside $(BUILD)/guest-fw/fw.elf $(BUILD)/.setup-demo
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined $(BUILD)/asan/ringside
