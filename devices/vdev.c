@@ -238,7 +238,7 @@ void vdev_config_lock(struct vdev *dev)
  * it again must not find it unchanged if a write fell in between (2.5.1). */
 void vdev_config_unlock(struct vdev *dev)
 {
-	dev->generation++;
+	dev->config_moved = true;
 	pthread_mutex_unlock(&dev->config_lock);
 }
 
@@ -265,11 +265,15 @@ void vdev_detach(struct vdev *dev)
 	vdev_attach(dev, NULL, NULL);
 }
 
+/* It moves on when it is looked at, not with each change: 256 changes between two looks would bring it
+ * back to where it was. */
 uint8_t vdev_config_generation(struct vdev *dev)
 {
 	uint8_t generation;
 
 	pthread_mutex_lock(&dev->config_lock);
+	dev->generation += dev->config_moved;
+	dev->config_moved = false;
 	generation = dev->generation;
 	pthread_mutex_unlock(&dev->config_lock);
 	return generation;

@@ -166,6 +166,7 @@ struct vdev {
 	uint8_t config[VDEV_CONFIG_MAX];
 	size_t config_size;
 	uint8_t generation;
+	bool config_moved; /* since the generation was last looked at */
 
 	unsigned n_queues;
 	struct vdev_queue queue[VDEV_QUEUES_MAX];

@@ -1,4 +1,4 @@
-/* The in-process link: what it counts, and its wake-up. */
+/* The in-process link: what it counts, its wake-up, and what a driver on it sees of the waist. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -79,11 +79,26 @@ static void an_interrupt_wakes_who_sleeps(void **state)
 	direct_free(NULL);
 }
 
+/* The generation is a byte; as many changes as it has values are a change all the same. */
+static void a_generation_does_not_come_back_unseen(void **state)
+{
+	struct bench *b = bench_open();
+	uint8_t generation = vdev_config_generation(b->dev);
+
+	(void)state;
+	assert_int_equal(vdev_config_generation(b->dev), generation);
+	for (unsigned i = 0; i < 256; i++)
+		echo_set_twin(b->dev, i, false);
+	assert_int_not_equal(vdev_config_generation(b->dev), generation);
+	bench_close(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(interrupts_are_counted_by_queue),
 		cmocka_unit_test(an_interrupt_wakes_who_sleeps),
+		cmocka_unit_test(a_generation_does_not_come_back_unseen),
 	};
 
 	return cmocka_run_group_tests_name("direct", tests, NULL, NULL);

@@ -275,6 +275,7 @@ static void begin(struct bus *b)
 	observe_begin();
 	for (unsigned i = 0; i < N_DEVS; i++) {
 		b->dev[i]->generation = 0;
+		b->dev[i]->config_moved = false;
 		b->dev[i]->log_count = b->dev[i]->log_window = 0;
 		for (unsigned q = 0; q < b->dev[i]->n_queues; q++)
 			(void)host_event_take(b->dev[i]->queue[q].kick_fd);

@@ -145,6 +145,7 @@ void world_forget_all(void)
 static void forget_history(struct vdev *dev)
 {
 	dev->generation = 0;
+	dev->config_moved = false;
 	dev->log_window = 0;
 	dev->log_count = 0;
 	for (unsigned q = 0; q < dev->n_queues; q++) {
