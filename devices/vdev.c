@@ -279,6 +279,16 @@ uint8_t vdev_config_generation(struct vdev *dev)
 	return generation;
 }
 
+uint8_t vdev_config_next_generation(struct vdev *dev)
+{
+	uint8_t generation;
+
+	pthread_mutex_lock(&dev->config_lock);
+	generation = dev->generation + dev->config_moved;
+	pthread_mutex_unlock(&dev->config_lock);
+	return generation;
+}
+
 /* How many of @len bytes at @off lie inside the space. */
 static size_t config_room(const struct vdev *dev, size_t off, size_t len)
 {
