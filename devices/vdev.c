@@ -267,9 +267,9 @@ void vdev_detach(struct vdev *dev)
 
 /* It moves on when it is looked at, not with each change: 256 changes between two looks would bring it
  * back to where it was. */
-uint8_t vdev_config_generation(struct vdev *dev)
+uint32_t vdev_config_generation(struct vdev *dev)
 {
-	uint8_t generation;
+	uint32_t generation;
 
 	pthread_mutex_lock(&dev->config_lock);
 	dev->generation += dev->config_moved;
@@ -279,9 +279,9 @@ uint8_t vdev_config_generation(struct vdev *dev)
 	return generation;
 }
 
-uint8_t vdev_config_next_generation(struct vdev *dev)
+uint32_t vdev_config_next_generation(struct vdev *dev)
 {
-	uint8_t generation;
+	uint32_t generation;
 
 	pthread_mutex_lock(&dev->config_lock);
 	generation = dev->generation + dev->config_moved;

@@ -165,7 +165,7 @@ struct vdev {
 	pthread_mutex_t config_lock; /* config and generation */
 	uint8_t config[VDEV_CONFIG_MAX];
 	size_t config_size;
-	uint8_t generation;
+	uint32_t generation;
 	bool config_moved; /* since the generation was last looked at */
 
 	unsigned n_queues;
@@ -317,6 +317,6 @@ void vdev_notify(struct vdev *dev, unsigned q);
 /* Device configuration space; reads beyond it give 0, writes beyond it are dropped. */
 void vdev_config_read(struct vdev *dev, size_t off, void *dst, size_t len);
 void vdev_config_write(struct vdev *dev, size_t off, const void *src, size_t len);
-uint8_t vdev_config_generation(struct vdev *dev);
+uint32_t vdev_config_generation(struct vdev *dev);
 /* What the next vdev_config_generation() will be if nothing changes before; not a driver's look. */
-uint8_t vdev_config_next_generation(struct vdev *dev);
+uint32_t vdev_config_next_generation(struct vdev *dev);

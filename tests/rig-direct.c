@@ -53,7 +53,7 @@ static void config_write(struct rig *r, size_t off, const void *src, size_t len)
 	vdev_config_write(r->dev, off, src, len);
 }
 
-static uint8_t generation(struct rig *r)
+static uint32_t generation(struct rig *r)
 {
 	return vdev_config_generation(r->dev);
 }

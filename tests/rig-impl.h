@@ -29,7 +29,7 @@ struct rig_link_ops {
 	/* At most 4 bytes, a power of two, aligned. */
 	void (*config_read)(struct rig *r, size_t off, void *dst, size_t len);
 	void (*config_write)(struct rig *r, size_t off, const void *src, size_t len);
-	uint8_t (*generation)(struct rig *r);
+	uint32_t (*generation)(struct rig *r);
 
 	unsigned (*queue_max)(struct rig *r, unsigned q); /* 0: no such queue */
 	void (*queue_set)(struct rig *r, unsigned q, const struct rig_ring *ring); /* and enable */

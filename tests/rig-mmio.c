@@ -83,9 +83,9 @@ static void config_write(struct rig *r, size_t off, const void *src, size_t len)
 			 GUINT64_FROM_LE(value));
 }
 
-static uint8_t generation(struct rig *r)
+static uint32_t generation(struct rig *r)
 {
-	return (uint8_t)get(r, 0x0fc);
+	return get(r, 0x0fc);
 }
 
 static unsigned queue_max(struct rig *r, unsigned q)

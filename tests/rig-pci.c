@@ -276,7 +276,7 @@ static void config_write(struct rig *r, size_t off, const void *src, size_t len)
 	put(r, &l->device, (uint32_t)off, (unsigned)len, GUINT32_FROM_LE(value));
 }
 
-static uint8_t generation(struct rig *r)
+static uint32_t generation(struct rig *r)
 {
 	return (uint8_t)common(r, 0x15, 1);
 }

@@ -56,7 +56,7 @@ struct rig_buf rig_part(struct rig_buf b, uint32_t off, uint32_t len)
  * Configuration space.
  */
 
-uint8_t rig_config_generation(struct rig *r)
+uint32_t rig_config_generation(struct rig *r)
 {
 	return r->link->ops->generation(r);
 }
@@ -73,7 +73,7 @@ static size_t step(size_t off, size_t len)
 
 void rig_config(struct rig *r, size_t off, void *dst, size_t len)
 {
-	uint8_t before, after = rig_config_generation(r);
+	uint32_t before, after = rig_config_generation(r);
 
 	do {
 		before = after;

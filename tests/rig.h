@@ -115,7 +115,7 @@ uint16_t rig_config16(struct rig *r, size_t off);
 uint32_t rig_config32(struct rig *r, size_t off);
 uint64_t rig_config64(struct rig *r, size_t off);
 void rig_config_write(struct rig *r, size_t off, const void *src, size_t len); /* 1, 2, 4 at once */
-uint8_t rig_config_generation(struct rig *r);
+uint32_t rig_config_generation(struct rig *r);
 unsigned rig_config_interrupts(struct rig *r); /* so far */
 
 /*

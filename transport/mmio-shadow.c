@@ -40,12 +40,12 @@ static int show_page(struct mmio *m, bool on)
 
 /* A copy of the configuration space and the generation it belongs to. While the page is shown, the driver
  * may look at any time without our knowing. */
-static uint8_t snapshot_config(struct mmio *m, uint8_t config[VDEV_CONFIG_MAX])
+static uint32_t snapshot_config(struct mmio *m, uint8_t config[VDEV_CONFIG_MAX])
 {
-	uint8_t (*look)(struct vdev *) = m->shadow_on ? vdev_config_generation
-						      : vdev_config_next_generation;
+	uint32_t (*look)(struct vdev *) = m->shadow_on ? vdev_config_generation
+						       : vdev_config_next_generation;
 	struct vdev *dev = m->dev;
-	uint8_t before, after = look(dev);
+	uint32_t before, after = look(dev);
 
 	do {
 		before = after;
@@ -59,7 +59,7 @@ static uint8_t snapshot_config(struct mmio *m, uint8_t config[VDEV_CONFIG_MAX])
 static void page_update_config(struct mmio *m, bool in_place)
 {
 	uint8_t config[VDEV_CONFIG_MAX];
-	uint8_t generation = snapshot_config(m, config);
+	uint32_t generation = snapshot_config(m, config);
 	bool same = memcmp(m->page + R_CONFIG, config, sizeof(config)) == 0;
 	bool hide = !same && !in_place && m->shadow_on;
 

@@ -119,7 +119,7 @@ static uint64_t field_read(struct vpci *p, unsigned field)
 	case DEVICE_STATUS:
 		return vdev_status(p->dev) & 0xff;
 	case CONFIG_GENERATION:
-		return vdev_config_generation(p->dev);
+		return (uint8_t)vdev_config_generation(p->dev);
 	case QUEUE_SELECT:
 		return p->queue_select;
 	default:
