@@ -261,19 +261,13 @@ static void publish(struct fuzzed *f, struct twin *t, unsigned flags)
 static void add_chain(struct fuzzed *f, struct input *in)
 {
 	struct twin *t = twin_of(f, in8(in));
-	uint8_t n = in8(in), flags = in8(in);
-	struct twin_shape shape = { .n_rd = n & 15, .n_wr = n >> 4, .flags = flags };
+	struct twin_shape shape = twin_shape_read(in);
 
 	if (!t)
 		return;
-	shape.wr_len = in16(in);
-	shape.extra = in16(in);
-	shape.payload = *in;
-	if (!shape.n_rd && !shape.n_wr)
-		shape.n_rd = 1;
 	twin_add(t, &shape);
-	if (flags & SHAPE_PUBLISH)
-		publish(f, t, flags);
+	if (shape.flags & SHAPE_PUBLISH)
+		publish(f, t, shape.flags);
 }
 
 static void bend(struct fuzzed *f, struct input *in)

@@ -109,19 +109,13 @@ static void publish(struct world *w, struct twin *t, unsigned flags)
 static void add_chain(struct world *w, struct input *in)
 {
 	struct twin *t = world_twin(w, in8(in));
-	uint8_t n = in8(in), flags = in8(in);
-	struct twin_shape shape = { .n_rd = n & 15, .n_wr = n >> 4, .flags = flags };
+	struct twin_shape shape = twin_shape_read(in);
 
 	if (!t)
 		return;
-	shape.wr_len = in16(in);
-	shape.extra = in16(in);
-	shape.payload = *in;
-	if (!shape.n_rd && !shape.n_wr)
-		shape.n_rd = 1;
 	twin_add(t, &shape);
-	if (flags & SHAPE_PUBLISH)
-		publish(w, t, flags);
+	if (shape.flags & SHAPE_PUBLISH)
+		publish(w, t, shape.flags);
 }
 
 static void bend(struct world *w, struct input *in)

@@ -115,6 +115,19 @@ static uint16_t next_id(const struct drv_vq *vq)
 	return vq->cfg.in_order ? vring_pos_off(vq->packed.next_avail) : vq->packed.free_id;
 }
 
+struct twin_shape twin_shape_read(struct input *in)
+{
+	uint8_t n = in8(in), flags = in8(in);
+	struct twin_shape shape = { .n_rd = n & 15, .n_wr = n >> 4, .flags = flags };
+
+	shape.wr_len = in16(in);
+	shape.extra = in16(in);
+	shape.payload = *in;
+	if (!shape.n_rd && !shape.n_wr)
+		shape.n_rd = 1;
+	return shape;
+}
+
 bool twin_add(struct twin *t, const struct twin_shape *shape)
 {
 	struct twin_chain c, *kept;

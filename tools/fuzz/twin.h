@@ -63,6 +63,9 @@ struct twin_shape {
 };
 bool twin_add(struct twin *t, const struct twin_shape *shape);
 
+/* The shape as a record spells it: counts, flags, lengths; what is left of it is the payload. */
+struct twin_shape twin_shape_read(struct input *in);
+
 /* Bends @field of the last chain added (or of the ring): see twin.c. */
 void twin_bend(struct twin *t, unsigned field, unsigned index, uint64_t value);
 
