@@ -119,21 +119,12 @@ static void stop_and_go(struct ring *r, struct input *in)
 
 static void add_chain(struct ring *r, struct input *in)
 {
-	struct twin_shape shape = { 0 };
-	uint8_t n;
+	struct twin_shape shape;
 
 	(void)in8(in); /* as a device's: the queue */
-	n = in8(in);
-	shape.flags = in8(in);
-	shape.n_rd = n & 15;
-	shape.n_wr = n >> 4;
-	shape.wr_len = in16(in);
-	shape.extra = in16(in);
-	shape.payload = *in;
+	shape = twin_shape_read(in);
 	if (!r->twin.made)
 		return;
-	if (!shape.n_rd && !shape.n_wr)
-		shape.n_rd = 1;
 	twin_add(&r->twin, &shape);
 	if (shape.flags & SHAPE_PUBLISH)
 		(void)twin_publish(&r->twin);
