@@ -18,7 +18,8 @@ struct pci_link {
 	struct pci_root *root;
 	struct vpci *pci;
 	uint64_t bar; /* where it was at first */
-	uint32_t common, notify, isr, device;
+	uint32_t common, notify, isr;
+	uint32_t device; /* 0: a device without such a structure */
 	unsigned multiplier, access_cap, msix_cap, table, n_vectors;
 };
 
@@ -248,7 +249,7 @@ static uint64_t read_area(struct world *w, enum link_area area, uint32_t off, un
 	case LINK_REGISTERS:
 		return get(w, l->common + off, len);
 	case LINK_CONFIG:
-		return get(w, l->device + off, len);
+		return l->device ? get(w, l->device + off, len) : 0;
 	case LINK_PCI:
 		return cfg(w, off & 0xfff, len);
 	default:
@@ -266,7 +267,8 @@ static void write_area(struct world *w, enum link_area area, uint32_t off, unsig
 		put(w, l->common + off, len, value);
 		break;
 	case LINK_CONFIG:
-		put(w, l->device + off, len, value);
+		if (l->device)
+			put(w, l->device + off, len, value);
 		break;
 	case LINK_PCI:
 		cfg_write(w, off & 0xfff, len, (uint32_t)value);

@@ -183,14 +183,27 @@ static struct bent *ring_desc(struct twin *t, unsigned index)
 	return (struct bent *)(void *)&vq->split.desc[at];
 }
 
+/* Does the range lie in the room for the tables of this queue's own chains? */
+static bool own_tables(const struct twin *t, uint64_t at, uint64_t len)
+{
+	uint64_t begin = drv_table_gpa(&t->vq, 0);
+	uint64_t end = drv_table_gpa(&t->vq, t->vq.cfg.size);
+
+	return at >= begin && at <= end && len <= end - at;
+}
+
 /* Opens what @d names; if it may be a @table, what is named in it, too. */
-static void open_desc(const struct bent *d, bool table)
+static void open_desc(const struct twin *t, const struct bent *d, bool table)
 {
 	uint64_t at = le64_cpu(d->addr), n = le32_cpu(d->len) / sizeof(*d);
 	struct bent entry;
 
 	arena_open_bent(at, le32_cpu(d->len));
-	if (!table || !gmem_has(arena_mem(), at, le32_cpu(d->len)))
+	if (!table)
+		return;
+	if (at < ARENA_LOW_LEN && !own_tables(t, at, le32_cpu(d->len)))
+		arena_wild(); /* a table of another queue, whose driver will write a new one there */
+	if (!gmem_has(arena_mem(), at, le32_cpu(d->len)))
 		return;
 	for (uint64_t i = 0; i < n && i < TWIN_BUFS; i++)
 		if (gmem_read(arena_mem(), at + i * sizeof(entry), &entry, sizeof(entry)))
@@ -206,7 +219,7 @@ static void open_all(struct twin *t)
 	t->lies = true;
 	arena_keep();
 	for (unsigned i = 0; i < t->vq.cfg.size; i++)
-		open_desc(&ring[i], t->vq.cfg.indirect);
+		open_desc(t, &ring[i], t->vq.cfg.indirect);
 }
 
 /* The twin keeps all but the address of a batch's first descriptor back until it publishes. */
@@ -254,7 +267,7 @@ static void bend_desc(struct twin *t, struct bent *at, unsigned field, uint64_t 
 	      packed ? "id" : "next", le16_cpu(*link));
 	t->lies = true;
 	arena_keep();
-	open_desc(d, in_ring && t->vq.cfg.indirect);
+	open_desc(t, d, in_ring && t->vq.cfg.indirect);
 	if (in_ring && field == BEND_FLAGS && value & VRING_DESC_F_INDIRECT)
 		arena_wild(); /* any bytes are a table now */
 	else if (in_ring && (field >= BEND_FLAGS || t->vq.cfg.indirect))

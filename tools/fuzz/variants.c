@@ -49,7 +49,8 @@ static const char *least_of(const struct vdev_class *class)
 }
 
 /* Looked up once: comparing texts would be a good part of a run. */
-#define PLACES 16u
+#define PLACES 32u
+#define COSTLY 16u /* those before are for the costly ones, the last first */
 
 struct list {
 	const struct vdev_class *class;
@@ -62,23 +63,24 @@ static bool is_costly(const char *spec)
 	return strstr(spec, "real") && !g_str_has_prefix(spec, "blk");
 }
 
-/* The costly ones get a place each, the last ones, and the others share the rest. */
+/* The costly ones get a place each, and the others share the rest. */
 static void find(struct list *l, const struct vdev_class *class)
 {
 	const char *cheap[PLACES];
-	unsigned n_cheap = 0, n = PLACES;
+	unsigned n_cheap = 0, costly = COSTLY;
 
 	l->class = class;
 	for (const char *const *v = variants; *v && n_cheap < PLACES; v++) {
-		if (is_of(*v, class) && is_costly(*v) && n > PLACES / 2)
-			l->spec[--n] = *v;
+		if (is_of(*v, class) && is_costly(*v) && costly > 0)
+			l->spec[--costly] = *v;
 		else if (is_of(*v, class))
 			cheap[n_cheap++] = *v;
 	}
 	if (!n_cheap)
 		cheap[n_cheap++] = least_of(class);
-	for (unsigned i = 0; i < n; i++)
-		l->spec[i] = cheap[i % n_cheap];
+	for (unsigned i = 0; i < PLACES; i++)
+		if (!l->spec[i])
+			l->spec[i] = cheap[i % n_cheap];
 }
 
 const char *variant_nth(const struct vdev_class *class, unsigned n)

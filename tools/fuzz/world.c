@@ -16,6 +16,9 @@
 #define RING_FEATURES ",features=+in_order,,+notification_data,,+access_platform,,+order_platform"
 #define PCI_FEATURES  ",,+notif_config_data" /* mmio has no register for it */
 
+/* File-scope because they are large, and no run needs those of another. */
+static struct twin twins[TWIN_QUEUES];
+
 /*
  * Making one.
  */
@@ -73,8 +76,6 @@ static void world_free(struct world *w)
 	vdev_free(w->dev);
 	fuzz_board_free(w->board);
 	loop_free(w->loop);
-	for (unsigned q = 0; q < TWIN_QUEUES; q++)
-		g_free(w->twin[q]);
 	g_main_context_unref(w->context);
 	fakes_collect(NULL);
 	fakes_end(&w->fakes);
@@ -179,8 +180,8 @@ void world_begin(struct world *w)
 static void forget_rings(struct world *w)
 {
 	for (unsigned q = 0; q < TWIN_QUEUES; q++)
-		if (w->twin[q])
-			w->twin[q]->made = false;
+		twins[q].made = false;
+	memset(w->twin, 0, sizeof(w->twin));
 }
 
 /* The last judgement: after a reset nothing of the guest's is touched any more. */
@@ -271,9 +272,7 @@ bool world_queue_start(struct world *w, unsigned q, unsigned size)
 
 	if (q >= TWIN_QUEUES || !max)
 		return false;
-	if (!w->twin[q])
-		w->twin[q] = g_new0(struct twin, 1);
-	t = w->twin[q];
+	t = w->twin[q] = &twins[q];
 	size = MIN(MIN(size, max), TWIN_SIZE);
 	if (!twin_make(t, q, size, world_kind(w)))
 		return false;
