@@ -8,14 +8,12 @@
 #include "guest-fw/fuzz.h"
 #include "tools/fuzz/story.h"
 
-#define MID_LEN  (ARENA_MID_LEN + ARENA_HIGH_LEN) /* one piece, here */
-#define CROSSING 0x1000u
-#define FIRST    64u /* address 0 is for those who forget to set one */
+#define MID_LEN (ARENA_MID_LEN + ARENA_HIGH_LEN) /* one piece, here */
+#define FIRST   64u                              /* never given out (tools/fuzz/arena-place.c) */
 
 /* File-scope as its namesake in tools/fuzz: the twins have no way to pass it on. */
 static struct {
 	struct gmem mem;
-	uint64_t used[2];
 	bool wild, shared, quiet;
 	uint32_t program; /* its checksum */
 } arena;
@@ -69,8 +67,7 @@ void arena_begin(void)
 	if (arena.shared)
 		return;
 	zero();
-	arena.used[0] = FIRST;
-	arena.used[1] = 0;
+	arena_place_anew();
 	arena.wild = false;
 }
 
@@ -132,45 +129,9 @@ bool arena_is_sound(void)
 	return !arena.wild;
 }
 
-static uint64_t take(unsigned i, size_t len, size_t align)
-{
-	uint64_t at = (arena.used[i] + align - 1) / align * align;
-	uint64_t room = i == 0 ? ARENA_LOW_LEN : ARENA_MID_LEN - CROSSING;
-
-	if (at > room || len > room - at)
-		return 0;
-	arena.used[i] = at + len;
-	return arena.mem.region[i].gpa + at;
-}
-
-uint64_t arena_ring(size_t len)
-{
-	return take(0, len, 128);
-}
-
-uint64_t arena_buffer(size_t len)
-{
-	uint64_t gpa = take(1, len + 8, 8);
-
-	return gpa ? gpa : take(0, len + 8, 8);
-}
-
-uint64_t arena_crossing(size_t len)
-{
-	uint64_t half = len / 2;
-
-	return half && half < CROSSING && len - half <= ARENA_HIGH_LEN ? ARENA_HIGH_GPA - half : 0;
-}
-
 void *arena_at(uint64_t gpa, size_t len)
 {
 	return gmem_at(&arena.mem, gpa, len);
-}
-
-uint64_t arena_gpa(uint32_t off)
-{
-	off %= ARENA_LEN;
-	return off < ARENA_LOW_LEN ? off : ARENA_MID_GPA + (off - ARENA_LOW_LEN);
 }
 
 /*

@@ -19,14 +19,10 @@
 #define MAP   (ARENA_LEN + (N + 1) * GAP)
 #define WORDS ((MAP / BLOCK + 63) / 64)
 
-/* Up to the border between the middle and the high region: for buffers that cross it. */
-#define CROSSING 0x1000u
-
 /* File-scope for the same reason as in host.c: what watches memory accesses cannot be handed it. */
 static struct {
 	uint8_t *map;
 	struct gmem mem;
-	uint64_t used[N];      /* bytes handed out */
 	uint64_t dirty[WORDS]; /* by block: bytes of it may have been written */
 	uint64_t open[WORDS];  /* and may be open */
 	bool wild, kept, spoilt;
@@ -104,9 +100,7 @@ void arena_begin(void)
 {
 	arena_close();
 	each_block(arena.dirty, wipe);
-	for (unsigned i = 0; i < N; i++)
-		arena.used[i] = 0;
-	arena.used[0] = 64; /* address 0 is for those who forget to set one */
+	arena_place_anew();
 }
 
 /* Calls fn for each piece of the range that is memory. */
@@ -180,51 +174,9 @@ bool arena_is_sound(void)
 	return !arena.wild && !arena.spoilt;
 }
 
-static uint64_t take(unsigned i, size_t len, size_t align)
-{
-	uint64_t at = (arena.used[i] + align - 1) / align * align;
-	uint64_t room = region(i)->len - (i == 1 ? CROSSING : 0);
-
-	if (at > room || len > room - at)
-		return 0;
-	arena.used[i] = at + len;
-	return region(i)->gpa + at;
-}
-
-uint64_t arena_ring(size_t len)
-{
-	return take(0, len, 128);
-}
-
-/* Eight bytes apart, the sanitizer's grain, plus eight forbidden ones. */
-uint64_t arena_buffer(size_t len)
-{
-	uint64_t gpa = take(1, len + 8, 8);
-
-	return gpa ? gpa : take(0, len + 8, 8);
-}
-
-uint64_t arena_crossing(size_t len)
-{
-	uint64_t half = len / 2;
-
-	return half && half < CROSSING && len - half <= ARENA_HIGH_LEN ? ARENA_HIGH_GPA - half : 0;
-}
-
 void *arena_at(uint64_t gpa, size_t len)
 {
 	return gmem_at(&arena.mem, gpa, len);
-}
-
-uint64_t arena_gpa(uint32_t off)
-{
-	off %= ARENA_LEN;
-	for (unsigned i = 0; i < N; i++) {
-		if (off < region(i)->len)
-			return region(i)->gpa + off;
-		off -= (uint32_t)region(i)->len;
-	}
-	return 0;
 }
 
 bool arena_holds(const void *p)

@@ -49,6 +49,9 @@ void arena_wild(void);
 /* Rings are as driver and device have written them: whoever breaks a rule there is to blame. */
 bool arena_is_sound(void);
 
+/* All room is free again. */
+void arena_place_anew(void);
+
 /* Room for a ring (16-aligned, from the low region) or a buffer; 0 if there is none. Not opened. */
 uint64_t arena_ring(size_t len);
 uint64_t arena_buffer(size_t len);
