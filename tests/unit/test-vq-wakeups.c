@@ -25,7 +25,8 @@
 
 #define SIZE   16
 #define PLACE  64
-#define SPINS  300 /* before the processor is given to others: there may be one alone */
+#define ALONE  300   /* looks before the processor is given to others, if both sides share one */
+#define PAIRED 20000 /* and if each has its own: what it is given to may keep it for milliseconds */
 #define JITTER 64
 #define ROUND  25000u /* chains with the same features */
 
@@ -34,6 +35,7 @@ struct side {
 	_Alignas(64) _Atomic bool asleep;
 	_Atomic bool woken;
 	uint32_t dice;
+	unsigned patience; /* looks */
 };
 
 struct pair {
@@ -57,17 +59,19 @@ static void dawdle(struct side *me)
 }
 
 /* Each on a processor of its own, if there are two. */
-static void pin(unsigned side)
+static void pin(struct side *me, unsigned side)
 {
 	cpu_set_t allowed, one;
 
+	me->patience = ALONE;
 	CPU_ZERO(&one);
 	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0 || CPU_COUNT(&allowed) < 2)
 		return;
 	for (int cpu = 0, n = 0; cpu < CPU_SETSIZE && n < 2; cpu++)
 		if (CPU_ISSET(cpu, &allowed) && n++ == (int)side)
 			CPU_SET(cpu, &one);
-	(void)pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
+	if (pthread_setaffinity_np(pthread_self(), sizeof(one), &one) == 0)
+		me->patience = PAIRED;
 }
 
 static void wake(struct side *other)
@@ -84,7 +88,7 @@ static bool sleep_until_woken(struct side *me, const struct side *other)
 			break;
 		if (!other->woken && other->asleep && !me->woken)
 			return false;
-		if (spins % SPINS == 0)
+		if (spins % me->patience == 0)
 			sched_yield();
 	}
 	me->asleep = false; /* before the flag: see above */
@@ -98,7 +102,7 @@ static void *device(void *arg)
 	struct vq_chain *c[SIZE];
 	int n;
 
-	pin(1);
+	pin(&t->device, 1);
 	while (!t->over) {
 		dawdle(&t->device);
 		if (roll(&t->device) % 2)
@@ -140,7 +144,7 @@ static void *driver(void *arg)
 	void *cookie;
 	uint32_t len;
 
-	pin(0);
+	pin(&t->driver, 0);
 	while (n_done < t->chains && !t->lost) {
 		dawdle(&t->driver);
 		if (roll(&t->driver) % 2)
