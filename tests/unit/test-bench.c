@@ -321,6 +321,7 @@ static void mistakes_are_named(void **state)
 		{ "bench rings --time 0", "--time" },
 		{ "bench rings --limit 0", "--limit" },
 		{ "bench rings --cpus 0", "--cpus" },
+		{ "bench rings --cpus 0,1023", "no processor 1023" },
 		{ "bench rings --cpus 0,0 --mode poll", "--single" },
 		{ "bench rings --json --csv", "--csv" },
 		{ "bench rings --desc indirect --length 1", "--length 3" },

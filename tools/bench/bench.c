@@ -113,10 +113,16 @@ static bool parse_cpus(const char *text, int ret_cpus[2], GError **err)
 	if (strcmp(text, "none") == 0)
 		return true;
 	/* NOLINTNEXTLINE(cert-err34-c): what does not fit is not a processor, and pinning says so */
-	if (sscanf(text, "%d,%d%c", &ret_cpus[0], &ret_cpus[1], &rest) == 2 && ret_cpus[0] >= 0 &&
-	    ret_cpus[1] >= 0)
-		return true;
-	return ringside_usage(err, "--cpus %s: it takes two numbers, as 0,1, or none", text);
+	if (sscanf(text, "%d,%d%c", &ret_cpus[0], &ret_cpus[1], &rest) != 2)
+		return ringside_usage(err, "--cpus %s: it takes two numbers, as 0,1, or none",
+				      text);
+	for (unsigned i = 0; i < 2; i++)
+		if (!bench_has_cpu(ret_cpus[i]))
+			return ringside_usage(err,
+					      "--cpus %s: there is no processor %d, or we may not "
+					      "use it",
+					      text, ret_cpus[i]);
+	return true;
 }
 
 static bool has_two_threads(const GArray *plan)

@@ -69,6 +69,14 @@ void bench_cpus(int ret_cpus[2])
 		ret_cpus[1] = ret_cpus[0];
 }
 
+bool bench_has_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	return cpu >= 0 && cpu < CPU_SETSIZE && sched_getaffinity(0, sizeof(set), &set) == 0 &&
+	       CPU_ISSET(cpu, &set);
+}
+
 /*
  * Samples.
  */

@@ -50,6 +50,7 @@ double bench_figure(const struct bench_row *row, const struct bench_column *colu
 /* The two processors a plan should run on if nobody says: the first ones we may use (the same one
  * twice if that is all). */
 void bench_cpus(int ret_cpus[2]);
+bool bench_has_cpu(int cpu); /* may we use it? */
 
 /* Under what conditions. */
 struct bench_machine {
