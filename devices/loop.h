@@ -46,4 +46,5 @@ void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
 typedef void (*loop_watch_fn)(void *arg, GIOCondition revents);
 GSource *loop_watch(struct loop *loop, int fd, GIOCondition events, loop_watch_fn fn, void *arg);
 void loop_watch_events(GSource *source, GIOCondition events);
-void loop_unwatch(GSource *source); /* NULL is fine */
+void loop_unwatch(
+	GSource *source); /* NULL is fine; so is any other source of the loop, a timer, say */

@@ -3,8 +3,7 @@
 
 #include "tools/fuzz/host.h"
 
-#define HOST_POLLED 64u
-#define HOST_LOCKS  16u
+#define HOST_LOCKS 16u
 
 struct host_fd {
 	enum host_kind kind;
@@ -27,8 +26,6 @@ extern struct host {
 	unsigned failures[N_HOST_FAILURES];
 	bool running, reachable;
 	GMainContext *context;
-	GPollFD polled[HOST_POLLED]; /* what the context's loop asked about last */
-	guint n_polled;              /* 0: that is not known */
 	const void *locked[HOST_LOCKS];
 	unsigned n_locked;
 } host;

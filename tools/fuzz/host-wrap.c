@@ -200,25 +200,6 @@ WRAP(int, pthread_mutex_unlock, (pthread_mutex_t * mutex))
 	return 0;
 }
 
-WRAP(GSource *, loop_watch,
-     (struct loop * loop, int fd, GIOCondition events, loop_watch_fn fn, void *arg))
-{
-	host_watches_changed();
-	return __real_loop_watch(loop, fd, events, fn, arg);
-}
-
-WRAP(void, loop_watch_events, (GSource * source, GIOCondition events))
-{
-	host_watches_changed();
-	__real_loop_watch_events(source, events);
-}
-
-WRAP(void, loop_unwatch, (GSource * source))
-{
-	host_watches_changed();
-	__real_loop_unwatch(source);
-}
-
 WRAP(gint64, g_get_real_time, (void))
 {
 	return host_now() ? (gint64)(host_now() / 1000u) : __real_g_get_real_time();

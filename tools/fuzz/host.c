@@ -21,8 +21,6 @@ void host_begin(uint64_t seed)
 
 void host_set_context(GMainContext *context)
 {
-	if (context != host.context)
-		host_watches_changed();
 	host.context = context;
 }
 
@@ -290,21 +288,5 @@ gint host_poll(GPollFD *fds, guint n, gint timeout)
 		fds[i].revents = (gushort)has(&fds[i]);
 		ready += fds[i].revents != 0;
 	}
-	host.n_polled = n <= HOST_POLLED ? n : 0;
-	if (host.n_polled)
-		memcpy(host.polled, fds, n * sizeof(*fds));
 	return ready;
-}
-
-void host_watches_changed(void)
-{
-	host.n_polled = 0;
-}
-
-bool host_idle(void)
-{
-	for (guint i = 0; i < host.n_polled; i++)
-		if (has(&host.polled[i]))
-			return false;
-	return host.n_polled > 0;
 }

@@ -98,7 +98,6 @@ void host_unlock(const void *mutex);
 GMainContext *host_context(void);
 gint host_poll(GPollFD *fds, guint n, gint timeout);
 
-/* True if another turn of the loop would find nothing to do, as far as loop_watch() is concerned: since
- * the last one no watch was changed, and nothing is ready. Much cheaper than to see for oneself. */
-bool host_idle(void);
-void host_watches_changed(void);
+/* Serves what is ready of the watches of the context (loop_watch()), once each; false if nothing is. What
+ * g_main_context_iteration() does where a loop has nothing but watches, and much cheaper. */
+bool host_turn(void);

@@ -226,7 +226,7 @@ void world_settle(struct world *w)
 void world_turn(struct world *w, unsigned turns)
 {
 	race_live(true);
-	while (turns-- && !(w->plain && host_idle()) && g_main_context_iteration(w->context, FALSE))
+	while (turns-- && (w->plain ? host_turn() : g_main_context_iteration(w->context, FALSE)))
 		;
 	race_live(false);
 }
