@@ -88,8 +88,12 @@ static void world_free(struct world *w)
 
 /* File-scope because a fuzzer's entry has nowhere else to keep it. */
 static struct {
-	struct world *world[WORLDS_MAX];
-	struct world_plan plan[WORLDS_MAX];
+	struct kept {
+		struct world *world;
+		const struct link_ops *link;
+		const char *spec;
+		bool packed;
+	} kept[WORLDS_MAX];
 	unsigned n;
 	bool fresh; /* nothing is kept */
 } cache;
@@ -104,38 +108,34 @@ bool world_kept(void)
 	return !cache.fresh;
 }
 
-static bool same_plan(const struct world_plan *a, const struct world_plan *b)
+struct world *world_get(const struct world_plan *plan)
 {
-	return link_nth(a->link) == link_nth(b->link) && a->packed == b->packed &&
-	       a->spec == b->spec;
-}
+	struct kept want = { .link = link_nth(plan->link),
+			     .spec = plan->spec,
+			     .packed = plan->packed };
+	struct kept *k = cache.kept, *end = cache.kept + cache.n;
 
-struct world *world_get(const struct world_plan *given)
-{
-	struct world_plan plan = *given;
-	unsigned i = 0;
-
-	while (i < cache.n && !same_plan(&cache.plan[i], &plan))
-		i++;
-	if (i < cache.n && !cache.world[i]->stale && !cache.fresh)
-		return cache.world[i];
-	if (i < cache.n)
-		world_free(cache.world[i]);
-	if (i >= WORLDS_MAX) {
+	while (k < end &&
+	       (k->link != want.link || k->spec != want.spec || k->packed != want.packed))
+		k++;
+	if (k < end && !k->world->stale && !cache.fresh)
+		return k->world;
+	if (k < end) {
+		world_free(k->world);
+	} else if (cache.n++ == WORLDS_MAX) {
 		fuzz_bug("more worlds than there are places for");
 		return NULL; /* cppcheck does not know that nobody comes here */
 	}
 	host_begin(SEED);
-	cache.n = MAX(cache.n, i + 1);
-	cache.plan[i] = plan;
-	cache.world[i] = world_new(&plan);
-	return cache.world[i];
+	want.world = world_new(plan);
+	*k = want;
+	return k->world;
 }
 
 void world_forget_all(void)
 {
 	while (cache.n)
-		world_free(cache.world[--cache.n]);
+		world_free(cache.kept[--cache.n].world);
 }
 
 /*
