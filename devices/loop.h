@@ -41,10 +41,10 @@ void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
  * Watches a file descriptor: fn(arg, revents) on the loop's thread whenever one of @events (G_IO_IN
  * ...) is there. G_IO_ERR and G_IO_HUP come unasked. Returns a source to be ended with
  * loop_unwatch(), which may be called from within fn; loop_watch_events() changes the events (0:
- * paused). All three only on the loop's thread, or while nothing runs it.
+ * paused). All three only on the loop's thread, or while nothing runs it. loop_unwatch() also ends
+ * sources that are GLib's own, such as timers.
  */
 typedef void (*loop_watch_fn)(void *arg, GIOCondition revents);
 GSource *loop_watch(struct loop *loop, int fd, GIOCondition events, loop_watch_fn fn, void *arg);
 void loop_watch_events(GSource *source, GIOCondition events);
-void loop_unwatch(
-	GSource *source); /* NULL is fine; so is any other source of the loop, a timer, say */
+void loop_unwatch(GSource *source); /* NULL is fine */

@@ -9,7 +9,6 @@
 #include "tools/fuzz/story.h"
 
 #define MID_LEN (ARENA_MID_LEN + ARENA_HIGH_LEN) /* one piece, here */
-#define FIRST   64u                              /* never given out (tools/fuzz/arena-place.c) */
 
 /* File-scope as its namesake in tools/fuzz: the twins have no way to pass it on. */
 static struct {
@@ -33,7 +32,7 @@ void arena_init(void)
 {
 	if (arena.mem.n)
 		return;
-	/* Not FIRST: an address is the same in an input and here. */
+	/* Not ARENA_FIRST: an address is the same in an input and here. */
 	arena.mem.n = 2;
 	arena.mem.region[0] = (struct gmem_region){ 0, ARENA_LOW_LEN, pointer(0) };
 	arena.mem.region[1] = (struct gmem_region){ ARENA_MID_GPA, MID_LEN,
@@ -57,7 +56,7 @@ static bool is_zero(uint64_t gpa, size_t len)
 
 static void zero(void)
 {
-	__builtin_memset(pointer(FIRST), 0, ARENA_LOW_LEN - FIRST);
+	__builtin_memset(pointer(ARENA_FIRST), 0, ARENA_LOW_LEN - ARENA_FIRST);
 	__builtin_memset(pointer(ARENA_MID_GPA), 0, MID_LEN);
 }
 
@@ -74,8 +73,8 @@ void arena_begin(void)
 void fuzz_arena_begin(unsigned drivers)
 {
 	arena_init();
-	if (arena.quiet &&
-	    (!is_zero(FIRST, ARENA_LOW_LEN - FIRST) || !is_zero(ARENA_MID_GPA, MID_LEN)))
+	if (arena.quiet && (!is_zero(ARENA_FIRST, ARENA_LOW_LEN - ARENA_FIRST) ||
+			    !is_zero(ARENA_MID_GPA, MID_LEN)))
 		fuzz_bug("a device has written to memory after its reset");
 	arena.quiet = false;
 	arena.shared = false;

@@ -112,7 +112,7 @@ static bool parse_cpus(const char *text, int ret_cpus[2], GError **err)
 	ret_cpus[0] = ret_cpus[1] = -1;
 	if (strcmp(text, "none") == 0)
 		return true;
-	/* NOLINTNEXTLINE(cert-err34-c): what does not fit is not a processor, and pinning says so */
+	/* NOLINTNEXTLINE(cert-err34-c): what does not fit is not a processor */
 	if (sscanf(text, "%d,%d%c", &ret_cpus[0], &ret_cpus[1], &rest) != 2)
 		return ringside_usage(err, "--cpus %s: it takes two numbers, as 0,1, or none",
 				      text);

@@ -6,7 +6,6 @@
 
 /* Up to the border between the middle and the high region: for buffers that cross it. */
 #define CROSSING 0x1000u
-#define FIRST    64u /* address 0 is for those who forget to set one */
 
 /* File-scope for the same reason as the arena itself: bytes handed out of the low and the middle region. */
 static struct {
@@ -15,7 +14,7 @@ static struct {
 
 void arena_place_anew(void)
 {
-	used.low = FIRST;
+	used.low = ARENA_FIRST;
 	used.mid = 0;
 }
 

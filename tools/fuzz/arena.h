@@ -16,6 +16,7 @@
 
 #include "virtqueue/gmem.h"
 
+#define ARENA_FIRST    64u /* the first to be given out: 0 is for those who forget to set one */
 #define ARENA_LOW_LEN  0x14000u
 #define ARENA_MID_GPA  (4ull << 30)
 #define ARENA_MID_LEN  0x10000u

@@ -14,7 +14,6 @@
 
 #define WATCHES 4096u /* of all worlds together */
 #define LOOPS   256u
-#define ALWAYS  (G_IO_HUP | G_IO_ERR | G_IO_NVAL)
 
 struct watch {
 	int fd;
@@ -48,9 +47,7 @@ static struct {
  */
 static GIOCondition has(const struct watch *w)
 {
-	GIOCondition now = host_fd_ours(w->fd) ? host_ready(w->fd) : 0;
-
-	return now & (w->events | ALWAYS);
+	return host_ready_for(w->fd, w->events);
 }
 
 static bool any_ready(const struct watches *l)

@@ -272,11 +272,11 @@ GIOCondition host_ready(int fd)
 	return G_IO_NVAL;
 }
 
-static GIOCondition has(const GPollFD *fd)
+GIOCondition host_ready_for(int fd, GIOCondition events)
 {
-	GIOCondition has = host_fd_ours(fd->fd) ? host_ready(fd->fd) : 0;
+	GIOCondition has = host_fd_ours(fd) ? host_ready(fd) : 0;
 
-	return has & (fd->events | G_IO_HUP | G_IO_ERR | G_IO_NVAL);
+	return has & (events | G_IO_HUP | G_IO_ERR | G_IO_NVAL);
 }
 
 gint host_poll(GPollFD *fds, guint n, gint timeout)
@@ -285,7 +285,7 @@ gint host_poll(GPollFD *fds, guint n, gint timeout)
 
 	(void)timeout; /* time passes when the input says so */
 	for (guint i = 0; i < n; i++) {
-		fds[i].revents = (gushort)has(&fds[i]);
+		fds[i].revents = (gushort)host_ready_for(fds[i].fd, fds[i].events);
 		ready += fds[i].revents != 0;
 	}
 	return ready;

@@ -80,6 +80,8 @@ void host_size(int fd, uint64_t size);                 /* of a HOST_FILE */
 
 /* What poll() would say of @fd. */
 GIOCondition host_ready(int fd);
+/* Of what one asked for, and what comes unasked. 0 for descriptors that are not ours. */
+GIOCondition host_ready_for(int fd, GIOCondition events);
 
 /* ---- what the wrapped calls do, see host-wrap.c ---- */
 

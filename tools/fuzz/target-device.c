@@ -52,8 +52,8 @@ static void set_features(struct world *w, struct input *in)
 	w->loose = true;
 	arena_wild();
 	for (unsigned q = 0; q < TWIN_QUEUES; q++)
-		if (w->twin[q])
-			w->twin[q]->lies = true;
+		if (world_twin(q))
+			world_twin(q)->lies = true;
 	w->link->accept(w, select, bits);
 }
 
@@ -108,7 +108,7 @@ static void publish(struct world *w, struct twin *t, unsigned flags)
 
 static void add_chain(struct world *w, struct input *in)
 {
-	struct twin *t = world_twin(w, in8(in));
+	struct twin *t = world_twin(in8(in));
 	struct twin_shape shape = twin_shape_read(in);
 
 	if (!t)
@@ -120,16 +120,17 @@ static void add_chain(struct world *w, struct input *in)
 
 static void bend(struct world *w, struct input *in)
 {
-	struct twin *t = world_twin(w, in8(in));
+	struct twin *t = world_twin(in8(in));
 	unsigned field = in8(in), index = in8(in);
 
+	(void)w;
 	if (t)
 		twin_bend(t, field, index, in64(in));
 }
 
 static void publish_queue(struct world *w, struct input *in)
 {
-	struct twin *t = world_twin(w, in8(in));
+	struct twin *t = world_twin(in8(in));
 
 	if (t)
 		publish(w, t, in8(in));
@@ -152,9 +153,10 @@ static void turn(struct world *w, struct input *in)
 
 static void collect(struct world *w, struct input *in)
 {
-	struct twin *t = world_twin(w, in8(in));
+	struct twin *t = world_twin(in8(in));
 	unsigned how = in8(in);
 
+	(void)w;
 	if (!t)
 		return;
 	twin_collect(t);
@@ -183,18 +185,18 @@ static void queue_reset(struct world *w, struct input *in)
 
 	world_settle(w);
 	story("driver: resets queue %u", q);
-	if (world_twin(w, q))
-		twin_collect(w->twin[q]);
+	if (world_twin(q))
+		twin_collect(world_twin(q));
 	w->link->queue_reset(w, q);
-	if (world_twin(w, q) && vfeatures_has(w->accepted, VIRTIO_F_RING_RESET))
-		w->twin[q]->made = false;
+	if (world_twin(q) && vfeatures_has(w->accepted, VIRTIO_F_RING_RESET))
+		world_twin(q)->made = false;
 }
 
 static void queue_start(struct world *w, struct input *in)
 {
 	unsigned q = in8(in), size = in8(in);
 
-	if (world_twin(w, q))
+	if (world_twin(q))
 		return;
 	world_settle(w);
 	race_live(true);

@@ -177,11 +177,10 @@ void world_begin(struct world *w)
 	story("a %s over %s", w->dev->class->name, w->link->name);
 }
 
-static void forget_rings(struct world *w)
+static void forget_rings(void)
 {
 	for (unsigned q = 0; q < TWIN_QUEUES; q++)
 		twins[q].made = false;
-	memset(w->twin, 0, sizeof(w->twin));
 }
 
 /* The last judgement: after a reset nothing of the guest's is touched any more. */
@@ -192,8 +191,8 @@ void world_end(struct world *w)
 	if (w->board)
 		fuzz_board_refuse(w->board, 0);
 	for (unsigned q = 0; q < TWIN_QUEUES; q++)
-		if (w->twin[q] && w->twin[q]->made)
-			twin_collect(w->twin[q]);
+		if (world_twin(q))
+			twin_collect(world_twin(q));
 	world_reset(w);
 	if (w->moved) {
 		w->link->machine_reset(w);
@@ -242,7 +241,7 @@ void world_reset(struct world *w)
 		w->link->machine_reset(w);
 		w->moved = true;
 	}
-	forget_rings(w);
+	forget_rings();
 	arena_close();
 	w->loose = false;
 	w->accepted = (struct vfeatures){ { 0 } };
@@ -258,9 +257,9 @@ struct twin_kind world_kind(const struct world *w)
 	};
 }
 
-struct twin *world_twin(struct world *w, unsigned q)
+struct twin *world_twin(unsigned q)
 {
-	return q < TWIN_QUEUES && w->twin[q] && w->twin[q]->made ? w->twin[q] : NULL;
+	return q < TWIN_QUEUES && twins[q].made ? &twins[q] : NULL;
 }
 
 bool world_queue_start(struct world *w, unsigned q, unsigned size)
@@ -272,7 +271,7 @@ bool world_queue_start(struct world *w, unsigned q, unsigned size)
 
 	if (q >= TWIN_QUEUES || !max)
 		return false;
-	t = w->twin[q] = &twins[q];
+	t = &twins[q];
 	size = MIN(MIN(size, max), TWIN_SIZE);
 	if (!twin_make(t, q, size, world_kind(w)))
 		return false;
@@ -331,7 +330,7 @@ void world_kick(struct world *w, unsigned q)
 {
 	uint32_t value = q;
 
-	if (vfeatures_has(w->accepted, VIRTIO_F_NOTIFICATION_DATA) && world_twin(w, q))
-		value |= drv_notification_data(&w->twin[q]->vq);
+	if (vfeatures_has(w->accepted, VIRTIO_F_NOTIFICATION_DATA) && world_twin(q))
+		value |= drv_notification_data(&world_twin(q)->vq);
 	w->link->kick(w, q, value);
 }

@@ -35,7 +35,6 @@ struct world {
 	unsigned starts;           /* in this run */
 	bool loose;                /* features were written that the twins do not know of */
 	struct vfeatures accepted; /* by the harness's driver, at its last start */
-	struct twin *twin[TWIN_QUEUES];
 };
 
 struct world_plan {
@@ -65,7 +64,7 @@ void world_turn(struct world *w, unsigned turns);
 void world_start(struct world *w, struct vfeatures without, unsigned n, unsigned size);
 void world_reset(struct world *w);
 bool world_queue_start(struct world *w, unsigned q, unsigned size); /* false: there is none */
-struct twin *world_twin(struct world *w, unsigned q); /* NULL: no such queue is laid out */
+struct twin *world_twin(unsigned q); /* NULL: no such queue is laid out */
 
 void world_kick(struct world *w, unsigned q);
 
