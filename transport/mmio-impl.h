@@ -71,6 +71,13 @@ void mmio_shadow_set(struct mmio *m, bool on);
 /* The selected queue's reset begins: QueueReset reads 1 until mmio_shadow_written(); with `lock` held. */
 void mmio_shadow_resetting(struct mmio *m);
 
+/*
+ * While the shadow is on, what a trapped read of the generation or the configuration space gives: the
+ * page's, so that all that a driver sees comes from one place. Such a read is one that met the page
+ * hidden, and by now it may be shown again, older than the device. False: ask the device.
+ */
+bool mmio_shadow_read(struct mmio *m, uint64_t off, unsigned len, uint64_t *ret_bytes);
+
 /* A trapped write is done, to the configuration space or to a register; with `lock` held. */
 void mmio_shadow_written(struct mmio *m, bool config);
 

@@ -38,13 +38,12 @@ static int show_page(struct mmio *m, bool on)
 	return m->board->ops->shadow(m->board, m->window.base, on ? m->page : NULL);
 }
 
-/* A copy of the configuration space and the generation it belongs to. While the page is shown, the driver
- * may look at any time without our knowing. */
-static uint32_t snapshot_config(struct mmio *m, uint8_t config[VDEV_CONFIG_MAX])
+/* A copy of the configuration space and the generation it belongs to. What is @shown the driver may look
+ * at without our knowing, from now on. */
+static uint32_t snapshot_config(struct vdev *dev, bool shown, uint8_t config[VDEV_CONFIG_MAX])
 {
-	uint32_t (*look)(struct vdev *) = m->shadow_on ? vdev_config_generation
-						       : vdev_config_next_generation;
-	struct vdev *dev = m->dev;
+	uint32_t (*look)(struct vdev *) = shown ? vdev_config_generation
+						: vdev_config_next_generation;
 	uint32_t before, after = look(dev);
 
 	do {
@@ -55,11 +54,11 @@ static uint32_t snapshot_config(struct mmio *m, uint8_t config[VDEV_CONFIG_MAX])
 	return after;
 }
 
-/* With page_lock held. @in_place: the driver knows that it is changing. */
-static void page_update_config(struct mmio *m, bool in_place)
+/* With page_lock held. @in_place: the driver knows that it is changing. @show: the page will be shown. */
+static void page_update_config(struct mmio *m, bool in_place, bool show)
 {
 	uint8_t config[VDEV_CONFIG_MAX];
-	uint32_t generation = snapshot_config(m, config);
+	uint32_t generation = snapshot_config(m->dev, m->shadow_on || show, config);
 	bool same = memcmp(m->page + R_CONFIG, config, sizeof(config)) == 0;
 	bool hide = !same && !in_place && m->shadow_on;
 
@@ -92,7 +91,7 @@ static void page_update(struct mmio *m, bool config_written, bool show)
 	for (unsigned i = 0; i < G_N_ELEMENTS(changing); i++)
 		page_store(m, changing[i], value[i]);
 	page_store(m, R_STATUS, vdev_status(m->dev));
-	page_update_config(m, config_written);
+	page_update_config(m, config_written, show);
 	if (show)
 		m->shadow_on = show_page(m, true) == 0;
 	pthread_mutex_unlock(&m->page_lock);
@@ -143,6 +142,20 @@ void mmio_shadow_resetting(struct mmio *m)
 	pthread_mutex_unlock(&m->page_lock);
 }
 
+bool mmio_shadow_read(struct mmio *m, uint64_t off, unsigned len, uint64_t *ret_bytes)
+{
+	bool on;
+
+	if (off > R_CONFIG + VDEV_CONFIG_MAX || len > R_CONFIG + VDEV_CONFIG_MAX - off)
+		return false;
+	pthread_mutex_lock(&m->page_lock);
+	on = m->shadow_on;
+	if (on)
+		memcpy(ret_bytes, m->page + off, len);
+	pthread_mutex_unlock(&m->page_lock);
+	return on;
+}
+
 void mmio_shadow_written(struct mmio *m, bool config)
 {
 	if (m->shadow_on)
@@ -154,7 +167,7 @@ void mmio_shadow_changed(struct mmio *m)
 	if (!m->shadow_on)
 		return;
 	page_store(m, R_STATUS, vdev_status(m->dev));
-	page_update_config(m, false);
+	page_update_config(m, false, false);
 }
 
 bool mmio_shadow_new(struct mmio *m, GError **err)

@@ -168,11 +168,14 @@ static uint64_t trapped_read(void *opaque, uint64_t off, unsigned len)
 	uint64_t value = 0;
 
 	if (off >= R_CONFIG) {
-		vdev_config_read(m->dev, off - R_CONFIG, &value, len);
+		if (!mmio_shadow_read(m, off, len, &value))
+			vdev_config_read(m->dev, off - R_CONFIG, &value, len);
 		return GUINT64_FROM_LE(value);
 	}
 	if (len != 4 || off % 4)
 		return 0;
+	if (off == R_CONFIG_GENERATION && mmio_shadow_read(m, off, len, &value))
+		return GUINT64_FROM_LE(value);
 	if (off == R_INTERRUPT_STATUS)
 		return mmio_register(m, R_INTERRUPT_STATUS);
 	pthread_mutex_lock(&m->lock);
