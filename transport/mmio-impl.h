@@ -52,7 +52,7 @@ struct mmio {
 
 	pthread_mutex_t page_lock;
 	_Atomic bool shadow_on;
-	bool no_shadow;        /* the board has none (with `lock` held) */
+	bool no_shadow;        /* the board had none for this driver (with `lock` held) */
 	bool acks_on;          /* acknowledgements are swallowed (with `lock` held) */
 	uint8_t *page;         /* MMIO_SIZE bytes */
 	_Atomic uint32_t *isr; /* InterruptStatus, in the page: always the true one */

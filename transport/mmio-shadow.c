@@ -123,6 +123,8 @@ static void swallow_acks(struct mmio *m, bool on)
 
 void mmio_shadow_set(struct mmio *m, bool on)
 {
+	if (!on)
+		m->no_shadow = false; /* the next driver may find room */
 	if (on && !m->shadow_on && !m->no_shadow) {
 		page_update(m, false, true);
 		m->no_shadow = !m->shadow_on;

@@ -42,6 +42,14 @@ size_t drv_bytes(const struct drv_config *cfg)
 	return place(cfg, at);
 }
 
+size_t drv_ring_bytes(const struct drv_config *cfg)
+{
+	uint64_t at[4];
+
+	place(cfg, at);
+	return at[3];
+}
+
 static bool possible(const struct drv_config *cfg)
 {
 	if (cfg->size == 0 || cfg->size > DRV_QUEUE_MAX)
@@ -60,7 +68,7 @@ bool drv_vq_init(struct drv_vq *vq, const struct drv_config *config)
 	if (!possible(&cfg) || place(&cfg, at) > cfg.len)
 		return false;
 	__builtin_memset(vq, 0, sizeof(*vq));
-	__builtin_memset(cfg.base, 0, drv_bytes(&cfg));
+	__builtin_memset(cfg.base, 0, at[3]); /* a table is written whole before it is used */
 	vq->cfg = cfg;
 	vq->layout = layout_of(&cfg);
 	vq->desc = cfg.gpa + at[0];

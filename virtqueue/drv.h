@@ -91,6 +91,9 @@ struct drv_vq {
 /* Bytes of memory a ring of this configuration needs, its indirect tables included. */
 size_t drv_bytes(const struct drv_config *cfg);
 
+/* How many of these bytes, from the first on, are the ring's own; the tables follow. */
+size_t drv_ring_bytes(const struct drv_config *cfg);
+
 /* Lays the ring out and zeroes it; also to begin anew, with &vq->cfg. False if cfg is impossible
  * (size, alignment, memory too small). */
 bool drv_vq_init(struct drv_vq *vq, const struct drv_config *cfg);

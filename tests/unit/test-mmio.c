@@ -409,7 +409,7 @@ static void kicks_of_queues_that_are_not_there_are_lost(void **state)
 	}
 }
 
-/* Whatever optional service the board refuses, requests are answered. */
+/* Whatever optional service the board refuses, requests are answered; the next driver may have it. */
 static void without_doorbells_or_shadow_it_works_by_traps(void **state)
 {
 	(void)state;
@@ -424,6 +424,11 @@ static void without_doorbells_or_shadow_it_works_by_traps(void **state)
 			echo_set_twin(rig_dev(r), (uint32_t)i, true);
 			assert_int_equal(get(r, 0x100), i);
 		}
+		assert_int_equal(board_fake_has_shadow(rig_board(r), RIG_MMIO_BASE), !(refused & 2));
+		board_fake_refuse(rig_board(r), 0);
+		rig_reset(r);
+		rig_start(r, RIG_ALL);
+		assert_true(board_fake_has_shadow(rig_board(r), RIG_MMIO_BASE));
 		rig_close(r);
 	}
 }

@@ -25,7 +25,6 @@ static void refuse(struct world *w, struct input *in)
 	if (!w->board)
 		return;
 	w->moved = true;
-	w->stale |= what & (REFUSE_SHADOW | REFUSE_LINE); /* which leave their traces */
 	fuzz_board_refuse(w->board, what);
 }
 

@@ -9,7 +9,7 @@ static void open_ring(const struct drv_vq *vq)
 	unsigned size = vq->cfg.size;
 	bool packed = vq->cfg.packed;
 
-	arena_shut(vq->cfg.gpa, vq->cfg.len);
+	arena_shut(vq->cfg.gpa, drv_ring_bytes(&vq->cfg));
 	arena_open(vq->desc, vring_desc_bytes(size));
 	arena_open(vq->driver,
 		   packed ? sizeof(struct vring_packed_event) : vring_avail_bytes(size));
@@ -36,7 +36,7 @@ bool twin_make(struct twin *t, unsigned index, unsigned size, struct twin_kind k
 	if (!cfg.gpa)
 		return false;
 	cfg.base = arena_at(cfg.gpa, cfg.len);
-	arena_open(cfg.gpa, cfg.len);
+	arena_open(cfg.gpa, drv_ring_bytes(&cfg));
 	if (!drv_vq_init(&t->vq, &cfg))
 		return false;
 	open_ring(&t->vq);
