@@ -279,16 +279,6 @@ uint32_t vdev_config_generation(struct vdev *dev)
 	return generation;
 }
 
-uint32_t vdev_config_next_generation(struct vdev *dev)
-{
-	uint32_t generation;
-
-	pthread_mutex_lock(&dev->config_lock);
-	generation = dev->generation + dev->config_moved;
-	pthread_mutex_unlock(&dev->config_lock);
-	return generation;
-}
-
 /* How many of @len bytes at @off lie inside the space. */
 static size_t config_room(const struct vdev *dev, size_t off, size_t len)
 {

@@ -318,5 +318,3 @@ void vdev_notify(struct vdev *dev, unsigned q);
 void vdev_config_read(struct vdev *dev, size_t off, void *dst, size_t len);
 void vdev_config_write(struct vdev *dev, size_t off, const void *src, size_t len);
 uint32_t vdev_config_generation(struct vdev *dev);
-/* What the next vdev_config_generation() will be if nothing changes before; not a driver's look. */
-uint32_t vdev_config_next_generation(struct vdev *dev);

@@ -38,27 +38,24 @@ static int show_page(struct mmio *m, bool on)
 	return m->board->ops->shadow(m->board, m->window.base, on ? m->page : NULL);
 }
 
-/* A copy of the configuration space and the generation it belongs to. What is @shown the driver may look
- * at without our knowing, from now on. */
-static uint32_t snapshot_config(struct vdev *dev, bool shown, uint8_t config[VDEV_CONFIG_MAX])
+/* A copy of the configuration space and the generation it belongs to. */
+static uint32_t snapshot_config(struct vdev *dev, uint8_t config[VDEV_CONFIG_MAX])
 {
-	uint32_t (*look)(struct vdev *) = shown ? vdev_config_generation
-						: vdev_config_next_generation;
-	uint32_t before, after = look(dev);
+	uint32_t before, after = vdev_config_generation(dev);
 
 	do {
 		before = after;
 		vdev_config_read(dev, 0, config, VDEV_CONFIG_MAX);
-		after = look(dev);
+		after = vdev_config_generation(dev);
 	} while (before != after);
 	return after;
 }
 
-/* With page_lock held. @in_place: the driver knows that it is changing. @show: the page will be shown. */
-static void page_update_config(struct mmio *m, bool in_place, bool show)
+/* With page_lock held. @in_place: the driver knows that it is changing. */
+static void page_update_config(struct mmio *m, bool in_place)
 {
 	uint8_t config[VDEV_CONFIG_MAX];
-	uint32_t generation = snapshot_config(m->dev, m->shadow_on || show, config);
+	uint32_t generation = snapshot_config(m->dev, config);
 	bool same = memcmp(m->page + R_CONFIG, config, sizeof(config)) == 0;
 	bool hide = !same && !in_place && m->shadow_on;
 
@@ -91,7 +88,7 @@ static void page_update(struct mmio *m, bool config_written, bool show)
 	for (unsigned i = 0; i < G_N_ELEMENTS(changing); i++)
 		page_store(m, changing[i], value[i]);
 	page_store(m, R_STATUS, vdev_status(m->dev));
-	page_update_config(m, config_written, show);
+	page_update_config(m, config_written);
 	if (show)
 		m->shadow_on = show_page(m, true) == 0;
 	pthread_mutex_unlock(&m->page_lock);
@@ -169,7 +166,7 @@ void mmio_shadow_changed(struct mmio *m)
 	if (!m->shadow_on)
 		return;
 	page_store(m, R_STATUS, vdev_status(m->dev));
-	page_update_config(m, false, false);
+	page_update_config(m, false);
 }
 
 bool mmio_shadow_new(struct mmio *m, GError **err)
