@@ -1,32 +1,6 @@
 /* virtio-mmio, version 2 (VIRTIO 1.4, 4.2.2). One edge-triggered line for everything. */
 #include "guest-fw/virtio.h"
-
-enum {
-	R_MAGIC = 0x000,
-	R_VERSION = 0x004,
-	R_DEVICE_ID = 0x008,
-	R_DEVICE_FEATURES = 0x010,
-	R_DEVICE_FEATURES_SEL = 0x014,
-	R_DRIVER_FEATURES = 0x020,
-	R_DRIVER_FEATURES_SEL = 0x024,
-	R_QUEUE_SEL = 0x030,
-	R_QUEUE_SIZE_MAX = 0x034,
-	R_QUEUE_SIZE = 0x038,
-	R_QUEUE_READY = 0x044,
-	R_QUEUE_NOTIFY = 0x050,
-	R_INTERRUPT_STATUS = 0x060,
-	R_INTERRUPT_ACK = 0x064,
-	R_STATUS = 0x070,
-	R_QUEUE_DESC = 0x080,
-	R_QUEUE_DRIVER = 0x090,
-	R_QUEUE_DEVICE = 0x0a0,
-	R_QUEUE_RESET = 0x0c0,
-	R_CONFIG_GENERATION = 0x0fc,
-	R_CONFIG = 0x100,
-};
-
-#define MAGIC   0x74726976u
-#define VERSION 2u
+#include "transport/mmio-regs.h"
 
 static uint8_t status(const struct virtio *v)
 {
@@ -132,8 +106,8 @@ unsigned virtio_mmio_find(struct virtio *list, unsigned max)
 	unsigned n = 0;
 
 	for (unsigned i = 0; n < max && machine_mmio(i, &where); i++) {
-		if (reg_read32(where.base + R_MAGIC) != MAGIC ||
-		    reg_read32(where.base + R_VERSION) != VERSION)
+		if (reg_read32(where.base + R_MAGIC) != MMIO_MAGIC ||
+		    reg_read32(where.base + R_VERSION) != MMIO_VERSION)
 			continue;
 		list[n++] = (struct virtio){
 			.ops = &ops,

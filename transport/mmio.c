@@ -19,9 +19,6 @@
 #include "transport/eventfd.h"
 #include "transport/mmio-impl.h"
 
-#define MAGIC   0x74726976u /* "virt" */
-#define VERSION 2u
-
 /*
  * Doorbells and shadow follow the device's state.
  */
@@ -60,9 +57,9 @@ uint32_t mmio_register(struct mmio *m, unsigned off)
 {
 	switch (off) {
 	case R_MAGIC:
-		return MAGIC;
+		return MMIO_MAGIC;
 	case R_VERSION:
-		return VERSION;
+		return MMIO_VERSION;
 	case R_DEVICE_ID:
 		return m->dev->class->id;
 	case R_VENDOR_ID:
