@@ -57,3 +57,21 @@ bool ringside_usage(GError **err, const char *fmt, ...)
 	g_set_error_literal(err, RINGSIDE_ERROR, RINGSIDE_ERROR_USAGE, what);
 	return false;
 }
+
+bool ringside_options(GOptionContext *context, char ***args, const char *more, GError **err)
+{
+	GError *mistake = NULL;
+
+	if (g_option_context_parse_strv(context, args, &mistake)) {
+		const char *left = (*args)[1];
+
+		return !left || ringside_usage(err, "'%s': not an option (%s)", left, more);
+	}
+	if (mistake->domain == RINGSIDE_ERROR) { /* of a callback's */
+		g_propagate_error(err, mistake);
+		return false;
+	}
+	ringside_usage(err, "%s (%s)", mistake->message, more);
+	g_error_free(mistake);
+	return false;
+}

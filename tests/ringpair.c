@@ -140,6 +140,41 @@ void ringpair_each(void (*run)(const struct ringpair_spec *spec))
 	}
 }
 
+void *ringpair_cookie(unsigned i)
+{
+	static uint8_t cookies[RINGPAIR_SIZE];
+
+	return &cookies[i];
+}
+
+void ringpair_send_numbered(struct ringpair *p, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct drv_buf bufs[2] = {
+			{ RINGPAIR_DATA + 64 * i, 1 },
+			{ RINGPAIR_DATA + 64 * i + 16, i + 1 },
+		};
+
+		*(uint8_t *)ringpair_at(p, bufs[0].gpa) = (uint8_t)i;
+		assert_true(drv_add(&p->drv, bufs, 1, 1, ringpair_cookie(i)) >= 0);
+	}
+	(void)drv_publish(&p->drv);
+}
+
+unsigned ringpair_number(struct vq_chain *c)
+{
+	uint8_t i;
+
+	assert_true(vq_pull(c, &i, 1));
+	return i;
+}
+
+void ringpair_complete(struct ringpair *p, struct vq_chain *c)
+{
+	assert_true(vq_put_zeroes(c, c->wr.left));
+	vq_push(p->vq, c);
+}
+
 static struct vring_desc desc_of(struct drv_buf buf, unsigned flags, unsigned next)
 {
 	return (struct vring_desc){

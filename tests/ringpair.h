@@ -58,6 +58,15 @@ struct vq_chain *ringpair_pop(struct ringpair *p);
 /* Takes the one used chain that must be there; returns its length. */
 uint32_t ringpair_used(struct ringpair *p);
 
+/* Sends @n chains of one readable and one writable buffer; chain i reads as i and writes at most i + 1
+ * bytes. What the device sees is ringpair_number(), what the driver gets back ringpair_cookie(). */
+void ringpair_send_numbered(struct ringpair *p, unsigned n);
+unsigned ringpair_number(struct vq_chain *c);
+void *ringpair_cookie(unsigned i);
+
+/* Fills what the chain has to write with zeroes, and pushes it. */
+void ringpair_complete(struct ringpair *p, struct vq_chain *c);
+
 /* Runs a case on every combination of layout and features, in a ring of RINGPAIR_SIZE entries. */
 #define RINGPAIR_SIZE 16
 void ringpair_each(void (*run)(const struct ringpair_spec *spec));

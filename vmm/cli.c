@@ -257,23 +257,9 @@ static bool complete(struct machine_config *cfg, GError **err)
 /* Takes from *args (and frees) what it understands. */
 static bool parse_options(struct parse *p, char ***args, GError **err)
 {
-	GOptionContext *context = make_context(p);
-	GError *mistake = NULL;
-	bool ok = g_option_context_parse_strv(context, args, &mistake);
+	g_autoptr(GOptionContext) context = make_context(p);
 
-	g_option_context_free(context);
-	if (ok && (*args)[1])
-		return ringside_usage(err, "'%s': not an option (ringside help lists all)",
-				      (*args)[1]);
-	if (ok)
-		return true;
-	if (mistake->domain == RINGSIDE_ERROR) {
-		g_propagate_error(err, mistake);
-		return false;
-	}
-	ringside_usage(err, "%s (ringside help lists all)", mistake->message);
-	g_error_free(mistake);
-	return false;
+	return ringside_options(context, args, "ringside help lists all", err);
 }
 
 static bool parse_run(int argc, char *const *argv, struct parse *p, GError **err)

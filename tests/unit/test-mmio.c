@@ -424,7 +424,8 @@ static void without_doorbells_or_shadow_it_works_by_traps(void **state)
 			echo_set_twin(rig_dev(r), (uint32_t)i, true);
 			assert_int_equal(get(r, 0x100), i);
 		}
-		assert_int_equal(board_fake_has_shadow(rig_board(r), RIG_MMIO_BASE), !(refused & 2));
+		assert_int_equal(board_fake_has_shadow(rig_board(r), RIG_MMIO_BASE),
+				 !(refused & 2));
 		board_fake_refuse(rig_board(r), 0);
 		rig_reset(r);
 		rig_start(r, RIG_ALL);

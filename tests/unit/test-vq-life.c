@@ -12,37 +12,6 @@
 
 #define SIZE RINGPAIR_SIZE
 
-static const uint8_t numbers[SIZE]; /* cookies: chain i's is the address of numbers[i] */
-
-/* Sends @n chains of one readable and one writable buffer; chain i writes at most i + 1 bytes. */
-static void send_numbered(struct ringpair *p, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		struct drv_buf bufs[2] = {
-			{ RINGPAIR_DATA + 64 * i, 1 },
-			{ RINGPAIR_DATA + 64 * i + 16, i + 1 },
-		};
-
-		*(uint8_t *)ringpair_at(p, bufs[0].gpa) = i;
-		assert_true(drv_add(&p->drv, bufs, 1, 1, (void *)&numbers[i]) >= 0);
-	}
-	(void)drv_publish(&p->drv);
-}
-
-static unsigned number_of(struct vq_chain *c)
-{
-	uint8_t i;
-
-	assert_true(vq_pull(c, &i, 1));
-	return i;
-}
-
-static void complete(struct ringpair *p, struct vq_chain *c)
-{
-	assert_true(vq_put_zeroes(c, c->wr.left));
-	vq_push(p->vq, c);
-}
-
 static bool kick_for(struct ringpair *p, unsigned n)
 {
 	struct drv_buf buf = { RINGPAIR_DATA, 8 };
@@ -77,7 +46,7 @@ static void what_is_given_back_comes_again_run(const struct ringpair_spec *spec)
 
 	ringpair_open(&p, spec);
 	for (unsigned round = 0; round < 11; round++) {
-		send_numbered(&p, 4);
+		ringpair_send_numbered(&p, 4);
 		assert_int_equal(vq_pop(p.vq, c, SIZE), 4);
 		for (unsigned i = 4; i-- > 1;)
 			vq_unpop(p.vq, c[i]);
@@ -90,8 +59,8 @@ static void what_is_given_back_comes_again_run(const struct ringpair_spec *spec)
 		assert_false(vq_rearm(p.vq));
 		assert_int_equal(vq_pop(p.vq, c + 1, 3), 3);
 		for (unsigned i = 0; i < 4; i++) {
-			assert_int_equal(number_of(c[i]), i);
-			complete(&p, c[i]);
+			assert_int_equal(ringpair_number(c[i]), i);
+			ringpair_complete(&p, c[i]);
 		}
 		assert_false(vq_rearm(p.vq));
 		drain(&p);
@@ -119,10 +88,10 @@ static void a_stopped_queue_goes_on_where_it_was_run(const struct ringpair_spec 
 
 	ringpair_open(&p, spec);
 	for (unsigned round = 0; round < 40; round++) {
-		send_numbered(&p, 5);
+		ringpair_send_numbered(&p, 5);
 		assert_int_equal(vq_pop(p.vq, c, 3), 3);
 		for (unsigned i = 0; i < 3; i++)
-			complete(&p, c[i]);
+			ringpair_complete(&p, c[i]);
 		vq_publish(p.vq);
 		p.cfg.position = vq_stop(p.vq);
 		assert_false(vq_started(p.vq));
@@ -131,13 +100,13 @@ static void a_stopped_queue_goes_on_where_it_was_run(const struct ringpair_spec 
 		assert_int_equal(vq_start(p.vq, &p.mem, &p.cfg), VQ_OK);
 		assert_int_equal(vq_pop(p.vq, c, SIZE), 2);
 		for (unsigned i = 0; i < 2; i++) {
-			assert_int_equal(number_of(c[i]), i + 3);
-			complete(&p, c[i]);
+			assert_int_equal(ringpair_number(c[i]), i + 3);
+			ringpair_complete(&p, c[i]);
 		}
 		vq_publish(p.vq);
 		for (unsigned i = 0; i < 5; i++) {
 			assert_true(drv_used(&p.drv, &cookie, &len));
-			assert_ptr_equal(cookie, &numbers[i]);
+			assert_ptr_equal(cookie, ringpair_cookie(i));
 		}
 	}
 	assert_int_equal(vq_stats(p.vq)->chains, 200);
@@ -157,7 +126,7 @@ static void a_stopped_queue_touches_nothing_run(const struct ringpair_spec *spec
 	struct vq_chain *c;
 
 	ringpair_open(&p, spec);
-	send_numbered(&p, 3);
+	ringpair_send_numbered(&p, 3);
 	(void)vq_stop(p.vq);
 	(void)vq_stop(p.vq);
 	ringpair_remember(&p);
@@ -219,7 +188,7 @@ static void any_size_works_run(const struct ringpair_spec *like)
 			unsigned n = round % size + 1;
 
 			ringpair_send(&p, RINGPAIR_DATA, 4, n / 2, n - n / 2);
-			complete(&p, ringpair_pop(&p));
+			ringpair_complete(&p, ringpair_pop(&p));
 			vq_publish(p.vq);
 			assert_int_equal(ringpair_used(&p), 4 * (n - n / 2));
 		}
@@ -245,7 +214,7 @@ static void a_chain_may_be_as_long_as_the_queue_run(const struct ringpair_spec *
 		ringpair_send(&p, RINGPAIR_DATA, 4, n, 0);
 		c = ringpair_pop(&p);
 		assert_int_equal(c->rd.n, n);
-		complete(&p, c);
+		ringpair_complete(&p, c);
 		vq_publish(p.vq);
 		assert_int_equal(ringpair_used(&p), 0);
 	}

@@ -12,37 +12,6 @@
 
 #define SIZE RINGPAIR_SIZE
 
-static const uint8_t numbers[SIZE]; /* cookies: chain i's is the address of numbers[i] */
-
-/* Sends @n chains of one readable and one writable buffer; chain i writes at most i + 1 bytes. */
-static void send_numbered(struct ringpair *p, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		struct drv_buf bufs[2] = {
-			{ RINGPAIR_DATA + 64 * i, 1 },
-			{ RINGPAIR_DATA + 64 * i + 16, i + 1 },
-		};
-
-		*(uint8_t *)ringpair_at(p, bufs[0].gpa) = i;
-		assert_true(drv_add(&p->drv, bufs, 1, 1, (void *)&numbers[i]) >= 0);
-	}
-	(void)drv_publish(&p->drv);
-}
-
-static unsigned number_of(struct vq_chain *c)
-{
-	uint8_t i;
-
-	assert_true(vq_pull(c, &i, 1));
-	return i;
-}
-
-static void complete(struct ringpair *p, struct vq_chain *c)
-{
-	assert_true(vq_put_zeroes(c, c->wr.left));
-	vq_push(p->vq, c);
-}
-
 /* ---- order ---- */
 
 static void chains_come_in_order_run(const struct ringpair_spec *spec)
@@ -53,7 +22,7 @@ static void chains_come_in_order_run(const struct ringpair_spec *spec)
 	ringpair_open(&p, spec);
 	assert_false(vq_pending(p.vq));
 	assert_int_equal(vq_pop(p.vq, c, 4), 0);
-	send_numbered(&p, 7);
+	ringpair_send_numbered(&p, 7);
 	assert_true(vq_pending(p.vq));
 	assert_int_equal(vq_pop(p.vq, c, 3), 3);
 	assert_int_equal(vq_in_flight(p.vq), 3);
@@ -61,7 +30,7 @@ static void chains_come_in_order_run(const struct ringpair_spec *spec)
 	assert_int_equal(vq_in_flight(p.vq), 7);
 	assert_false(vq_pending(p.vq));
 	for (unsigned i = 0; i < 7; i++)
-		assert_int_equal(number_of(c[i]), i);
+		assert_int_equal(ringpair_number(c[i]), i);
 	ringpair_close(&p);
 }
 
@@ -81,20 +50,20 @@ static void any_order_of_completion_is_fine_run(const struct ringpair_spec *spec
 
 	ringpair_open(&p, spec);
 	for (unsigned round = 0; round < 9; round++) {
-		send_numbered(&p, 5);
+		ringpair_send_numbered(&p, 5);
 		assert_int_equal(vq_pop(p.vq, c, SIZE), 5);
 		for (unsigned i = 5; i-- > 0;) {
-			complete(&p, c[i]);
+			ringpair_complete(&p, c[i]);
 			vq_publish(p.vq);
 			assert_int_equal(drv_used(&p.drv, &cookie, &len), !spec->in_order || !i);
 			if (!spec->in_order) {
-				assert_ptr_equal(cookie, &numbers[i]);
+				assert_ptr_equal(cookie, ringpair_cookie(i));
 				assert_int_equal(len, i + 1);
 			}
 		}
 		for (unsigned i = 1; spec->in_order && i < 5; i++) {
 			assert_true(drv_used(&p.drv, &cookie, &len));
-			assert_ptr_equal(cookie, &numbers[i]);
+			assert_ptr_equal(cookie, ringpair_cookie(i));
 			assert_int_equal(len, i + 1);
 		}
 		assert_false(drv_used(&p.drv, &cookie, &len));
@@ -141,7 +110,7 @@ static void in_order_skips_only_complete_chains(void **state)
 		uint32_t len;
 
 		ringpair_open(&p, &spec);
-		send_numbered(&p, SIZE);
+		ringpair_send_numbered(&p, SIZE);
 		assert_int_equal(vq_pop(p.vq, c, SIZE), SIZE);
 		for (unsigned i = 0; i < SIZE; i++) {
 			assert_true(vq_put_zeroes(c[i], i == 9 ? 5 : c[i]->wr.left));
@@ -152,7 +121,7 @@ static void in_order_skips_only_complete_chains(void **state)
 		assert_int_equal(used_elements(&p, &spec), 2);
 		for (unsigned i = 0; i < SIZE; i++) {
 			assert_true(drv_used(&p.drv, &cookie, &len));
-			assert_ptr_equal(cookie, &numbers[i]);
+			assert_ptr_equal(cookie, ringpair_cookie(i));
 			assert_int_equal(len, i == 9 ? 5 : i + 1);
 		}
 		ringpair_close(&p);
@@ -210,13 +179,13 @@ static void a_batch_may_step_over_the_event_run(const struct ringpair_spec *spec
 	ringpair_open(&p, spec);
 	for (unsigned round = 0; round < 20; round++) {
 		assert_true(drv_rearm(&p.drv));
-		send_numbered(&p, 6);
+		ringpair_send_numbered(&p, 6);
 		assert_int_equal(vq_pop(p.vq, c, SIZE), 6);
 		for (unsigned i = 0; i < 3; i++)
-			complete(&p, c[i]);
+			ringpair_complete(&p, c[i]);
 		assert_true(vq_publish(p.vq));
 		for (unsigned i = 3; i < 6; i++)
-			complete(&p, c[i]);
+			ringpair_complete(&p, c[i]);
 		assert_false(vq_publish(p.vq));
 		while (drv_used(&p.drv, &cookie, &len))
 			;
@@ -235,7 +204,7 @@ static void nothing_pushed_is_nothing_published_run(const struct ringpair_spec *
 	struct ringpair p;
 
 	ringpair_open(&p, spec);
-	send_numbered(&p, 2);
+	ringpair_send_numbered(&p, 2);
 	(void)ringpair_pop(&p);
 	ringpair_remember(&p);
 	assert_false(vq_publish(p.vq));

@@ -230,29 +230,17 @@ static bool rings(const struct request *r, const char *command, FILE *out, FILE 
 /* Options in @args, which begins with the command. */
 static bool parse(struct request *r, char ***args, FILE *out, GError **err)
 {
-	GOptionContext *context = make_context(r);
-	GError *mistake = NULL;
-	bool ok = g_option_context_parse_strv(context, args, &mistake);
+	g_autoptr(GOptionContext) context = make_context(r);
 
-	if (ok && r->help)
-		print_help(out, context);
-	g_option_context_free(context);
-	if (ok && (*args)[1])
-		return ringside_usage(err, "'%s': not an option (ringside bench rings --help)",
-				      (*args)[1]);
-	if (ok && r->json && r->csv)
-		return ringside_usage(err, "--csv: not together with --json");
-	if (ok && r->single)
-		r->choices[AXIS_MODE] = (struct bench_choice){ .n = 1, .value = { MODE_SINGLE } };
-	if (ok)
-		return true;
-	if (mistake->domain == RINGSIDE_ERROR) {
-		g_propagate_error(err, mistake);
+	if (!ringside_options(context, args, "ringside bench rings --help", err))
 		return false;
-	}
-	ringside_usage(err, "%s (ringside bench rings --help)", mistake->message);
-	g_error_free(mistake);
-	return false;
+	if (r->json && r->csv)
+		return ringside_usage(err, "--csv: not together with --json");
+	if (r->help)
+		print_help(out, context);
+	if (r->single)
+		r->choices[AXIS_MODE] = (struct bench_choice){ .n = 1, .value = { MODE_SINGLE } };
+	return true;
 }
 
 static bool is_help(const char *word)

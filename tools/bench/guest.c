@@ -148,25 +148,13 @@ static bool check(const struct request *r, GError **err)
 /* Options in @args, which begins with the command. */
 static bool parse(struct request *r, char ***args, FILE *out, GError **err)
 {
-	GOptionContext *context = make_context(r);
-	GError *mistake = NULL;
-	bool ok = g_option_context_parse_strv(context, args, &mistake);
+	g_autoptr(GOptionContext) context = make_context(r);
 
-	if (ok && r->help)
-		print_help(out, context);
-	g_option_context_free(context);
-	if (ok && (*args)[1])
-		return ringside_usage(err, "'%s': not an option (ringside bench guest --help)",
-				      (*args)[1]);
-	if (ok)
-		return check(r, err);
-	if (mistake->domain == RINGSIDE_ERROR) {
-		g_propagate_error(err, mistake);
+	if (!ringside_options(context, args, "ringside bench guest --help", err) || !check(r, err))
 		return false;
-	}
-	ringside_usage(err, "%s (ringside bench guest --help)", mistake->message);
-	g_error_free(mistake);
-	return false;
+	if (r->help)
+		print_help(out, context);
+	return true;
 }
 
 /*
