@@ -13,8 +13,8 @@
 
 struct request {
 	struct blk_header header;
+	uint8_t data[DATA]; /* adjoins both its neighbours, for queue_add() */
 	uint8_t status;
-	uint8_t data[DATA] __attribute__((aligned(16)));
 };
 
 static void write_line(uint8_t line[LINE], const char *word, uint64_t n)
@@ -56,7 +56,7 @@ static bool add(struct queue *q, struct request *r, uint32_t type, uint64_t sect
 
 	r->header = (struct blk_header){ .type = cpu_le32(type), .sector = cpu_le64(sector) };
 	r->status = 0xff;
-	return drv_add(&q->drv, bufs, out ? 3 : 1, out ? 1 : 3, r) >= 0;
+	return queue_add(q, bufs, out ? 3 : 1, out ? 1 : 3, r);
 }
 
 static bool done(struct queue *q, unsigned n)
@@ -83,7 +83,7 @@ static bool many(struct queue *q, struct request *r, uint32_t type, uint64_t sec
 	for (unsigned i = 0; i < REQUESTS; i++, under_way++)
 		while (!add(q, &r[i], type, sector + i * SECTORS)) {
 			if (under_way == 0)
-				return virtio_fail(q->v, "no room in the ring");
+				return virtio_fail(q->v, "the ring is too short for a request");
 			queue_kick(q);
 			if (!done(q, 1))
 				return false;

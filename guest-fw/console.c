@@ -45,15 +45,6 @@ static struct queue *port_queue(struct virtio *v, uint32_t port, unsigned which)
 	return index < v->n_queues ? v->queue[index] : NULL;
 }
 
-static bool give(struct queue *q, uint8_t *at, uint32_t len)
-{
-	const struct drv_buf buf = buf_of(at, len);
-
-	if (drv_add(&q->drv, &buf, 0, 1, at) < 0)
-		return virtio_fail(q->v, "no room in the ring");
-	return true;
-}
-
 static bool put(struct queue *q, const char *text, uint32_t n)
 {
 	const struct drv_buf bufs[] = { buf_of(text, n / 2), buf_of(text + n / 2, n - n / 2) };
@@ -89,7 +80,7 @@ static bool hear(struct virtio *v, struct message *ret_m, uint8_t ret_text[MESSA
 	__builtin_memcpy(ret_m, at, sizeof(*ret_m));
 	__builtin_memset(ret_text, 0, MESSAGE_BYTES);
 	__builtin_memcpy(ret_text, at + sizeof(*ret_m), len - sizeof(*ret_m));
-	if (!give(q, at, MESSAGE_BYTES))
+	if (!queue_give(q, at, MESSAGE_BYTES))
 		return false;
 	queue_kick(q);
 	return true;
@@ -144,7 +135,7 @@ static bool echo(struct virtio *v, uint32_t port)
 
 	if (!rx || !tx)
 		return virtio_fail(v, "port echo is beyond the queues we use");
-	if (!give(rx, in, sizeof(word)))
+	if (!queue_give(rx, in, sizeof(word)))
 		return false;
 	queue_kick(rx);
 	if (!put(tx, word, sizeof(word)))
@@ -155,7 +146,7 @@ static bool echo(struct virtio *v, uint32_t port)
 		n += len;
 		if (n >= sizeof(word))
 			break;
-		if (!give(rx, in + n, sizeof(word) - n))
+		if (!queue_give(rx, in + n, sizeof(word) - n))
 			return false;
 		queue_kick(rx);
 	}
@@ -182,8 +173,8 @@ static bool give_messages(struct virtio *v)
 {
 	uint8_t *at = fw_take((size_t)MESSAGES * MESSAGE_BYTES);
 
-	for (unsigned i = 0; i < MESSAGES; i++)
-		if (!give(v->queue[CONTROL_RX], at + (size_t)i * MESSAGE_BYTES, MESSAGE_BYTES))
+	for (unsigned i = 0; i < MESSAGES && v->queue[CONTROL_RX]->drv.n_free; i++)
+		if (!queue_give(v->queue[CONTROL_RX], at + (size_t)i * MESSAGE_BYTES, MESSAGE_BYTES))
 			return false;
 	queue_kick(v->queue[CONTROL_RX]);
 	return true;

@@ -49,15 +49,6 @@ static bool light(struct virtio *v)
 	return queue_do(v->queue[STATES], &buf, 1, 0, &len);
 }
 
-static bool give(struct queue *q, struct event *e)
-{
-	const struct drv_buf buf = buf_of(e, sizeof(*e));
-
-	if (drv_add(&q->drv, &buf, 0, 1, e) < 0)
-		return virtio_fail(q->v, "no room in the ring");
-	return true;
-}
-
 /* Up to the event that ends a report. */
 static bool hear_report(struct virtio *v)
 {
@@ -71,7 +62,7 @@ static bool hear_report(struct virtio *v)
 			return virtio_fail(v, "an event of impossible length");
 		if (le16_cpu(e->type) == EV_SYN)
 			return i > 0 || virtio_fail(v, "an empty report");
-		if (!give(v->queue[EVENTS], e))
+		if (!queue_give(v->queue[EVENTS], e, sizeof(*e)))
 			return false;
 		queue_kick(v->queue[EVENTS]);
 	}
@@ -90,8 +81,8 @@ static bool test(struct virtio *v)
 	v->idle = !ask(v, CFG_EV_BITS, EV_LED);
 	if (!v->idle && !light(v))
 		return false;
-	for (unsigned i = 0; i < BUFFERS; i++)
-		if (!give(v->queue[EVENTS], &events[i]))
+	for (unsigned i = 0; i < BUFFERS && v->queue[EVENTS]->drv.n_free; i++)
+		if (!queue_give(v->queue[EVENTS], &events[i], sizeof(*events)))
 			return false;
 	queue_kick(v->queue[EVENTS]);
 	v->did = "its name and keys";

@@ -70,15 +70,6 @@ static bool send(struct net *net, uint32_t len)
 	return queue_do(net->v->queue[TX], bufs, 2, 0, &used);
 }
 
-static bool give_buffer(struct net *net, uint8_t *at)
-{
-	const struct drv_buf buf = buf_of(at, HEADER + FRAME);
-
-	if (drv_add(&net->v->queue[RX]->drv, &buf, 0, 1, at) < 0)
-		return virtio_fail(net->v, "no room in the ring");
-	return true;
-}
-
 /* Takes frames until one has @bytes at @offset; *ret_frame is it, until the next call. */
 static bool expect(struct net *net, unsigned offset, const uint8_t *bytes, size_t n,
 		   const uint8_t **ret_frame)
@@ -92,7 +83,7 @@ static bool expect(struct net *net, unsigned offset, const uint8_t *bytes, size_
 			return false;
 		if (len < HEADER || len > HEADER + FRAME)
 			return virtio_fail(net->v, "a frame of impossible length");
-		if (!give_buffer(net, at))
+		if (!queue_give(q, at, HEADER + FRAME))
 			return false;
 		queue_kick(q);
 		if (len >= HEADER + offset + n && fw_same(at + HEADER + offset, bytes, n)) {
@@ -170,8 +161,8 @@ static bool test(struct virtio *v)
 
 	for (unsigned i = 0; i < 6; i++)
 		net.our_mac[i] = reg_read8(v->config + i);
-	for (unsigned i = 0; i < BUFFERS; i++)
-		if (!give_buffer(&net, net.in + 4096ul * i))
+	for (unsigned i = 0; i < BUFFERS && v->queue[RX]->drv.n_free; i++)
+		if (!queue_give(v->queue[RX], net.in + 4096ul * i, HEADER + FRAME))
 			return false;
 	queue_kick(v->queue[RX]);
 	v->did = "ARP and echo answered by 10.0.2.2";

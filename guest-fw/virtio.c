@@ -4,7 +4,6 @@
  */
 #include "guest-fw/virtio.h"
 
-#define TABLE_MAX 8u /* buffers in an indirect table */
 
 /* Polling gives up after that many ticks: some 20 seconds. */
 #define PATIENCE 60000000000ull
@@ -61,7 +60,7 @@ static bool make_ring(struct queue *q, uint16_t size)
 		.event_idx = virtio_has(v, VIRTIO_F_EVENT_IDX),
 		.in_order = virtio_has(v, VIRTIO_F_IN_ORDER),
 		.indirect = virtio_has(v, VIRTIO_F_INDIRECT_DESC),
-		.table_max = TABLE_MAX,
+		.table_max = CHAIN_MAX,
 	};
 
 	cfg.len = drv_bytes(&cfg);
@@ -226,12 +225,47 @@ bool queue_wait(struct queue *q, void **ret_cookie, uint32_t *ret_len)
 	return true;
 }
 
+/* Buffers that adjoin become one; how many are left. */
+static unsigned join(struct drv_buf *to, const struct drv_buf *bufs, unsigned n)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (left && to[left - 1].gpa + to[left - 1].len == bufs[i].gpa)
+			to[left - 1].len += bufs[i].len;
+		else
+			to[left++] = bufs[i];
+	return left;
+}
+
+/* Where a chain is cut is the driver's business (2.7.4.1), so one that is too long for the ring gets shorter. */
+bool queue_add(struct queue *q, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr,
+	       void *cookie)
+{
+	struct drv_buf joined[CHAIN_MAX];
+	unsigned n = n_rd;
+
+	if (n_rd + n_wr > q->drv.cfg.size && !q->drv.cfg.indirect) {
+		n = join(joined, bufs, n_rd);
+		n_wr = join(joined + n, bufs + n_rd, n_wr);
+		bufs = joined;
+	}
+	return drv_add(&q->drv, bufs, n, n_wr, cookie) >= 0;
+}
+
+bool queue_give(struct queue *q, void *at, uint32_t len)
+{
+	const struct drv_buf buf = buf_of(at, len);
+
+	return queue_add(q, &buf, 0, 1, at) || virtio_fail(q->v, "no room in the ring");
+}
+
 bool queue_do(struct queue *q, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr,
 	      uint32_t *ret_len)
 {
 	void *cookie;
 
-	if (drv_add(&q->drv, bufs, n_rd, n_wr, NULL) < 0)
+	if (!queue_add(q, bufs, n_rd, n_wr, NULL))
 		return virtio_fail(q->v, "no room in the ring");
 	queue_kick(q);
 	return queue_wait(q, &cookie, ret_len);

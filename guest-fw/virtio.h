@@ -10,6 +10,7 @@
 #include "virtqueue/drv.h"
 
 #define QUEUES_MAX 8u
+#define CHAIN_MAX  8u /* buffers in a chain */
 
 enum virtio_irq {
 	VIRTIO_POLL, /* none: the used ring is watched */
@@ -111,6 +112,13 @@ bool virtio_restart_queues(struct virtio *v);
 
 /* 64 bits of the configuration space, of one generation. */
 uint64_t virtio_config64(const struct virtio *v, unsigned offset);
+
+/* A chain of at most CHAIN_MAX buffers. False if there is no room. */
+bool queue_add(struct queue *q, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr,
+	       void *cookie);
+
+/* One for the device to fill, whose cookie is its address. False with v->why. */
+bool queue_give(struct queue *q, void *at, uint32_t len);
 
 /* Publishes what was added, and kicks if the device wants that. */
 void queue_kick(struct queue *q);
