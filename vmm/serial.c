@@ -45,9 +45,15 @@ struct serial {
 /*
  * From the guest.
  */
-static void send(void *opaque, const uint8_t *data, size_t len)
+static void start_timer(struct serial *s)
 {
 	static const struct itimerspec soon = { .it_value.tv_nsec = GATHER_NS };
+
+	(void)timerfd_settime(s->timer, 0, &soon, NULL);
+}
+
+static void send(void *opaque, const uint8_t *data, size_t len)
+{
 	struct serial *s = opaque;
 	bool first;
 
@@ -56,7 +62,7 @@ static void send(void *opaque, const uint8_t *data, size_t len)
 	g_byte_array_append(s->gathered, data, (guint)len);
 	pthread_mutex_unlock(&s->lock);
 	if (first)
-		(void)timerfd_settime(s->timer, 0, &soon, NULL);
+		start_timer(s);
 }
 
 /* Not in send(), which is called with the port locked. */
@@ -106,19 +112,36 @@ static void want(struct serial *s, bool writable)
 	chr_want(s->chr, is_listening(s) && uart_room(s->uart) > 0, writable);
 }
 
+/* Writes what there is, as far as the host takes it. False if it takes no more, or there was nothing. */
+static bool write_batch(struct serial *s)
+{
+	bool some = next_batch(s);
+
+	if (some)
+		s->written += chr_write(s->chr, s->writing->data + s->written,
+					s->writing->len - s->written);
+	want(s, s->written < s->writing->len);
+	return some && s->written == s->writing->len;
+}
+
 void serial_flush(struct serial *s)
 {
-	while (next_batch(s)) {
-		size_t n = chr_write(s->chr, s->writing->data + s->written,
-				     s->writing->len - s->written);
+	while (write_batch(s))
+		;
+}
 
-		s->written += n;
-		if (s->written < s->writing->len) {
-			want(s, true);
-			return;
-		}
-	}
-	want(s, false);
+/* One batch: processors that print without end leave the loop to others. */
+static void write_turn(struct serial *s)
+{
+	bool more;
+
+	if (!write_batch(s))
+		return;
+	pthread_mutex_lock(&s->lock);
+	more = s->gathered->len != 0;
+	pthread_mutex_unlock(&s->lock);
+	if (more) /* its timer may have gone off while the host was full */
+		start_timer(s);
 }
 
 static void on_timer(void *arg, GIOCondition revents)
@@ -128,12 +151,12 @@ static void on_timer(void *arg, GIOCondition revents)
 
 	(void)revents;
 	(void)!read(s->timer, &count, sizeof(count));
-	serial_flush(s);
+	write_turn(s);
 }
 
 static void on_writable(void *arg)
 {
-	serial_flush(arg);
+	write_turn(arg);
 }
 
 /*

@@ -26,6 +26,7 @@ struct stream {
 	GByteArray *out;
 	GByteArray *input;
 	bool want_readable, want_writable;
+	struct bus *echo; /* on it another byte is printed while one is written */
 };
 
 static size_t stream_read(struct chr *chr, void *buf, size_t len)
@@ -46,6 +47,8 @@ static size_t stream_write(struct chr *chr, const void *buf, size_t len)
 
 	len = MIN(len, s->most);
 	g_byte_array_append(s->out, buf, (guint)len);
+	if (s->echo)
+		bus_write(s->echo, true, THR, 1, 'x');
 	return len;
 }
 
@@ -184,9 +187,25 @@ static void what_the_stream_does_not_take_is_kept(void **state)
 	assert_out(f, "abcd");
 	f->stream.most = SIZE_MAX;
 	f->stream.chr.user->writable(f->stream.chr.arg);
+	assert_out(f, "abcdef");
+	until(f, 8);
 	assert_out(f, "abcdefgh");
 	assert_false(f->stream.want_writable);
 	assert_string_equal(f->printed->str, "abcdefgh");
+}
+
+/* Processors that print as fast as they are written do not keep the loop from others, nor from us. */
+static void output_without_end_leaves_turns_to_others(void **state)
+{
+	struct fixture *f = *state;
+
+	f->stream.echo = f->bus;
+	print(f, "a");
+	for (unsigned i = 1; i <= 5; i++) {
+		until(f, i);
+		assert_int_equal(f->stream.out->len, i);
+	}
+	f->stream.echo = NULL;
 }
 
 static void input_goes_no_faster_than_the_guest_reads(void **state)
@@ -322,6 +341,7 @@ int main(void)
 		TEST(printed_bytes_arrive_soon_and_in_one_piece),
 		TEST(a_flush_does_not_wait),
 		TEST(what_the_stream_does_not_take_is_kept),
+		TEST(output_without_end_leaves_turns_to_others),
 		TEST(input_goes_no_faster_than_the_guest_reads),
 		TEST(input_waits_until_somebody_listens),
 		TEST(a_guest_that_polls_is_a_listener),
