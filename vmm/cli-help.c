@@ -138,6 +138,7 @@ char *cli_help_text(const struct option *options, size_t n)
 		"  ringside run [OPTION...]   run a guest\n"
 		"  ringside bench rings       measure the rings (--help for more)\n"
 		"  ringside bench guest       the same from inside a guest\n"
+		"  ringside fuzz replay FILE  tell what an input of the fuzzers does (make fuzz)\n"
 		"  ringside help              this help\n"
 		"  ringside --version         the version\n"
 		"\n"

@@ -16,6 +16,7 @@
 #include "tools/bench/bench.h"
 #include "vmm/cli.h"
 #include "vmm/control-machine.h"
+#include "vmm/fuzz-command.h"
 #include "vmm/log-limit.h"
 #include "vmm/machine.h"
 #include "vmm/sandbox.h"
@@ -162,6 +163,14 @@ static int bench(int argc, char **argv)
 	return complain(err);
 }
 
+static int fuzz(char **argv)
+{
+	g_autoptr(GError) err = NULL;
+
+	fuzz_command(argv, &err);
+	return complain(err);
+}
+
 int main(int argc, char **argv)
 {
 	g_autoptr(GError) err = NULL;
@@ -174,6 +183,8 @@ int main(int argc, char **argv)
 	g_log_set_writer_func(on_log, NULL, NULL);
 	if (argc > 1 && strcmp(argv[1], "bench") == 0)
 		return bench(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "fuzz") == 0)
+		return fuzz(argv + 1);
 	if (!cli_parse(argc, argv, &cfg, &text, &err))
 		return complain(err);
 	if (text) {

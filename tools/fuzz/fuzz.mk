@@ -108,5 +108,5 @@ fuzz-cov: $(FUZZ)/replay-cov $(FUZZ)/corpus ## what the corpus reaches, by lines
 fuzz-selftest: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## do the fuzzers find planted bugs? (up to 50 minutes)
 	$(Q)BUILD=$(BUILD) $(RUN) -t 3600 tests/fuzz-selftest/run
 
-regressions: $(FUZZ)/replay ## what once crashed does so no more
+regressions: $(FUZZ)/replay $(BUILD)/ringside ## what once crashed does so no more
 	$(Q)BUILD=$(BUILD) $(RUN) tools/fuzz/regressions
