@@ -26,6 +26,8 @@ struct loop {
 	bool quit; /* touched on the loop's thread only */
 	pthread_t thread;
 	char name[16];
+	void (*begin)(void *arg); /* what loop_start() wants first */
+	void *begin_arg;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* a call is done, or the thread is up */
@@ -98,6 +100,8 @@ static void *loop_thread(void *arg)
 	struct loop *loop = arg;
 
 	pthread_setname_np(pthread_self(), loop->name);
+	if (loop->begin)
+		loop->begin(loop->begin_arg);
 	g_main_context_push_thread_default(loop->context); /* acquires it, too */
 	pthread_mutex_lock(&loop->lock);
 	loop->up = true;
@@ -117,12 +121,14 @@ struct loop *loop_new_later(const char *name)
 	return loop;
 }
 
-void loop_start(struct loop *loop)
+void loop_start(struct loop *loop, void (*first)(void *arg), void *arg)
 {
 	pthread_attr_t attr;
 	int ret;
 
 	loop->own_thread = true;
+	loop->begin = first;
+	loop->begin_arg = arg;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 256ul * 1024);
 	ret = pthread_create(&loop->thread, &attr, loop_thread, loop);
@@ -139,7 +145,7 @@ struct loop *loop_new(const char *name)
 {
 	struct loop *loop = loop_new_later(name);
 
-	loop_start(loop);
+	loop_start(loop, NULL, NULL);
 	return loop;
 }
 

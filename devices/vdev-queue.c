@@ -21,6 +21,11 @@ static uint16_t wished_size(const struct vdev *dev)
 	return dev->opt_queue_size ? dev->opt_queue_size : dev->class->queue_size;
 }
 
+size_t vdev_memory_max(const struct vdev *dev)
+{
+	return dev->n_queues * vq_memory_max(wished_size(dev), dev->class->request_size);
+}
+
 uint16_t vdev_queue_size(const struct vdev *dev)
 {
 	return (uint16_t)(1u << (31 - __builtin_clz(wished_size(dev))));

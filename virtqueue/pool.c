@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 
 #define POOL_AREAS_MAX (64ul << 20) /* bytes */
+#define PAGE           4096u
 
 static size_t align_up(size_t n, size_t to)
 {
@@ -32,12 +33,14 @@ static unsigned area_iovs(unsigned size)
 	return (size > VQ_CHAIN_MIN ? size : VQ_CHAIN_MIN) + GMEM_REGIONS_MAX;
 }
 
-void vq_pool_make(struct vq_pool *pool, unsigned size, size_t request_size)
+/* Where the parts begin, in bytes. */
+struct parts {
+	size_t order, free, slots, areas, end;
+};
+
+static struct parts measure(struct vq_pool *pool, unsigned size, size_t request_size)
 {
-	size_t order_at = align_up(size, 64);
-	size_t free_at = align_up(order_at + vq_order_places(size) * sizeof(struct vq_slot *), 64);
-	size_t slots_at = align_up(free_at + size * sizeof(struct vq_slot *), 64);
-	size_t areas_at;
+	struct parts at;
 
 	assert(request_size < 1u << 20); /* a device's mistake */
 	*pool = (struct vq_pool){ .area_iovs = area_iovs(size) };
@@ -46,17 +49,38 @@ void vq_pool_make(struct vq_pool *pool, unsigned size, size_t request_size)
 	pool->n_areas = size;
 	if (pool->n_areas > POOL_AREAS_MAX / pool->area_bytes)
 		pool->n_areas = POOL_AREAS_MAX / pool->area_bytes;
-	areas_at = align_up(slots_at + size * pool->slot_bytes, 4096);
-	pool->map_bytes = areas_at + pool->n_areas * pool->area_bytes;
+	at.order = align_up(size, 64);
+	at.free = align_up(at.order + vq_order_places(size) * sizeof(struct vq_slot *), 64);
+	at.slots = align_up(at.free + size * sizeof(struct vq_slot *), 64);
+	at.areas = align_up(at.slots + size * pool->slot_bytes, PAGE);
+	at.end = at.areas + pool->n_areas * pool->area_bytes;
+	return at;
+}
+
+size_t vq_memory_max(unsigned size, size_t request_size)
+{
+	struct vq_pool pool;
+	struct parts at = measure(&pool, size, request_size);
+	size_t areas = size * pool.area_bytes;
+
+	/* With fewer entries, and smaller areas, it may be that more of the limit is used. */
+	return align_up(at.areas + (areas < POOL_AREAS_MAX ? areas : POOL_AREAS_MAX), PAGE);
+}
+
+void vq_pool_make(struct vq_pool *pool, unsigned size, size_t request_size)
+{
+	struct parts at = measure(pool, size, request_size);
+
+	pool->map_bytes = at.end;
 	pool->map = mmap(NULL, pool->map_bytes, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (pool->map == MAP_FAILED)
 		abort();
 	pool->in_flight = pool->map;
-	pool->order = (void *)(pool->in_flight + order_at);
-	pool->free_slots = (void *)(pool->in_flight + free_at);
-	pool->slots = pool->in_flight + slots_at;
-	pool->areas = pool->in_flight + areas_at;
+	pool->order = (void *)(pool->in_flight + at.order);
+	pool->free_slots = (void *)(pool->in_flight + at.free);
+	pool->slots = pool->in_flight + at.slots;
+	pool->areas = pool->in_flight + at.areas;
 }
 
 void vq_pool_free(struct vq_pool *pool)

@@ -104,6 +104,10 @@ void vq_free(struct vq *vq); /* NULL is fine; must be stopped */
  */
 enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_config *cfg);
 
+/* Bytes of memory that a started queue of @size entries or fewer takes at most: the chains' (of address space
+ * at once, of memory as the driver keeps them in flight). */
+size_t vq_memory_max(unsigned size, size_t request_size);
+
 /* Ends all use of guest memory. Chains still lent out become void: drain the device first
  * (vq_in_flight() says how many). Returns the position to continue from. Idempotent. */
 struct vq_position vq_stop(struct vq *vq);

@@ -161,6 +161,19 @@ static unsigned more_files(struct machine *m)
 	return n;
 }
 
+/* A driver may start all queues there are; then their chains have to fit. */
+static size_t more_memory(struct machine *m)
+{
+	size_t n = m->cfg->sandbox == SANDBOX_STRICT ? MEMORY_STRICT : MEMORY_USUAL;
+
+	for (guint i = 0; i < m->devices->len; i++) {
+		const struct device *d = g_ptr_array_index(m->devices, i);
+
+		n += vdev_memory_max(d->dev);
+	}
+	return n;
+}
+
 bool machine_confine(struct machine *m, GError **err)
 {
 	g_autoptr(GPtrArray) keep = directories(m);
@@ -169,7 +182,7 @@ bool machine_confine(struct machine *m, GError **err)
 		.keep = (const char *const *)keep->pdata,
 		.network = connects(m),
 		.more_files = more_files(m),
-		.more_memory = m->cfg->sandbox == SANDBOX_STRICT ? MEMORY_STRICT : MEMORY_USUAL,
+		.more_memory = more_memory(m),
 	};
 
 	return plan.level == SANDBOX_OFF || (make_filters(m, err) && sandbox_enter(&plan, err));
@@ -203,7 +216,6 @@ void machine_start_loops(struct machine *m)
 	for (guint i = 0; i < m->iothreads->len; i++) {
 		struct iothread *t = g_ptr_array_index(m->iothreads, i);
 
-		loop_start(t->loop);
-		loop_call(t->loop, seal_iothread, t);
+		loop_start(t->loop, seal_iothread, t);
 	}
 }

@@ -3,8 +3,11 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -162,12 +165,73 @@ static void only_what_is_in_flight_costs_memory(void **state)
 	ringpair_close(&p);
 }
 
+/* What RLIMIT_DATA counts, in bytes, or -1. */
+static long data_now(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	long pages = -1;
+
+	if (!f || fscanf(f, "%*u %*u %*u %*u %*u %ld", &pages) != 1)
+		pages = -1;
+	if (f)
+		(void)fclose(f);
+	return pages < 0 ? -1 : pages * sysconf(_SC_PAGESIZE);
+}
+
+/* The process has no more than was promised, and must not need it. */
+static int start_within_limits(size_t request_size)
+{
+	static const uint16_t sizes[] = { 1, 3, 100, 1000, 4096, 9999, 20000, BIG };
+	const struct ringpair_spec spec = { .size = 2, .packed = true };
+	struct ringpair p;
+	struct rlimit limit;
+	size_t promised = vq_memory_max(BIG, request_size);
+
+	ringpair_open(&p, &spec);
+	vq_stop(p.vq);
+	p.cfg.driver = RINGPAIR_DATA;
+	p.cfg.device = RINGPAIR_DATA + 64;
+	p.cfg.desc = RINGPAIR_BORDER;
+	p.cfg.request_size = request_size;
+	limit.rlim_cur = limit.rlim_max = (rlim_t)data_now() + promised;
+	if (data_now() < 0 || setrlimit(RLIMIT_DATA, &limit) < 0)
+		return 1;
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		p.cfg.size = sizes[i];
+		if (vq_start(p.vq, &p.mem, &p.cfg) != VQ_OK)
+			return 2;
+		if (vq_memory_max(sizes[i], request_size) > promised)
+			return 3;
+		vq_stop(p.vq);
+	}
+	return 0;
+}
+
+/* The sandbox leaves so much and no more. */
+static void no_size_takes_more_than_is_said(void **state)
+{
+	static const size_t request_sizes[] = { 0, 200, 5000 };
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		pid_t child = fork();
+		int status;
+
+		assert_true(child >= 0);
+		if (child == 0)
+			_exit(start_within_limits(request_sizes[i]));
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pool_without_room_makes_chains_wait),
 		cmocka_unit_test(short_chains_always_have_room),
 		cmocka_unit_test(only_what_is_in_flight_costs_memory),
+		cmocka_unit_test(no_size_takes_more_than_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
