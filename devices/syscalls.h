@@ -17,9 +17,13 @@
 struct syscall_use {
 	const char *name; /* "recvfrom"; NULL ends the table */
 	bool closing;     /* of the main thread, too, which closes devices */
-	/* Unless @mask is 0, only if (argument @arg & @mask) == @value. */
+	/* Unless @mask is 0, only if (argument @arg & @mask) == @value; and likewise @also. */
 	unsigned arg;
 	uint64_t mask, value;
+	struct {
+		unsigned arg;
+		uint64_t mask, value;
+	} also;
 };
 
 /* An ioctl by its number: its second argument, of which the kernel takes 32 bits. */

@@ -41,8 +41,8 @@ $(BUILD)/tests/datapath/count.so: tests/datapath/count.c Makefile | $(BUILD)/.se
 datapath: $(BUILD)/tests/datapath/chains $(BUILD)/tests/datapath/count.so ## no allocation, lock or system call for a chain
 	$(Q)BUILD=$(abspath $(BUILD)) $(RUN) -l datapath/ tests/datapath/run
 
-hardening: $(BUILD)/ringside $(BUILD)/.setup-check ## the compiler's defences are in the program (readelf)
-	$(Q)$(RUN) "tests/hardening $(BUILD)"
+hardening: $(BUILD)/ringside $(BUILD)/.setup-check ## the compiler's defences are in the program (readelf), and who asks for which system calls
+	$(Q)$(RUN) "tests/hardening $(BUILD)" tests/calls
 
 mutants: $(BUILD)/.setup-check ## mistakes put into the rings on purpose, each of which a test must see (wants an idle machine)
 	$(Q)$(RUN) -t 1800 -l mutants/ tests/mutants/run

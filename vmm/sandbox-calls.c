@@ -13,6 +13,11 @@
 
 #include "vmm/sandbox-int.h"
 
+/* Memory is private and of no file: what is shared, or a stack that grows, the limit does not count. */
+#define MMAP(kind)                                               \
+	.name = "mmap", .arg = 2, .mask = PROT_EXEC, .value = 0, \
+	.also = { 3, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, (kind) }
+
 const struct syscall_use sandbox_common_calls[] = {
 	/* Descriptors it has. */
 	{ .name = "read" },
@@ -27,7 +32,7 @@ const struct syscall_use sandbox_common_calls[] = {
 
 	/* Memory. */
 	{ .name = "brk" },
-	{ .name = "mmap", .arg = 2, .mask = PROT_EXEC, .value = 0 },
+	{ MMAP(MAP_ANONYMOUS) },
 	{ .name = "munmap" },
 	{ .name = "mremap" },
 	{ .name = "madvise" },
@@ -116,6 +121,7 @@ static const struct syscall_use main_calls[] = {
 	{ SYSCALL_IOCTL(KVM_SET_USER_MEMORY_REGION) },
 	{ SYSCALL_IOCTL(KVM_CHECK_EXTENSION) },
 	{ SYSCALL_IOCTL(KVM_GET_STATS_FD) },
+	{ MMAP(MAP_SHARED) },  /* a vCPU's run structure */
 	{ .name = "pread64" }, /* the kernel, statistics */
 	{ .name = "lseek" },   /* holes in the kernel's file */
 	{ .name = "timerfd_settime" },

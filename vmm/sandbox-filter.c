@@ -45,7 +45,7 @@ struct rules {
 /* What leads to a file by its name. */
 static const char *const opening[] = { "open", "openat", "stat", "newfstatat" };
 
-static int add_call(struct rules *r, const char *name, const struct scmp_arg_cmp *cmp)
+static int add_call(struct rules *r, const char *name, const struct scmp_arg_cmp *cmp, unsigned n)
 {
 	int nr = seccomp_syscall_resolve_name(name);
 
@@ -54,7 +54,7 @@ static int add_call(struct rules *r, const char *name, const struct scmp_arg_cmp
 	for (size_t i = 0; i < G_N_ELEMENTS(opening) && r->resolv; i++)
 		if (strcmp(opening[i], name) == 0)
 			return -EEXIST; /* it is trapped: libseccomp would not tell */
-	return seccomp_rule_add_array(r->ctx, SCMP_ACT_ALLOW, nr, cmp ? 1 : 0, cmp);
+	return seccomp_rule_add_array(r->ctx, SCMP_ACT_ALLOW, nr, n, cmp);
 }
 
 /* Reading one file by its name: the calls that lead there are trapped, in another way than those that are
@@ -68,19 +68,22 @@ static int add_resolv(struct rules *r)
 		ret = seccomp_rule_add_array(r->ctx, SCMP_ACT_TRACE(0),
 					     seccomp_syscall_resolve_name(opening[i]), 0, NULL);
 	if (ret == 0)
-		ret = add_call(r, "fstat", NULL);
+		ret = add_call(r, "fstat", NULL, 0);
 	if (ret == 0)
-		ret = add_call(r, "lseek", NULL);
-	return ret == 0 ? add_call(r, "fcntl", &dup) : ret;
+		ret = add_call(r, "lseek", NULL, 0);
+	return ret == 0 ? add_call(r, "fcntl", &dup, 1) : ret;
 }
 
 static int add_row(struct rules *r, const struct syscall_use *row)
 {
-	struct scmp_arg_cmp cmp = { row->arg, SCMP_CMP_MASKED_EQ, row->mask, row->value };
+	const struct scmp_arg_cmp cmp[] = {
+		{ row->arg, SCMP_CMP_MASKED_EQ, row->mask, row->value },
+		{ row->also.arg, SCMP_CMP_MASKED_EQ, row->also.mask, row->also.value },
+	};
 
 	if (strcmp(row->name, SYSCALLS_RESOLV) == 0)
 		return add_resolv(r);
-	return add_call(r, row->name, row->mask ? &cmp : NULL);
+	return add_call(r, row->name, cmp, !!row->mask + !!row->also.mask);
 }
 
 static int add_table(struct rules *r, const struct sandbox_uses *uses)
@@ -98,7 +101,7 @@ static int add_own_signals(struct rules *r)
 {
 	const struct scmp_arg_cmp own = { 0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0 };
 
-	return add_call(r, "tgkill", &own);
+	return add_call(r, "tgkill", &own, 1);
 }
 
 static int add_all(struct rules *r, enum sandbox_role role, const struct sandbox_uses *uses,

@@ -20,6 +20,9 @@ const struct syscall_use *sandbox_role_calls(enum sandbox_role role);
 /* sandbox-names.c: the name of system call @nr, or NULL. Async-signal-safe. */
 const char *sandbox_call_name(int nr);
 
-/* sandbox-root.c: the process into namespaces and a root of its own. 0; or -errno with *ret_what,
+/* sandbox-root.c: may directory @path be kept? Not one that the new root takes the place of. */
+bool sandbox_root_can_keep(const char *path);
+
+/* The process into namespaces and a root of its own. 0; or -errno with *ret_what,
  * what it could not do. Then some of it may be done. */
 int sandbox_root_enter(const struct sandbox_plan *plan, const char **ret_what);

@@ -62,11 +62,10 @@ static int enter_namespaces(const struct sandbox_plan *plan)
 {
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
-	int flags = CLONE_NEWNS;
+	int flags = CLONE_NEWNS | (plan->network ? 0 : CLONE_NEWNET);
 
 	if (plan->level == SANDBOX_STRICT)
-		flags |= CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
-			 (plan->network ? 0 : CLONE_NEWNET);
+		flags |= CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 	if (unshare(flags | CLONE_NEWUSER) == 0)
 		return map_ids(uid, gid);
 	if (unshare(flags) == 0)
@@ -96,10 +95,10 @@ static int make_dirs(const char *path)
 	return 0;
 }
 
-static bool is_place(const char *path)
+bool sandbox_root_can_keep(const char *path)
 {
-	return strcmp(path, "/") == 0 || strcmp(path, PLACE) == 0 ||
-	       g_str_has_prefix(path, PLACE "/");
+	return strcmp(path, "/") != 0 && strcmp(path, PLACE) != 0 &&
+	       !g_str_has_prefix(path, PLACE "/");
 }
 
 /* Binds directory @path to the same name below the working directory. */
@@ -107,8 +106,6 @@ static int keep(const char *path)
 {
 	int ret;
 
-	if (is_place(path))
-		return -EINVAL;
 	ret = make_dirs(path);
 	if (ret < 0)
 		return ret;
@@ -134,7 +131,7 @@ static int build(const struct sandbox_plan *plan, const char *cwd)
 		  "mode=755,size=64k,nr_inodes=256") < 0 ||
 	    chdir(PLACE) < 0)
 		return -errno;
-	if (cwd && !is_place(cwd) && make_dirs(cwd) < 0)
+	if (cwd && sandbox_root_can_keep(cwd) && make_dirs(cwd) < 0)
 		return -errno;
 	return keep_all(plan);
 }

@@ -18,10 +18,11 @@ const struct sandbox_level_text sandbox_levels[N_SANDBOX_LEVELS] = {
 			 "once all is open, no capabilities, no new privileges, no core dumps, "
 			 "limits on memory and open files, and for each thread a filter that "
 			 "lets through the system calls it needs; where the host permits, an "
-			 "empty root directory in a user and mount namespace" },
+			 "empty root directory in a user, a mount and (unless a device connects "
+			 "to the host's network) a network namespace" },
 	[SANDBOX_STRICT] = { "strict",
-			     "all of that or no guest; also namespaces for network (unless a "
-			     "device connects to it), IPC, host name and cgroup, tighter limits, and "
+			     "all of that or no guest; also namespaces for IPC, host name and "
+			     "cgroup, tighter limits, and "
 			     "no io_uring unless a disk asks for it by aio=uring" },
 };
 
@@ -125,6 +126,13 @@ bool sandbox_enter(const struct sandbox_plan *plan, GError **err)
 
 	if (plan->level == SANDBOX_OFF)
 		return true;
+	for (const char *const *path = plan->keep; path && *path; path++)
+		if (!sandbox_root_can_keep(*path))
+			return ringside_usage(
+				err,
+				"--sandbox %s: a socket in %s: it wants a directory of "
+				"its own (--sandbox off does without)",
+				sandbox_levels[plan->level].name, *path);
 	if (!filters_are_to_be_had())
 		return give_up("system call filters", errno, err);
 	sandbox_warm_up();

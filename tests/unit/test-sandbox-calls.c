@@ -211,6 +211,17 @@ static void do_mmap_exec(void)
 	syscall(SYS_mmap, 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
+static void do_mmap_shared(void)
+{
+	syscall(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+static void do_mmap_stack(void)
+{
+	syscall(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0);
+}
+
 static void do_clone(void)
 {
 	syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
@@ -269,6 +280,8 @@ static const struct forbidden {
 	{ "ptrace", do_ptrace },
 	{ "mprotect", do_mprotect },
 	{ "mmap", do_mmap_exec },
+	{ "mmap", do_mmap_shared }, /* neither of these does the limit on memory count */
+	{ "mmap", do_mmap_stack },
 	{ "clone", do_clone },
 	{ "kill", do_kill },
 	{ "tgkill", do_tgkill },
