@@ -1,12 +1,12 @@
 /* Opening and closing a rig, and the two tables with one loop. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <signal.h>
 
 #include "devices/registry.h"
 #include "tests/rig-impl.h"
