@@ -123,14 +123,6 @@ static const struct grammar_bytes input_examples[] = {
 	BYTES("\x11\0\1\0\0\0\0\0"),
 };
 
-#define DEVICE(device)                                                                 \
-	{                                                                              \
-		.name = #device, .heading = 2, .n_ops = N_DEV_OPS, .ops = device_ops,  \
-		.n_registers = COUNT(device_registers), .registers = device_registers, \
-		.n_phrases = COUNT(device_phrases), .phrases = device_phrases,         \
-		.n_examples = COUNT(device##_examples), .examples = device##_examples  \
-	}
-
 /*
  * Rings.
  */
@@ -346,54 +338,37 @@ static const struct grammar_bytes netend_examples[] = {
 	BYTES("\2\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\x52\x54\0\0\0\1\x81\0\0\5\x08\0"),
 };
 
-#define TARGET(target, family)                                                     \
-	{                                                                          \
-		.name = target, .n_ops = COUNT(family##_ops), .ops = family##_ops, \
-		.n_phrases = COUNT(family##_phrases), .phrases = family##_phrases
+#define OPS(family)       .n_ops = COUNT(family##_ops), .ops = family##_ops
+#define PHRASES(family)   .n_phrases = COUNT(family##_phrases), .phrases = family##_phrases
+#define REGISTERS(family) .n_registers = COUNT(family##_registers), .registers = family##_registers
+#define EXAMPLES(family)  .n_examples = COUNT(family##_examples), .examples = family##_examples
 
-#define WORDS(target, family) \
-	{                     \
-		.name = target, .n_ops = COUNT(family##_ops), .ops = family##_ops
-#define EXAMPLES(family) .n_examples = COUNT(family##_examples), .examples = family##_examples
+/* A device that has nothing to say of its own: examples come on top. */
+#define ANY_DEVICE .heading = 2, OPS(device), PHRASES(device), REGISTERS(device)
+#define DEVICE(device_name)                                             \
+	{                                                               \
+		.name = #device_name, ANY_DEVICE, EXAMPLES(device_name) \
+	}
 
-static const struct grammar grammars[] = { DEVICE(blk), DEVICE(net), DEVICE(console), DEVICE(input),
-					   TARGET("ring", ring) },
-			    TARGET("pci", bus), .n_registers = COUNT(pci_registers),
-			    .registers = pci_registers
-}
-, TARGET("mmio", bus), .n_registers = COUNT(device_registers), .registers = device_registers
-}
-, TARGET("boot", boot), .n_registers = COUNT(boot_registers), .registers = boot_registers,
-			EXAMPLES(boot)
-}
-, TARGET("control", control), EXAMPLES(control)
-}
-, TARGET("net-socket", netend), .heading = 1, EXAMPLES(netend)
-}
-, TARGET("net-tap", netend), .heading = 1, EXAMPLES(netend)
-}
-, TARGET("net-user", netend), .heading = 1, EXAMPLES(netend)
-}
-, WORDS("ports", ports), EXAMPLES(ports)
-}
-, WORDS("options", options), EXAMPLES(options)
-}
-, WORDS("acpi", acpi)
-}
-,
-}
-;
-
-static const struct grammar any_device = {
-	.name = "device",
-	.heading = 2,
-	.n_ops = N_DEV_OPS,
-	.ops = device_ops,
-	.n_registers = COUNT(device_registers),
-	.registers = device_registers,
-	.n_phrases = COUNT(device_phrases),
-	.phrases = device_phrases,
+static const struct grammar grammars[] = {
+	DEVICE(blk),
+	DEVICE(net),
+	DEVICE(console),
+	DEVICE(input),
+	{ .name = "ring", OPS(ring), PHRASES(ring) },
+	{ .name = "pci", OPS(bus), PHRASES(bus), REGISTERS(pci) },
+	{ .name = "mmio", OPS(bus), PHRASES(bus), REGISTERS(device) },
+	{ .name = "boot", OPS(boot), PHRASES(boot), REGISTERS(boot), EXAMPLES(boot) },
+	{ .name = "control", OPS(control), PHRASES(control), EXAMPLES(control) },
+	{ .name = "net-socket", .heading = 1, OPS(netend), PHRASES(netend), EXAMPLES(netend) },
+	{ .name = "net-tap", .heading = 1, OPS(netend), PHRASES(netend), EXAMPLES(netend) },
+	{ .name = "net-user", .heading = 1, OPS(netend), PHRASES(netend), EXAMPLES(netend) },
+	{ .name = "ports", OPS(ports), EXAMPLES(ports) },
+	{ .name = "options", OPS(options), EXAMPLES(options) },
+	{ .name = "acpi", OPS(acpi) },
 };
+
+static const struct grammar any_device = { .name = "device", ANY_DEVICE };
 
 const struct grammar *grammar_of(const char *target)
 {
