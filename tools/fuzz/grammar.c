@@ -196,14 +196,18 @@ static const struct grammar_bytes ports_examples[] = {
 
 static const struct grammar_op control_ops[N_CONTROL_OPS] = {
 	[CONTROL_CONNECT] = { "connect", "n", 4 }, [CONTROL_SAY] = { "say", "ns", 10 },
-	[CONTROL_LINE] = { "line", "nns", 24 },    [CONTROL_HANG_UP] = { "hang up", "nn", 2 },
+	[CONTROL_LINE] = { "line", "nbs", 24 },    [CONTROL_HANG_UP] = { "hang up", "nn", 2 },
 	[CONTROL_ROOM] = { "room", "nw", 2 },      [CONTROL_TURN] = { "turn", "n", 8 },
 	[CONTROL_EVENT] = { "event", "nn", 2 },    [CONTROL_FAIL] = { "fail", "nw", 1 },
+	[CONTROL_START] = { "start", "nfnn", 2 },  [CONTROL_CHAIN] = { "chain", "qhgwws", 3 },
+	[CONTROL_BEND] = { "bend", "qnnv", 2 },    [CONTROL_PUBLISH] = { "publish", "qg", 2 },
 };
 
 static const struct grammar_phrase control_phrases[] = {
 	{ 3, { CONTROL_CONNECT, CONTROL_LINE, CONTROL_TURN } },
 	{ 4, { CONTROL_LINE, CONTROL_LINE, CONTROL_LINE, CONTROL_TURN } },
+	{ 5, { CONTROL_START, CONTROL_CHAIN, CONTROL_PUBLISH, CONTROL_LINE, CONTROL_TURN } },
+	{ 5, { CONTROL_CHAIN, CONTROL_BEND, CONTROL_PUBLISH, CONTROL_LINE, CONTROL_TURN } },
 };
 
 static const struct grammar_bytes control_examples[] = {

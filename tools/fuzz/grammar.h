@@ -137,8 +137,14 @@ enum {
 	CONTROL_TURN,
 	CONTROL_EVENT,
 	CONTROL_FAIL,
+	CONTROL_START,
+	CONTROL_CHAIN,
+	CONTROL_BEND,
+	CONTROL_PUBLISH,
 	N_CONTROL_OPS
 };
+
+#define CONTROL_COMMANDS 16u /* that a CONTROL_LINE may name, by number */
 
 /* Of "boot": what the kernel's file begins as, and what is changed in it. */
 enum {

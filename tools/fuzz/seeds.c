@@ -182,6 +182,41 @@ static bool device_seeds(const char *dir, const struct grammar *target,
 }
 
 /*
+ * The control socket: each command with each example, put to a device that has a driver, or none, or one
+ * that has made a mistake.
+ */
+static void control_seed(struct seed *s, const struct grammar_bytes *args, unsigned command,
+			 unsigned device)
+{
+	*s = (struct seed){ .len = 0 };
+	record(s, CONTROL_CONNECT, "n", 0);
+	if (device < 3) {
+		record(s, CONTROL_START, "nfnn", (int)device, ALL, 2, 3);
+		record(s, CONTROL_CHAIN, "qhgwws", 0, 0x11, 0, 8, 0, "0123456789abcdef", 16);
+		if (command % 2)
+			record(s, CONTROL_BEND, "qnnv", 0, (int)(command / 2), 0,
+			       (uint64_t)0xffffffff);
+		record(s, CONTROL_PUBLISH, "qg", 0, SHAPE_RUN);
+	}
+	record(s, CONTROL_LINE, "nbs", 0, (int)command, args->bytes, (int)args->len);
+	record(s, CONTROL_TURN, "n", 8);
+}
+
+static bool control_seeds(const char *dir, const struct grammar *g,
+			  bool (*save)(const char *dir, const uint8_t *data, size_t len))
+{
+	struct seed s;
+	bool ok = true;
+
+	for (unsigned command = 0; command < CONTROL_COMMANDS; command++)
+		for (unsigned i = 0; i < g->n_examples; i++) {
+			control_seed(&s, &g->examples[i], command, (command + i) % 4);
+			ok &= save(dir, s.data, s.len);
+		}
+	return ok;
+}
+
+/*
  * All others: each word of the language once, with its examples, and then all of them.
  */
 static void word(struct seed *s, const struct grammar *g, unsigned op, unsigned i)
@@ -233,6 +268,9 @@ bool seeds_write(const char *target, const char *dir,
 {
 	const struct grammar *g = grammar_of(target);
 
-	return g->n_ops == N_DEV_OPS && g->heading == 2 ? device_seeds(dir, g, save)
-							: word_seeds(dir, g, save);
+	if (g->n_ops == N_DEV_OPS && g->heading == 2)
+		return device_seeds(dir, g, save);
+	if (strcmp(g->name, "control") == 0 && !control_seeds(dir, g, save))
+		return false;
+	return word_seeds(dir, g, save);
 }

@@ -1,6 +1,6 @@
 /*
  * The control socket: clients come and go, say what they like in pieces of any size, and read as much
- * as they like. Behind it are three devices and a machine of nothing.
+ * as they like. Behind it are three devices, one of which may have a driver, and a machine of nothing.
  */
 #include <string.h>
 
@@ -12,16 +12,18 @@
 #include "tools/fuzz/host.h"
 #include "tools/fuzz/input.h"
 #include "tools/fuzz/story.h"
+#include "tools/fuzz/target-device.h"
+#include "tools/fuzz/world.h"
 #include "vmm/control.h"
 
 #define N_DEVS 3u
 
 struct room {
 	struct control *ctl;
-	struct vdev *dev[N_DEVS];
+	struct world world[N_DEVS]; /* their loop is the room's */
+	struct world *driven;       /* the one that has a driver in this run; NULL: none */
 	GMainContext *context;
 	struct loop *loop;
-	struct fakes fakes;
 	const char *status;
 };
 
@@ -72,7 +74,7 @@ static void each_device(void *opaque, control_device_fn fn, void *arg)
 	struct room *r = opaque;
 
 	for (unsigned i = 0; i < N_DEVS; i++)
-		fn(r->dev[i], i % 2 ? "mmio" : "pci", arg);
+		fn(r->world[i].dev, i % 2 ? "mmio" : "pci", arg);
 }
 
 static void each_stat(void *opaque, control_stat_fn fn, void *arg)
@@ -130,7 +132,7 @@ static void say(struct room *r, struct input *in)
 /* Something well-formed around what the input has. */
 static void say_line(struct room *r, struct input *in)
 {
-	static const char *const commands[] = {
+	static const char *const commands[CONTROL_COMMANDS] = {
 		"qmp_capabilities",
 		"query-status",
 		"query-commands",
@@ -149,7 +151,7 @@ static void say_line(struct room *r, struct input *in)
 		"none",
 	};
 	int fd = client(in);
-	const char *command = commands[in8(in) % G_N_ELEMENTS(commands)];
+	const char *command = commands[in8(in) % CONTROL_COMMANDS];
 	g_autofree char *args = g_strndup((const char *)in->at, in_left(in));
 	g_autofree char *line = g_strdup_printf("{\"execute\":\"%s\"%s%s}\n", command,
 						*args ? ",\"arguments\":" : "", args);
@@ -201,26 +203,67 @@ static void fail(struct room *r, struct input *in)
 	host_advance(1000000ull * in16(in));
 }
 
+/*
+ * A driver: what queues are asked about is then in motion, or at fault. One device has it at a time, for
+ * drivers share the guest's memory and the twins.
+ */
+static void start(struct room *r, struct input *in)
+{
+	struct world *w = &r->world[in8(in) % N_DEVS];
+
+	if (r->driven) {
+		world_reset(r->driven);
+		r->driven->link->interrupts(r->driven);
+	}
+	r->driven = w;
+	device_driver_op(w, DEV_START, in);
+}
+
+static void chain(struct room *r, struct input *in)
+{
+	if (r->driven)
+		device_driver_op(r->driven, DEV_CHAIN, in);
+}
+
+static void bend(struct room *r, struct input *in)
+{
+	if (r->driven)
+		device_driver_op(r->driven, DEV_BEND, in);
+}
+
+static void publish(struct room *r, struct input *in)
+{
+	if (r->driven)
+		device_driver_op(r->driven, DEV_PUBLISH, in);
+}
+
 static void (*const run[N_CONTROL_OPS])(struct room *r, struct input *in) = {
 	[CONTROL_CONNECT] = connect_one, [CONTROL_SAY] = say,   [CONTROL_LINE] = say_line,
 	[CONTROL_HANG_UP] = hang_up,     [CONTROL_ROOM] = room, [CONTROL_TURN] = turn,
-	[CONTROL_EVENT] = event,         [CONTROL_FAIL] = fail,
+	[CONTROL_EVENT] = event,         [CONTROL_FAIL] = fail, [CONTROL_START] = start,
+	[CONTROL_CHAIN] = chain,         [CONTROL_BEND] = bend, [CONTROL_PUBLISH] = publish,
 };
 
 static void open_devices(struct room *r)
 {
 	static const char *const specs[N_DEVS] = { "input,type=multitouch,id=pointer",
-						   "input,type=keyboard,id=keys",
+						   "input,type=keyboard,id=keys,ring=packed",
 						   "blk,path=fake,id=disk" };
 
 	for (unsigned i = 0; i < N_DEVS; i++) {
 		struct vdev_env env = { .mem = arena_mem(), .main_loop = r->loop, .n_cpus = 1 };
+		struct world *w = &r->world[i];
 		g_autofree char *name = NULL;
 		g_autoptr(GPtrArray) pairs = prop_split(specs[i], &name);
 
-		r->dev[i] = vdev_new(vdev_class_find(name), pairs, &env, NULL);
-		if (!r->dev[i])
+		w->link = link_nth(0);
+		w->context = r->context;
+		w->loop = r->loop;
+		fakes_collect(&w->fakes);
+		w->dev = vdev_new(vdev_class_find(name), pairs, &env, NULL);
+		if (!w->dev)
 			fuzz_bug("%s cannot be opened", specs[i]);
+		w->link->open(w);
 	}
 }
 
@@ -232,7 +275,6 @@ static struct room *room_new(void)
 	r->context = g_main_context_new();
 	g_main_context_set_poll_func(r->context, host_poll);
 	host_set_context(r->context);
-	fakes_collect(&r->fakes);
 	r->loop = loop_main();
 	open_devices(r);
 	return r;
@@ -241,17 +283,17 @@ static struct room *room_new(void)
 void fuzz_control_run(const struct fuzz_target *t, const uint8_t *data, size_t size)
 {
 	struct input in = { data, data + size }, args;
-	static struct room *r; /* only its devices outlive a run, and they never run */
+	static struct room *r; /* only its devices outlive a run, and they are reset */
 	GError *err = NULL;
 	uint8_t op;
 
 	(void)t;
 	if (!r)
 		r = room_new();
-	host_set_context(r->context);
-	host_begin(1);
-	host_running(true);
+	for (unsigned i = 0; i < N_DEVS; i++)
+		world_begin(&r->world[i]);
 	r->status = "running";
+	r->driven = NULL;
 	r->ctl = control_new("unix:fuzz", &ops, r, &err);
 	if (!r->ctl)
 		fuzz_bug("%s", err->message);
@@ -260,5 +302,5 @@ void fuzz_control_run(const struct fuzz_target *t, const uint8_t *data, size_t s
 	for (unsigned i = 0; i < 4; i++)
 		g_main_context_iteration(r->context, FALSE);
 	control_free(g_steal_pointer(&r->ctl));
-	host_running(false);
+	world_end(r->driven ? r->driven : &r->world[0]);
 }

@@ -277,6 +277,11 @@ static void (*const run[N_DEV_OPS])(struct world *w, struct input *in) = {
 	[DEV_MACHINE_RESET] = machine_reset,
 };
 
+void device_driver_op(struct world *w, unsigned op, struct input *in)
+{
+	run[op](w, in);
+}
+
 void fuzz_device_run(const struct fuzz_target *t, const uint8_t *data, size_t size)
 {
 	struct input in = { data, data + size }, args;

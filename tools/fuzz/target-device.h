@@ -8,3 +8,6 @@
 
 /* Does what the host does under @op (DEV_*); nothing if that is the driver's. */
 void device_host_op(struct world *w, unsigned op, struct input *in);
+
+/* Does what the driver does under @op, one of those before DEV_PAUSE. */
+void device_driver_op(struct world *w, unsigned op, struct input *in);
