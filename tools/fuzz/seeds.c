@@ -217,6 +217,28 @@ static bool control_seeds(const char *dir, const struct grammar *g,
 }
 
 /*
+ * Options: each text for each device, and after each option's name.
+ */
+static bool options_seeds(const char *dir, const struct grammar *g,
+			  bool (*save)(const char *dir, const uint8_t *data, size_t len))
+{
+	bool ok = true;
+
+	for (unsigned n = 0; n < 32; n++)
+		for (unsigned i = 0; i < g->n_examples; i++) {
+			const struct grammar_bytes *e = &g->examples[i];
+			struct seed s = { .len = 0 };
+
+			record(&s, OPT_WORD, "s", "run", 3);
+			record(&s, OPT_PAIR, "ns", 0, "kernel", 6); /* --kernel, a must */
+			record(&s, n < 8 ? OPT_DEVICE : OPT_PAIR, "ns", (int)n, e->bytes,
+			       (int)e->len);
+			ok &= save(dir, s.data, s.len);
+		}
+	return ok;
+}
+
+/*
  * All others: each word of the language once, with its examples, and then all of them.
  */
 static void word(struct seed *s, const struct grammar *g, unsigned op, unsigned i)
@@ -271,6 +293,8 @@ bool seeds_write(const char *target, const char *dir,
 	if (g->n_ops == N_DEV_OPS && g->heading == 2)
 		return device_seeds(dir, g, save);
 	if (strcmp(g->name, "control") == 0 && !control_seeds(dir, g, save))
+		return false;
+	if (strcmp(g->name, "options") == 0 && !options_seeds(dir, g, save))
 		return false;
 	return word_seeds(dir, g, save);
 }
