@@ -6,7 +6,9 @@
 
 void acpi_out(const void *table, size_t len)
 {
-	const char *path = story_now.on ? g_getenv("FUZZ_DSDT") : NULL;
+	const char *dir = story_now.on ? g_getenv("FUZZ_TABLES") : NULL;
+	g_autofree char *path = dir ? g_strdup_printf("%s/%.4s.aml", dir, (const char *)table)
+				    : NULL;
 
 	if (path && !g_file_set_contents(path, table, (gssize)len, NULL))
 		fuzz_bug("%s cannot be written", path);

@@ -1,4 +1,4 @@
-/* Where the DSDT of an ACPI input goes: into a file when FUZZ_DSDT names one, for iasl. */
+/* Where the tables of an ACPI input go: into the folder that FUZZ_TABLES names, if it is set, for iasl. */
 #pragma once
 
 #include <stddef.h>

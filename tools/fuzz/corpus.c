@@ -4,6 +4,8 @@
  *	corpus seeds TARGET DIR     writes what every fuzzing of TARGET begins with
  *	corpus unpack FILE DIR      a line of hexadecimal digits each, into files
  *	corpus pack DIR             and back, to standard output, sorted
+ *	corpus make TARGET SEED COUNT DIR
+ *	                            writes COUNT inputs that the mutator makes up, the same for the same seed
  *	corpus dict TARGET          the words of its grammar, as fuzzers read them
  *	corpus disk FILE...         such texts as a disk for guest-fw (guest-fw/fuzz.h), to standard output
  *
@@ -16,6 +18,7 @@
 #include <glib.h>
 
 #include "tools/fuzz/grammar.h"
+#include "tools/fuzz/mutate.h"
 #include "tools/fuzz/seeds.h"
 
 /* Of a disk for guest-fw. */
@@ -173,12 +176,34 @@ static bool dict(const char *target)
 	return true;
 }
 
+/* Each from nothing, in so many steps that most have several records. */
+static bool make(const char *target, uint64_t seed, uint64_t count, const char *dir)
+{
+	struct mutator m = { .g = grammar_of(target), .seed = seed };
+	uint8_t data[512];
+	bool ok = true;
+
+	while (count--) {
+		size_t size = 0;
+
+		for (unsigned i = 0; i < 16; i++)
+			size = mutate(&m, data, size, sizeof(data));
+		ok &= save(dir, data, size);
+	}
+	return ok;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
 
 	if (strcmp(what, "seeds") == 0 && argc == 4)
 		return seeds_write(argv[2], argv[3], save) ? 0 : 1;
+	if (strcmp(what, "make") == 0 && argc == 6)
+		return make(argv[2], g_ascii_strtoull(argv[3], NULL, 10),
+			    g_ascii_strtoull(argv[4], NULL, 10), argv[5])
+			       ? 0
+			       : 1;
 	if (strcmp(what, "unpack") == 0 && argc == 4)
 		return unpack(argv[2], argv[3]) ? 0 : 1;
 	if (strcmp(what, "pack") == 0 && argc == 3)
@@ -187,7 +212,7 @@ int main(int argc, char **argv)
 		return make_disk(argv + 2) ? 0 : 1;
 	if (strcmp(what, "dict") == 0 && argc == 3)
 		return dict(argv[2]) ? 0 : 1;
-	(void)fprintf(stderr, "usage: corpus seeds TARGET DIR | unpack FILE DIR | pack DIR | "
-			      "dict TARGET | disk FILE...\n");
+	(void)fprintf(stderr, "usage: corpus seeds TARGET DIR | make TARGET SEED COUNT DIR | "
+			      "unpack FILE DIR | pack DIR | dict TARGET | disk FILE...\n");
 	return 2;
 }

@@ -76,7 +76,7 @@ $(FUZZ)/mutate-afl.so: tools/fuzz/mutate-afl.c tools/fuzz/mutate.c tools/fuzz/mu
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fPIC -shared $^ -o $@
 
-$(FUZZ)/corpus: tools/fuzz/corpus.c tools/fuzz/seeds.c tools/fuzz/grammar.c
+$(FUZZ)/corpus: $(addprefix tools/fuzz/,corpus.c seeds.c grammar.c mutate.c mutate-make.c)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) $^ $(FUZZ_LIBS) -o $@

@@ -239,6 +239,32 @@ static bool options_seeds(const char *dir, const struct grammar *g,
 }
 
 /*
+ * ACPI tables: the least and the most of everything, each with each.
+ */
+static bool acpi_seeds(const char *dir,
+		       bool (*save)(const char *dir, const uint8_t *data, size_t len))
+{
+	static const uint16_t cpus[] = { 1, 255, 300 };
+	static const uint32_t slots[] = { 0, UINT32_MAX };
+	bool ok = true;
+
+	for (unsigned i = 0; i < 3 * 3 * 2; i++) {
+		struct seed s = { .len = 0 };
+
+		record(&s, ACPI_CPUS, "wn", cpus[i % 3] - 1, (int)(i % 2));
+		if (i / 3 % 3)
+			record(&s, ACPI_PCI, "nd", 1, slots[i / 3 % 3 - 1]);
+		if (i / 9) {
+			record(&s, ACPI_MMIO, "b", 255);
+			record(&s, ACPI_MMIO, "b", 255);
+		}
+		record(&s, ACPI_MEMORY, "v", i % 2 ? UINT64_MAX : (uint64_t)1 << 32);
+		ok &= save(dir, s.data, s.len);
+	}
+	return ok;
+}
+
+/*
  * All others: each word of the language once, with its examples, and then all of them.
  */
 static void word(struct seed *s, const struct grammar *g, unsigned op, unsigned i)
@@ -295,6 +321,8 @@ bool seeds_write(const char *target, const char *dir,
 	if (strcmp(g->name, "control") == 0 && !control_seeds(dir, g, save))
 		return false;
 	if (strcmp(g->name, "options") == 0 && !options_seeds(dir, g, save))
+		return false;
+	if (strcmp(g->name, "acpi") == 0 && !acpi_seeds(dir, save))
 		return false;
 	return word_seeds(dir, g, save);
 }
