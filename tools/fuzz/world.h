@@ -1,7 +1,7 @@
 /*
  * A device on a link, on the harness's host: made once in a process (devices are costly to make) and
  * used for run after run, since a reset has to bring a device back to where it began. That it does is
- * tested: build/fuzz/replay --fresh makes everything anew and must tell the same story.
+ * tested: build/fuzz/replay --twice makes everything anew and must tell the same story.
  *
  * Everything happens on one thread: the world's loop is turned by hand.
  */
