@@ -7,6 +7,8 @@
  *	storm      kicks of a queue with nothing in it, as fast as they can be made
  *	flood      a ring kept full of requests for random bytes
  *	flood64    the same with 64 KiB in each
+ *	long       the same with 64 bytes in each, in the longest ring that the twin has (what a turn of the loop may take
+ *	           does not depend on it)
  *
  * each with the two devices on one event loop, and on one each. Prints medians; asserts nothing about
  * them. Run by tools/bench/storm.
@@ -87,16 +89,16 @@ static void set_queue(struct party *p)
 {
 	struct vdev *dev = p->dev;
 
-	vdev_queue_write(dev, 0, VQR_SIZE, QUEUE, UINT64_MAX);
+	vdev_queue_write(dev, 0, VQR_SIZE, p->vq.cfg.size, UINT64_MAX);
 	vdev_queue_write(dev, 0, VQR_DESC, p->vq.desc, UINT64_MAX);
 	vdev_queue_write(dev, 0, VQR_DRIVER, p->vq.driver, UINT64_MAX);
 	vdev_queue_write(dev, 0, VQR_DEVICE, p->vq.device, UINT64_MAX);
 	vdev_queue_write(dev, 0, VQR_ENABLE, 1, UINT64_MAX);
 }
 
-static void party_open(struct party *p, struct lab *lab, const char *spec)
+static void party_open(struct party *p, struct lab *lab, const char *spec, uint16_t entries)
 {
-	struct drv_config cfg = { .size = QUEUE, .event_idx = true };
+	struct drv_config cfg = { .size = entries, .event_idx = true };
 	const uint32_t ring = 1u << (VIRTIO_F_EVENT_IDX % 32), modern = 1u;
 
 	*p = (struct party){ .dev = open_device(lab, spec), .wake = eventfd(0, EFD_CLOEXEC) };
@@ -164,7 +166,7 @@ static void reader_open(struct reader *r, struct lab *lab)
 {
 	g_autofree char *spec = g_strdup_printf("blk,path=%s,iothread=0,id=disk", lab->disk);
 
-	party_open(&r->p, lab, spec);
+	party_open(&r->p, lab, spec, QUEUE);
 	r->lab = lab;
 	r->header = take(lab, sizeof(struct blk_header));
 	r->data = take(lab, BLOCK);
@@ -258,10 +260,12 @@ static const struct attack {
 	const char *name;
 	void *(*run)(void *arg);
 	uint32_t bytes;
+	uint16_t entries;
 } attacks[] = {
-	{ "storm", kick_storm, 0 },
-	{ "flood", flood, 4096 },
-	{ "flood64", flood, 65536 },
+	{ "storm", kick_storm, 0, QUEUE },
+	{ "flood", flood, 4096, QUEUE },
+	{ "flood64", flood, 65536, QUEUE },
+	{ "long", flood, 64, DRV_QUEUE_MAX },
 };
 
 /*
@@ -290,13 +294,14 @@ static void print_row(const struct row *row, bool same_loop)
 static void attack_and_print(struct reader *r, const struct attack *attack, bool same_loop,
 			     struct row row)
 {
-	g_autofree char *spec = g_strdup_printf("rng,max-bytes=64K,iothread=%d,id=rng", !same_loop);
+	g_autofree char *spec = g_strdup_printf(
+		"rng,max-bytes=64K,queue-size=%u,iothread=%d,id=rng", attack->entries, !same_loop);
 	struct attacker a = { .bytes = attack->bytes };
 	g_autofree double *us = NULL;
 	gint64 begin;
 	pthread_t thread;
 
-	party_open(&a.p, r->lab, spec);
+	party_open(&a.p, r->lab, spec, attack->entries);
 	a.buffer = take(r->lab, 65536);
 	begin = g_get_monotonic_time();
 	if (pthread_create(&thread, NULL, attack->run, &a) != 0)
