@@ -4,7 +4,6 @@
  */
 #include "guest-fw/virtio.h"
 
-
 /* Polling gives up after that many ticks: some 20 seconds. */
 #define PATIENCE 60000000000ull
 
