@@ -228,8 +228,8 @@ static GOptionContext *make_context(struct parse *p)
 		entries[i] = (GOptionEntry){
 			.long_name = options[i].name,
 			.short_name = options[i].letter,
-			.flags = options[i].arg ? G_OPTION_FLAG_FILENAME
-						: G_OPTION_FLAG_OPTIONAL_ARG,
+			.flags = G_OPTION_FLAG_FILENAME | /* bytes as they are */
+				 (options[i].arg ? 0 : G_OPTION_FLAG_OPTIONAL_ARG),
 			.arg = G_OPTION_ARG_CALLBACK,
 			.arg_data = (gpointer)on_option,
 			.description = options[i].help,

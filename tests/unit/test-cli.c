@@ -158,6 +158,7 @@ static void bad_arguments_get_one_line_each(void **state)
 	refused("run -k k --stats=off", "--stats=off: takes no value");
 	refused("run -k k --no-reboot=no", "--no-reboot=no: takes no value");
 	refused("run --help=all", "--help=all: takes no value");
+	refused("run -k k --stats=\xf8", "takes no value"); /* no character of any locale's */
 	refused("-k k", "the command is missing");
 }
 
