@@ -91,7 +91,7 @@ fuzz-afl: $(FUZZ)/fuzz-afl $(FUZZ)/mutate-afl.so $(FUZZ)/replay $(FUZZ)/corpus #
 	$(Q)BUILD=$(BUILD) tools/fuzz/run -a -s $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 fuzz-smoke: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## every target: its corpus, and 3000 inputs from a fixed seed
-	$(Q)BUILD=$(BUILD) $(RUN) -t 900 'tools/fuzz/run -t 3000' tools/fuzz/same tools/fuzz/acpi 'tests/fuzz-selftest/run -n'
+	$(Q)BUILD=$(BUILD) $(RUN) -t 900 'tools/fuzz/run -t 3000' tools/fuzz/same tools/fuzz/acpi 'tests/fuzz-selftest/run -r'
 
 fuzz-guest-programs: $(BUILD)/ringside $(BUILD)/guest-fw/fw.elf $(BUILD)/.setup-demo
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined $(BUILD)/asan/ringside
