@@ -173,12 +173,7 @@ static bool give_messages(struct virtio *v)
 {
 	uint8_t *at = fw_take((size_t)MESSAGES * MESSAGE_BYTES);
 
-	for (unsigned i = 0; i < MESSAGES && v->queue[CONTROL_RX]->drv.n_free; i++)
-		if (!queue_give(v->queue[CONTROL_RX], at + (size_t)i * MESSAGE_BYTES,
-				MESSAGE_BYTES))
-			return false;
-	queue_kick(v->queue[CONTROL_RX]);
-	return true;
+	return queue_give_all(v->queue[CONTROL_RX], at, MESSAGES, MESSAGE_BYTES, MESSAGE_BYTES);
 }
 
 static bool test(struct virtio *v)

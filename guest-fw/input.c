@@ -81,10 +81,8 @@ static bool test(struct virtio *v)
 	v->idle = !ask(v, CFG_EV_BITS, EV_LED);
 	if (!v->idle && !light(v))
 		return false;
-	for (unsigned i = 0; i < BUFFERS && v->queue[EVENTS]->drv.n_free; i++)
-		if (!queue_give(v->queue[EVENTS], &events[i], sizeof(*events)))
-			return false;
-	queue_kick(v->queue[EVENTS]);
+	if (!queue_give_all(v->queue[EVENTS], events, BUFFERS, sizeof(*events), sizeof(*events)))
+		return false;
 	v->did = "its name and keys";
 	if (!fw_option("events"))
 		return true;

@@ -161,10 +161,8 @@ static bool test(struct virtio *v)
 
 	for (unsigned i = 0; i < 6; i++)
 		net.our_mac[i] = reg_read8(v->config + i);
-	for (unsigned i = 0; i < BUFFERS && v->queue[RX]->drv.n_free; i++)
-		if (!queue_give(v->queue[RX], net.in + 4096ul * i, HEADER + FRAME))
-			return false;
-	queue_kick(v->queue[RX]);
+	if (!queue_give_all(v->queue[RX], net.in, BUFFERS, 4096, HEADER + FRAME))
+		return false;
 	v->did = "ARP and echo answered by 10.0.2.2";
 	return arp(&net) && ping(&net);
 }

@@ -259,6 +259,15 @@ bool queue_give(struct queue *q, void *at, uint32_t len)
 	return queue_add(q, &buf, 0, 1, at) || virtio_fail(q->v, "no room in the ring");
 }
 
+bool queue_give_all(struct queue *q, void *at, unsigned n, size_t step, uint32_t len)
+{
+	for (unsigned i = 0; i < n && q->drv.n_free; i++)
+		if (!queue_give(q, (uint8_t *)at + step * i, len))
+			return false;
+	queue_kick(q);
+	return true;
+}
+
 bool queue_do(struct queue *q, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr,
 	      uint32_t *ret_len)
 {

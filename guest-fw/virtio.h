@@ -120,6 +120,9 @@ bool queue_add(struct queue *q, const struct drv_buf *bufs, unsigned n_rd, unsig
 /* One for the device to fill, whose cookie is its address. False with v->why. */
 bool queue_give(struct queue *q, void *at, uint32_t len);
 
+/* Up to @n of these, @step bytes apart, as many as there is room for; and kicks. False with v->why. */
+bool queue_give_all(struct queue *q, void *at, unsigned n, size_t step, uint32_t len);
+
 /* Publishes what was added, and kicks if the device wants that. */
 void queue_kick(struct queue *q);
 
