@@ -26,8 +26,6 @@ struct loop {
 	bool quit; /* touched on the loop's thread only */
 	pthread_t thread;
 	char name[16];
-	void (*begin)(void *arg); /* what loop_start() wants first */
-	void *begin_arg;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* a call is done, or the thread is up */
@@ -95,13 +93,21 @@ struct loop *loop_main(void)
 	return loop_make(g_main_context_ref(g_main_context_default()));
 }
 
+/* loop_start()'s, which waits until the thread is up. */
+struct start {
+	struct loop *loop;
+	void (*first)(void *arg);
+	void *arg;
+};
+
 static void *loop_thread(void *arg)
 {
-	struct loop *loop = arg;
+	const struct start *start = arg;
+	struct loop *loop = start->loop;
 
 	pthread_setname_np(pthread_self(), loop->name);
-	if (loop->begin)
-		loop->begin(loop->begin_arg);
+	if (start->first)
+		start->first(start->arg);
 	g_main_context_push_thread_default(loop->context); /* acquires it, too */
 	pthread_mutex_lock(&loop->lock);
 	loop->up = true;
@@ -123,15 +129,14 @@ struct loop *loop_new_later(const char *name)
 
 void loop_start(struct loop *loop, void (*first)(void *arg), void *arg)
 {
+	struct start start = { loop, first, arg };
 	pthread_attr_t attr;
 	int ret;
 
 	loop->own_thread = true;
-	loop->begin = first;
-	loop->begin_arg = arg;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 256ul * 1024);
-	ret = pthread_create(&loop->thread, &attr, loop_thread, loop);
+	ret = pthread_create(&loop->thread, &attr, loop_thread, &start);
 	pthread_attr_destroy(&attr);
 	if (ret)
 		g_error("thread %s: %s", loop->name, g_strerror(ret));
