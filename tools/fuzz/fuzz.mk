@@ -90,7 +90,7 @@ fuzz: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## fuzz every target, FUZZ_SECO
 fuzz-afl: $(FUZZ)/fuzz-afl $(FUZZ)/mutate-afl.so $(FUZZ)/replay $(FUZZ)/corpus ## the same with AFL++
 	$(Q)BUILD=$(BUILD) tools/fuzz/run -a -s $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-fuzz-smoke: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## every target: its corpus, and 3000 inputs from a fixed seed
+fuzz-smoke: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## every target: its corpus, 3000 inputs from a fixed seed; and planted bugs' inputs
 	$(Q)BUILD=$(BUILD) $(RUN) -t 900 'tools/fuzz/run -t 3000' tools/fuzz/same tools/fuzz/acpi 'tests/fuzz-selftest/run -r'
 
 fuzz-guest-programs: $(BUILD)/ringside $(BUILD)/guest-fw/fw.elf $(BUILD)/.setup-demo

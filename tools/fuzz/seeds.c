@@ -157,8 +157,7 @@ static void long_life(struct seed *s, const struct grammar *g, unsigned link, un
 	finish(s);
 }
 
-static bool device_seeds(const char *dir, const struct grammar *target,
-			 bool (*save)(const char *dir, const uint8_t *data, size_t len))
+static bool device_seeds(const char *dir, const struct grammar *target, seed_save_fn save)
 {
 	static const struct grammar_bytes bytes = { "0123456789abcdef", 16 };
 	static const uint8_t links[] = { 0, 1, 2, 3, 4, 8 };         /* each kind once: link.c */
@@ -202,8 +201,7 @@ static void control_seed(struct seed *s, const struct grammar_bytes *args, unsig
 	record(s, CONTROL_TURN, "n", 8);
 }
 
-static bool control_seeds(const char *dir, const struct grammar *g,
-			  bool (*save)(const char *dir, const uint8_t *data, size_t len))
+static bool control_seeds(const char *dir, const struct grammar *g, seed_save_fn save)
 {
 	struct seed s;
 	bool ok = true;
@@ -219,8 +217,7 @@ static bool control_seeds(const char *dir, const struct grammar *g,
 /*
  * Options: each text for each device, and after each option's name.
  */
-static bool options_seeds(const char *dir, const struct grammar *g,
-			  bool (*save)(const char *dir, const uint8_t *data, size_t len))
+static bool options_seeds(const char *dir, const struct grammar *g, seed_save_fn save)
 {
 	bool ok = true;
 
@@ -241,13 +238,13 @@ static bool options_seeds(const char *dir, const struct grammar *g,
 /*
  * ACPI tables: the least and the most of everything, each with each.
  */
-static bool acpi_seeds(const char *dir,
-		       bool (*save)(const char *dir, const uint8_t *data, size_t len))
+static bool acpi_seeds(const char *dir, const struct grammar *g, seed_save_fn save)
 {
 	static const uint16_t cpus[] = { 1, 255, 300 };
 	static const uint32_t slots[] = { 0, UINT32_MAX };
 	bool ok = true;
 
+	(void)g;
 	for (unsigned i = 0; i < 3 * 3 * 2; i++) {
 		struct seed s = { .len = 0 };
 
@@ -292,8 +289,7 @@ static void word(struct seed *s, const struct grammar *g, unsigned op, unsigned 
 		s->len = begin;
 }
 
-static bool word_seeds(const char *dir, const struct grammar *g,
-		       bool (*save)(const char *dir, const uint8_t *data, size_t len))
+static bool word_seeds(const char *dir, const struct grammar *g, seed_save_fn save)
 {
 	unsigned rounds = g->n_examples > 8 ? g->n_examples : 8;
 	struct seed s, all = { .len = g->heading };
@@ -311,18 +307,22 @@ static bool word_seeds(const char *dir, const struct grammar *g,
 	return ok && save(dir, all.data, all.len);
 }
 
-bool seeds_write(const char *target, const char *dir,
-		 bool (*save)(const char *dir, const uint8_t *data, size_t len))
+bool seeds_write(const char *target, const char *dir, seed_save_fn save)
 {
+	static const struct {
+		const char *target;
+		bool (*write)(const char *dir, const struct grammar *g, seed_save_fn save);
+	} more[] = {
+		{ "control", control_seeds },
+		{ "options", options_seeds },
+		{ "acpi", acpi_seeds },
+	};
 	const struct grammar *g = grammar_of(target);
 
 	if (g->n_ops == N_DEV_OPS && g->heading == 2)
 		return device_seeds(dir, g, save);
-	if (strcmp(g->name, "control") == 0 && !control_seeds(dir, g, save))
-		return false;
-	if (strcmp(g->name, "options") == 0 && !options_seeds(dir, g, save))
-		return false;
-	if (strcmp(g->name, "acpi") == 0 && !acpi_seeds(dir, save))
-		return false;
+	for (size_t i = 0; i < sizeof(more) / sizeof(*more); i++)
+		if (strcmp(g->name, more[i].target) == 0 && !more[i].write(dir, g, save))
+			return false;
 	return word_seeds(dir, g, save);
 }

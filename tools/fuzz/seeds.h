@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+typedef bool (*seed_save_fn)(const char *dir, const uint8_t *data, size_t len);
+
 /* Calls @save(dir, data, len) for each seed of @target. False if one could not be saved. */
-bool seeds_write(const char *target, const char *dir,
-		 bool (*save)(const char *dir, const uint8_t *data, size_t len));
+bool seeds_write(const char *target, const char *dir, seed_save_fn save);
