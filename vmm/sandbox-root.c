@@ -104,9 +104,8 @@ bool sandbox_root_can_keep(const char *path)
 /* Binds directory @path to the same name below the working directory. */
 static int keep(const char *path)
 {
-	int ret;
+	int ret = make_dirs(path);
 
-	ret = make_dirs(path);
 	if (ret < 0)
 		return ret;
 	/* With what is mounted in it: an ordinary user may not take it apart. */

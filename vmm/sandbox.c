@@ -22,8 +22,8 @@ const struct sandbox_level_text sandbox_levels[N_SANDBOX_LEVELS] = {
 			 "to the host's network) a network namespace" },
 	[SANDBOX_STRICT] = { "strict",
 			     "all of that or no guest; also namespaces for IPC, host name and "
-			     "cgroup, tighter limits, and "
-			     "no io_uring unless a disk asks for it by aio=uring" },
+			     "cgroup, tighter limits, and no io_uring unless a disk asks for it "
+			     "by aio=uring" },
 };
 
 bool sandbox_find_level(const char *name, enum sandbox_level *ret)
@@ -118,6 +118,19 @@ static bool give_up(const char *what, int errnum, GError **err)
 				    what);
 }
 
+static bool can_keep_all(const struct sandbox_plan *plan, GError **err)
+{
+	const char *level = sandbox_levels[plan->level].name;
+
+	for (const char *const *path = plan->keep; path && *path; path++)
+		if (!sandbox_root_can_keep(*path))
+			return ringside_usage(err,
+					      "--sandbox %s: a socket in %s: it wants a directory "
+					      "of its own (--sandbox off does without)",
+					      level, *path);
+	return true;
+}
+
 bool sandbox_enter(const struct sandbox_plan *plan, GError **err)
 {
 	rlim_t data = 0, files = files_now();
@@ -126,13 +139,8 @@ bool sandbox_enter(const struct sandbox_plan *plan, GError **err)
 
 	if (plan->level == SANDBOX_OFF)
 		return true;
-	for (const char *const *path = plan->keep; path && *path; path++)
-		if (!sandbox_root_can_keep(*path))
-			return ringside_usage(
-				err,
-				"--sandbox %s: a socket in %s: it wants a directory of "
-				"its own (--sandbox off does without)",
-				sandbox_levels[plan->level].name, *path);
+	if (!can_keep_all(plan, err))
+		return false;
 	if (!filters_are_to_be_had())
 		return give_up("system call filters", errno, err);
 	sandbox_warm_up();

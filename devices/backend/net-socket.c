@@ -155,9 +155,8 @@ static int cable_send(struct net_backend *be, unsigned channel, const struct iov
 		return -EAGAIN;
 	all[0] = (struct iovec){ &prefix, PREFIX };
 	memcpy(all + 1, iov, n * sizeof(*iov));
-	sent = writev(
-		c->fd, all,
-		(int)n + 1); /* not sendmsg(), which can send descriptors; SIGPIPE is ignored */
+	/* Not sendmsg(), which can send descriptors; the program ignores SIGPIPE. */
+	sent = writev(c->fd, all, (int)n + 1);
 	if (sent < 0 && errno != EAGAIN && errno != EINTR)
 		return -errno; /* the reader finds out, too, and hangs up */
 	if (sent < (ssize_t)(PREFIX + len)) {

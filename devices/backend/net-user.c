@@ -291,17 +291,31 @@ static void user_close(struct net_backend *be)
 
 /* What libslirp makes of a guest's connections; and it looks the name servers up again and again. */
 static const struct syscall_use user_uses[] = {
-	{ SYSCALL_SOCKET(AF_INET) }, { SYSCALL_SOCKET(AF_INET6) },
-	{ .name = "bind" },          { .name = "connect" },
-	{ .name = "listen" },        { .name = "accept" },
-	{ .name = "accept4" },       { .name = "getsockname" },
-	{ .name = "getpeername" },   { .name = "getsockopt" },
-	{ .name = "setsockopt" },    { .name = "recvfrom" },
-	{ .name = "recvmsg" },       { .name = "sendto" },
-	{ .name = "shutdown" },      { SYSCALL_FCNTL(F_GETFD) },
-	{ SYSCALL_FCNTL(F_SETFD) },  { SYSCALL_FCNTL(F_GETFL) },
-	{ SYSCALL_FCNTL(F_SETFL) },  { SYSCALL_IOCTL(FIONBIO) },
-	{ .name = SYSCALLS_RESOLV }, { .name = NULL },
+	/* Its sockets, */
+	{ SYSCALL_SOCKET(AF_INET) },
+	{ SYSCALL_SOCKET(AF_INET6) },
+	{ .name = "bind" },
+	{ .name = "connect" },
+	{ .name = "listen" },
+	{ .name = "accept" },
+	{ .name = "accept4" },
+	{ .name = "shutdown" },
+	/* what they are like, */
+	{ .name = "getsockname" },
+	{ .name = "getpeername" },
+	{ .name = "getsockopt" },
+	{ .name = "setsockopt" },
+	{ SYSCALL_FCNTL(F_GETFD) },
+	{ SYSCALL_FCNTL(F_SETFD) },
+	{ SYSCALL_FCNTL(F_GETFL) },
+	{ SYSCALL_FCNTL(F_SETFL) },
+	{ SYSCALL_IOCTL(FIONBIO) },
+	/* and what goes through them. */
+	{ .name = "recvfrom" },
+	{ .name = "recvmsg" },
+	{ .name = "sendto" },
+	{ .name = SYSCALLS_RESOLV },
+	{ .name = NULL },
 };
 
 static const struct net_backend_ops user_ops = {
