@@ -13,6 +13,7 @@
  *	blk.c ...	a driver each
  *	bench.c		the measurement that `ringside bench guest` makes
  *	fuzz.c ...	a hostile driver: fuzz.h
+ *	hostile.c ...	attacks by name: hostile.h
  */
 #pragma once
 

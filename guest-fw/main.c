@@ -8,6 +8,7 @@
  */
 #include "guest-fw/bench.h"
 #include "guest-fw/fuzz.h"
+#include "guest-fw/hostile.h"
 #include "guest-fw/virtio.h"
 
 #define DEVICES_MAX 64u
@@ -181,6 +182,8 @@ void fw_main(const void *start_info)
 	n += virtio_mmio_find(list + n, DEVICES_MAX - n);
 	if (fw_option("bench")) {
 		bench(list, n);
+	} else if (fw_option("hostile")) {
+		hostile(list, n);
 	} else {
 		if (fw_option("fuzz"))
 			fuzz(list, n);
