@@ -30,7 +30,6 @@ CORE       := $(filter-out $(BUILD)/obj/vmm/main.o,$(OBJECTS))
 TEST_HELP  := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(wildcard tests/test-*.c),$(wildcard tests/*.c)))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
 DEV_TESTS  := $(patsubst tests/device/%.c,$(BUILD)/tests/device/%,$(wildcard tests/device/test-*.c))
-DEV_HELP   := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(wildcard tests/device/test-*.c),$(wildcard tests/device/*.c)))
 CONF_TESTS := $(patsubst tests/conformance/%.c,$(BUILD)/tests/conformance/%,$(wildcard tests/conformance/test-*.c))
 CONF_HELP  := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(wildcard tests/conformance/test-*.c),$(wildcard tests/conformance/*.c)))
 SYS_TESTS  := $(patsubst tests/system/%.c,$(BUILD)/tests/system/%,$(wildcard tests/system/test-*.c))
@@ -132,7 +131,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libringside.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(PKG_LIBS) -o $@
 
-$(BUILD)/tests/device/%: $(BUILD)/obj/tests/device/%.o $(DEV_HELP) $(TEST_HELP) $(BUILD)/libringside.a
+$(BUILD)/tests/device/%: $(BUILD)/obj/tests/device/%.o $(TEST_HELP) $(BUILD)/libringside.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(PKG_LIBS) $(TEST_PKG) -o $@

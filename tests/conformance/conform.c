@@ -65,11 +65,11 @@ static const char *keep(struct plan *p, char *text)
 
 static const struct {
 	unsigned ring;
-	const char *says, *echo, *device;
+	const char *says, *echo, *device, *device_sized;
 } formats[] = {
-	{ CONFORM_SPLIT, "split", "ring=split,features=+in_order", "ring=split" },
+	{ CONFORM_SPLIT, "split", "ring=split,features=+in_order", "ring=split", "ring=split" },
 	{ CONFORM_PACKED, "packed", "ring=packed,features=+in_order",
-	  "ring=packed,queue-size=100," ALL_ASKED },
+	  "ring=packed,queue-size=100," ALL_ASKED, "ring=packed," ALL_ASKED },
 };
 
 static void plan_echo(struct plan *p, const struct conform_case *c, size_t format)
@@ -82,26 +82,45 @@ static void plan_echo(struct plan *p, const struct conform_case *c, size_t forma
 	g_array_append_val(p->cases, made);
 }
 
-static void plan_device(struct plan *p, const struct conform_case *c, size_t format, size_t d)
+/* The real device @d. An option that its spec gives is not given again. */
+static void plan_device(struct plan *p, const struct conform_case *c, size_t format,
+			const struct rig_case *d)
 {
-	struct rig_case made = devices[d];
+	const char *more = formats[format].device;
+	size_t class = strcspn(d->spec, ",");
+	struct rig_case made = *d;
 
-	made.name = keep(p, g_strdup_printf("%s: %s, %s %s", c->clauses, c->says, devices[d].name,
-					    formats[format].says));
-	made.spec = keep(p, g_strdup_printf("%s,%s", devices[d].spec, formats[format].device));
+	if (strstr(d->spec, "queue-size="))
+		more = formats[format].device_sized;
+	made.name = keep(p, g_strdup_printf("%s: %s, %.*s %s", c->clauses, c->says, (int)class,
+					    d->spec, formats[format].says));
+	made.spec = keep(p, g_strdup_printf("%s,%s", d->spec, more));
 	made.run = c->run;
 	made.links = c->links;
 	g_array_append_val(p->cases, made);
 }
 
+static void plan_format(struct plan *p, const struct conform_case *c, size_t format)
+{
+	const struct rig_case own = { .spec = c->spec, .setup = c->setup };
+
+	if (c->spec) {
+		plan_device(p, c, format, &own);
+		return;
+	}
+	for (size_t d = 0; c->devices && d < G_N_ELEMENTS(devices); d++)
+		plan_device(p, c, format, &devices[d]);
+	if (!c->devices)
+		plan_echo(p, c, format);
+}
+
 static void plan_case(struct plan *p, const struct conform_case *c)
 {
-	for (size_t f = 0; f < G_N_ELEMENTS(formats); f++) {
-		for (size_t d = 0; c->devices && d < G_N_ELEMENTS(devices); d++)
-			plan_device(p, c, f, d);
-		if (!c->devices && (c->rings ? c->rings : CONFORM_SPLIT) & formats[f].ring)
-			plan_echo(p, c, f);
-	}
+	unsigned any = c->spec || c->devices ? CONFORM_RINGS : CONFORM_SPLIT;
+
+	for (size_t f = 0; f < G_N_ELEMENTS(formats); f++)
+		if ((c->rings ? c->rings : any) & formats[f].ring)
+			plan_format(p, c, f);
 }
 
 int conform_run(const char *group, const struct conform_case *cases, size_t n)

@@ -13,8 +13,15 @@
  *	}
  *
  * The device is the echo device of tests/echo.h, which here offers RING_PACKED (when the row's format
- * is packed) and IN_ORDER, too; or one of each class of the registry, with a split ring and with a packed
- * one.
+ * is packed) and IN_ORDER, too; or one of each class of the registry; or the one that the row's spec names,
+ * for the chapters of the device types:
+ *
+ *	{ "DEV-BLK-OP-03 DEV-BLK-OP-04", "a read-only disk stays as it is", ro_stays,
+ *	  .spec = "blk,path=@/disk,ro=on", .setup = bd_make_disk },
+ *
+ * Real devices run with a split ring and with a packed one, which then also offers all that is offered
+ * on request. Clauses of the device types are in clauses.tsv whatever their level, those of the basic
+ * facilities, rings and transports if they are a must.
  */
 #pragma once
 
@@ -31,9 +38,11 @@ struct conform_case {
 	const char *clauses; /* ids, with blanks between */
 	const char *says;
 	void (*run)(struct rig *r);
-	unsigned rings;    /* CONFORM_*: formats it is run with; 0: the format does not matter */
+	unsigned rings;    /* CONFORM_*: formats it is run with; 0: any for echo, both for others */
 	const char *links; /* globs with blanks between; NULL: all */
-	bool devices;      /* on one of each class, not on the echo device; with both formats */
+	bool devices;      /* on one of each class, not on the echo device */
+	const char *spec;  /* on this device (rig_case.spec), without ring=; */
+	void (*setup)(const char *dir); /* and with these files in "@/"; NULL: none */
 };
 
 int conform_run(const char *group, const struct conform_case *cases, size_t n);

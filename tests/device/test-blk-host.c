@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "devices/blk/command.h"
-#include "tests/device/blk-driver.h"
-#include "tests/device/blk-spy.h"
+#include "tests/blk-driver.h"
+#include "tests/blk-spy.h"
 
 /*
  * Discard, write zeroes.

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "devices/blk/command.h"
-#include "tests/device/blk-driver.h"
+#include "tests/blk-driver.h"
 
 /*
  * Reading and writing.

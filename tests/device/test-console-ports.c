@@ -12,7 +12,7 @@
 #include "devices/backend/chr.h"
 #include "devices/console/console-impl.h"
 #include "devices/registry.h"
-#include "tests/device/console-peer.h"
+#include "tests/console-peer.h"
 
 /*
  * Several ports.

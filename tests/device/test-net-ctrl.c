@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "tests/device/net-peer.h"
 #include "tests/net-frames.h"
+#include "tests/net-peer.h"
 
 /*
  * The control queue.

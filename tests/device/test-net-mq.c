@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "tests/device/net-peer.h"
 #include "tests/net-frames.h"
 #include "tests/net-own.h"
+#include "tests/net-peer.h"
 
 #define PAIRS    4u
 #define TAP      "net,backend=tap,ifname=rs0,queue-pairs=4,mac=52:54:00:01:02:03"

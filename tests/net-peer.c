@@ -1,4 +1,4 @@
-#include "tests/device/net-peer.h"
+#include "tests/net-peer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "tests/device/blk-driver.h"
+#include "tests/blk-driver.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

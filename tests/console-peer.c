@@ -1,4 +1,4 @@
-#include "tests/device/console-peer.h"
+#include "tests/console-peer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

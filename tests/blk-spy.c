@@ -1,4 +1,4 @@
-#include "tests/device/blk-spy.h"
+#include "tests/blk-spy.h"
 
 #include "devices/blk/blk.h"
 
