@@ -1,11 +1,16 @@
 /*
  * What a loop watches. A source of our own kind: one descriptor, no preparation, no allocation in a turn.
+ *
+ * poll() reports errors and hang-ups of whatever it is given, asked or not, and a hang-up lasts: a
+ * paused watch therefore has its descriptor out of the poll set.
  */
 #include "devices/loop.h"
 
 struct watch {
 	GSource source;
-	void *tag;
+	int fd;
+	void *tag; /* of fd in the poll set; NULL: paused */
+	GIOCondition events;
 	loop_watch_fn fn;
 	void *arg;
 };
@@ -14,16 +19,18 @@ static gboolean watch_check(GSource *source)
 {
 	struct watch *w = (struct watch *)source;
 
-	return g_source_query_unix_fd(source, w->tag) != 0;
+	return w->tag && g_source_query_unix_fd(source, w->tag) != 0;
 }
 
 static gboolean watch_dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
 	struct watch *w = (struct watch *)source;
+	GIOCondition revents = w->tag ? g_source_query_unix_fd(source, w->tag) : 0;
 
 	(void)callback;
 	(void)data;
-	w->fn(w->arg, g_source_query_unix_fd(source, w->tag));
+	if (revents) /* else somebody before us in this turn paused it */
+		w->fn(w->arg, revents);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -34,9 +41,10 @@ GSource *loop_watch(struct loop *loop, int fd, GIOCondition events, loop_watch_f
 	GSource *source = g_source_new(&watch_funcs, sizeof(struct watch));
 	struct watch *w = (struct watch *)source;
 
+	w->fd = fd;
 	w->fn = fn;
 	w->arg = arg;
-	w->tag = g_source_add_unix_fd(source, fd, events);
+	loop_watch_events(source, events);
 	/* Nothing here recurses; without this GLib takes the descriptor out of its poll set around each
 	 * dispatch and wakes itself up twice: four system calls and a turn of the loop for nothing. */
 	g_source_set_can_recurse(source, TRUE);
@@ -46,7 +54,17 @@ GSource *loop_watch(struct loop *loop, int fd, GIOCondition events, loop_watch_f
 
 void loop_watch_events(GSource *source, GIOCondition events)
 {
-	g_source_modify_unix_fd(source, ((struct watch *)source)->tag, events);
+	struct watch *w = (struct watch *)source;
+
+	if (events == w->events)
+		return;
+	w->events = events;
+	if (!events)
+		g_source_remove_unix_fd(source, g_steal_pointer(&w->tag));
+	else if (w->tag)
+		g_source_modify_unix_fd(source, w->tag, events);
+	else
+		w->tag = g_source_add_unix_fd(source, w->fd, events);
 }
 
 void loop_unwatch(GSource *source)

@@ -40,10 +40,11 @@ void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
 
 /*
  * Watches a file descriptor: fn(arg, revents) on the loop's thread whenever one of @events (G_IO_IN
- * ...) is there. G_IO_ERR and G_IO_HUP come unasked. Returns a source to be ended with
- * loop_unwatch(), which may be called from within fn; loop_watch_events() changes the events (0:
- * paused). All three only on the loop's thread, or while nothing runs it. loop_unwatch() also ends
- * sources that are GLib's own, such as timers.
+ * ...) is there. G_IO_ERR and G_IO_HUP come unasked, and in every turn while they last; with 0 the
+ * watch is paused, and fn is called for nothing at all; with G_IO_HUP it waits for these two alone.
+ * Returns a source to be ended with loop_unwatch(), which may be called from within fn;
+ * loop_watch_events() changes the events. All three only on the loop's thread, or while nothing runs
+ * it. loop_unwatch() also ends sources that are GLib's own, such as timers.
  */
 typedef void (*loop_watch_fn)(void *arg, GIOCondition revents);
 GSource *loop_watch(struct loop *loop, int fd, GIOCondition events, loop_watch_fn fn, void *arg);

@@ -38,7 +38,7 @@ static void on_event(void *arg, GIOCondition revents);
 /* Brings the watch in line with what is wanted. */
 static void update(struct chr_stream *s)
 {
-	GIOCondition events = 0;
+	GIOCondition events = G_IO_HUP; /* whatever else is wanted, the user is told who leaves */
 
 	if (s->want_read && !s->eof)
 		events |= G_IO_IN;

@@ -80,10 +80,14 @@ static bool deliver(struct cable *c)
 /* What the socket is to be watched for. */
 static void set_events(struct cable *c)
 {
-	unsigned in = c->full ? 0 : G_IO_IN, out = c->out_end ? G_IO_OUT : 0;
+	GIOCondition events = G_IO_HUP; /* a peer that leaves is no link, read or not */
 
+	if (!c->full)
+		events |= G_IO_IN;
+	if (c->out_end)
+		events |= G_IO_OUT;
 	if (c->watch)
-		loop_watch_events(c->watch, (GIOCondition)(in | out));
+		loop_watch_events(c->watch, events);
 }
 
 static void fill(struct cable *c)

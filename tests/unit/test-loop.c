@@ -129,6 +129,130 @@ static void a_watch_fires_pauses_and_ends(void **state)
 	loop_free(loop);
 }
 
+struct hung {
+	int fd;
+	GSource *source;
+	unsigned events, hangups;
+};
+
+static void on_hang_up(void *arg, GIOCondition revents)
+{
+	struct hung *h = arg;
+	char buf[8];
+
+	h->events++;
+	h->hangups += (revents & G_IO_HUP) != 0;
+	if (revents & G_IO_IN && read(h->fd, buf, sizeof(buf)) == 1)
+		return;
+	loop_watch_events(h->source, 0);
+}
+
+/* Turns of the loop that served something, of a hundred. */
+static unsigned busy_turns(GMainContext *context)
+{
+	unsigned busy = 0;
+
+	for (unsigned i = 0; i < 100; i++)
+		busy += g_main_context_iteration(context, FALSE);
+	return busy;
+}
+
+/* A hang-up lasts: whoever does not want it now must not be told of it in every turn. */
+static void a_paused_watch_rests_whatever_happens_to_its_descriptor(void **state)
+{
+	struct loop *loop = loop_main();
+	struct hung h = { 0 };
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	h.fd = fds[0];
+	h.source = loop_watch(loop, h.fd, 0, on_hang_up, &h);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	close(fds[1]);
+	(void)busy_turns(loop_context(loop)); /* what a change of the poll set costs */
+	assert_int_equal(busy_turns(loop_context(loop)), 0);
+	assert_int_equal(h.events, 0);
+
+	loop_watch_events(h.source, G_IO_IN); /* the byte, then the end, then paused again */
+	(void)busy_turns(loop_context(loop));
+	assert_int_equal(busy_turns(loop_context(loop)), 0);
+	assert_int_equal(h.events, 2);
+	assert_int_equal(h.hangups, 2);
+	loop_unwatch(h.source);
+	close(fds[0]);
+	loop_free(loop);
+}
+
+static void a_watch_for_hang_ups_alone_tells_of_nothing_else(void **state)
+{
+	struct loop *loop = loop_main();
+	struct hung h = { 0 };
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	h.fd = fds[0];
+	h.source = loop_watch(loop, h.fd, G_IO_HUP, on_hang_up, &h);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	(void)busy_turns(loop_context(loop));
+	assert_int_equal(h.events, 0);
+	close(fds[1]);
+	(void)busy_turns(loop_context(loop));
+	assert_int_equal(h.events, 1);
+	assert_int_equal(h.hangups, 1);
+	loop_unwatch(h.source);
+	close(fds[0]);
+	loop_free(loop);
+}
+
+/* Both are there in one turn; the first pauses the second. */
+struct pair {
+	GSource *source[2];
+	unsigned served[2];
+};
+
+static void pause_the_other(void *arg, GIOCondition revents)
+{
+	struct pair *p = arg;
+
+	(void)revents;
+	p->served[0]++;
+	loop_watch_events(p->source[0], 0);
+	loop_watch_events(p->source[1], 0);
+}
+
+static void count_second(void *arg, GIOCondition revents)
+{
+	struct pair *p = arg;
+
+	(void)revents;
+	p->served[1]++;
+}
+
+static void a_watch_that_is_paused_in_its_own_turn_is_not_served(void **state)
+{
+	struct loop *loop = loop_main();
+	int fds[2] = { eventfd(1, EFD_NONBLOCK), eventfd(1, EFD_NONBLOCK) };
+	struct pair p = { 0 };
+
+	(void)state;
+	p.source[0] = loop_watch(loop, fds[0], G_IO_IN, pause_the_other, &p);
+	p.source[1] = loop_watch(loop, fds[1], G_IO_IN, count_second, &p);
+	(void)busy_turns(loop_context(loop));
+	assert_int_equal(p.served[0], 1);
+	assert_int_equal(p.served[1], 0);
+	loop_watch_events(p.source[1], G_IO_IN);
+	(void)g_main_context_iteration(loop_context(loop), FALSE);
+	(void)g_main_context_iteration(loop_context(loop), FALSE);
+	assert_true(p.served[1] > 0);
+	for (unsigned i = 0; i < 2; i++) {
+		loop_unwatch(p.source[i]);
+		close(fds[i]);
+	}
+	loop_free(loop);
+}
+
 /* A call that asks for itself again: like a guest that keeps its processors asking. */
 struct endless {
 	struct loop *loop;
@@ -253,6 +377,9 @@ int main(void)
 		cmocka_unit_test(a_call_from_the_loops_own_thread_does_not_wait_for_itself),
 		cmocka_unit_test(posts_run_in_order_before_a_later_call),
 		cmocka_unit_test(a_watch_fires_pauses_and_ends),
+		cmocka_unit_test(a_paused_watch_rests_whatever_happens_to_its_descriptor),
+		cmocka_unit_test(a_watch_for_hang_ups_alone_tells_of_nothing_else),
+		cmocka_unit_test(a_watch_that_is_paused_in_its_own_turn_is_not_served),
 		cmocka_unit_test(calls_without_end_leave_turns_to_others),
 		cmocka_unit_test(a_later_thread_finds_what_was_asked_of_it),
 		cmocka_unit_test(a_later_thread_begins_with_what_comes_first),

@@ -214,6 +214,45 @@ static void a_pipe_is_read_as_it_is(void **state)
 	close(out[0]);
 }
 
+/* How many of the last hundred turns of the loop served something, after standard input ended with more in it than is
+ * kept for a guest that does not read. */
+static int idle_child(void)
+{
+	static struct terminal_mode mode;
+	struct echo e = { .main = loop_main() };
+	struct terminal *t = terminal_new(e.main, &mode, echo_leave, &e);
+	int busy = 0;
+
+	terminal_start(t);
+	for (unsigned i = 0; i < 1000; i++)
+		g_main_context_iteration(NULL, FALSE);
+	for (unsigned i = 0; i < 100; i++)
+		busy += g_main_context_iteration(NULL, FALSE);
+	terminal_free(t);
+	loop_free(e.main);
+	return busy;
+}
+
+static void a_pipe_that_ends_unread_is_no_work(void **state)
+{
+	static char big[32 * 1024];
+	int in[2];
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(pipe(in), 0);
+	assert_int_equal(write(in[1], big, sizeof(big)), sizeof(big));
+	close(in[1]);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		dup2(in[0], STDIN_FILENO);
+		_exit(idle_child());
+	}
+	close(in[0]);
+	assert_int_equal(status_of(child), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +260,7 @@ int main(void)
 		cmocka_unit_test(a_terminal_is_raw_meanwhile_and_put_back),
 		cmocka_unit_test(ctrl_a_x_leaves_and_ctrl_a_h_helps),
 		cmocka_unit_test(a_pipe_is_read_as_it_is),
+		cmocka_unit_test(a_pipe_that_ends_unread_is_no_work),
 	};
 
 	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);

@@ -3,7 +3,7 @@
  * one each, and each turn of a loop asks all of them: with GLib that was a fifth of a run.
  *
  * They are asked and served as GLib does it: first all are asked, then those that had something to
- * say are served in the order in which they were made, but for those that are gone by then. A context
+ * say are served in the order in which they were made, but for those that are gone or paused by then. A context
  * has one source for all its watches, for loops that have other sources besides.
  */
 #include <string.h>
@@ -47,7 +47,7 @@ static struct {
  */
 static GIOCondition has(const struct watch *w)
 {
-	return host_ready_for(w->fd, w->events);
+	return w->events ? host_ready_for(w->fd, w->events) : 0;
 }
 
 static bool any_ready(const struct watches *l)
@@ -76,7 +76,7 @@ static bool turn(const struct watches *l)
 		n += ready[n].has != 0;
 	}
 	for (unsigned i = 0; i < n; i++)
-		if (ready[i].w->serial == ready[i].serial)
+		if (ready[i].w->serial == ready[i].serial && ready[i].w->events)
 			ready[i].w->fn(ready[i].w->arg, ready[i].has);
 	return n > 0;
 }
