@@ -38,7 +38,8 @@ static void on_event(void *arg, GIOCondition revents);
 /* Brings the watch in line with what is wanted. */
 static void update(struct chr_stream *s)
 {
-	GIOCondition events = G_IO_HUP; /* whatever else is wanted, the user is told who leaves */
+	/* Whatever else is wanted, the user is told who leaves. */
+	GIOCondition events = s->left ? G_IO_HUP : 0;
 
 	if (s->want_read && !s->eof)
 		events |= G_IO_IN;
@@ -82,7 +83,8 @@ static void on_event(void *arg, GIOCondition revents)
 {
 	struct chr_stream *s = arg;
 	const struct chr_user *user = s->chr.user;
-	bool hung = revents & (G_IO_HUP | G_IO_ERR | G_IO_NVAL);
+	bool broken = revents & (G_IO_HUP | G_IO_ERR | G_IO_NVAL);
+	bool hung = broken && s->left;
 
 	s->hung = hung;
 	if (revents & G_IO_IN && s->want_read && user->readable)
@@ -93,7 +95,7 @@ static void on_event(void *arg, GIOCondition revents)
 		other_end_left(s);
 		return;
 	}
-	if ((s->hung || (revents & G_IO_OUT && !s->backlog.len)) && s->want_write && user->writable)
+	if ((broken || (revents & G_IO_OUT && !s->backlog.len)) && s->want_write && user->writable)
 		user->writable(s->chr.arg);
 	update(s);
 }

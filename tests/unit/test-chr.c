@@ -1,5 +1,6 @@
 /* Streams of bytes on the host: what is kept, what waits, what is refused. Those on sockets: test-chr-unix.c. */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -134,6 +135,33 @@ static void a_pipe_without_a_reader_is_refused(void **state)
 	user_free(u);
 }
 
+/* A file may be another program's terminal, which can end: that loses output, and that is all. */
+static void a_terminal_given_as_a_file_that_hangs_up_loses_output(void **state)
+{
+	struct user *u = user_new();
+	g_autofree char *spec = NULL;
+	int master = posix_openpt(O_RDWR | O_NOCTTY);
+	char full[4096] = { 0 };
+
+	(void)state;
+	assert_true(master >= 0);
+	assert_int_equal(unlockpt(master), 0);
+	spec = g_strdup_printf("file:%s", ptsname(master));
+	user_open_spec(u, spec);
+	for (unsigned i = 0; i < 100 && !u->out->len; i++)
+		user_send(u, full, sizeof(full)); /* until it waits */
+	assert_true(u->out->len > 0);
+	user_settle();
+	close(master);
+	UNTIL(!u->out->len);
+	user_send(u, "more", 4);
+	user_settle();
+	assert_int_equal(u->out->len, 0);
+	assert_int_equal(u->troubles, 1);
+	assert_false(g_main_context_iteration(NULL, FALSE));
+	user_free(u);
+}
+
 /*
  * Pseudo terminals.
  */
@@ -189,6 +217,7 @@ int main(void)
 		cmocka_unit_test(a_file_is_emptied_and_append_is_not),
 		cmocka_unit_test(a_full_disk_is_reported_once_and_hangs_nobody),
 		cmocka_unit_test(a_pipe_without_a_reader_is_refused),
+		cmocka_unit_test(a_terminal_given_as_a_file_that_hangs_up_loses_output),
 		cmocka_unit_test(a_pty_keeps_early_output_and_is_raw),
 		cmocka_unit_test(a_pty_link_replaces_no_file),
 	};
