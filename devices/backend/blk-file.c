@@ -266,7 +266,6 @@ struct blk_backend *blk_file_open(const struct blk_file_options *o, GError **err
 	f->fd = -1;
 	f->aio = o->aio;
 	f->direct = o->direct;
-	f->unsafe = o->unsafe;
 	for (unsigned i = 0; i < BLK_ZERO_IOVS; i++)
 		f->zeroes[i] = (struct iovec){ (void *)zero_block, BLK_ZERO_BYTES };
 	if (open_fd(f, o, err) && lock(f, o, err) && measure(f, o, err)) {

@@ -28,7 +28,6 @@ struct blk_file_options {
 	const char *what; /* begins every message: "--device blk,path=disk.img" */
 	bool ro;          /* opened for reading only; shared with others who do the same */
 	bool direct;      /* O_DIRECT: past the host's page cache */
-	bool unsafe;      /* flushes and stable writes do nothing */
 	enum blk_aio aio;
 };
 
@@ -53,7 +52,7 @@ struct blk_file {
 	struct blk_backend base;
 	int fd;
 	enum blk_aio aio;
-	bool is_bdev, direct, unsafe;
+	bool is_bdev, direct;
 	bool in_memory;             /* tmpfs and the like: a read never waits for a disk */
 	uint32_t mem_align;         /* direct: of buffers */
 	_Atomic bool no_punch;      /* the host said "not supported" once */

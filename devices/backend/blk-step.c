@@ -73,7 +73,7 @@ bool blk_step_begin(struct blk_file *f, struct blk_io *io, int *ret_result)
 {
 	io->at = (struct blk_progress){ 0 };
 	io->next = NULL;
-	if (io->op == BLK_FLUSH && (f->flush_error || f->unsafe)) {
+	if (io->op == BLK_FLUSH && f->flush_error) {
 		*ret_result = f->flush_error;
 		return true;
 	}
@@ -159,7 +159,7 @@ void blk_step_next(const struct blk_file *f, struct blk_io *io, struct blk_step 
 	s->kind = kinds[io->at.phase];
 	if (s->kind == STEP_READ && io->op == BLK_WRITE)
 		s->kind = STEP_WRITE;
-	if (io->op == BLK_WRITE && io->flags & BLK_IO_STABLE && !f->unsafe)
+	if (io->op == BLK_WRITE && io->flags & BLK_IO_STABLE)
 		s->flags = RWF_DSYNC;
 }
 
@@ -169,10 +169,9 @@ static bool not_supported(int64_t result)
 }
 
 /* The end of a request that went well, but for making it stable. */
-static bool finished(const struct blk_file *f, struct blk_io *io, int *ret_result)
+static bool finished(struct blk_io *io, int *ret_result)
 {
-	if (io->op == BLK_ZERO && io->flags & BLK_IO_STABLE && !f->unsafe &&
-	    io->at.phase != PHASE_SYNC) {
+	if (io->op == BLK_ZERO && io->flags & BLK_IO_STABLE && io->at.phase != PHASE_SYNC) {
 		io->at.phase = PHASE_SYNC;
 		return false;
 	}
@@ -197,7 +196,7 @@ static bool next_way(struct blk_file *f, struct blk_io *io, bool for_good, int *
 		if (for_good)
 			f->no_punch = true;
 		if (io->op == BLK_DISCARD && !f->is_bdev)
-			return finished(f, io, ret_result);
+			return finished(io, ret_result);
 		io->at.phase = io->op == BLK_DISCARD ? PHASE_BLKDISCARD
 			       : f->no_zero_range    ? PHASE_ZEROES
 						     : PHASE_RANGE;
@@ -209,7 +208,7 @@ static bool next_way(struct blk_file *f, struct blk_io *io, bool for_good, int *
 		io->at.phase = PHASE_ZEROES;
 		return false;
 	}
-	return finished(f, io, ret_result); /* BLKDISCARD: it was but a hint */
+	return finished(io, ret_result); /* BLKDISCARD: it was but a hint */
 }
 
 bool blk_step_done(struct blk_file *f, struct blk_io *io, const struct blk_step *step,
@@ -224,14 +223,14 @@ bool blk_step_done(struct blk_file *f, struct blk_io *io, const struct blk_step 
 	if (result < 0)
 		return failed(f, io, result, ret_result);
 	if (ways || step->kind == STEP_SYNC)
-		return finished(f, io, ret_result);
+		return finished(io, ret_result);
 	if (result == 0) /* somebody made the file shorter */
 		return failed(f, io, -EIO, ret_result);
 	if (io->op == BLK_ZERO)
 		io->at.bytes += (uint64_t)result;
 	else
 		advance(io, (uint64_t)result);
-	return io->at.bytes >= io->len && finished(f, io, ret_result);
+	return io->at.bytes >= io->len && finished(io, ret_result);
 }
 
 /* Copies @len bytes between io's buffers, from its position on, and @flat. */

@@ -5,8 +5,9 @@
  *
  * Cache. The disk's volatile cache is the host's page cache. A write is made stable before it
  * completes whenever the specification says so (5.2.6.2): the driver took neither FLUSH nor
- * CONFIG_WCE, or it runs with writeback = 0. cache=unsafe breaks that promise on request, for disks
- * that are thrown away.
+ * CONFIG_WCE, or it runs with writeback = 0. cache=unsafe makes no such promise, for disks that are
+ * thrown away: it offers neither, and so must every disk that is not safe against the host's loss of
+ * power (5.2.6.2, note).
  */
 #include "devices/blk/blk.h"
 
@@ -36,7 +37,8 @@ static const struct prop blk_props[] = {
 	{ "aio", PROP_ENUM, OPT(aio), .preset = "auto", .choices = aio_names,
 	  .help = "access to the file; auto takes io_uring where permitted and useful" },
 	{ "cache", PROP_ENUM, OPT(cache), .preset = "writeback", .choices = cache_names,
-	  .help = "writes are safe once flushed, once completed, or when the host likes" },
+	  .help = "writes are safe once flushed, once completed, or when the host likes: the guest is "
+		  "offered no flush then" },
 	{ "queues", PROP_U16, OPT(queues), .max = QUEUES_MAX,
 	  .help = "request queues; 0: one for each CPU of the guest, up to 4" },
 	{ "serial", PROP_STR, OPT(serial),
@@ -59,7 +61,10 @@ static const struct prop blk_props[] = {
 };
 
 static const unsigned char blk_offered[] = {
-	BLK_F_SEG_MAX, BLK_F_BLK_SIZE, BLK_F_FLUSH, BLK_F_TOPOLOGY, BLK_F_CONFIG_WCE, 255,
+	BLK_F_SEG_MAX,
+	BLK_F_BLK_SIZE,
+	BLK_F_TOPOLOGY,
+	255,
 };
 
 static const struct vdev_feature blk_features[] = {
@@ -129,7 +134,6 @@ static bool open_backend(struct blk *blk, const char *what, GError **err)
 		.what = what,
 		.ro = blk->ro,
 		.direct = blk->direct,
-		.unsafe = blk->cache == BLK_CACHE_UNSAFE,
 		.aio = blk->aio,
 	};
 
@@ -153,10 +157,16 @@ static void settle_queues(struct blk *blk)
 		blk->seg_max = size > 3 ? size - 2 : 1; /* header and status take one each */
 }
 
+/* What the topology is in: a driver that cannot be told the block size takes the sector for it. */
+static uint64_t told_block(const struct blk *blk)
+{
+	return vfeatures_has(blk->vdev.offered, BLK_F_BLK_SIZE) ? blk->block_size : BLK_SECTOR;
+}
+
 static void fill_config(struct blk *blk)
 {
 	const struct blk_info *info = &blk->backend->info;
-	uint64_t block = blk->block_size;
+	uint64_t block = told_block(blk);
 
 	blk->config = (struct blk_config){
 		.capacity = cpu_le64(info->size / BLK_SECTOR),
@@ -213,14 +223,18 @@ static bool blk_open(struct vdev *dev, GError **err)
 		return false;
 	vdev_offer(dev, BLK_F_RO, blk->ro);
 	vdev_offer(dev, BLK_F_MQ, dev->n_queues > 1);
+	/* The offer of CONFIG_WCE needs FLUSH (DEV-BLK-INIT-02), its acceptance does not. */
+	vdev_offer(dev, BLK_F_FLUSH, blk->cache != BLK_CACHE_UNSAFE);
+	vdev_offer(dev, BLK_F_CONFIG_WCE, vfeatures_has(dev->offered, BLK_F_FLUSH));
 	vdev_offer(dev, BLK_F_DISCARD, blk->discard);
 	vdev_offer(dev, BLK_F_WRITE_ZEROES, blk->write_zeroes && !blk->ro);
 	blk->limits = (struct blk_limits){
 		.capacity = blk->backend->info.size / BLK_SECTOR,
-		.block_size = (uint32_t)blk->block_size,
+		.unit = blk->backend->info.block_min,
 		.max_discard = DISCARD_MAX,
 		.max_zeroes = ZEROES_MAX,
 		.ro = blk->ro,
+		.no_flush = blk->cache == BLK_CACHE_UNSAFE,
 	};
 	fill_config(blk);
 	set_writeback(blk, blk->config.writeback);
@@ -249,7 +263,8 @@ static void blk_negotiated(struct vdev *dev)
 	blk->limits.discard = vdev_accepted(dev, BLK_F_DISCARD);
 	blk->limits.write_zeroes = vdev_accepted(dev, BLK_F_WRITE_ZEROES);
 	vdev_config_lock(dev);
-	set_writeback(blk, blk->cache != BLK_CACHE_WRITETHROUGH && vdev_accepted(dev, BLK_F_FLUSH));
+	set_writeback(blk, blk->cache == BLK_CACHE_UNSAFE || (blk->cache == BLK_CACHE_WRITEBACK &&
+							      vdev_accepted(dev, BLK_F_FLUSH)));
 	vdev_config_unlock(dev);
 }
 

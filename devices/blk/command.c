@@ -7,18 +7,18 @@ static bool in_disk(const struct blk_limits *l, uint64_t sector, uint64_t n_sect
 	return sector <= l->capacity && n_sectors <= l->capacity - sector;
 }
 
-/* Whole blocks? The unit on the wire is the sector whatever the block size is (5.2.5), so a driver
- * may ask for less than the disk can do. */
-static bool in_blocks(const struct blk_limits *l, uint64_t sector, uint64_t n_sectors)
+/* The unit is the sector whatever block size the driver was told (5.2.5); what the disk cannot do is
+ * an error. */
+static bool in_units(const struct blk_limits *l, uint64_t sector, uint64_t n_sectors)
 {
-	return (sector | n_sectors) % (l->block_size / BLK_SECTOR) == 0;
+	return (sector | n_sectors) % (l->unit / BLK_SECTOR) == 0;
 }
 
 static uint8_t parse_data(uint64_t sector, uint64_t len, const struct blk_limits *l,
 			  struct blk_command *cmd)
 {
 	if (len % BLK_SECTOR || !in_disk(l, sector, len / BLK_SECTOR) ||
-	    !in_blocks(l, sector, len / BLK_SECTOR))
+	    !in_units(l, sector, len / BLK_SECTOR))
 		return BLK_S_IOERR;
 	cmd->offset = sector * BLK_SECTOR;
 	cmd->len = len;
@@ -36,24 +36,25 @@ static uint8_t parse_range(const struct blk_range *wire, const struct blk_limits
 	if (flags & ~BLK_RANGE_UNMAP || (discard && r->unmap)) /* DEV-BLK-OP-05, -06 */
 		return BLK_S_UNSUPP;
 	if (r->n_sectors > (discard ? l->max_discard : l->max_zeroes) ||
-	    !in_disk(l, r->sector, r->n_sectors) || !in_blocks(l, r->sector, r->n_sectors))
+	    !in_disk(l, r->sector, r->n_sectors) || !in_units(l, r->sector, r->n_sectors))
 		return BLK_S_IOERR;
 	return BLK_S_OK;
 }
 
+/* A flag that is not known comes before all else that is wrong (DEV-BLK-OP-05): it may be what makes the
+ * rest look wrong. It is looked for in as many ranges as a request may have. */
 static uint8_t parse_ranges(struct vq_chain *c, const struct blk_limits *l, bool discard,
 			    struct blk_command *cmd)
 {
 	struct blk_range wire;
-	uint8_t worst = BLK_S_OK;
+	bool whole = c->rd.left && c->rd.left % sizeof(wire) == 0 &&
+		     c->rd.left / sizeof(wire) <= BLK_RANGES_MAX;
+	uint8_t worst = whole ? BLK_S_OK : BLK_S_IOERR;
 
-	if (c->rd.left == 0 || c->rd.left % sizeof(wire) ||
-	    c->rd.left / sizeof(wire) > BLK_RANGES_MAX)
-		return BLK_S_IOERR;
-	while (vq_pull(c, &wire, sizeof(wire))) {
+	while (cmd->n_ranges < BLK_RANGES_MAX && vq_pull(c, &wire, sizeof(wire))) {
 		uint8_t status = parse_range(&wire, l, discard, &cmd->range[cmd->n_ranges++]);
 
-		worst = status > worst ? status : worst; /* UNSUPP is a must, IOERR is not */
+		worst = status > worst ? status : worst; /* UNSUPP is the larger */
 	}
 	return worst;
 }
@@ -74,6 +75,7 @@ uint8_t blk_parse(struct vq_chain *c, const struct blk_limits *l, struct blk_com
 			return BLK_S_IOERR;
 		return parse_data(le64_cpu(h.sector), c->rd.left, l, cmd);
 	case BLK_T_FLUSH:
+		return l->no_flush ? BLK_S_UNSUPP : BLK_S_OK;
 	case BLK_T_GET_ID:
 		return BLK_S_OK;
 	case BLK_T_DISCARD:

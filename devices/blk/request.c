@@ -86,10 +86,11 @@ static void start_range(struct blk_request *r)
 {
 	const struct blk_command_range *range = &r->cmd.range[r->n_done];
 	bool zero = r->cmd.type == BLK_T_WRITE_ZEROES;
+	bool unmap = range->unmap && r->queue->blk->discard; /* DEV-BLK-OP-10 */
 
 	r->io = (struct blk_io){
 		.op = zero ? BLK_ZERO : BLK_DISCARD,
-		.flags = zero ? stable(r->queue) | (range->unmap ? BLK_IO_UNMAP : 0) : 0,
+		.flags = zero ? stable(r->queue) | (unmap ? BLK_IO_UNMAP : 0) : 0,
 		.offset = range->sector * BLK_SECTOR,
 		.len = (uint64_t)range->n_sectors * BLK_SECTOR,
 		.done = range_done,

@@ -21,7 +21,8 @@
  *
  * Real devices run with a split ring and with a packed one, which then also offers all that is offered
  * on request. Clauses of the device types are in clauses.tsv whatever their level, those of the basic
- * facilities, rings and transports if they are a must.
+ * facilities, rings and transports if they are a must. Where the text leaves a choice or contradicts
+ * itself, choices.tsv says what we do, and a row names its id (CHOICE-...) like a clause's.
  */
 #pragma once
 

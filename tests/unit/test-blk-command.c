@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/param.h>
 
 #include <cmocka.h>
 
@@ -14,7 +15,7 @@
 
 static const struct blk_limits writable = {
 	.capacity = CAPACITY,
-	.block_size = 512,
+	.unit = 512,
 	.max_discard = 100,
 	.max_zeroes = 50,
 	.discard = true,
@@ -137,12 +138,12 @@ static void data_is_whole_sectors(void **state)
 	assert_int_equal(parse_io(&writable, BLK_T_OUT, 0, 0), BLK_S_OK);
 }
 
-static void data_is_whole_blocks(void **state)
+static void data_is_what_the_disk_takes(void **state)
 {
 	struct blk_limits l = writable;
 
 	(void)state;
-	l.block_size = 4096;
+	l.unit = 4096;
 	assert_int_equal(parse_io(&l, BLK_T_IN, 0, 512), BLK_S_IOERR);
 	assert_int_equal(parse_io(&l, BLK_T_IN, 1, 4096), BLK_S_IOERR);
 	assert_int_equal(parse_io(&l, BLK_T_IN, 8, 4096), BLK_S_OK);
@@ -157,6 +158,16 @@ static void read_only_disk_refuses_writes(void **state)
 	l.discard = l.write_zeroes = false;
 	assert_int_equal(parse_io(&l, BLK_T_OUT, 0, 512), BLK_S_IOERR);
 	assert_int_equal(parse_io(&l, BLK_T_IN, 0, 512), BLK_S_OK);
+}
+
+static void a_flush_that_does_nothing_is_unsupported(void **state)
+{
+	struct blk_limits l = writable;
+
+	(void)state;
+	assert_int_equal(parse_io(&l, BLK_T_FLUSH, 0, 0), BLK_S_OK);
+	l.no_flush = true;
+	assert_int_equal(parse_io(&l, BLK_T_FLUSH, 0, 0), BLK_S_UNSUPP);
 }
 
 /* Every type there is or could be, but for those we know. */
@@ -240,6 +251,26 @@ static void number_of_ranges_is_limited(void **state)
 	}
 }
 
+/* Wherever the flag is, and whatever else is wrong: the length, another range. */
+static void unknown_flags_come_before_other_mistakes(void **state)
+{
+	(void)state;
+	for (unsigned n = 1; n <= BLK_RANGES_MAX + 1; n++)
+		for (unsigned bad = 0; bad < MIN(n, BLK_RANGES_MAX); bad++) {
+			struct blk_command cmd;
+			struct request r;
+
+			header(&r, BLK_T_DISCARD, 0);
+			for (unsigned i = 0; i < n; i++)
+				range(&r, i, UINT64_MAX, 1, i == bad ? 4 : 0);
+			assert_int_equal(blk_parse(make(&r, 16 + 16 * n, 0, 16), &writable, &cmd),
+					 BLK_S_UNSUPP);
+			assert_int_equal(
+				blk_parse(make(&r, 16 + 16 * n + 7, 0, 16), &writable, &cmd),
+				BLK_S_UNSUPP);
+		}
+}
+
 static void what_was_not_negotiated_is_unsupported(void **state)
 {
 	struct blk_limits l = writable;
@@ -262,12 +293,14 @@ int main(void)
 		cmocka_unit_test(short_header_is_an_error),
 		cmocka_unit_test(requests_end_where_the_disk_does),
 		cmocka_unit_test(data_is_whole_sectors),
-		cmocka_unit_test(data_is_whole_blocks),
+		cmocka_unit_test(data_is_what_the_disk_takes),
 		cmocka_unit_test(read_only_disk_refuses_writes),
 		cmocka_unit_test(unknown_types_are_unsupported),
 		cmocka_unit_test(ranges_are_judged_one_by_one),
 		cmocka_unit_test(ranges_may_be_cut_anywhere),
 		cmocka_unit_test(number_of_ranges_is_limited),
+		cmocka_unit_test(a_flush_that_does_nothing_is_unsupported),
+		cmocka_unit_test(unknown_flags_come_before_other_mistakes),
 		cmocka_unit_test(what_was_not_negotiated_is_unsupported),
 	};
 

@@ -11,7 +11,6 @@
 
 struct fake_disk {
 	struct blk_backend base;
-	bool unsafe;
 	uint8_t bytes[DISK_BYTES];
 	size_t dirty; /* bytes from the beginning that may not be zero */
 	enum disk_policy policy;
@@ -218,7 +217,6 @@ static struct blk_backend *fake_disk_new(const struct blk_file_options *o)
 					  .discard_align = 4096,
 					  .ro = o->ro,
 					  .discard = !o->ro };
-	d->unsafe = o->unsafe;
 	d->pending = g_ptr_array_new();
 	d->owners = g_ptr_array_new();
 	if (!fakes_take_disk(d)) {
