@@ -16,7 +16,7 @@
 struct call {
 	void (*fn)(void *arg);
 	void *arg;
-	bool *done; /* loop_call(): set under the lock when fn has returned; NULL: nobody waits */
+	struct loop_done *done; /* loop_call(): of fn's return; NULL: nobody waits */
 	struct call *next;
 };
 
@@ -43,6 +43,15 @@ static void wake_up(struct loop *loop)
 	(void)!write(loop->wake_fd, &one, sizeof(one));
 }
 
+/* With the lock held. */
+static void set_done(struct loop *loop, struct loop_done *done)
+{
+	done->done = true;
+	if (done->waiter)
+		g_main_context_wakeup(done->waiter);
+	pthread_cond_broadcast(&loop->changed);
+}
+
 /* A few only in one turn of the loop: processors of a guest may ask without end. */
 static void run_calls(void *arg, GIOCondition revents)
 {
@@ -61,12 +70,10 @@ static void run_calls(void *arg, GIOCondition revents)
 		pthread_mutex_unlock(&loop->lock);
 		call->fn(call->arg);
 		pthread_mutex_lock(&loop->lock);
-		if (call->done) {
-			*call->done = true;
-			pthread_cond_broadcast(&loop->changed);
-		} else {
+		if (call->done)
+			set_done(loop, call->done);
+		else
 			g_free(call);
-		}
 	}
 	if (loop->first)
 		wake_up(loop);
@@ -198,7 +205,7 @@ static void append(struct loop *loop, struct call *call)
 
 void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)
 {
-	bool done = false;
+	struct loop_done done = { 0 };
 	struct call call = { .fn = fn, .arg = arg, .done = &done };
 
 	if (g_main_context_acquire(loop->context)) { /* ours already, or nobody's */
@@ -208,9 +215,59 @@ void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)
 	}
 	pthread_mutex_lock(&loop->lock);
 	append(loop, &call);
-	while (!done)
+	while (!done.done)
 		pthread_cond_wait(&loop->changed, &loop->lock);
 	pthread_mutex_unlock(&loop->lock);
+}
+
+void loop_done(struct loop *loop, struct loop_done *done)
+{
+	pthread_mutex_lock(&loop->lock);
+	set_done(loop, done);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+static bool is_done(struct loop *loop, const struct loop_done *done)
+{
+	bool ret;
+
+	pthread_mutex_lock(&loop->lock);
+	ret = done->done;
+	pthread_mutex_unlock(&loop->lock);
+	return ret;
+}
+
+/* Serves @context, which the calling thread owns. */
+static void serve_until(GMainContext *context, struct loop *loop, const struct loop_done *done)
+{
+	while (!is_done(loop, done))
+		g_main_context_iteration(context, TRUE);
+}
+
+/* Of a thread that runs no loop. */
+static void sleep_until(struct loop *loop, const struct loop_done *done)
+{
+	pthread_mutex_lock(&loop->lock);
+	while (!done->done)
+		pthread_cond_wait(&loop->changed, &loop->lock);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+void loop_wait(struct loop *loop, struct loop_done *done)
+{
+	g_autoptr(GMainContext) own = g_main_context_ref_thread_default();
+
+	if (g_main_context_acquire(loop->context)) { /* ours, or nobody's: it is up to us */
+		serve_until(loop->context, loop, done);
+		g_main_context_release(loop->context);
+	} else if (g_main_context_is_owner(own)) {
+		pthread_mutex_lock(&loop->lock);
+		done->waiter = own;
+		pthread_mutex_unlock(&loop->lock);
+		serve_until(own, loop, done);
+	} else {
+		sleep_until(loop, done);
+	}
 }
 
 void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg)

@@ -35,6 +35,19 @@ GMainContext *loop_context(struct loop *loop);
  * loop may take. */
 void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg);
 
+/*
+ * For what takes longer than a call. Somebody begins it, with loop_call(); code on the loop's thread ends it
+ * with loop_done(); loop_wait() returns when it has ended. Whoever runs a loop goes on serving it while
+ * it waits here, whichever loop it waits for; so it must not hold a lock that anything on its own loop may
+ * take. *@done begins as { 0 } and can be waited for by one thread at a time.
+ */
+struct loop_done {
+	bool done;            /* under the loop's lock */
+	GMainContext *waiter; /* to be woken up; NULL: nobody runs one there */
+};
+void loop_wait(struct loop *loop, struct loop_done *done);
+void loop_done(struct loop *loop, struct loop_done *done);
+
 /* Runs fn(arg) on the loop's thread, soon; does not wait. */
 void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
 

@@ -273,9 +273,9 @@ uint32_t vdev_features_accepted(struct vdev *dev, uint32_t select)
 {
 	uint32_t word;
 
-	pthread_mutex_lock(&dev->lock);
+	vdev_enter(dev);
 	word = feature_word(&dev->accepted, select);
-	pthread_mutex_unlock(&dev->lock);
+	vdev_leave(dev);
 	return word;
 }
 
@@ -283,12 +283,12 @@ void vdev_features_accept(struct vdev *dev, uint32_t select, uint32_t bits)
 {
 	unsigned shift = select % 2 * 32;
 
-	pthread_mutex_lock(&dev->lock);
+	vdev_enter(dev);
 	/* They are frozen by FEATURES_OK (3.1.1, step 5). */
 	if (select < 4 && !(dev->status & VIRTIO_S_FEATURES_OK)) {
 		uint64_t *w = &dev->accepted.w[select / 2];
 
 		*w = (*w & ~(0xffffffffull << shift)) | (uint64_t)bits << shift;
 	}
-	pthread_mutex_unlock(&dev->lock);
+	vdev_leave(dev);
 }

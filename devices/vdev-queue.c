@@ -57,7 +57,7 @@ void vdev_queue_defaults(struct vdev_queue *queue)
 	queue->device = 0;
 	queue->enabled = false;
 	queue->starved = false;
-	queue->paused = false;
+	queue->ran = false;
 	queue->batch = BATCH;
 }
 
@@ -84,6 +84,7 @@ static void ring_fault(struct vdev *dev, unsigned q)
 struct queue_ref {
 	struct vdev *dev;
 	unsigned q;
+	enum vdev_stop why; /* to stop it */
 };
 
 static void kicked(void *arg, GIOCondition revents)
@@ -100,11 +101,18 @@ static void kicked(void *arg, GIOCondition revents)
 		queue->dev->class->kick(queue->dev, (unsigned)(queue - queue->dev->queue));
 }
 
-static void queue_start(void *arg)
+static void serve(struct vdev *dev, unsigned q)
 {
-	const struct queue_ref *ref = arg;
-	struct vdev *dev = ref->dev;
-	struct vdev_queue *queue = &dev->queue[ref->q];
+	struct vdev_queue *queue = &dev->queue[q];
+
+	queue->kick_watch = loop_watch(queue->loop, queue->kick_fd, G_IO_IN, kicked, queue);
+	if (dev->class->queue_started)
+		dev->class->queue_started(dev, q);
+}
+
+static void start_ring(struct vdev *dev, unsigned q)
+{
+	struct vdev_queue *queue = &dev->queue[q];
 	enum vq_fault fault = VQ_FAULT_SIZE;
 	bool packed = vdev_accepted(dev, VIRTIO_F_RING_PACKED);
 	struct vq_config cfg = {
@@ -117,21 +125,29 @@ static void queue_start(void *arg)
 		.packed = packed,
 		.in_order = vdev_accepted(dev, VIRTIO_F_IN_ORDER),
 		.request_size = dev->class->request_size,
-		.position = queue->paused ? queue->position : vq_position_initial(packed),
+		.position = queue->ran ? queue->position : vq_position_initial(packed),
 	};
+	char where[24];
 
 	if (queue->size <= queue->size_max)
 		fault = vq_start(queue->vq, dev->mem, &cfg);
-	if (fault != VQ_OK) {
-		char where[24];
-
-		(void)snprintf(where, sizeof(where), "queue %u", ref->q);
-		say_fault(dev, where, fault);
+	if (fault == VQ_OK)
 		return;
-	}
-	queue->kick_watch = loop_watch(queue->loop, queue->kick_fd, G_IO_IN, kicked, queue);
-	if (dev->class->queue_started)
-		dev->class->queue_started(dev, ref->q);
+	(void)snprintf(where, sizeof(where), "queue %u", q);
+	say_fault(dev, where, fault);
+}
+
+/* Of one that is not served; after a pause the ring is started still. */
+static void queue_start(void *arg)
+{
+	const struct queue_ref *ref = arg;
+	struct vdev_queue *queue = &ref->dev->queue[ref->q];
+
+	if (!queue->paused)
+		start_ring(ref->dev, ref->q);
+	queue->paused = false;
+	if (vq_started(queue->vq))
+		serve(ref->dev, ref->q);
 }
 
 static void queue_first_kick(void *arg)
@@ -142,62 +158,113 @@ static void queue_first_kick(void *arg)
 		ref->dev->class->kick(ref->dev, ref->q);
 }
 
+void vdev_queue_stopped(struct vdev *dev, unsigned q)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+
+	g_assert(queue->stopping);
+	queue->stopping = false;
+	vdev_flush(dev, q);
+	queue->paused = queue->why == VDEV_STOP_PAUSE;
+	if (!queue->paused) {
+		queue->position = vq_stop(queue->vq);
+		queue->ran = true;
+	}
+	loop_done(queue->loop, &queue->stopped);
+}
+
 static void queue_stop(void *arg)
 {
 	const struct queue_ref *ref = arg;
 	struct vdev *dev = ref->dev;
 	struct vdev_queue *queue = &dev->queue[ref->q];
 
-	if (!vq_started(queue->vq))
+	if (!vq_started(queue->vq)) {
+		loop_done(queue->loop, &queue->stopped);
 		return;
+	}
 	loop_unwatch(g_steal_pointer(&queue->kick_watch));
-	if (dev->class->queue_stop)
-		dev->class->queue_stop(dev, ref->q);
-	vdev_flush(dev, ref->q);
-	g_assert(vq_in_flight(queue->vq) == 0);
-	queue->position = vq_stop(queue->vq);
-	queue->paused = true;
+	queue->why = ref->why;
+	queue->stopping = true;
+	if (!dev->class->queue_stop || dev->class->queue_stop(dev, ref->q, ref->why))
+		vdev_queue_stopped(dev, ref->q);
 }
 
-static void on_owner(struct vdev *dev, unsigned q, void (*fn)(void *arg))
+static void on_owner(struct vdev *dev, unsigned q, void (*fn)(void *arg), enum vdev_stop why)
 {
-	struct queue_ref ref = { dev, q };
+	struct queue_ref ref = { dev, q, why };
 
 	loop_call(dev->queue[q].loop, fn, &ref);
+}
+
+static void begin_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
+{
+	dev->queue[q].stopped = (struct loop_done){ 0 };
+	on_owner(dev, q, queue_stop, why);
+}
+
+static void await_stop(struct vdev *dev, unsigned q)
+{
+	loop_wait(dev->queue[q].loop, &dev->queue[q].stopped);
+}
+
+static void stop_queue(struct vdev *dev, unsigned q)
+{
+	vdev_begin_wait(dev);
+	begin_stop(dev, q, VDEV_STOP_RESET);
+	await_stop(dev, q);
+	vdev_end_wait(dev);
+}
+
+static void start_queue(struct vdev *dev, unsigned q)
+{
+	vdev_begin_wait(dev);
+	on_owner(dev, q, queue_start, 0);
+	on_owner(dev, q, queue_first_kick, 0);
+	vdev_end_wait(dev);
 }
 
 void vdev_start_queues(struct vdev *dev)
 {
 	dev->running = true;
+	vdev_begin_wait(dev);
 	for (unsigned q = 0; q < dev->n_queues; q++)
 		if (dev->queue[q].enabled)
-			on_owner(dev, q, queue_start);
+			on_owner(dev, q, queue_start, 0);
 	for (unsigned q = 0; q < dev->n_queues; q++)
 		if (dev->queue[q].enabled)
-			on_owner(dev, q, queue_first_kick);
+			on_owner(dev, q, queue_first_kick, 0);
+	vdev_end_wait(dev);
 }
 
-void vdev_stop_queues(struct vdev *dev)
+void vdev_stop_queues(struct vdev *dev, enum vdev_stop why)
 {
 	dev->running = false;
+	vdev_begin_wait(dev);
 	for (unsigned q = 0; q < dev->n_queues; q++)
 		if (dev->queue[q].enabled)
-			on_owner(dev, q, queue_stop);
+			begin_stop(dev, q, why);
+	for (unsigned q = 0; q < dev->n_queues; q++)
+		if (dev->queue[q].enabled)
+			await_stop(dev, q);
+	vdev_end_wait(dev);
 }
 
 void vdev_pause(struct vdev *dev)
 {
-	pthread_mutex_lock(&dev->lock);
-	vdev_stop_queues(dev);
-	pthread_mutex_unlock(&dev->lock);
+	vdev_enter(dev);
+	if (dev->running)
+		vdev_stop_queues(dev, VDEV_STOP_PAUSE);
+	vdev_leave(dev);
 }
 
 void vdev_resume(struct vdev *dev)
 {
-	pthread_mutex_lock(&dev->lock);
-	if (dev->status & VIRTIO_S_DRIVER_OK && !(dev->status & VIRTIO_S_NEEDS_RESET))
+	vdev_enter(dev);
+	if (!dev->running && dev->status & VIRTIO_S_DRIVER_OK &&
+	    !(dev->status & VIRTIO_S_NEEDS_RESET))
 		vdev_start_queues(dev);
-	pthread_mutex_unlock(&dev->lock);
+	vdev_leave(dev);
 }
 
 /*
@@ -239,9 +306,9 @@ uint64_t vdev_queue_read(struct vdev *dev, unsigned q, enum vdev_queue_reg reg)
 
 	if (q >= dev->n_queues)
 		return 0;
-	pthread_mutex_lock(&dev->lock);
+	vdev_enter(dev);
 	value = queue_read(&dev->queue[q], reg);
-	pthread_mutex_unlock(&dev->lock);
+	vdev_leave(dev);
 	return value;
 }
 
@@ -252,12 +319,10 @@ static void queue_enable(struct vdev *dev, unsigned q, bool on)
 	if (on == queue->enabled)
 		return;
 	if (!on)
-		on_owner(dev, q, queue_stop);
+		stop_queue(dev, q);
 	queue->enabled = on;
-	if (on && dev->running) {
-		on_owner(dev, q, queue_start);
-		on_owner(dev, q, queue_first_kick);
-	}
+	if (on && dev->running)
+		start_queue(dev, q);
 }
 
 static void queue_write(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uint64_t value)
@@ -292,9 +357,9 @@ void vdev_queue_write(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uin
 {
 	if (q >= dev->n_queues)
 		return;
-	pthread_mutex_lock(&dev->lock);
+	vdev_enter(dev);
 	queue_write(dev, q, reg, (queue_read(&dev->queue[q], reg) & ~mask) | (value & mask));
-	pthread_mutex_unlock(&dev->lock);
+	vdev_leave(dev);
 }
 
 void vdev_notify(struct vdev *dev, unsigned q)

@@ -1,8 +1,8 @@
 /*
  * Life of a device and its status machine. Features are in vdev-features.c, queues in vdev-queue.c.
  *
- * Order of locks: dev->lock, then a wait for the owners (loop_call()), then dev->host_lock, then
- * dev->config_lock. An owner takes the last two only.
+ * Order of locks: dev->lock, then dev->host_lock, then dev->config_lock. An owner takes the last two
+ * only, and none is held while somebody waits for an owner.
  */
 #include "devices/vdev.h"
 
@@ -107,6 +107,7 @@ struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const st
 	dev->keeps = g_ptr_array_new();
 	dev->config_size = class->config_size;
 	pthread_mutex_init(&dev->lock, NULL);
+	pthread_cond_init(&dev->changed, NULL);
 	pthread_mutex_init(&dev->config_lock, NULL);
 	pthread_mutex_init(&dev->host_lock, NULL);
 	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++)
@@ -123,7 +124,9 @@ void vdev_free(struct vdev *dev)
 {
 	if (!dev)
 		return;
-	vdev_stop_queues(dev);
+	vdev_enter(dev);
+	vdev_stop_queues(dev, VDEV_STOP_RESET);
+	vdev_leave(dev);
 	if (dev->class->close)
 		dev->class->close(dev);
 	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++) {
@@ -137,8 +140,38 @@ void vdev_free(struct vdev *dev)
 	g_ptr_array_unref(dev->keeps);
 	pthread_mutex_destroy(&dev->host_lock);
 	pthread_mutex_destroy(&dev->config_lock);
+	pthread_cond_destroy(&dev->changed);
 	pthread_mutex_destroy(&dev->lock);
 	g_free(dev);
+}
+
+/*
+ * The driver's calls.
+ */
+
+void vdev_enter(struct vdev *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	while (dev->changing)
+		pthread_cond_wait(&dev->changed, &dev->lock);
+}
+
+void vdev_leave(struct vdev *dev)
+{
+	pthread_mutex_unlock(&dev->lock);
+}
+
+void vdev_begin_wait(struct vdev *dev)
+{
+	dev->changing = true;
+	pthread_mutex_unlock(&dev->lock);
+}
+
+void vdev_end_wait(struct vdev *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	dev->changing = false;
+	pthread_cond_broadcast(&dev->changed);
 }
 
 /*
@@ -152,9 +185,12 @@ uint32_t vdev_status(struct vdev *dev)
 
 static void reset(struct vdev *dev)
 {
-	vdev_stop_queues(dev);
-	if (dev->class->reset)
+	vdev_stop_queues(dev, VDEV_STOP_RESET);
+	if (dev->class->reset) {
+		vdev_begin_wait(dev);
 		dev->class->reset(dev);
+		vdev_end_wait(dev);
+	}
 	dev->accepted = (struct vfeatures){ 0 };
 	for (unsigned q = 0; q < dev->n_queues; q++)
 		vdev_queue_defaults(&dev->queue[q]);
@@ -164,8 +200,11 @@ static void reset(struct vdev *dev)
 static void negotiated(struct vdev *dev)
 {
 	vdev_queue_negotiated(dev);
-	if (dev->class->negotiated)
+	if (dev->class->negotiated) {
+		vdev_begin_wait(dev);
 		dev->class->negotiated(dev);
+		vdev_end_wait(dev);
+	}
 }
 
 /* Bits a driver may set; DEVICE_NEEDS_RESET is ours alone. */
@@ -177,7 +216,7 @@ void vdev_set_status(struct vdev *dev, uint32_t status)
 {
 	uint32_t added;
 
-	pthread_mutex_lock(&dev->lock);
+	vdev_enter(dev);
 	added = status & DRIVER_BITS & ~dev->status;
 	if (status == 0) {
 		reset(dev);
@@ -196,7 +235,7 @@ void vdev_set_status(struct vdev *dev, uint32_t status)
 	if (added & VIRTIO_S_DRIVER_OK)
 		vdev_start_queues(dev);
 out:
-	pthread_mutex_unlock(&dev->lock);
+	vdev_leave(dev);
 }
 
 void vdev_needs_reset(struct vdev *dev)

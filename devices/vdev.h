@@ -13,6 +13,10 @@
  * on the queue's vq, run there and only there. Starting and stopping a queue happens on the owner's
  * thread too, while the caller waits, so after vdev_set_status(dev, 0) nothing of the device touches
  * guest memory. The owner never takes the device's lock.
+ *
+ * Stopping takes as long as the host has something in hand for the queue, and no longer: what was not
+ * begun is dropped on a reset and kept on a pause. The lock is not held meanwhile (dev->changing keeps
+ * other calls of the driver out), and a caller that runs an event loop goes on serving it.
  */
 #pragma once
 
@@ -59,6 +63,12 @@ struct vdev_feature {
 	uint64_t one_of; /* bits 0 to 63, of which it needs one; 0: none */
 };
 
+/* Why a queue stops. */
+enum vdev_stop {
+	VDEV_STOP_RESET, /* for good: by a reset of the device or of the queue, QueueReady 0, the end */
+	VDEV_STOP_PAUSE, /* it goes on later from where it was, or is reset */
+};
+
 #define VDEV_CONFIG_MAX 256 /* bytes of device configuration space */
 #define VDEV_QUEUES_MAX 128
 #define VDEV_USES_MAX   8
@@ -93,11 +103,18 @@ struct vdev_class {
 	/* The driver's features are final (FEATURES_OK held). Owner threads are quiet. */
 	void (*negotiated)(struct vdev *dev);
 
-	/* Called on the owner's thread. After queue_started() kicks come; queue_stop() must complete
-	 * or cancel all the queue's requests before it returns, and leave no backend event that
-	 * would touch the queue. */
+	/*
+	 * Called on the owner's thread. After queue_started() kicks come, at first and after a pause.
+	 * queue_stop() begins nothing any more and cancels what the host has in hand where that can
+	 * be done. True: nothing is in hand, and no backend event will touch the queue. False: the
+	 * class calls vdev_queue_stopped() on the owner's thread as soon as that is so.
+	 *
+	 * On a pause the chains that it has popped stay valid; those not begun wait for the next
+	 * queue_started(). On a reset all are void and to be forgotten when it has stopped; it may
+	 * come while the queue is paused.
+	 */
 	void (*queue_started)(struct vdev *dev, unsigned q);
-	void (*queue_stop)(struct vdev *dev, unsigned q);
+	bool (*queue_stop)(struct vdev *dev, unsigned q, enum vdev_stop why);
 
 	/* The queue may have chains. Called on the owner's thread; usually vdev_drain(). */
 	void (*kick)(struct vdev *dev, unsigned q);
@@ -135,8 +152,15 @@ struct vdev_queue {
 	uint64_t desc, driver, device;
 	bool enabled; /* queue_enable / QueueReady */
 
-	bool paused; /* it ran, and goes on from: */
+	bool ran; /* and was stopped: when it is enabled again it goes on from */
 	struct vq_position position;
+
+	/* The owner's. */
+	bool paused; /* the ring is started and nobody serves it */
+	bool stopping;
+	enum vdev_stop why;
+	struct loop_done stopped;
+
 	bool starved;   /* chains wait for room in the pool: look again after a push */
 	unsigned batch; /* chains popped together: fewer where each takes long */
 };
@@ -156,7 +180,9 @@ struct vdev {
 	struct loop *main_loop;
 	struct loop *loop; /* of the queues unless the class says otherwise in open() */
 
-	pthread_mutex_t lock; /* transports' calls, one at a time */
+	pthread_mutex_t lock; /* of what follows, as far as transports' calls change it */
+	bool changing;        /* such a call waits for owners: others wait for its end */
+	pthread_cond_t changed;
 	_Atomic uint32_t status;
 	struct vfeatures offered, accepted; /* accepted: as written; in force after FEATURES_OK */
 	struct vfeatures withheld;          /* by the operator: never offered */
@@ -222,8 +248,9 @@ enum vdev_ring { VDEV_RING_SPLIT, VDEV_RING_PACKED };
 enum vdev_names { VDEV_NAMES_ON, VDEV_NAMES_MAY, VDEV_NAMES_OWN };
 char *vdev_feature_names(const struct vdev_class *class, enum vdev_names which);
 
-/* Pause and go on: queues stop where they are (drained) and later start from there. For replacing
- * memory, for `stop` and `cont`. Guest-visible state does not change. */
+/* Pause and go on, for `stop` and `cont`: queues stop where they are, what the host has in hand comes
+ * to its end, and they go on later with what is left. Guest-visible state does not change. The caller
+ * goes on serving its loop while it waits. */
 void vdev_pause(struct vdev *dev);
 void vdev_resume(struct vdev *dev);
 
@@ -269,6 +296,9 @@ void vdev_config_lock(struct vdev *dev);
 void vdev_config_unlock(struct vdev *dev);
 void vdev_config_changed(struct vdev *dev, bool notify);
 
+/* Of a queue_stop() that was not over at once: now it is. On the owner's thread. */
+void vdev_queue_stopped(struct vdev *dev, unsigned q);
+
 /* The driver broke a rule that is no ring fault (a malformed request of a device whose
  * specification has no status for it): logs and sets DEVICE_NEEDS_RESET. */
 void vdev_guest_bug(struct vdev *dev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
@@ -280,7 +310,7 @@ void vdev_guest_note(struct vdev *dev, const char *fmt, ...) G_GNUC_PRINTF(2, 3)
 /*
  * ---- for transports ----
  *
- * All calls lock dev->lock themselves. Selectors and indices are the driver's and unchecked.
+ * One call at a time: others wait until it is over. Selectors and indices are the driver's and unchecked.
  */
 
 /* The transport is there; and it goes, after a reset: when vdev_detach() returns, none of its ops runs

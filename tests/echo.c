@@ -9,6 +9,9 @@ struct echo {
 	struct vdev vdev; /* first */
 	struct vq_chain *kept[KEPT_MAX];
 	unsigned n_kept;
+	bool busy;
+	bool stopping; /* as soon as it is not busy any more */
+	enum vdev_stop why;
 	uint8_t fed;
 };
 
@@ -72,10 +75,35 @@ static void echo_kick(struct vdev *dev, unsigned q)
 		vdev_drain(dev, q, keep);
 }
 
-static void echo_queue_stop(struct vdev *dev, unsigned q)
+static bool echo_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 {
-	if (q == ECHO_KEEP)
-		push_kept((struct echo *)dev);
+	struct echo *echo = (struct echo *)dev;
+
+	if (q != ECHO_KEEP)
+		return true;
+	echo->why = why;
+	echo->stopping = echo->busy;
+	if (!echo->busy && why == VDEV_STOP_RESET)
+		echo->n_kept = 0;
+	return !echo->busy;
+}
+
+void echo_busy(void *dev)
+{
+	((struct echo *)dev)->busy = true;
+}
+
+void echo_idle(void *dev)
+{
+	struct echo *echo = dev;
+
+	echo->busy = false;
+	if (!echo->stopping)
+		return;
+	echo->stopping = false;
+	if (echo->why == VDEV_STOP_RESET)
+		echo->n_kept = 0;
+	vdev_queue_stopped(dev, ECHO_KEEP);
 }
 
 static void echo_reset(struct vdev *dev)

@@ -1,10 +1,8 @@
 /*
  * Questions about devices, queues and statistics.
  *
- * A vCPU's thread may hold a device's lock while it waits for the main thread to run something on a
- * queue. The main thread therefore never waits for that lock: it tries, and turns its loop in
- * between. Once it has the lock it copies what it is asked for, and asks the queue's owner for what
- * is the owner's.
+ * A device's lock is never held for long: what is its own is copied under it, and the queue's owner is
+ * asked for the rest. So there is an answer while a reset waits for the host, too.
  */
 #include <string.h>
 
@@ -23,17 +21,6 @@ struct queue_state {
 	const char *fault; /* NULL: none */
 	struct vq_stats stats;
 };
-
-static void lock(struct vdev *dev)
-{
-	while (pthread_mutex_trylock(&dev->lock) != 0)
-		g_main_context_iteration(NULL, FALSE);
-}
-
-static void unlock(struct vdev *dev)
-{
-	pthread_mutex_unlock(&dev->lock);
-}
 
 static void copy_on_owner(void *arg)
 {
@@ -57,15 +44,15 @@ static struct queue_state queue_state(struct vdev *dev, unsigned q)
 	struct vdev_queue *queue = &dev->queue[q];
 	struct queue_state s = { .queue = queue };
 
-	lock(dev);
+	pthread_mutex_lock(&dev->lock);
 	s.size = queue->size;
 	s.size_max = queue->size_max;
 	s.desc = queue->desc;
 	s.driver = queue->driver;
 	s.device = queue->device;
 	s.enabled = queue->enabled;
+	pthread_mutex_unlock(&dev->lock);
 	loop_call(queue->loop, copy_on_owner, &s);
-	unlock(dev);
 	return s;
 }
 
@@ -73,9 +60,9 @@ static struct vfeatures accepted_features(struct vdev *dev)
 {
 	struct vfeatures f;
 
-	lock(dev);
+	pthread_mutex_lock(&dev->lock);
 	f = dev->accepted;
-	unlock(dev);
+	pthread_mutex_unlock(&dev->lock);
 	return f;
 }
 

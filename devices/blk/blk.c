@@ -316,14 +316,18 @@ static void blk_queue_started(struct vdev *dev, unsigned q)
 							batch_done, queue);
 }
 
-static void blk_queue_stop(struct vdev *dev, unsigned q)
+static bool blk_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 {
 	struct blk_queue *queue = &((struct blk *)dev)->queue[q];
 
+	(void)why;
+	if (!queue->channel) /* paused already */
+		return true;
 	queue->channel->ops->drain(queue->channel);
 	queue->channel->ops->free(queue->channel);
 	queue->channel = NULL;
 	flush(queue);
+	return true;
 }
 
 static void blk_kick(struct vdev *dev, unsigned q)

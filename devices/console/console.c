@@ -262,7 +262,7 @@ static void console_queue_started(struct vdev *dev, unsigned q)
 		port->tx_runs = true;
 }
 
-static void console_queue_stop(struct vdev *dev, unsigned q)
+static bool console_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 {
 	struct console *con = console_of(dev);
 	struct console_port *port = port_of(con, q);
@@ -273,10 +273,12 @@ static void console_queue_stop(struct vdev *dev, unsigned q)
 		port->rx_runs = false;
 		console_port_input(port); /* stops reading */
 	} else if (port) {
-		console_port_drain(port);
+		if (why == VDEV_STOP_RESET)
+			console_port_drain(port);
 		port->tx_runs = false;
 		console_port_output(port); /* the stash goes out by itself */
 	}
+	return true;
 }
 
 static void console_kick(struct vdev *dev, unsigned q)

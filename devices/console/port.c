@@ -80,9 +80,11 @@ static bool next_chain(struct console_port *port)
 {
 	struct vdev *dev = &port->con->dev;
 
+	if (!port->tx_runs)
+		return false;
 	if (port->tx)
 		return true;
-	if (!port->tx_runs || (port->id != 0 && !port->con->multiport))
+	if (port->id != 0 && !port->con->multiport)
 		return false;
 	port->tx = vdev_take(dev, tx_queue(port));
 	if (port->tx && port->tx->wr.left)

@@ -340,16 +340,18 @@ static void input_queue_started(struct vdev *dev, unsigned q)
 	input_reports_listen(&in->reports, true);
 }
 
-static void input_queue_stop(struct vdev *dev, unsigned q)
+static bool input_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 {
 	struct input *in = input_of(dev);
 
+	(void)why;
 	if (q != EVENTQ)
-		return;
+		return true;
 	in->event_runs = false;
 	input_reports_listen(&in->reports, false); /* they are old news for whoever comes next */
 	while (in->n_held)
 		vq_unpop(dev->queue[q].vq, in->held[--in->n_held]);
+	return true;
 }
 
 static void input_kick(struct vdev *dev, unsigned q)

@@ -108,7 +108,7 @@ static void send_waiting(struct net *net, unsigned index)
 {
 	struct net_pair *pair = &net->pair[index];
 
-	if (!pair->first)
+	if (!pair->first || !pair->tx_on)
 		return;
 	while (pair->first) {
 		struct vq_chain *c = pair->first;
@@ -130,15 +130,20 @@ void net_tx_retry(void *opaque, unsigned channel)
 			send_waiting(net, i);
 }
 
-void net_tx_stop(struct net *net, unsigned index)
+void net_tx_start(struct net *net, unsigned index)
+{
+	net->pair[index].tx_on = true;
+	send_waiting(net, index); /* since before a pause */
+}
+
+void net_tx_stop(struct net *net, unsigned index, enum vdev_stop why)
 {
 	struct net_pair *pair = &net->pair[index];
 
-	while (pair->first) {
-		struct vq_chain *c = pair->first;
-
-		pair->first = ((struct net_tx *)vq_chain_request(c))->next;
+	pair->tx_on = false;
+	if (why == VDEV_STOP_PAUSE)
+		return;
+	for (struct vq_chain *c = pair->first; c; c = ((struct net_tx *)vq_chain_request(c))->next)
 		net->drops.tx_lost++;
-		done(c);
-	}
+	pair->first = NULL;
 }

@@ -238,9 +238,11 @@ static void net_queue_started(struct vdev *dev, unsigned q)
 
 	if (role_of(net, q) == ROLE_RX)
 		net_rx_start(net, q / 2);
+	else if (role_of(net, q) == ROLE_TX)
+		net_tx_start(net, q / 2);
 }
 
-static void net_queue_stop(struct vdev *dev, unsigned q)
+static bool net_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 {
 	struct net *net = (struct net *)dev;
 	enum role role = role_of(net, q);
@@ -248,7 +250,8 @@ static void net_queue_stop(struct vdev *dev, unsigned q)
 	if (role == ROLE_RX)
 		net_rx_stop(net, q / 2);
 	else if (role == ROLE_TX)
-		net_tx_stop(net, q / 2);
+		net_tx_stop(net, q / 2, why);
+	return true;
 }
 
 static void net_kick(struct vdev *dev, unsigned q)

@@ -69,6 +69,7 @@ struct net_pair {
 	bool rx_on;
 	bool rx_waits;                 /* the backend holds a frame until there are buffers */
 	bool rx_dirty;                 /* used buffers not published yet */
+	bool tx_on;                    /* the transmit queue runs */
 	struct vq_chain *first, *last; /* transmits that the backend had no room for, in order */
 };
 
@@ -121,7 +122,8 @@ void net_rx_kick(struct net *net, unsigned pair); /* there are buffers */
 /* net-tx.c */
 void net_tx_handle(struct vdev *dev, unsigned q, struct vq_chain *c);
 void net_tx_retry(void *opaque, unsigned channel);
-void net_tx_stop(struct net *net, unsigned pair);
+void net_tx_start(struct net *net, unsigned pair);
+void net_tx_stop(struct net *net, unsigned pair, enum vdev_stop why);
 
 /* net-ctrl.c */
 void net_ctrl_handle(struct vdev *dev, unsigned q, struct vq_chain *c);

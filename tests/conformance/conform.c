@@ -267,15 +267,19 @@ static void *process(void *arg)
 	return NULL;
 }
 
-/* Whoever waits for an owner holds the device's lock. */
+/* Until somebody waits for an owner. */
 static void await_waiter(struct rig *r)
 {
+	struct vdev *dev = rig_dev(r);
 	int64_t end = rig_deadline();
+	bool waits = false;
 
-	while (pthread_mutex_trylock(&rig_dev(r)->lock) == 0) {
-		pthread_mutex_unlock(&rig_dev(r)->lock);
+	while (!waits) {
 		assert_true(g_get_monotonic_time() < end);
 		g_usleep(50);
+		pthread_mutex_lock(&dev->lock);
+		waits = dev->changing;
+		pthread_mutex_unlock(&dev->lock);
 	}
 }
 

@@ -104,43 +104,40 @@ static void stats_are_told_by_object(void **state)
 	qmp_hang_up(c);
 }
 
-/* A driver that holds the device's lock while it waits for the main thread: as when a queue is
- * started from a vCPU. */
-struct locker {
-	struct rig *r;
-	_Atomic bool locked;
-};
-
-static void nothing(void *arg)
+/* A driver that waits for the main thread, which has the device's queues and is here: as when a queue is
+ * stopped from a vCPU. */
+static void *reset(void *dev)
 {
-	(void)arg;
+	vdev_set_status(dev, 0);
+	return NULL;
 }
 
-static void *lock_and_call(void *arg)
+static bool changing(struct vdev *dev)
 {
-	struct locker *l = arg;
-	struct vdev *dev = rig_dev(l->r);
+	bool ret;
 
 	pthread_mutex_lock(&dev->lock);
-	l->locked = true;
-	loop_call(rig_loop(l->r), nothing, NULL);
+	ret = dev->changing;
 	pthread_mutex_unlock(&dev->lock);
-	return NULL;
+	return ret;
 }
 
 static void a_question_does_not_wait_for_who_waits_for_us(void **state)
 {
 	struct bench *b = *state;
-	struct locker l = { .r = bench_add(b, "keys", "input") };
+	struct rig *r = bench_add(b, "keys", "input");
 	struct qmp *c = qmp_greet(b);
 	GThread *thread;
 
+	rig_start(r, RIG_ALL);
 	g_main_context_acquire(NULL); /* as a main thread has it that is never outside its loop */
-	thread = g_thread_new("vcpu", lock_and_call, &l);
-	while (!l.locked)
+	thread = g_thread_new("vcpu", reset, rig_dev(r));
+	while (!changing(rig_dev(r)))
 		g_usleep(100);
 	qmp_say(c, "{\"execute\":\"query-virtio-queue\",\"arguments\":{\"path\":\"keys\"}}");
 	qmp_expect(c, "\"queue\":0");
+	while (rig_status(r))
+		g_main_context_iteration(NULL, FALSE);
 	g_thread_join(thread);
 	g_main_context_release(NULL);
 	qmp_hang_up(c);
