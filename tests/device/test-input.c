@@ -8,32 +8,16 @@
 #include <glib.h>
 #include <string.h>
 
-#include "devices/input/input-impl.h"
-#include "devices/input/input.h"
 #include "devices/registry.h"
-#include "tests/rig.h"
-
-enum { EVENTQ, STATUSQ };
-
-#define SELECT  0
-#define SUBSEL  1
-#define SIZE    2
-#define PAYLOAD 8
+#include "tests/input-driver.h"
 
 /*
  * Questions.
  */
-static uint8_t ask(struct rig *r, uint8_t select, uint8_t subsel)
-{
-	rig_config_write(r, SELECT, &select, 1);
-	rig_config_write(r, SUBSEL, &subsel, 1);
-	return rig_config8(r, SIZE);
-}
-
 static bool has(struct rig *r, uint8_t type, unsigned code)
 {
-	return code / 8 < ask(r, INPUT_CFG_EV_BITS, type) &&
-	       rig_config8(r, PAYLOAD + code / 8) >> code % 8 & 1;
+	return code / 8 < id_ask(r, INPUT_CFG_EV_BITS, type) &&
+	       rig_config8(r, ID_PAYLOAD + code / 8) >> code % 8 & 1;
 }
 
 /* How many codes of a type there are. */
@@ -49,9 +33,9 @@ static unsigned count(struct rig *r, uint8_t type)
 static void name_is(struct rig *r, uint8_t select, const char *name)
 {
 	char text[INPUT_PAYLOAD_MAX + 1] = "";
-	uint8_t size = ask(r, select, 0);
+	uint8_t size = id_ask(r, select, 0);
 
-	rig_config(r, PAYLOAD, text, size);
+	rig_config(r, ID_PAYLOAD, text, size);
 	assert_string_equal(text, name);
 	assert_int_equal(size, strlen(name));
 }
@@ -59,64 +43,11 @@ static void name_is(struct rig *r, uint8_t select, const char *name)
 static void axis_is(struct rig *r, uint8_t axis, uint32_t min, uint32_t max)
 {
 	assert_true(has(r, EV_ABS, axis));
-	assert_int_equal(ask(r, INPUT_CFG_ABS_INFO, axis), 20);
-	assert_int_equal(rig_config32(r, PAYLOAD), min);
-	assert_int_equal(rig_config32(r, PAYLOAD + 4), max);
+	assert_int_equal(id_ask(r, INPUT_CFG_ABS_INFO, axis), 20);
+	assert_int_equal(rig_config32(r, ID_PAYLOAD), min);
+	assert_int_equal(rig_config32(r, ID_PAYLOAD + 4), max);
 	for (unsigned i = 2; i < 5; i++)
-		assert_int_equal(rig_config32(r, PAYLOAD + 4 * i), 0);
-}
-
-/*
- * Events.
- */
-#define BUFFERS 100
-
-struct listener {
-	struct rig *r;
-	struct rig_buf buf[BUFFERS];
-	struct rig_req *req[BUFFERS];
-	unsigned n, next;
-};
-
-/* Gives the device @n more buffers. */
-static void supply(struct listener *l, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++, l->n++) {
-		assert_true(l->n < BUFFERS);
-		l->buf[l->n] = rig_alloc(l->r, 8);
-		l->req[l->n] = rig_add(l->r, EVENTQ, &l->buf[l->n], 0, 1);
-	}
-	rig_publish(l->r, EVENTQ);
-}
-
-static void expect(struct listener *l, uint16_t type, uint16_t code, int32_t value)
-{
-	struct input_event_wire *wire = l->buf[l->next].p;
-
-	assert_int_equal(rig_wait(l->r, l->req[l->next]), 8);
-	assert_int_equal(le16_cpu(wire->type), type);
-	assert_int_equal(le16_cpu(wire->code), code);
-	assert_int_equal((int32_t)le32_cpu(wire->value), value);
-	l->next++;
-}
-
-static void silence(struct listener *l)
-{
-	rig_settle(l->r);
-	for (unsigned i = l->next; i < l->n; i++)
-		assert_false(l->req[i]->done);
-}
-
-static void start(struct listener *l, struct rig *r, unsigned buffers)
-{
-	*l = (struct listener){ .r = r };
-	rig_start(r, RIG_ALL);
-	supply(l, buffers);
-}
-
-static void key(struct rig *r, uint16_t code, bool down)
-{
-	assert_true(input_send(rig_dev(r), &(struct input_ev){ EV_KEY, code, down }, 1));
+		assert_int_equal(rig_config32(r, ID_PAYLOAD + 4 * i), 0);
 }
 
 /*
@@ -126,15 +57,15 @@ static void a_keyboard_is_a_keyboard(struct rig *r)
 {
 	name_is(r, INPUT_CFG_ID_NAME, "ringside keyboard");
 	name_is(r, INPUT_CFG_ID_SERIAL, "");
-	assert_int_equal(ask(r, INPUT_CFG_ID_DEVIDS, 0), 8);
-	assert_int_equal(rig_config16(r, PAYLOAD), BUS_VIRTUAL);
-	assert_int_equal(ask(r, INPUT_CFG_PROP_BITS, 0), 0);
+	assert_int_equal(id_ask(r, INPUT_CFG_ID_DEVIDS, 0), 8);
+	assert_int_equal(rig_config16(r, ID_PAYLOAD), BUS_VIRTUAL);
+	assert_int_equal(id_ask(r, INPUT_CFG_PROP_BITS, 0), 0);
 	assert_int_equal(count(r, EV_KEY), KEY_MICMUTE);
 	assert_true(has(r, EV_KEY, KEY_A));
 	assert_false(has(r, EV_KEY, BTN_LEFT));
 	assert_int_equal(count(r, EV_LED), 3);
 	assert_true(has(r, EV_LED, LED_CAPSL));
-	assert_int_equal(ask(r, INPUT_CFG_EV_BITS, EV_REP), 1);
+	assert_int_equal(id_ask(r, INPUT_CFG_EV_BITS, EV_REP), 1);
 	assert_int_equal(count(r, EV_REL), 0);
 	assert_int_equal(count(r, EV_ABS), 0);
 }
@@ -149,7 +80,7 @@ static void a_mouse_is_a_mouse(struct rig *r)
 	assert_true(has(r, EV_REL, REL_X));
 	assert_true(has(r, EV_REL, REL_WHEEL));
 	assert_int_equal(count(r, EV_ABS), 0);
-	assert_int_equal(ask(r, INPUT_CFG_EV_BITS, EV_REP), 0);
+	assert_int_equal(id_ask(r, INPUT_CFG_EV_BITS, EV_REP), 0);
 }
 
 static void a_tablet_is_a_tablet(struct rig *r)
@@ -165,8 +96,8 @@ static void a_tablet_is_a_tablet(struct rig *r)
 static void a_touch_screen_is_a_touch_screen(struct rig *r)
 {
 	name_is(r, INPUT_CFG_ID_NAME, "ringside multitouch");
-	assert_int_equal(ask(r, INPUT_CFG_PROP_BITS, 0), 1);
-	assert_int_equal(rig_config8(r, PAYLOAD), 1 << INPUT_PROP_DIRECT);
+	assert_int_equal(id_ask(r, INPUT_CFG_PROP_BITS, 0), 1);
+	assert_int_equal(rig_config8(r, ID_PAYLOAD), 1 << INPUT_PROP_DIRECT);
 	assert_int_equal(count(r, EV_KEY), 1);
 	assert_true(has(r, EV_KEY, BTN_TOUCH));
 	assert_int_equal(count(r, EV_ABS), 4);
@@ -191,34 +122,34 @@ static void unknown_questions_have_no_answer(struct rig *r)
 
 			if (select == INPUT_CFG_ABS_INFO)
 				known = subsel == ABS_X || subsel == ABS_Y;
-			assert_int_equal(ask(r, (uint8_t)select, (uint8_t)subsel) != 0, known);
+			assert_int_equal(id_ask(r, (uint8_t)select, (uint8_t)subsel) != 0, known);
 			if (!known)
-				assert_int_equal(rig_config64(r, PAYLOAD), 0);
+				assert_int_equal(rig_config64(r, ID_PAYLOAD), 0);
 		}
 	}
 }
 
 static void only_the_selectors_can_be_written(struct rig *r)
 {
-	uint8_t size = ask(r, INPUT_CFG_ID_NAME, 0), first = rig_config8(r, PAYLOAD);
+	uint8_t size = id_ask(r, INPUT_CFG_ID_NAME, 0), first = rig_config8(r, ID_PAYLOAD);
 
-	for (unsigned off = SIZE; off < PAYLOAD + 4; off++)
+	for (unsigned off = ID_SIZE; off < ID_PAYLOAD + 4; off++)
 		rig_config_write(r, off, "\xff", 1);
-	rig_config_write(r, PAYLOAD + INPUT_PAYLOAD_MAX - 4, "\xff\xff\xff\xff", 4);
-	assert_int_equal(rig_config8(r, SIZE), size);
-	assert_int_equal(rig_config8(r, PAYLOAD), first);
-	assert_int_equal(rig_config32(r, PAYLOAD + INPUT_PAYLOAD_MAX - 4), 0);
-	assert_int_equal(rig_config8(r, SELECT), INPUT_CFG_ID_NAME);
+	rig_config_write(r, ID_PAYLOAD + INPUT_PAYLOAD_MAX - 4, "\xff\xff\xff\xff", 4);
+	assert_int_equal(rig_config8(r, ID_SIZE), size);
+	assert_int_equal(rig_config8(r, ID_PAYLOAD), first);
+	assert_int_equal(rig_config32(r, ID_PAYLOAD + INPUT_PAYLOAD_MAX - 4), 0);
+	assert_int_equal(rig_config8(r, ID_SELECT), INPUT_CFG_ID_NAME);
 	rig_start(r, RIG_ALL);
 	rig_reset(r);
-	assert_int_equal(rig_config8(r, SELECT), INPUT_CFG_UNSET);
-	assert_int_equal(rig_config8(r, SIZE), 0);
+	assert_int_equal(rig_config8(r, ID_SELECT), INPUT_CFG_UNSET);
+	assert_int_equal(rig_config8(r, ID_SIZE), 0);
 }
 
 static void both_selectors_can_be_written_at_once(struct rig *r)
 {
-	rig_config_write(r, SELECT, (uint8_t[]){ INPUT_CFG_EV_BITS, EV_REP }, 2);
-	assert_int_equal(rig_config8(r, SIZE), 1);
+	rig_config_write(r, ID_SELECT, (uint8_t[]){ INPUT_CFG_EV_BITS, EV_REP }, 2);
+	assert_int_equal(rig_config8(r, ID_SIZE), 1);
 }
 
 /*
@@ -226,16 +157,16 @@ static void both_selectors_can_be_written_at_once(struct rig *r)
  */
 static void a_key_arrives_as_a_report(struct rig *r)
 {
-	struct listener l;
+	struct id_listener l;
 
-	start(&l, r, 10);
-	key(r, KEY_A, true);
-	key(r, KEY_A, false);
-	expect(&l, EV_KEY, KEY_A, 1);
-	expect(&l, EV_SYN, SYN_REPORT, 0);
-	expect(&l, EV_KEY, KEY_A, 0);
-	expect(&l, EV_SYN, SYN_REPORT, 0);
-	silence(&l);
+	id_start(&l, r, 10);
+	id_key(r, KEY_A, true);
+	id_key(r, KEY_A, false);
+	id_expect(&l, EV_KEY, KEY_A, 1);
+	id_expect(&l, EV_SYN, SYN_REPORT, 0);
+	id_expect(&l, EV_KEY, KEY_A, 0);
+	id_expect(&l, EV_SYN, SYN_REPORT, 0);
+	id_silence(&l);
 }
 
 static void a_movement_arrives_as_a_report(struct rig *r)
@@ -243,35 +174,35 @@ static void a_movement_arrives_as_a_report(struct rig *r)
 	const struct input_ev move[] = { { EV_REL, REL_X, -7 },
 					 { EV_REL, REL_Y, 12 },
 					 { EV_KEY, BTN_LEFT, 1 } };
-	struct listener l;
+	struct id_listener l;
 
-	start(&l, r, 10);
+	id_start(&l, r, 10);
 	assert_true(input_send(rig_dev(r), move, 3));
-	expect(&l, EV_REL, REL_X, -7);
-	expect(&l, EV_REL, REL_Y, 12);
-	expect(&l, EV_KEY, BTN_LEFT, 1);
-	expect(&l, EV_SYN, SYN_REPORT, 0);
+	id_expect(&l, EV_REL, REL_X, -7);
+	id_expect(&l, EV_REL, REL_Y, 12);
+	id_expect(&l, EV_KEY, BTN_LEFT, 1);
+	id_expect(&l, EV_SYN, SYN_REPORT, 0);
 }
 
 static void a_position_arrives_as_a_report(struct rig *r)
 {
 	const struct input_ev move[] = { { EV_ABS, ABS_X, 0 }, { EV_ABS, ABS_Y, 32767 } };
-	struct listener l;
+	struct id_listener l;
 
-	start(&l, r, 10);
+	id_start(&l, r, 10);
 	assert_true(input_send(rig_dev(r), move, 2));
-	expect(&l, EV_ABS, ABS_X, 0);
-	expect(&l, EV_ABS, ABS_Y, 32767);
-	expect(&l, EV_SYN, SYN_REPORT, 0);
+	id_expect(&l, EV_ABS, ABS_X, 0);
+	id_expect(&l, EV_ABS, ABS_Y, 32767);
+	id_expect(&l, EV_SYN, SYN_REPORT, 0);
 }
 
 static void contacts_arrive_as_a_report(struct rig *r)
 {
 	struct input_ev touch[4 * INPUT_SLOTS];
-	struct listener l;
+	struct id_listener l;
 	unsigned n = 0;
 
-	start(&l, r, 50);
+	id_start(&l, r, 50);
 	for (unsigned i = 0; i < INPUT_SLOTS; i++) {
 		touch[n++] = (struct input_ev){ EV_ABS, ABS_MT_SLOT, (int32_t)i };
 		touch[n++] = (struct input_ev){ EV_ABS, ABS_MT_TRACKING_ID, (int32_t)(100 + i) };
@@ -280,16 +211,16 @@ static void contacts_arrive_as_a_report(struct rig *r)
 	}
 	assert_true(input_send(rig_dev(r), touch, n));
 	for (unsigned i = 0; i < n; i++)
-		expect(&l, touch[i].type, touch[i].code, touch[i].value);
-	expect(&l, EV_SYN, SYN_REPORT, 0);
+		id_expect(&l, touch[i].type, touch[i].code, touch[i].value);
+	id_expect(&l, EV_SYN, SYN_REPORT, 0);
 }
 
 static void what_a_device_does_not_offer_is_not_sent(struct rig *r)
 {
 	struct input_ev many[INPUT_REPORT_MAX];
-	struct listener l;
+	struct id_listener l;
 
-	start(&l, r, 10);
+	id_start(&l, r, 10);
 	many[0] = (struct input_ev){ EV_KEY, KEY_A, 1 };
 	many[1] = (struct input_ev){ EV_REL, REL_X, 1 };
 	assert_false(input_send(rig_dev(r), many, 2));
@@ -298,37 +229,37 @@ static void what_a_device_does_not_offer_is_not_sent(struct rig *r)
 	assert_false(input_send(rig_dev(r), many, INPUT_REPORT_MAX));
 	assert_false(input_offers(rig_dev(r), EV_KEY, 60000));
 	assert_false(input_offers(rig_dev(r), 60000, 1));
-	silence(&l);
+	id_silence(&l);
 }
 
 /* DEV-INPUT-OP-02, -03 */
 static void a_report_waits_until_all_of_it_has_room(struct rig *r)
 {
 	const struct input_ev two[] = { { EV_KEY, KEY_A, 1 }, { EV_KEY, KEY_B, 1 } };
-	struct listener l;
+	struct id_listener l;
 
-	start(&l, r, 2);
+	id_start(&l, r, 2);
 	assert_true(input_send(rig_dev(r), two, 2));
-	key(r, KEY_C, true);
-	silence(&l); /* two buffers, three events */
-	supply(&l, 1);
-	expect(&l, EV_KEY, KEY_A, 1);
-	expect(&l, EV_KEY, KEY_B, 1);
-	expect(&l, EV_SYN, SYN_REPORT, 0);
-	silence(&l);
-	supply(&l, 3);
-	expect(&l, EV_KEY, KEY_C, 1);
-	expect(&l, EV_SYN, SYN_REPORT, 0);
-	silence(&l);
+	id_key(r, KEY_C, true);
+	id_silence(&l); /* two buffers, three events */
+	id_supply(&l, 1);
+	id_expect(&l, EV_KEY, KEY_A, 1);
+	id_expect(&l, EV_KEY, KEY_B, 1);
+	id_expect(&l, EV_SYN, SYN_REPORT, 0);
+	id_silence(&l);
+	id_supply(&l, 3);
+	id_expect(&l, EV_KEY, KEY_C, 1);
+	id_expect(&l, EV_SYN, SYN_REPORT, 0);
+	id_silence(&l);
 }
 
 static void reports_are_dropped_whole_when_nobody_takes_them(struct rig *r)
 {
 	struct input_ev report[7];
 	unsigned sent = 500, reports;
-	struct listener l;
+	struct id_listener l;
 
-	start(&l, r, 0);
+	id_start(&l, r, 0);
 	for (unsigned i = 0; i < sent; i++) {
 		for (unsigned k = 0; k < 7; k++)
 			report[k] = (struct input_ev){ EV_KEY, (uint16_t)(KEY_1 + k), i % 2 };
@@ -340,49 +271,49 @@ static void reports_are_dropped_whole_when_nobody_takes_them(struct rig *r)
 	for (unsigned i = 0; i < reports; i++) {
 		if (i % 12 == 0) {
 			l.n = l.next = 0;
-			supply(&l, MIN(12, reports - i) * 8);
+			id_supply(&l, MIN(12, reports - i) * 8);
 		}
 		for (unsigned k = 0; k < 7; k++)
-			expect(&l, EV_KEY, (uint16_t)(KEY_1 + k), i % 2);
-		expect(&l, EV_SYN, SYN_REPORT, 0);
+			id_expect(&l, EV_KEY, (uint16_t)(KEY_1 + k), i % 2);
+		id_expect(&l, EV_SYN, SYN_REPORT, 0);
 	}
-	supply(&l, 4);
-	key(r, KEY_Z, true); /* and it goes on */
-	expect(&l, EV_KEY, KEY_Z, 1);
-	expect(&l, EV_SYN, SYN_REPORT, 0);
-	silence(&l);
+	id_supply(&l, 4);
+	id_key(r, KEY_Z, true); /* and it goes on */
+	id_expect(&l, EV_KEY, KEY_Z, 1);
+	id_expect(&l, EV_SYN, SYN_REPORT, 0);
+	id_silence(&l);
 }
 
 static void a_report_larger_than_the_queue_is_dropped(struct rig *r)
 {
 	struct input_ev report[8];
-	struct listener l = { .r = r };
+	struct id_listener l = { .r = r };
 
 	for (unsigned k = 0; k < 8; k++)
 		report[k] = (struct input_ev){ EV_KEY, (uint16_t)(KEY_1 + k), 1 };
 	rig_start(r, RIG_ALL);
-	supply(&l, 8);
+	id_supply(&l, 8);
 	assert_true(input_send(rig_dev(r), report, 8));
-	silence(&l);
+	id_silence(&l);
 	assert_int_equal(input_dropped(rig_dev(r)), 1);
-	key(r, KEY_A, true);
-	expect(&l, EV_KEY, KEY_A, 1);
-	expect(&l, EV_SYN, SYN_REPORT, 0);
+	id_key(r, KEY_A, true);
+	id_expect(&l, EV_KEY, KEY_A, 1);
+	id_expect(&l, EV_SYN, SYN_REPORT, 0);
 }
 
 static void what_came_before_the_driver_is_forgotten(struct rig *r)
 {
-	struct listener l;
+	struct id_listener l;
 
-	key(r, KEY_A, true);
-	start(&l, r, 4);
-	silence(&l);
+	id_key(r, KEY_A, true);
+	id_start(&l, r, 4);
+	id_silence(&l);
 	rig_reset(r);
-	key(r, KEY_B, true);
-	start(&l, r, 4);
-	silence(&l);
-	key(r, KEY_C, true);
-	expect(&l, EV_KEY, KEY_C, 1);
+	id_key(r, KEY_B, true);
+	id_start(&l, r, 4);
+	id_silence(&l);
+	id_key(r, KEY_C, true);
+	id_expect(&l, EV_KEY, KEY_C, 1);
 	assert_int_equal(input_dropped(rig_dev(r)), 0);
 }
 
@@ -390,16 +321,16 @@ static void what_came_before_the_driver_is_forgotten(struct rig *r)
 static void a_pause_gives_held_buffers_back(struct rig *r)
 {
 	const struct input_ev two[] = { { EV_KEY, KEY_A, 1 }, { EV_KEY, KEY_B, 1 } };
-	struct listener l;
+	struct id_listener l;
 
-	start(&l, r, 2);
+	id_start(&l, r, 2);
 	assert_true(input_send(rig_dev(r), two, 2));
-	silence(&l);
+	id_silence(&l);
 	vdev_pause(rig_dev(r));
 	vdev_resume(rig_dev(r));
-	key(r, KEY_C, true);
-	expect(&l, EV_KEY, KEY_C, 1);
-	expect(&l, EV_SYN, SYN_REPORT, 0);
+	id_key(r, KEY_C, true);
+	id_expect(&l, EV_KEY, KEY_C, 1);
+	id_expect(&l, EV_SYN, SYN_REPORT, 0);
 }
 
 /* DRV-INPUT-OP-03 */
@@ -409,8 +340,8 @@ static void a_small_event_buffer_is_the_drivers_mistake(struct rig *r)
 	struct rig_req *req;
 
 	rig_start(r, RIG_ALL);
-	req = rig_submit(r, EVENTQ, &b, 0, 1);
-	key(r, KEY_A, true);
+	req = rig_submit(r, ID_EVENTQ, &b, 0, 1);
+	id_key(r, KEY_A, true);
 	assert_int_equal(rig_wait(r, req), 0);
 	RIG_UNTIL(r, rig_status(r) & VIRTIO_S_NEEDS_RESET);
 	assert_int_equal(rig_logged(r, "an event buffer of 7 bytes"), 1);
@@ -427,7 +358,7 @@ static void led(struct rig *r, uint16_t code, int32_t value)
 					 cpu_le32((uint32_t)value) };
 	struct rig_buf b = rig_dup(r, &wire, sizeof(wire));
 
-	assert_int_equal(rig_do(r, STATUSQ, &b, 1, 0), 0);
+	assert_int_equal(rig_do(r, ID_STATUSQ, &b, 1, 0), 0);
 }
 
 static void leds_are_lit(struct rig *r)
@@ -449,7 +380,7 @@ static void a_small_status_buffer_is_the_drivers_mistake(struct rig *r)
 	struct rig_buf b = rig_alloc(r, 7);
 
 	rig_start(r, RIG_ALL);
-	assert_int_equal(rig_do(r, STATUSQ, &b, 1, 0), 0);
+	assert_int_equal(rig_do(r, ID_STATUSQ, &b, 1, 0), 0);
 	RIG_UNTIL(r, rig_status(r) & VIRTIO_S_NEEDS_RESET);
 	assert_int_equal(rig_logged(r, "a status buffer of 7 bytes"), 1);
 }
