@@ -95,8 +95,8 @@ struct net_drops net_drops(struct rig *r)
 	return d.drops;
 }
 
-/* Runs a control command of @len bytes of data; its ack. */
-uint8_t net_command(struct rig *r, uint8_t class, uint8_t cmd, const void *data, uint32_t len)
+uint8_t net_command_on(struct rig *r, unsigned q, uint8_t class, uint8_t cmd, const void *data,
+		       uint32_t len)
 {
 	uint8_t head[2] = { class, cmd };
 	struct rig_buf bufs[3] = { rig_dup(r, head, 2) };
@@ -106,8 +106,13 @@ uint8_t net_command(struct rig *r, uint8_t class, uint8_t cmd, const void *data,
 		bufs[n_rd++] = rig_dup(r, data, len);
 	bufs[n_rd] = rig_alloc(r, 1);
 	*(uint8_t *)bufs[n_rd].p = 0xee;
-	assert_int_equal(rig_do(r, CTRL, bufs, n_rd, 1), 1);
+	assert_int_equal(rig_do(r, q, bufs, n_rd, 1), 1);
 	return *(uint8_t *)bufs[n_rd].p;
+}
+
+uint8_t net_command(struct rig *r, uint8_t class, uint8_t cmd, const void *data, uint32_t len)
+{
+	return net_command_on(r, CTRL, class, cmd, data, len);
 }
 
 uint8_t net_command1(struct rig *r, uint8_t class, uint8_t cmd, uint8_t value)

@@ -45,9 +45,16 @@ bool net_arrives(struct net_peer *p, const uint8_t *dst, uint16_t vlan);
 /* The driver transmits a frame; the used length. */
 uint32_t net_transmit(struct rig *r, const struct net_header *h, const void *frame, uint32_t len);
 
-/* Runs a control command of @len bytes of data; its ack. */
+/* Runs a control command of @len bytes of data on the control queue @q; its ack. */
+uint8_t net_command_on(struct rig *r, unsigned q, uint8_t class, uint8_t cmd, const void *data,
+		       uint32_t len);
+/* The same on queue 2, where it is without VIRTIO_NET_F_MQ. */
 uint8_t net_command(struct rig *r, uint8_t class, uint8_t cmd, const void *data, uint32_t len);
 uint8_t net_command1(struct rig *r, uint8_t class, uint8_t cmd, uint8_t value);
+
+/* Every command under every set of the features that are about commands: it is acknowledged if the set has
+ * one of its own, and an error if not; all other classes and commands are an error. */
+void net_check_commands(struct rig *r);
 
 struct net_drops net_drops(struct rig *r);
 

@@ -92,7 +92,7 @@ static bool mac_address(struct net *net, struct vq_chain *c, unsigned command)
 	(void)command;
 	if (!vq_pull(c, mac, sizeof(mac)) || mac[0] & 1 || memcmp(mac, none, 6) == 0)
 		return false;
-	memcpy(net->filter.mac, mac, sizeof(mac));
+	net_filter_own(&net->filter, mac);
 	if (vdev_accepted(&net->dev, NET_F_MAC)) { /* DEV-NET-MAC-03 */
 		vdev_config_lock(&net->dev);
 		memcpy(net->dev.config + offsetof(struct net_config, mac), mac, sizeof(mac));
@@ -154,24 +154,28 @@ static bool guest_offloads(struct net *net, struct vq_chain *c, unsigned command
 	return net_set_gives(net, work) == 0;
 }
 
+#define ON(name) (1u << NET_F_##name)
+
+/* MAC_ADDR_SET: the whole class is CTRL_RX's (5.1.6.5.2), and CTRL_MAC_ADDR is about this command alone (5.1.3):
+ * a driver may rely on either. */
 static const struct command {
 	uint8_t class, command;
-	uint8_t feature;      /* that must have been accepted */
+	uint32_t features;    /* of which one must have been accepted */
 	uint16_t least, most; /* bytes of data; most 0: no limit but the command's own */
 	bool (*run)(struct net *net, struct vq_chain *c, unsigned command);
 } commands[] = {
-	{ CLASS_RX, 0, NET_F_CTRL_RX, 1, 1, rx_mode },
-	{ CLASS_RX, 1, NET_F_CTRL_RX, 1, 1, rx_mode },
-	{ CLASS_RX, 2, NET_F_CTRL_RX_EXTRA, 1, 1, rx_mode },
-	{ CLASS_RX, 3, NET_F_CTRL_RX_EXTRA, 1, 1, rx_mode },
-	{ CLASS_RX, 4, NET_F_CTRL_RX_EXTRA, 1, 1, rx_mode },
-	{ CLASS_RX, 5, NET_F_CTRL_RX_EXTRA, 1, 1, rx_mode },
-	{ CLASS_MAC, 0, NET_F_CTRL_RX, 8, 0, mac_table },
-	{ CLASS_MAC, 1, NET_F_CTRL_MAC_ADDR, 6, 6, mac_address },
-	{ CLASS_VLAN, 0, NET_F_CTRL_VLAN, 2, 2, vlan },
-	{ CLASS_VLAN, 1, NET_F_CTRL_VLAN, 2, 2, vlan },
-	{ CLASS_MQ, 0, NET_F_MQ, 2, 2, mq_pairs },
-	{ CLASS_OFFLOADS, 0, NET_F_CTRL_GUEST_OFFLOADS, 8, 8, guest_offloads },
+	{ CLASS_RX, 0, ON(CTRL_RX), 1, 1, rx_mode },
+	{ CLASS_RX, 1, ON(CTRL_RX), 1, 1, rx_mode },
+	{ CLASS_RX, 2, ON(CTRL_RX_EXTRA), 1, 1, rx_mode },
+	{ CLASS_RX, 3, ON(CTRL_RX_EXTRA), 1, 1, rx_mode },
+	{ CLASS_RX, 4, ON(CTRL_RX_EXTRA), 1, 1, rx_mode },
+	{ CLASS_RX, 5, ON(CTRL_RX_EXTRA), 1, 1, rx_mode },
+	{ CLASS_MAC, 0, ON(CTRL_RX), 8, 0, mac_table },
+	{ CLASS_MAC, 1, ON(CTRL_RX) | ON(CTRL_MAC_ADDR), 6, 6, mac_address },
+	{ CLASS_VLAN, 0, ON(CTRL_VLAN), 2, 2, vlan },
+	{ CLASS_VLAN, 1, ON(CTRL_VLAN), 2, 2, vlan },
+	{ CLASS_MQ, 0, ON(MQ), 2, 2, mq_pairs },
+	{ CLASS_OFFLOADS, 0, ON(CTRL_GUEST_OFFLOADS), 8, 8, guest_offloads },
 };
 
 static bool run(struct net *net, struct vq_chain *c)
@@ -185,7 +189,7 @@ static bool run(struct net *net, struct vq_chain *c)
 
 		if (cmd->class != head[0] || cmd->command != head[1])
 			continue;
-		return vdev_accepted(&net->dev, cmd->feature) && c->rd.left >= cmd->least &&
+		return net->dev.accepted.w[0] & cmd->features && c->rd.left >= cmd->least &&
 		       (!cmd->most || c->rd.left <= cmd->most) && cmd->run(net, c, cmd->command);
 	}
 	return false;

@@ -2,10 +2,17 @@
 
 #include <string.h>
 
-void net_filter_init(struct net_filter *f, const uint8_t mac[6], bool by_address, bool by_vlan)
+void net_filter_init(struct net_filter *f, const uint8_t *mac, bool by_address, bool by_vlan)
 {
 	*f = (struct net_filter){ .by_address = by_address, .by_vlan = by_vlan };
+	if (mac)
+		net_filter_own(f, mac);
+}
+
+void net_filter_own(struct net_filter *f, const uint8_t mac[6])
+{
 	memcpy(f->mac, mac, 6);
+	f->has_mac = true;
 }
 
 void net_filter_vlan(struct net_filter *f, unsigned id, bool on)
@@ -33,21 +40,31 @@ static bool listed(const struct net_filter *f, const uint8_t *mac)
 	return false;
 }
 
+static bool unicast_passes(const struct net_filter *f, const uint8_t *mac)
+{
+	if (!f->by_address || !f->has_mac || f->alluni || f->many_uni)
+		return true;
+	return memcmp(mac, f->mac, 6) == 0 || listed(f, mac);
+}
+
+static bool multicast_passes(const struct net_filter *f, const uint8_t *mac)
+{
+	return !f->by_address || f->allmulti || f->many_multi || listed(f, mac);
+}
+
+/* What suppresses a kind comes before what lets it through. */
 static bool address_passes(const struct net_filter *f, const uint8_t *mac)
 {
 	static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
-	if (!f->by_address || f->promisc)
-		return true;
 	if (memcmp(mac, broadcast, 6) == 0)
 		return !f->nobcast;
 	if (mac[0] & 1)
-		return !f->nomulti && (f->allmulti || f->many_multi || listed(f, mac));
-	return !f->nouni &&
-	       (f->alluni || f->many_uni || memcmp(mac, f->mac, 6) == 0 || listed(f, mac));
+		return !f->nomulti && multicast_passes(f, mac);
+	return !f->nouni && unicast_passes(f, mac);
 }
 
 bool net_filter_pass(const struct net_filter *f, const uint8_t *frame, size_t len)
 {
-	return address_passes(f, frame) && vlan_passes(f, frame, len);
+	return f->promisc || (address_passes(f, frame) && vlan_passes(f, frame, len));
 }

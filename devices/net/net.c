@@ -157,8 +157,8 @@ static void take_driver(void *arg)
 	net->mtu = vdev_accepted(dev, NET_F_MTU) ? net->opt.mtu : 0;
 	if (vdev_accepted(dev, NET_F_CTRL_VQ))
 		net->ctrl_queue = 2 * (vdev_accepted(dev, NET_F_MQ) ? net->max_pairs : 1);
-	net_filter_init(&net->filter, net->opt_mac, vdev_accepted(dev, NET_F_CTRL_RX),
-			vdev_accepted(dev, NET_F_CTRL_VLAN));
+	net_filter_init(&net->filter, vdev_accepted(dev, NET_F_MAC) ? net->opt_mac : NULL,
+			vdev_accepted(dev, NET_F_CTRL_RX), vdev_accepted(dev, NET_F_CTRL_VLAN));
 	if (net_set_gives(net, net_gives(dev->accepted)) < 0)
 		vdev_host_error(dev, "the tap refuses offloads that it offered");
 }

@@ -10,9 +10,9 @@
 #include "tests/net-frames.h"
 #include "tests/net-peer.h"
 
-/*
- * The control queue.
- */
+static const uint8_t somebody_else[6] = { 0x52, 0x54, 0, 9, 9, 9 };
+static const uint8_t some_group[6] = { 1, 0, 0x5e, 1, 1, 1 };
+
 static void receive_modes(struct rig *r)
 {
 	static const uint8_t other[6] = { 0x52, 0x54, 0, 9, 9, 9 };
@@ -171,18 +171,97 @@ static void bad_commands_get_an_error(struct rig *r)
 	RIG_UNTIL(r, rig_status(r) & VIRTIO_S_NEEDS_RESET);
 }
 
-static void commands_take_their_feature(struct rig *r)
+static struct vfeatures only(uint64_t bits)
 {
-	struct vfeatures f = RIG_NONE;
-	uint16_t id = 1;
+	return (struct vfeatures){ { bits | 1ull << NET_F_CTRL_VQ, 0 } };
+}
 
-	vfeatures_set(&f, NET_F_CTRL_VQ, true);
-	rig_start(r, f);
-	assert_int_equal(net_command1(r, 0, 0, 1), ACK_ERR);
-	assert_int_equal(net_command1(r, 0, 3, 1), ACK_ERR);
-	assert_int_equal(set_table(r, 0, 0, 0), ACK_ERR);
-	assert_int_equal(net_command(r, 1, 1, mac_guest, 6), ACK_ERR);
-	assert_int_equal(net_command(r, 2, 0, &id, 2), ACK_ERR);
+#define ON(name) (1ull << NET_F_##name)
+
+/* CTRL_RX_EXTRA does not depend on CTRL_RX, without which everything is received. */
+static void the_extra_modes_need_no_ctrl_rx(struct rig *r)
+{
+	static const struct {
+		uint8_t command;
+		const uint8_t *suppresses, *leaves;
+	} modes[] = {
+		{ 3, some_group, mac_broadcast },    /* DEV-NET-RXFILT-07, -09 */
+		{ 4, somebody_else, mac_broadcast }, /* DEV-NET-RXFILT-10, */
+		{ 4, mac_guest, some_group },        /* be it our own address */
+		{ 5, mac_broadcast, some_group },    /* DEV-NET-RXFILT-12 */
+	};
+	struct net_peer p;
+
+	assert_false(vfeatures_has(rig_offered(r), NET_F_CTRL_RX));
+	rig_start(r, RIG_ALL);
+	p = net_peer_connect(r);
+	assert_int_equal(net_command1(r, 0, 2, 1),
+			 ACK_OK); /* DEV-NET-RXFILT-11: no help against 4 */
+	for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
+		assert_true(net_arrives(&p, modes[i].suppresses, 0));
+		assert_int_equal(net_command1(r, 0, modes[i].command, 1), ACK_OK);
+		assert_false(net_arrives(&p, modes[i].suppresses, 0));
+		assert_true(net_arrives(&p, modes[i].leaves, 0));
+		assert_int_equal(net_command1(r, 0, modes[i].command, 0), ACK_OK);
+	}
+	close(p.fd);
+}
+
+static void promiscuous_mode_takes_every_vlan(struct rig *r)
+{
+	struct net_peer p;
+
+	rig_start(r, RIG_ALL);
+	p = net_peer_connect(r);
+	assert_false(net_arrives(&p, mac_guest, 5));
+	assert_int_equal(net_command1(r, 0, 0, 1), ACK_OK);
+	assert_true(net_arrives(&p, mac_guest, 5)); /* DEV-NET-RXFILT-02 */
+	assert_true(net_arrives(&p, somebody_else, 4095));
+	assert_int_equal(net_command1(r, 0, 0, 0), ACK_OK);
+	assert_false(net_arrives(&p, mac_guest, 5));
+	close(p.fd);
+}
+
+/* A driver that does not accept F_MAC makes up an address, which we learn by MAC_ADDR_SET alone. */
+static void an_address_never_told_is_not_filtered_by(struct rig *r)
+{
+	struct net_peer p;
+	uint8_t now[6];
+
+	rig_start(r, only(ON(CTRL_RX)));
+	p = net_peer_connect(r);
+	assert_true(net_arrives(&p, somebody_else, 0));
+	assert_false(net_arrives(&p, some_group, 0));
+	assert_int_equal(net_command(r, 1, 1, somebody_else, 6), ACK_OK);
+	assert_true(net_arrives(&p, somebody_else, 0));
+	assert_false(net_arrives(&p, mac_guest, 0));
+	rig_config(r, 0, now, 6);
+	assert_memory_equal(now, mac_guest, 6); /* the field is not valid, and stays as it is */
+	close(p.fd);
+}
+
+static void the_address_is_set_on_either_feature(struct rig *r)
+{
+	static const uint64_t features[] = { ON(CTRL_RX), ON(CTRL_MAC_ADDR) };
+	uint8_t now[6];
+
+	for (size_t i = 0; i < G_N_ELEMENTS(features); i++) {
+		rig_start(r, only(ON(MAC) | features[i]));
+		assert_int_equal(net_command(r, 1, 1, somebody_else, 6), ACK_OK);
+		rig_config(r, 0, now, 6);
+		assert_memory_equal(now, somebody_else, 6);
+	}
+}
+
+static void without_ctrl_vq_there_is_no_control_queue(struct rig *r)
+{
+	struct rig_buf bufs[2] = { rig_dup(r, (uint8_t[3]){ 0, 0, 1 }, 3), rig_alloc(r, 1) };
+	struct rig_req *req;
+
+	rig_start(r, RIG_NONE);
+	req = rig_submit(r, CTRL, bufs, 1, 1);
+	rig_settle(r);
+	assert_false(req->done);
 }
 
 static void a_command_may_be_cut_anywhere(struct rig *r)
@@ -222,7 +301,12 @@ static const struct rig_case cases[] = {
 	CASE(CABLE, the_address_can_be_changed),
 	CASE(CABLE, vlans_are_filtered),
 	CASE(CABLE, bad_commands_get_an_error),
-	CASE(CABLE, commands_take_their_feature),
+	{ .name = "commands_take_their_feature", .spec = CABLE, .run = net_check_commands },
+	CASE(CABLE ",features=-ctrl_rx", the_extra_modes_need_no_ctrl_rx),
+	CASE(CABLE, promiscuous_mode_takes_every_vlan),
+	CASE(CABLE, an_address_never_told_is_not_filtered_by),
+	CASE(CABLE, the_address_is_set_on_either_feature),
+	CASE(CABLE, without_ctrl_vq_there_is_no_control_queue),
 	CASE(CABLE, a_command_may_be_cut_anywhere),
 	CASE(USER, guest_offloads_can_be_set),
 };

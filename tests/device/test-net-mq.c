@@ -24,11 +24,7 @@
 
 static uint8_t set_pairs(struct rig *r, unsigned q, uint16_t pairs)
 {
-	uint8_t head[2] = { CLASS_MQ, 0 };
-	struct rig_buf bufs[3] = { rig_dup(r, head, 2), rig_dup(r, &pairs, 2), rig_alloc(r, 1) };
-
-	assert_int_equal(rig_do(r, q, bufs, 2, 1), 1);
-	return *(uint8_t *)bufs[2].p;
+	return net_command_on(r, q, CLASS_MQ, 0, &pairs, 2);
 }
 
 /* A frame through transmit queue @q reaches the host. */
@@ -202,6 +198,7 @@ static const struct rig_case cases[] = {
 	CASE(TAP, pairs_come_and_go),
 	CASE(TAP, a_large_segment_goes_through_whole),
 	CASE(TAP, offloads_follow_the_command),
+	{ .name = "commands_take_their_feature", .spec = TAP, .run = net_check_commands },
 };
 
 int main(void)

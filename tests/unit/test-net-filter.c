@@ -51,6 +51,36 @@ static void without_the_feature_all_pass(void **state)
 	assert_true(passes(&f, group));
 }
 
+static void what_is_suppressed_does_not_pass_without_the_feature_either(void **state)
+{
+	struct net_filter f;
+
+	(void)state;
+	net_filter_init(&f, own, false, false);
+	f.nomulti = true;
+	assert_false(passes(&f, group));
+	assert_true(passes(&f, all));
+	f.nobcast = true;
+	assert_false(passes(&f, all));
+	f.nouni = true;
+	assert_false(passes(&f, own));
+	f.promisc = true;
+	assert_true(passes(&f, own));
+}
+
+static void all_unicast_passes_until_the_address_is_known(void **state)
+{
+	struct net_filter f;
+
+	(void)state;
+	net_filter_init(&f, NULL, true, false);
+	assert_true(passes(&f, other));
+	assert_false(passes(&f, group));
+	net_filter_own(&f, own);
+	assert_true(passes(&f, own));
+	assert_false(passes(&f, other));
+}
+
 static void listed_addresses_pass(void **state)
 {
 	struct net_filter f = filter();
@@ -127,6 +157,8 @@ static void vlans(void **state)
 	assert_false(tagged_passes(&f, 6));
 	net_filter_vlan(&f, 5, false);
 	assert_false(tagged_passes(&f, 5));
+	f.promisc = true; /* DEV-NET-RXFILT-02 */
+	assert_true(tagged_passes(&f, 5));
 }
 
 static void a_frame_cut_within_its_tag_passes(void **state)
@@ -147,6 +179,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(own_address_and_broadcast_pass),
 		cmocka_unit_test(without_the_feature_all_pass),
+		cmocka_unit_test(what_is_suppressed_does_not_pass_without_the_feature_either),
+		cmocka_unit_test(all_unicast_passes_until_the_address_is_known),
 		cmocka_unit_test(listed_addresses_pass),
 		cmocka_unit_test(too_many_of_a_kind_pass_that_kind),
 		cmocka_unit_test(modes),
