@@ -26,6 +26,7 @@
 #define RETRY_MS 500u
 #define PREFIX   4u
 #define RECORD   (PREFIX + NET_FRAME_MAX)
+#define DISCARDS 64u /* reads at once of what is nobody's: more than a socket has room for */
 /* Room for a whole record behind a partial one, so that a read is never cut short by bookkeeping. */
 #define IN_SIZE (2 * (size_t)RECORD)
 
@@ -90,7 +91,8 @@ static void set_events(struct cable *c)
 		loop_watch_events(c->watch, events);
 }
 
-static void fill(struct cable *c)
+/* False: there was nothing. */
+static bool fill(struct cable *c)
 {
 	ssize_t got;
 
@@ -110,6 +112,18 @@ static void fill(struct cable *c)
 		if (!deliver(c))
 			hang_up(c, "the peer does not send frames preceded by their length");
 	}
+	return got > 0 && c->fd >= 0;
+}
+
+/* Frames are dropped while they are not wanted: read all that there is. */
+static void cable_discard(struct net_backend *be, unsigned channel)
+{
+	struct cable *c = (struct cable *)be;
+
+	(void)channel;
+	for (unsigned i = 0; i < DISCARDS && c->fd >= 0; i++)
+		if (!fill(c))
+			break;
 }
 
 static void cable_receive(struct net_backend *be, unsigned channel, bool on)
@@ -194,7 +208,7 @@ static void ready(void *arg, GIOCondition revents)
 	if (revents & G_IO_OUT && c->out_end)
 		send_rest(c);
 	if (revents & G_IO_IN && !c->full)
-		fill(c);
+		(void)fill(c);
 	else if (revents & (G_IO_HUP | G_IO_ERR))
 		hang_up(c, NULL);
 	set_events(c);
@@ -302,6 +316,7 @@ static const struct net_backend_ops cable_ops = {
 	.close = cable_close,
 	.send = cable_send,
 	.receive = cable_receive,
+	.discard = cable_discard,
 };
 
 /* On the loop: the first attempt to find the peer. */

@@ -25,6 +25,9 @@
 #endif
 
 #define READ_BUDGET 64u /* frames in one turn of the loop */
+/* Frames that the kernel's queue of a tap has room for: by itself (1000), and if the operator made it long. */
+#define QUEUE_USUAL 1024u
+#define QUEUE_MAX   16384u
 
 /* As the kernel lays it out, little-endian (TUNSETVNETLE). */
 struct tap_header {
@@ -38,9 +41,10 @@ struct tap_header {
 struct tap_channel {
 	struct tap *tap;
 	int fd;
-	bool wanted;   /* the device wants frames */
-	bool attached; /* set_channels() */
-	bool full;     /* the device refused `frame`, `len` bytes with its header */
+	bool wanted;    /* the device wants frames */
+	bool attached;  /* set_channels() */
+	bool full;      /* the device refused `frame`, `len` bytes with its header */
+	unsigned stale; /* frames of the kernel's queue that are nobody's, at most; see discard */
 	size_t len;
 	GSource *watch;
 	uint8_t *buffer; /* header and frame */
@@ -105,6 +109,15 @@ static void lost(struct tap_channel *ch, int errnum)
 	be->events->link(be->opaque, false);
 }
 
+/* A tap has no way to empty its queue but to read it. The kernel gives as much of a frame as there is room for,
+ * and the rest is gone. */
+static void drop_stale(struct tap_channel *ch, unsigned budget)
+{
+	for (; ch->stale && budget; budget--)
+		ch->stale = read(ch->fd, ch->buffer, sizeof(struct tap_header)) < 0 ? 0
+										    : ch->stale - 1;
+}
+
 static void readable(void *arg, GIOCondition revents)
 {
 	struct tap_channel *ch = arg;
@@ -112,6 +125,10 @@ static void readable(void *arg, GIOCondition revents)
 	unsigned n;
 
 	(void)revents;
+	if (ch->stale) {
+		drop_stale(ch, READ_BUDGET);
+		return;
+	}
 	for (n = 0; n < READ_BUDGET && !ch->full; n++) {
 		ssize_t got = read(ch->fd, ch->buffer, BUFFER_SIZE);
 
@@ -152,8 +169,18 @@ static void tap_receive(struct net_backend *be, unsigned channel, bool on)
 		if (ch->watch)
 			loop_watch_events(ch->watch, G_IO_IN);
 	}
-	ch->full = false;
 	watch(ch);
+}
+
+/* Nobody is there to count how many frames there are, so all that the queue can have been full of count; the
+ * first empty read ends it. */
+static void tap_discard(struct net_backend *be, unsigned channel)
+{
+	struct tap_channel *ch = &((struct tap *)be)->channel[channel];
+
+	ch->full = false;
+	ch->stale = QUEUE_MAX;
+	drop_stale(ch, QUEUE_USUAL);
 }
 
 /*
@@ -218,6 +245,7 @@ static int attach(struct tap_channel *ch, bool on)
 	if (ioctl(ch->fd, TUNSETQUEUE, &ifr) < 0)
 		return -errno;
 	ch->attached = on;
+	ch->stale = 0; /* the kernel empties a queue that it detaches */
 	return 0;
 }
 
@@ -312,6 +340,7 @@ static const struct net_backend_ops tap_ops = {
 	.close = tap_close,
 	.send = tap_send,
 	.receive = tap_receive,
+	.discard = tap_discard,
 	.set_offloads = tap_set_offloads,
 	.set_channels = tap_set_channels,
 };

@@ -90,8 +90,11 @@ struct net_backend_ops {
 	int (*send)(struct net_backend *be, unsigned channel, const struct iovec *iov, unsigned n,
 		    const struct net_offload *off);
 	/* @on: (again) deliver frames of @channel, one that was refused first. May call back before
-	 * it returns. Off: no frame() of that channel after it returns. */
+	 * it returns. Off: no frame() of that channel after it returns; what arrives may wait. */
 	void (*receive)(struct net_backend *be, unsigned channel, bool on);
+	/* While receive() is off: what has arrived on @channel so far is nobody's and never delivered.
+	 * NULL: nothing waits. */
+	void (*discard)(struct net_backend *be, unsigned channel);
 	/* Work that may be left undone on frames for the guest, a subset of `gives`. */
 	int (*set_offloads)(struct net_backend *be, unsigned work); /* NULL: gives is 0 */
 	/* The first @n channels are in use. */

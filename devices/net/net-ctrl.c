@@ -126,13 +126,14 @@ static bool mq_pairs(struct net *net, struct vq_chain *c, unsigned command)
 	/* Before the command is used, queues that leave are silent (DEV-NET-MQ-02). */
 	for (unsigned i = pairs; i < before; i++) {
 		net->be->ops->receive(net->be, i, false);
+		net_rx_discard(net, i);
 		net_rx_flush(net, i);
 	}
 	if (net_set_pairs(net, pairs) < 0)
 		return false;
-	for (unsigned i = before; i < pairs; i++)
-		if (net->pair[i].rx_on)
-			net_rx_start(net, i);
+	for (unsigned i = before; i < pairs && net->listens; i++)
+		net->be->ops->receive(net->be, i, true);
+	net_rx_listen(net);
 	return true;
 }
 

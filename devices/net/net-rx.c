@@ -107,14 +107,41 @@ static bool deliver(struct net *net, unsigned pair, const struct net_header *h, 
 	return true;
 }
 
+/* The receive queue for frames of @channel: its own, or while that is reset another that runs (DEV-NET-MQ-03).
+ * NET_CHANNELS_MAX: none in use does. */
+static unsigned target_of(const struct net *net, unsigned channel)
+{
+	for (unsigned i = 0; i < net->pairs; i++) {
+		unsigned pair = (channel + i) % net->pairs;
+
+		if (net->pair[pair].rx_on)
+			return pair;
+	}
+	return NET_CHANNELS_MAX;
+}
+
+/* A frame that found no room must wait with the backend until the queue that its channel is for has some; one
+ * that goes to another queue is dropped. */
+static bool deliver_to(struct net *net, unsigned target, unsigned channel,
+		       const struct net_header *h, const uint8_t *data, size_t len)
+{
+	if (target == channel)
+		return deliver(net, channel, h, data, len);
+	if (!deliver(net, target, h, data, len))
+		net->drops.no_queue++;
+	net_rx_flush(net, target);
+	return true;
+}
+
 bool net_rx_frame(void *opaque, unsigned channel, uint8_t *data, size_t len,
 		  const struct net_offload *off)
 {
 	struct net *net = opaque;
 	struct net_offload todo = *off;
+	unsigned target = target_of(net, channel);
 	struct net_header h;
 
-	if (!net->pair[channel].rx_on) {
+	if (target == NET_CHANNELS_MAX) { /* DEV-NET-MQ-04 */
 		net->drops.no_queue++;
 		return true;
 	}
@@ -128,7 +155,7 @@ bool net_rx_frame(void *opaque, unsigned channel, uint8_t *data, size_t len,
 		net->drops.unusable++;
 		return true;
 	}
-	return deliver(net, channel, &h, data, len);
+	return deliver_to(net, target, channel, &h, data, len);
 }
 
 void net_rx_flush(void *opaque, unsigned channel)
@@ -141,19 +168,46 @@ void net_rx_flush(void *opaque, unsigned channel)
 	vdev_flush(&net->dev, 2 * channel);
 }
 
+void net_rx_discard(struct net *net, unsigned channel)
+{
+	if (net->be->ops->discard)
+		net->be->ops->discard(net->be, channel);
+}
+
+void net_rx_listen(struct net *net)
+{
+	bool on = target_of(net, 0) < NET_CHANNELS_MAX;
+
+	if (on == net->listens)
+		return;
+	net->listens = on;
+	for (unsigned i = 0; i < net->pairs; i++) {
+		if (on && net->stale)
+			net_rx_discard(net, i);
+		net->be->ops->receive(net->be, i, on);
+	}
+	net->stale = !on;
+}
+
 void net_rx_start(struct net *net, unsigned pair)
 {
 	net->pair[pair].rx_on = true;
 	net->pair[pair].rx_waits = false;
-	if (pair < net->pairs)
-		net->be->ops->receive(net->be, pair, true);
+	net_rx_listen(net);
 }
 
-void net_rx_stop(struct net *net, unsigned pair)
+void net_rx_stop(struct net *net, unsigned pair, bool goes_on)
 {
-	net->be->ops->receive(net->be, pair, false);
+	bool stale = net->stale;
+
 	net_rx_flush(net, pair);
 	net->pair[pair].rx_on = false;
+	net_rx_listen(net);
+	if (goes_on)
+		net->stale = stale;
+	/* The backend may hold a frame until there are buffers here: another queue's turn. */
+	else if (net->listens && net->pair[pair].rx_waits)
+		net->be->ops->receive(net->be, pair, true);
 	net->pair[pair].rx_waits = false;
 }
 
@@ -162,5 +216,6 @@ void net_rx_kick(struct net *net, unsigned pair)
 	if (!net->pair[pair].rx_waits)
 		return;
 	net->pair[pair].rx_waits = false;
-	net->be->ops->receive(net->be, pair, true);
+	if (pair < net->pairs)
+		net->be->ops->receive(net->be, pair, true);
 }

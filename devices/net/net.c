@@ -133,6 +133,7 @@ static void forget_driver(void *arg)
 	net->merge = false;
 	net->mtu = 0;
 	net->ctrl_queue = VDEV_QUEUES_MAX;
+	net->stale = true;
 	net_filter_init(&net->filter, net->opt_mac, false, false);
 	vdev_config_lock(dev);
 	memcpy(dev->config + offsetof(struct net_config, mac), net->opt_mac, 6);
@@ -248,7 +249,7 @@ static bool net_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 	enum role role = role_of(net, q);
 
 	if (role == ROLE_RX)
-		net_rx_stop(net, q / 2);
+		net_rx_stop(net, q / 2, !dev->running);
 	else if (role == ROLE_TX)
 		net_tx_stop(net, q / 2, why);
 	return true;

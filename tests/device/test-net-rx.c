@@ -196,6 +196,33 @@ static void the_mtu_holds(struct rig *r)
 	close(p.fd);
 }
 
+/* As on a tap (DEV-NET-MQ-04), whether it waits with us or in the socket, and however much. */
+static void frames_during_a_queue_reset_are_dropped(struct rig *r)
+{
+	static uint8_t frame[1514];
+	struct net_peer p;
+
+	rig_start(r, RIG_ALL);
+	p = net_peer_connect(r);
+	for (unsigned how = 0; how < 4; how++) {
+		if (how & 1) {
+			net_peer_send(&p, frame, frame_plain(frame, mac_guest, 60, 1));
+			rig_settle(r);
+		}
+		rig_queue_reset(r, RX);
+		for (unsigned i = 0; i < 50; i++)
+			net_peer_send(&p, frame, frame_plain(frame, mac_guest, sizeof(frame), 2));
+		if (how & 2)
+			rig_settle(r);
+		rig_queue_start(r, RX, 0);
+		net_offer(&p, 1600);
+		net_peer_send(&p, frame, frame_plain(frame, mac_guest, 100, 3));
+		rig_wait(r, p.req);
+		check_received(&p, 100, 3);
+	}
+	close(p.fd);
+}
+
 /*
  * On a user network.
  */
@@ -234,6 +261,7 @@ static const struct rig_case cases[] = {
 	CASE(CABLE, a_frame_that_never_fits_is_dropped),
 	CASE(CABLE, a_buffer_without_room_for_the_header_is_a_fault),
 	CASE(CABLE ",mtu=1400", the_mtu_holds),
+	CASE(CABLE, frames_during_a_queue_reset_are_dropped),
 	CASE(USER, a_user_network_answers),
 	CASE(USER, a_segment_with_foreign_headers_is_dropped),
 };

@@ -138,6 +138,70 @@ static void a_full_guest_pauses_the_reading(void **state)
 	tap_remove("rs0", 0);
 }
 
+/* Even of a queue that the operator made longer than usual, which takes several turns. */
+static void what_waits_can_be_discarded(void **state)
+{
+	struct ifreq ifr = { .ifr_name = "rs0", .ifr_qlen = 5000 };
+	uint8_t frame[100];
+	struct rec r;
+	int fd;
+
+	(void)state;
+	tap_make("rs0", 0);
+	assert_int_equal(net_control(SIOCSIFTXQLEN, &ifr), 0);
+	open_tap(&r, "rs0", 1);
+	fd = tap_host_end("rs0");
+	r.refuse = true;
+	r.be->ops->receive(r.be, 0, true);
+	for (unsigned i = 0; i < 4000; i++) {
+		assert_int_equal(write(fd, frame, frame_plain(frame, mac_guest, 100, 1)), 100);
+		if (i == 0)
+			rec_settle(&r); /* the device refuses it, and we hold it */
+	}
+	r.be->ops->receive(r.be, 0, false);
+	r.be->ops->discard(r.be, 0);
+	r.refuse = false;
+	r.be->ops->receive(r.be, 0, true);
+	rec_settle(&r);
+	assert_int_equal(experimental(&r), 0);
+	assert_int_equal(write(fd, frame, frame_plain(frame, mac_guest, 100, 2)), 100);
+	await_experimental(&r, 1);
+	assert_true(frame_is_plain(r.frame[0].data, 100, 2));
+	close(fd);
+	rec_close(&r);
+	tap_remove("rs0", 0);
+}
+
+/* Off and on again, without: nothing is lost. */
+static void what_waits_is_kept(void **state)
+{
+	uint8_t frame[100];
+	struct rec r;
+	int fd;
+
+	(void)state;
+	tap_make("rs0", 0);
+	open_tap(&r, "rs0", 1);
+	fd = tap_host_end("rs0");
+	r.refuse = true;
+	r.be->ops->receive(r.be, 0, true);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(write(fd, frame, frame_plain(frame, mac_guest, 100, (uint8_t)i)),
+				 100);
+	rec_settle(&r);
+	r.be->ops->receive(r.be, 0, false);
+	r.refuse = false;
+	rec_settle(&r);
+	assert_int_equal(r.n, 0);
+	r.be->ops->receive(r.be, 0, true);
+	await_experimental(&r, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(frame_is_plain(r.frame[i].data, 100, (uint8_t)i));
+	close(fd);
+	rec_close(&r);
+	tap_remove("rs0", 0);
+}
+
 static void set_address(const char *name)
 {
 	struct sockaddr_in *sin;
@@ -368,6 +432,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames_cross_both_ways),
 		cmocka_unit_test(a_full_guest_pauses_the_reading),
+		cmocka_unit_test(what_waits_can_be_discarded),
+		cmocka_unit_test(what_waits_is_kept),
 		cmocka_unit_test(checksums_are_left_undone_only_if_allowed),
 		cmocka_unit_test(the_host_completes_checksums),
 		cmocka_unit_test(queues_come_and_go),

@@ -116,6 +116,15 @@ static void fake_receive(struct net_backend *be, unsigned channel, bool on)
 	}
 }
 
+static void fake_discard(struct net_backend *be, unsigned channel)
+{
+	struct fake_net *n = (struct fake_net *)be;
+
+	if (channel >= be->n_channels || n->on[channel])
+		fuzz_bug("cable: channel %u is discarded, and listened to", channel);
+	forget(n, channel);
+}
+
 static int fake_offloads(struct net_backend *be, unsigned work)
 {
 	if (work & ~be->gives)
@@ -145,6 +154,7 @@ static const struct net_backend_ops tap_like = {
 	.close = fake_close,
 	.send = fake_send,
 	.receive = fake_receive,
+	.discard = fake_discard,
 	.set_offloads = fake_offloads,
 	.set_channels = fake_channels,
 };
@@ -153,6 +163,7 @@ static const struct net_backend_ops socket_like = {
 	.close = fake_close,
 	.send = fake_send,
 	.receive = fake_receive,
+	.discard = fake_discard,
 };
 
 /*

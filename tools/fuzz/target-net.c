@@ -153,10 +153,12 @@ static void come(struct end *e, struct input *in)
 
 static void want(struct end *e, struct input *in)
 {
-	unsigned channel = in8(in) % e->be->n_channels;
+	unsigned channel = in8(in) % e->be->n_channels, how = in8(in);
 
-	e->on[channel] = in8(in) & 1;
+	e->on[channel] = how & 1;
 	e->be->ops->receive(e->be, channel, e->on[channel]);
+	if (how == 2 && e->be->ops->discard)
+		e->be->ops->discard(e->be, channel);
 }
 
 static void turn(struct end *e, struct input *in)
