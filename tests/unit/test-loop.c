@@ -337,6 +337,11 @@ static void serve(void *arg, GIOCondition revents)
 	sched_yield();
 }
 
+static void end_watch(void *arg)
+{
+	loop_unwatch(arg);
+}
+
 /* The sandbox counts on it: nothing that waits is served by a thread that is not sealed. */
 static void a_later_thread_begins_with_what_comes_first(void **state)
 {
@@ -352,7 +357,7 @@ static void a_later_thread_begins_with_what_comes_first(void **state)
 		while (!f.served)
 			sched_yield();
 		assert_false(f.too_early);
-		loop_unwatch(watch);
+		loop_call(loop, end_watch, watch); /* whose it is */
 		loop_free(loop);
 		close(fd);
 	}
