@@ -19,8 +19,8 @@ check: $(BUILD)/.setup-build $(BUILD)/.setup-check $(BUILD)/.setup-demo ## run a
 		awk '{ f += $$2 } END { exit f == 0 }' $(TALLY) || cat $(TALLY).failed >> $(TALLY); \
 		rm -f $(TALLY).failed; fi; $(RUN) --total
 
-unit: $(UNIT_TESTS) ## unit tests (no KVM needed)
-	$(Q)$(RUN) $(UNIT_TESTS)
+unit: $(UNIT_TESTS) $(BUILD)/ringside ## unit tests (no KVM needed)
+	$(Q)BUILD=$(BUILD) $(RUN) $(UNIT_TESTS) tests/program
 
 device: $(DEV_TESTS) ## device tests: every case over every link (no KVM needed)
 	$(Q)$(RUN) $(DEV_TESTS)

@@ -19,7 +19,9 @@
 #include "vmm/fuzz-command.h"
 #include "vmm/log-limit.h"
 #include "vmm/machine.h"
+#include "vmm/printable.h"
 #include "vmm/sandbox.h"
+#include "vmm/std-fds.h"
 #include "vmm/terminal.h"
 
 /* File-scope because atexit() and signal handlers have no other way to it. */
@@ -71,10 +73,23 @@ static void catch_deadly(void)
 	signal(SIGXFSZ, SIG_IGN); /* and EFBIG */
 }
 
-/* In raw mode a line feed alone does not return to the first column. */
+/* The only way of a line to the terminal. Without memory from the heap, which may have run out; and in
+ * raw mode a line feed alone does not return to the first column. */
 static void say(const char *text)
 {
-	fprintf(stderr, "ringside: %s%s\n", text, mode.raw ? "\r" : "");
+	bool utf8 = printable_utf8();
+	char buf[1024] = "ringside: ";
+	size_t n = strlen(buf);
+
+	flockfile(stderr);
+	do {
+		n += printable_next(&text, buf + n, sizeof(buf) - n - strlen("\r\n"), utf8);
+		if (!*text)
+			n = g_strlcat(buf, mode.raw ? "\r\n" : "\n", sizeof(buf));
+		(void)fwrite(buf, 1, n, stderr);
+		n = 0;
+	} while (*text);
+	funlockfile(stderr);
 }
 
 /* A line that a guest may be the cause of. */
@@ -178,6 +193,8 @@ int main(int argc, char **argv)
 	g_autofree char *text = NULL;
 	int ret;
 
+	if (!std_fds_open())
+		return CLI_HOST_ERROR;
 	/* One arena: threads allocate seldom, and each arena of their own costs memory. */
 	mallopt(M_ARENA_MAX, 1);
 	g_log_set_writer_func(on_log, NULL, NULL);

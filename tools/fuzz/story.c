@@ -5,18 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/printable.h"
+
 /* File-scope because what is observed (wrapped functions of libc's) has no way to pass it on. */
 struct story story_now;
 
 void story_line(const char *fmt, ...)
 {
-	char line[512];
+	char line[512], shown[4 * sizeof(line)];
+	const char *rest = line;
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)g_vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	(void)fprintf(story_now.to, "%s\n", line);
+	/* An input may be anybody's, and has texts of its own in it. */
+	(void)printable_next(&rest, shown, sizeof(shown), false);
+	(void)fprintf(story_now.to, "%s\n", shown);
 }
 
 void story_begin(FILE *to)
