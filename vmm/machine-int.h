@@ -75,6 +75,7 @@ struct machine {
 	int signals;
 	GSource *signal_watch;
 	unsigned terminations; /* SIGTERM or SIGINT so far */
+	GSource *overdue;      /* goes off some time after machine_quit() */
 	machine_event_fn event;
 	void *event_opaque;
 };

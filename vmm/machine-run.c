@@ -2,13 +2,20 @@
  * The main loop: what the guest, the operator and the control socket ask for, and how the machine
  * gets from running to standing still and back.
  *
- * vCPU threads only set a bit and wake the main thread; they stand still by themselves after a
- * power-off, a reset or a failure, so the guest never runs past one.
+ * vCPU threads only set a bit and wake the main thread; they stand still after a power-off, a reset or
+ * a failure, and no resume gets in between: while something is asked for, nobody lets them go on. So the
+ * guest never runs past one, whatever the operator asks for at the same time.
+ *
+ * While the main thread waits, for vCPUs or for the host to give back what it has in hand for a device, it
+ * serves its loop. What is asked for then is noted, and seen to by the one settle() further up the
+ * stack.
  */
 #include <string.h>
 
 #include "vmm/machine-int.h"
 #include "vmm/x86/layout.h"
+
+#define QUIT_PATIENCE_MS 1500u
 
 void machine_tell(struct machine *m, const char *event, bool guest)
 {
@@ -31,7 +38,10 @@ void machine_finish(struct machine *m, enum machine_end end, char *text)
  */
 static void ask(struct machine *m, unsigned what)
 {
+	pthread_mutex_lock(&m->lock);
 	m->asked |= what;
+	vcpus_pause(m->cpus);
+	pthread_mutex_unlock(&m->lock);
 	g_main_context_wakeup(NULL);
 }
 
@@ -69,18 +79,12 @@ const struct vcpu_ops machine_vcpu_ops = {
 
 static void on_power_off(void *opaque)
 {
-	struct machine *m = opaque;
-
-	vcpus_pause(m->cpus);
-	ask(m, ASK_POWEROFF);
+	ask(opaque, ASK_POWEROFF);
 }
 
 static void on_reset(void *opaque)
 {
-	struct machine *m = opaque;
-
-	vcpus_pause(m->cpus);
-	ask(m, ASK_RESET);
+	ask(opaque, ASK_RESET);
 }
 
 static void on_sci(void *opaque, bool level)
@@ -108,11 +112,15 @@ static void pause_cpus(struct machine *m)
 		g_main_context_iteration(NULL, TRUE);
 }
 
+/* Not past what one of them has asked for. */
 static void resume_cpus(struct machine *m)
 {
 	if (m->serial)
 		serial_hurry(m->serial, false);
-	vcpus_resume(m->cpus);
+	pthread_mutex_lock(&m->lock);
+	if (!m->asked)
+		vcpus_resume(m->cpus);
+	pthread_mutex_unlock(&m->lock);
 }
 
 static void pause_devices(struct machine *m, bool pause)
@@ -157,48 +165,6 @@ static void reset_devices(struct machine *m)
 	pm_reset(m->pm);
 }
 
-static void reset(struct machine *m)
-{
-	g_autoptr(GError) err = NULL;
-
-	pause_cpus(m);
-	if (m->stopped)
-		pause_devices(m, false);
-	panic_watch_reset(&m->panic);
-	m->asked = 0;
-	reset_devices(m);
-	if (!machine_power_on(m, &err) || !machine_load(m, &err)) {
-		machine_finish(m, MACHINE_HOST_ERROR, g_strdup_printf("reset: %s", err->message));
-		return;
-	}
-	machine_tell(m, "RESET", false);
-	if (m->stopped)
-		pause_devices(m, true);
-	else
-		resume_cpus(m);
-}
-
-/* Makes what was asked for so. While it waits for vCPUs, more may be asked for. */
-static void settle(struct machine *m)
-{
-	if (m->changing)
-		return;
-	m->changing = true;
-	while (m->end == MACHINE_RUNNING) {
-		if (m->want_reset) {
-			m->want_reset = false;
-			reset(m);
-		} else if (m->want_stopped && !m->stopped) {
-			stop(m);
-		} else if (!m->want_stopped && m->stopped) {
-			cont(m);
-		} else {
-			break;
-		}
-	}
-	m->changing = false;
-}
-
 /*
  * What vCPUs asked for.
  */
@@ -232,7 +198,58 @@ static void answer(struct machine *m)
 		machine_finish(m, MACHINE_POWEROFF, NULL);
 	if (asked & ASK_RESET)
 		guest_reset(m);
-	settle(m);
+}
+
+static void begin_again(struct machine *m)
+{
+	g_autoptr(GError) err = NULL;
+
+	panic_watch_reset(&m->panic);
+	reset_devices(m);
+	if (!machine_power_on(m, &err) || !machine_load(m, &err)) {
+		machine_finish(m, MACHINE_HOST_ERROR, g_strdup_printf("reset: %s", err->message));
+		return;
+	}
+	machine_tell(m, "RESET", false);
+	if (!m->stopped)
+		resume_cpus(m);
+}
+
+/* What was asked for until they stood still comes first: a power-off is one, though a reset was on its way.
+ * Another reset is this one. */
+static void reset(struct machine *m)
+{
+	pause_cpus(m);
+	answer(m);
+	m->want_reset = false;
+	if (m->end == MACHINE_RUNNING)
+		begin_again(m);
+}
+
+/* Goes one step towards what is wanted; false if all is as it is wanted. */
+static bool change(struct machine *m)
+{
+	if (m->want_reset)
+		reset(m);
+	else if (m->want_stopped && !m->stopped)
+		stop(m);
+	else if (!m->want_stopped && m->stopped)
+		cont(m);
+	else
+		return false;
+	return true;
+}
+
+/* Makes what was asked for so. While it waits, more may be asked for. */
+static void settle(struct machine *m)
+{
+	if (m->changing)
+		return;
+	m->changing = true;
+	do
+		answer(m);
+	while (m->end == MACHINE_RUNNING && change(m));
+	m->changing = false;
 }
 
 enum machine_end machine_run(struct machine *m, const char **ret_text)
@@ -243,7 +260,7 @@ enum machine_end machine_run(struct machine *m, const char **ret_text)
 	resume_cpus(m);
 	while (m->end == MACHINE_RUNNING) {
 		g_main_context_iteration(NULL, TRUE);
-		answer(m);
+		settle(m);
 	}
 	pause_cpus(m);
 	if (m->serial)
@@ -268,10 +285,25 @@ unsigned machine_cpus(const struct machine *m)
 	return m->cfg->cpus;
 }
 
+static gboolean on_overdue(void *opaque)
+{
+	struct machine *m = opaque;
+
+	m->cfg->overdue(m->end);
+	return G_SOURCE_CONTINUE;
+}
+
+/* A request that the host neither finishes nor cancels (a dead network file system, say) keeps its device,
+ * and with it a vCPU or this thread, waiting; which is right, but for an operator who wants to be off. */
 void machine_quit(struct machine *m)
 {
 	machine_finish(m, MACHINE_QUIT, NULL);
 	g_main_context_wakeup(NULL);
+	if (m->overdue || !m->cfg->overdue)
+		return;
+	m->overdue = g_timeout_source_new(QUIT_PATIENCE_MS);
+	g_source_set_callback(m->overdue, on_overdue, m, NULL);
+	g_source_attach(m->overdue, NULL);
 }
 
 void machine_powerdown(struct machine *m)

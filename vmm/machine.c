@@ -215,6 +215,7 @@ void machine_free(struct machine *m)
 	machine_unplug_devices(m);
 	pci_root_free(m->pci);
 	machine_close_devices(m);
+	loop_unwatch(m->overdue);
 	serial_free(m->serial);
 	pm_free(m->pm);
 	board_kvm_free(m->board);

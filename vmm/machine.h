@@ -23,25 +23,7 @@ struct machine_device {
 	char *given; /* what the operator wrote, where that was a shorthand: "--disk FILE" */
 };
 
-/* What the operator asked for; cli.c fills it in. */
 struct terminal_mode;
-
-struct machine_config {
-	char *kernel, *initrd, *append; /* append: NULL means the preset */
-	uint64_t memory;                /* bytes */
-	unsigned cpus;
-	char *cpu;          /* --cpu, NULL: host */
-	GPtrArray *devices; /* of struct machine_device */
-	char *serial;  /* a stream as in backend/chr.h; NULL: the terminal unless it is taken */
-	char *control; /* unix:PATH or NULL */
-	bool stats;    /* print them at the end */
-	bool no_reboot;
-	enum sandbox_level sandbox;
-	struct terminal_mode *mode; /* of the terminal; outlives the machine */
-};
-
-struct machine_config *machine_config_new(void);      /* with what holds when nothing is said */
-void machine_config_free(struct machine_config *cfg); /* NULL is fine */
 
 /* How a run ended. cli.h gives each its exit status. */
 enum machine_end {
@@ -55,6 +37,27 @@ enum machine_end {
 	MACHINE_QUIT,       /* the operator's wish */
 	N_MACHINE_ENDS,
 };
+
+/* What the operator asked for; cli.c fills it in. */
+struct machine_config {
+	char *kernel, *initrd, *append; /* append: NULL means the preset */
+	uint64_t memory;                /* bytes */
+	unsigned cpus;
+	char *cpu;          /* --cpu, NULL: host */
+	GPtrArray *devices; /* of struct machine_device */
+	char *serial;  /* a stream as in backend/chr.h; NULL: the terminal unless it is taken */
+	char *control; /* unix:PATH or NULL */
+	bool stats;    /* print them at the end */
+	bool no_reboot;
+	enum sandbox_level sandbox;
+	struct terminal_mode *mode; /* of the terminal; outlives the machine */
+	/* The run has ended in @end because machine_quit() was called, and yet the process cannot
+	 * end in order: the host does not give back what it has in hand. Ends it; NULL: waits. */
+	void (*overdue)(enum machine_end end);
+};
+
+struct machine_config *machine_config_new(void);      /* with what holds when nothing is said */
+void machine_config_free(struct machine_config *cfg); /* NULL is fine */
 
 struct machine;
 

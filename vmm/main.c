@@ -130,6 +130,14 @@ static int complain(const GError *err)
 									  : CLI_HOST_ERROR;
 }
 
+/* Nothing is freed: what the host has in hand still uses it. */
+static void overdue(enum machine_end end)
+{
+	restore();
+	say("the host does not give back what it has in hand for a device; not waiting for it");
+	_exit((int)cli_status(end));
+}
+
 static int run_machine(struct machine *m, const struct machine_config *cfg, GError **err)
 {
 	struct control *control = NULL;
@@ -162,6 +170,7 @@ static int run(struct machine_config *cfg)
 	int ret = -1;
 
 	cfg->mode = &mode;
+	cfg->overdue = overdue;
 	m = machine_new(cfg, &err);
 	if (m)
 		ret = run_machine(m, cfg, &err);

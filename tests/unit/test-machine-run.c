@@ -1,0 +1,324 @@
+/*
+ * How the machine gets from running to standing still and back (vmm/machine-run.c), with vCPUs that are
+ * counters: what is asked for while something else is under way.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/board-fake.h"
+#include "vmm/machine-int.h"
+
+/*
+ * In the place of KVM's: vCPUs that stand as soon as they are asked to, or when the test lets them.
+ */
+struct vcpus {
+	bool asked_to_stand;
+	unsigned resumed;        /* how often */
+	void (*meanwhile)(void); /* once, while they are waited for */
+	bool slow;               /* they never stand */
+};
+
+static struct vcpus cpus;
+static unsigned loads, overdue_calls;
+
+void vcpus_start(struct vcpus *c, const struct vcpu_ops *ops, void *opaque)
+{
+	(void)c;
+	(void)ops;
+	(void)opaque;
+}
+
+void vcpus_pause(struct vcpus *c)
+{
+	c->asked_to_stand = true;
+}
+
+bool vcpus_all_paused(struct vcpus *c)
+{
+	void (*meanwhile)(void) = c->meanwhile;
+
+	c->meanwhile = NULL;
+	if (meanwhile) {
+		meanwhile();
+		g_main_context_wakeup(NULL);
+		return false;
+	}
+	return c->asked_to_stand && !c->slow;
+}
+
+void vcpus_resume(struct vcpus *c)
+{
+	c->asked_to_stand = false;
+	c->resumed++;
+}
+
+bool machine_power_on(struct machine *m, GError **err)
+{
+	(void)m;
+	(void)err;
+	return true;
+}
+
+bool machine_load(struct machine *m, GError **err)
+{
+	(void)m;
+	(void)err;
+	loads++;
+	return true;
+}
+
+void machine_seal(struct machine *m, enum sandbox_role role)
+{
+	(void)m;
+	(void)role;
+}
+
+void machine_panicked(struct machine *m)
+{
+	machine_finish(m, MACHINE_PANIC, NULL);
+}
+
+void terminal_start(struct terminal *t)
+{
+	(void)t;
+}
+
+int kvm_irq_line(struct kvm *kvm, unsigned gsi, bool level)
+{
+	(void)kvm;
+	(void)gsi;
+	(void)level;
+	return 0;
+}
+
+/*
+ * A machine without anything.
+ */
+static struct machine_config cfg;
+static struct machine *m;
+static struct board_fake *board;
+
+static void on_overdue(enum machine_end end)
+{
+	assert_int_equal(end, MACHINE_QUIT);
+	overdue_calls++;
+	cpus.slow = false;
+	g_main_context_wakeup(NULL);
+}
+
+static int setup(void **state)
+{
+	const struct pci_root_config root = { .ecam_base = 0xe0000000u,
+					      .mem_base = 0xe1000000u,
+					      .mem_size = 1u << 20 };
+
+	(void)state;
+	board = board_fake_new(false);
+	cpus = (struct vcpus){ 0 };
+	loads = overdue_calls = 0;
+	cfg = (struct machine_config){ .overdue = on_overdue };
+	m = g_new0(struct machine, 1);
+	m->cfg = &cfg;
+	m->cpus = &cpus;
+	m->devices = g_ptr_array_new();
+	m->pm = pm_new(&machine_pm_ops, m);
+	m->pci = pci_root_new(board_fake_board(board), &root, NULL);
+	pthread_mutex_init(&m->lock, NULL);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	loop_unwatch(m->overdue);
+	g_ptr_array_unref(m->devices);
+	pm_free(m->pm);
+	pci_root_free(m->pci);
+	board_fake_free(board);
+	pthread_mutex_destroy(&m->lock);
+	g_free(m->text);
+	g_free(m->failure);
+	g_free(m);
+	return 0;
+}
+
+static void power_off(void)
+{
+	machine_pm_ops.power_off(m);
+}
+
+static void guest_resets(void)
+{
+	machine_pm_ops.reset(m);
+}
+
+static void triple_fault(void)
+{
+	machine_vcpu_ops.failed(0, VCPU_EXIT_SHUTDOWN, "vCPU 0: triple fault", m);
+}
+
+static void operator_resets(void)
+{
+	machine_reset(m);
+}
+
+static void operator_stops(void)
+{
+	machine_stop(m);
+}
+
+static void operator_goes_on(void)
+{
+	machine_cont(m);
+}
+
+/*
+ * The promises.
+ */
+static void stop_and_cont(void **state)
+{
+	(void)state;
+	machine_stop(m);
+	assert_int_equal(machine_status(m), MACHINE_STATUS_PAUSED);
+	assert_true(cpus.asked_to_stand);
+	machine_cont(m);
+	assert_int_equal(machine_status(m), MACHINE_STATUS_RUNNING);
+	assert_int_equal(cpus.resumed, 1);
+}
+
+static void nobody_runs_past_a_power_off(void **state)
+{
+	(void)state;
+	power_off();
+	machine_stop(m);
+	machine_cont(m);
+	machine_stop(m);
+	machine_cont(m);
+	assert_int_equal(cpus.resumed, 0);
+	assert_int_equal(m->end, MACHINE_POWEROFF);
+}
+
+static void nobody_runs_past_a_power_off_that_came_while_stopping(void **state)
+{
+	(void)state;
+	cpus.meanwhile = power_off;
+	machine_stop(m);
+	machine_cont(m);
+	assert_int_equal(cpus.resumed, 0);
+	assert_int_equal(m->end, MACHINE_POWEROFF);
+}
+
+static void a_power_off_while_a_reset_waits_for_the_processors_is_one(void **state)
+{
+	(void)state;
+	cpus.meanwhile = power_off;
+	machine_reset(m);
+	assert_int_equal(m->end, MACHINE_POWEROFF);
+	assert_int_equal(loads, 0);
+	assert_int_equal(cpus.resumed, 0);
+}
+
+static void a_triple_fault_while_a_reset_waits_is_one(void **state)
+{
+	(void)state;
+	cpus.meanwhile = triple_fault;
+	machine_reset(m);
+	assert_int_equal(m->end, MACHINE_TRIPLE_FAULT);
+	assert_string_equal(m->text, "vCPU 0: triple fault");
+}
+
+static void the_guests_reset_while_a_reset_waits_is_the_same_one(void **state)
+{
+	(void)state;
+	cpus.meanwhile = guest_resets;
+	machine_reset(m);
+	assert_int_equal(m->end, MACHINE_RUNNING);
+	assert_int_equal(loads, 1);
+	assert_int_equal(cpus.resumed, 1);
+}
+
+static void but_ends_a_run_that_is_not_to_reboot(void **state)
+{
+	(void)state;
+	cfg.no_reboot = true;
+	cpus.meanwhile = guest_resets;
+	machine_reset(m);
+	assert_int_equal(m->end, MACHINE_REBOOT);
+	assert_int_equal(loads, 0);
+}
+
+static void what_is_asked_for_while_it_waits_is_done_afterwards(void **state)
+{
+	(void)state;
+	cpus.meanwhile = operator_stops;
+	machine_reset(m);
+	assert_int_equal(loads, 1);
+	assert_int_equal(machine_status(m), MACHINE_STATUS_PAUSED);
+	assert_true(cpus.asked_to_stand);
+
+	cpus.meanwhile = operator_resets;
+	machine_cont(m); /* waits for nothing */
+	machine_stop(m);
+	assert_int_equal(loads, 2);
+	assert_int_equal(machine_status(m), MACHINE_STATUS_PAUSED);
+
+	machine_cont(m);
+	cpus.meanwhile = operator_goes_on;
+	machine_stop(m); /* and changes the mind */
+	assert_int_equal(machine_status(m), MACHINE_STATUS_RUNNING);
+	assert_false(cpus.asked_to_stand);
+}
+
+static void a_stopped_machine_is_reset_and_stays_stopped(void **state)
+{
+	unsigned resumed;
+
+	(void)state;
+	machine_stop(m);
+	resumed = cpus.resumed;
+	machine_reset(m);
+	assert_int_equal(loads, 1);
+	assert_int_equal(cpus.resumed, resumed);
+	assert_int_equal(machine_status(m), MACHINE_STATUS_PAUSED);
+}
+
+static gboolean quit_now(void *arg)
+{
+	(void)arg;
+	machine_quit(m);
+	return G_SOURCE_REMOVE;
+}
+
+static void quitting_does_not_wait_for_ever(void **state)
+{
+	const char *text;
+
+	(void)state;
+	cpus.slow = true;
+	g_idle_add(quit_now, NULL);
+	assert_int_equal(machine_run(m, &text), MACHINE_QUIT);
+	assert_int_equal(overdue_calls, 1);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(stop_and_cont),
+		TEST(nobody_runs_past_a_power_off),
+		TEST(nobody_runs_past_a_power_off_that_came_while_stopping),
+		TEST(a_power_off_while_a_reset_waits_for_the_processors_is_one),
+		TEST(a_triple_fault_while_a_reset_waits_is_one),
+		TEST(the_guests_reset_while_a_reset_waits_is_the_same_one),
+		TEST(but_ends_a_run_that_is_not_to_reboot),
+		TEST(what_is_asked_for_while_it_waits_is_done_afterwards),
+		TEST(a_stopped_machine_is_reset_and_stays_stopped),
+		TEST(quitting_does_not_wait_for_ever),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
