@@ -67,10 +67,23 @@ void loop_watch_events(GSource *source, GIOCondition events)
 		w->tag = g_source_add_unix_fd(source, w->fd, events);
 }
 
+/* The loop's thread may be about to ask the source something: nobody else may take it away. */
+static bool may_end(GSource *source)
+{
+	GMainContext *context = g_source_get_context(source);
+	bool ret = g_main_context_acquire(context);
+
+	if (ret)
+		g_main_context_release(context);
+	return ret;
+}
+
 void loop_unwatch(GSource *source)
 {
 	if (!source)
 		return;
+	if (!g_source_is_destroyed(source) && !may_end(source))
+		g_critical("a watch is taken from a loop that runs on another thread");
 	g_source_destroy(source);
 	g_source_unref(source);
 }

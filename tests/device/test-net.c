@@ -221,8 +221,20 @@ static void needs_csum_takes_the_feature(struct rig *r)
 	assert_int_equal(net_drops(r).tx_bad, 1);
 }
 
-/* A peer that does not read fills the ring, and nothing is lost when it reads again. */
-static void a_slow_peer_holds_the_ring(struct rig *r)
+static void nothing(struct rig *r)
+{
+	(void)r;
+}
+
+static void pause_and_resume(struct rig *r)
+{
+	vdev_pause(rig_dev(r));
+	rig_settle(r);
+	vdev_resume(rig_dev(r));
+}
+
+/* A peer that does not read fills the ring; then comes @meanwhile; and all is there when it reads again. */
+static void with_a_slow_peer(struct rig *r, void (*meanwhile)(struct rig *r))
 {
 	enum { N = 600 };
 	static uint8_t frame[1500], got[NET_FRAME_MAX];
@@ -249,6 +261,7 @@ static void a_slow_peer_holds_the_ring(struct rig *r)
 	}
 	rig_settle(r);
 	assert_false(reqs[N - 1]->done);
+	meanwhile(r);
 	for (; done < N; done++) {
 		assert_int_equal(net_peer_receive(&p, got), 1500);
 		assert_true(frame_is_plain(got, 1500, (uint8_t)done));
@@ -256,6 +269,16 @@ static void a_slow_peer_holds_the_ring(struct rig *r)
 	for (unsigned i = 0; i < N; i++)
 		assert_int_equal(rig_wait(r, reqs[i]), 0);
 	close(p.fd);
+}
+
+static void a_slow_peer_holds_the_ring(struct rig *r)
+{
+	with_a_slow_peer(r, nothing);
+}
+
+static void a_pause_loses_no_frame_that_waits(struct rig *r)
+{
+	with_a_slow_peer(r, pause_and_resume);
 }
 
 static void stopping_ends_what_waits(struct rig *r)
@@ -294,6 +317,7 @@ static const struct rig_case cases[] = {
 	CASE(CABLE, bad_transmits_are_dropped_and_good_ones_go_on),
 	CASE(CABLE, needs_csum_takes_the_feature),
 	CASE(CABLE, a_slow_peer_holds_the_ring),
+	CASE(CABLE, a_pause_loses_no_frame_that_waits),
 	CASE(CABLE, stopping_ends_what_waits),
 };
 
