@@ -108,29 +108,66 @@ static void window_del(struct board *board, struct board_window *w)
 	g_error("a window that is not there was removed");
 }
 
+/* As KVM_IOEVENTFD judges what it is given. */
+static bool is_sound(const struct board_doorbell *bell)
+{
+	switch (bell->len) {
+	case 0: /* any length: then no value can be asked for */
+		return !bell->has_match;
+	case 1:
+	case 2:
+	case 4:
+	case 8:
+		return bell->addr + bell->len > bell->addr;
+	default:
+		return false;
+	}
+}
+
+/* No write can belong to two: any length or any value meets all of them at its address. */
+static bool collide(const struct board_doorbell *a, const struct board_doorbell *b)
+{
+	if (a->io != b->io || a->addr != b->addr)
+		return false;
+	if (!a->len || !b->len)
+		return true;
+	return a->len == b->len && (!a->has_match || !b->has_match || a->match == b->match);
+}
+
 static bool same_bell(const struct board_doorbell *a, const struct board_doorbell *b)
 {
-	return a->addr == b->addr && a->len == b->len && a->io == b->io &&
-	       a->has_match == b->has_match && a->match == b->match;
+	return a->addr == b->addr && a->len == b->len && a->io == b->io && a->fd == b->fd &&
+	       a->has_match == b->has_match && (!a->has_match || a->match == b->match);
+}
+
+static int doorbell_add(struct board_fake *b, const struct board_doorbell *bell)
+{
+	if (b->refuse & BOARD_REFUSE_DOORBELL)
+		return -ENOSPC;
+	EACH(b->bells, struct board_doorbell, have)
+	if (collide(have, bell))
+		return -EEXIST;
+	g_array_append_val(b->bells, *bell);
+	return 0;
+}
+
+static int doorbell_del(struct board_fake *b, const struct board_doorbell *bell)
+{
+	EACH(b->bells, struct board_doorbell, have)
+	if (same_bell(have, bell)) {
+		g_array_remove_index_fast(b->bells, INDEX(b->bells, have));
+		return 0;
+	}
+	return -ENOENT;
 }
 
 static int doorbell(struct board *board, const struct board_doorbell *bell, bool add)
 {
 	struct board_fake *b = lock(board);
 
-	if (add && b->refuse & BOARD_REFUSE_DOORBELL)
-		return unlock(b, -ENOSPC);
-	EACH(b->bells, struct board_doorbell, have)
-	if (same_bell(have, bell)) {
-		if (add)
-			return unlock(b, -EEXIST);
-		g_array_remove_index_fast(b->bells, INDEX(b->bells, have));
-		return unlock(b, 0);
-	}
-	if (!add)
-		return unlock(b, -ENOENT);
-	g_array_append_val(b->bells, *bell);
-	return unlock(b, 0);
+	if (!is_sound(bell))
+		return unlock(b, -EINVAL);
+	return unlock(b, add ? doorbell_add(b, bell) : doorbell_del(b, bell));
 }
 
 static int shadow(struct board *board, uint64_t addr, const void *page)
@@ -140,6 +177,8 @@ static int shadow(struct board *board, uint64_t addr, const void *page)
 
 	if (!b->has_shadows)
 		return unlock(b, -ENOTSUP);
+	if (addr % PAGE || (uintptr_t)page % PAGE)
+		return unlock(b, -EINVAL);
 	if (page && b->refuse & BOARD_REFUSE_SHADOW)
 		return unlock(b, -ENOSPC);
 	EACH(b->shadows, struct shadow, have)
@@ -164,6 +203,9 @@ static int line(struct board *board, unsigned gsi, int fd, int resample_fd, bool
 	if (add && b->refuse & BOARD_REFUSE_LINE)
 		return unlock(b, -ENOSPC);
 	if (add) {
+		EACH(b->lines, struct line, other)
+		if (other->fd == fd)
+			return unlock(b, -EBUSY); /* an eventfd is one irqfd's */
 		g_array_append_val(b->lines, new);
 		return unlock(b, 0);
 	}

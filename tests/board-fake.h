@@ -1,9 +1,17 @@
 /*
- * A board of bookkeeping: windows in a table, doorbells matched as KVM's ioeventfd matches them,
- * interrupt lines and MSI messages counted as they arrive through their eventfds. Tests are its
- * processor: they read and write guest-physical addresses and take interrupts.
+ * A board of bookkeeping that does what KVM's does, and counts what would be an exit:
  *
- * Transports may call it from any thread; the board_fake_*() functions belong to the test's.
+ *	write	ioeventfd: exact address, its length or any, its value or any: signals, never reaches the window
+ *		else		an exit to the process: the window's write
+ *	read	a page shown by shadow() (read-only memory slot): any width, from memory
+ *		else		an exit: the window's read; an ioeventfd is for writes alone
+ *	line, message		an eventfd's count, whatever it is, is one interrupt (irqfd); what was written
+ *				before it was attached arrives then
+ *
+ * Tests are its processor: they read and write guest-physical addresses and take interrupts.
+ *
+ * Transports may call it from any thread, and so may a test's processors read and write; the other
+ * board_fake_*() functions belong to the test's thread.
  */
 #pragma once
 
@@ -14,7 +22,7 @@
 
 struct board_fake;
 
-/* @shadow: whether it has board_ops.shadow (else that answers -ENOTSUP). */
+/* @shadow: whether it has board_ops.shadow, as KVM has on x86 (else that answers -ENOTSUP). */
 struct board_fake *board_fake_new(bool shadow);
 
 /* Fails the test if a window, doorbell, shadow, line or message was left behind. */

@@ -54,7 +54,7 @@ struct rig_link {
 
 extern const struct rig_link_ops rig_direct_ops, rig_mmio_ops, rig_pci_ops;
 
-enum { RIG_MMIO_EXACT, RIG_MMIO_SHADOW };
+enum { RIG_MMIO_EXACT, RIG_MMIO_CACHED };
 enum { RIG_PCI_MSIX, RIG_PCI_INTX, RIG_PCI_CFG };
 
 /* What a kick of @q writes, and how many bytes of it: 2, or 4 with NOTIFICATION_DATA (2.9.3). */

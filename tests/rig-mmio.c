@@ -23,10 +23,13 @@ static void put(struct rig *r, unsigned off, uint32_t value)
 
 static void link_open(struct rig *r)
 {
+	struct mmio_config config = { .base = BASE,
+				      .gsi = GSI,
+				      .cached_registers = r->link->variant == RIG_MMIO_CACHED };
 	GError *err = NULL;
 
-	r->board = board_fake_new(r->link->variant == RIG_MMIO_SHADOW);
-	r->transport = mmio_new(r->dev, board_fake_board(r->board), BASE, GSI, &err);
+	r->board = board_fake_new(true); /* which is there whether it is used or not */
+	r->transport = mmio_new(r->dev, board_fake_board(r->board), &config, &err);
 	if (!r->transport)
 		fail_msg("%s", err->message);
 	assert_int_equal(get(r, 0x000), 0x74726976);

@@ -34,12 +34,13 @@ enum { PACKED = 1, ORDER = 2, PACKED_ORDER = 4 };
 static const struct rig_link links[] = {
 	WAY("direct", &rig_direct_ops, 0, false, "", 0),
 	WAY("mmio", &rig_mmio_ops, RIG_MMIO_EXACT, false, "", 0),
-	WAY("mmio-shadow", &rig_mmio_ops, RIG_MMIO_SHADOW, false, "", 0),
+	WAY("mmio-cached", &rig_mmio_ops, RIG_MMIO_CACHED, false, "", 0),
 	WAY("pci", &rig_pci_ops, RIG_PCI_MSIX, false, PCI_MORE, PACKED),
 	WAY("pci-intx", &rig_pci_ops, RIG_PCI_INTX, false, PCI_MORE, 0),
 	WAY("pci-cfg", &rig_pci_ops, RIG_PCI_CFG, false, PCI_MORE, 0),
 	WAY("direct-thread", &rig_direct_ops, 0, true, "", 0),
-	WAY("mmio-thread", &rig_mmio_ops, RIG_MMIO_SHADOW, true, "", PACKED_ORDER),
+	WAY("mmio-thread", &rig_mmio_ops, RIG_MMIO_EXACT, true, "", PACKED_ORDER),
+	WAY("mmio-cached-thread", &rig_mmio_ops, RIG_MMIO_CACHED, true, "", 0),
 	WAY("pci-thread", &rig_pci_ops, RIG_PCI_MSIX, true, PCI_MORE, ORDER),
 };
 
@@ -254,7 +255,10 @@ static bool applies(const struct rig_case *c, const struct rig_link *link)
 	bool fits = false;
 
 	for (char **glob = globs; *glob; glob++)
-		fits |= g_pattern_match_simple(*glob, link->name);
+		if (**glob == '!')
+			fits = fits && !g_pattern_match_simple(*glob + 1, link->name);
+		else
+			fits |= g_pattern_match_simple(*glob, link->name);
 	if (!fits || !chosen(link) || (own && *link->options))
 		return false;
 	return !c->direct_only || (link->ops == &rig_direct_ops && !link->thread);

@@ -49,7 +49,8 @@ struct rig_case {
 	void (*setup)(const char *dir); /* makes files in it before the device is opened */
 	const struct vdev_class *class; /* NULL: found in the registry by spec's first word */
 	bool direct_only;               /* what it shows cannot depend on the link */
-	const char *links;              /* globs with blanks between ("pci* mmio"); NULL: all */
+	const char *links;              /* globs with blanks between ("pci* mmio"), after ! those
+					   that are not meant; NULL: all */
 };
 
 /* A case whose spec says ring= or features= is not run over links that would say it. */
@@ -61,10 +62,10 @@ int rig_run(const char *group, const struct rig_case *cases, size_t n);
 
 struct rig_link; /* tests/rig-impl.h */
 
-/* The link called "direct", "mmio", "mmio-shadow", "pci", "pci-intx", "pci-cfg" or, with the device on a
- * thread of its own, "direct-thread", "mmio-thread", "pci-thread". Each of these there is also with
- * "-packed" (ring=packed), "-order" (features=+in_order,... all that is offered on request only) and
- * "-packed-order". */
+/* The link called "direct", "mmio", "mmio-cached" (cached-registers=on), "pci", "pci-intx", "pci-cfg" or,
+ * with the device on a thread of its own, "direct-thread", "mmio-thread", "mmio-cached-thread",
+ * "pci-thread". Each of these there is also with "-packed" (ring=packed), "-order" (features=+in_order,...
+ * all that is offered on request only) and "-packed-order". Boards have all that KVM's has. */
 const struct rig_link *rig_link_find(const char *name);
 const char *rig_link_name(const struct rig *r);
 

@@ -1,4 +1,4 @@
-/* What mmio.c and mmio-shadow.c share and nobody else needs. */
+/* What mmio.c, mmio-irq.c and mmio-shadow.c share and nobody else needs. */
 #pragma once
 
 #include <pthread.h>
@@ -12,26 +12,47 @@ struct mmio {
 	struct board *board;
 	struct board_window window;
 	unsigned gsi;
-	int irq_fd; /* pulses the line */
-	int ack_fd; /* swallows acknowledgements */
+	bool cached; /* the option: registers are read from a page while the driver runs */
 
 	pthread_mutex_t lock;
 	uint32_t device_features_sel, driver_features_sel, queue_sel;
-	bool bell[VDEV_QUEUES_MAX]; /* doorbells that are hung up */
+	bool bell[VDEV_QUEUES_MAX]; /* ioeventfds of kicks that the board has */
 	_Atomic bool kick_data;     /* VIRTIO_F_NOTIFICATION_DATA accepted */
 
+	/* mmio-irq.c. */
+	pthread_mutex_t irq_lock;
+	int irq_fd;            /* pulses the line */
+	int ack_fd;            /* counts acknowledgements of the used-buffer bit */
+	bool acks_on;          /* it does (with `lock` held) */
+	_Atomic uint32_t *isr; /* InterruptStatus: own_isr, or in the page */
+	_Atomic uint32_t own_isr;
+
+	/* mmio-shadow.c; none of it is used unless `cached'. */
 	pthread_mutex_t page_lock;
 	_Atomic bool shadow_on;
-	bool no_shadow;        /* the board had none for this driver (with `lock` held) */
-	bool acks_on;          /* acknowledgements are swallowed (with `lock` held) */
-	uint8_t *page;         /* MMIO_SIZE bytes */
-	_Atomic uint32_t *isr; /* InterruptStatus, in the page: always the true one */
+	bool no_shadow; /* the board had none for this driver (with `lock` held) */
+	uint8_t *page;  /* MMIO_SIZE bytes */
 };
 
 /* mmio.c: the value of a 32-bit register below R_CONFIG, with `lock` held. */
 uint32_t mmio_register(struct mmio *m, unsigned off);
 
-/* mmio-shadow.c. */
+/* mmio-irq.c. None of it needs a lock but mmio_irq_acks(), which wants `lock` held. */
+bool mmio_irq_open(struct mmio *m, GError **err);
+void mmio_irq_close(struct mmio *m); /* also half-made ones */
+
+/* An event: sets @bit (MMIO_INT_*) and interrupts, if the driver runs. */
+void mmio_irq_raise(struct mmio *m, uint32_t bit);
+
+/* What the driver reads; a trapped acknowledgement; a reset of the device. */
+uint32_t mmio_irq_status(struct mmio *m);
+void mmio_irq_ack(struct mmio *m, uint32_t bits);
+void mmio_irq_reset(struct mmio *m);
+
+/* Acknowledgements of the used-buffer bit need no exit from now on, if the board can; or trap. */
+void mmio_irq_acks(struct mmio *m, bool on);
+
+/* mmio-shadow.c. The first two do nothing where registers are not cached. */
 bool mmio_shadow_new(struct mmio *m, GError **err);
 void mmio_shadow_free(struct mmio *m);
 
@@ -51,5 +72,5 @@ bool mmio_shadow_read(struct mmio *m, uint64_t off, unsigned len, uint64_t *ret_
 /* A trapped write is done, to the configuration space or to a register; with `lock` held. */
 void mmio_shadow_written(struct mmio *m, bool config);
 
-/* The device changed its status or configuration; with page_lock held. From any thread. */
+/* The device changed its status or configuration. From any thread. */
 void mmio_shadow_changed(struct mmio *m);

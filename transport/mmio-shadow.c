@@ -1,31 +1,33 @@
 /*
- * The shadow: a page that the board maps in place of a running device's registers, so that reading
- * them needs no exit. It holds what a trapped read would give and is brought up to date before the
- * write that changes a register returns to the driver. The driver's acknowledgement of the
- * used-buffer bit alone (the value 1) is a doorbell on an eventfd that nobody reads.
+ * Cached registers (`cached-registers=on`): a page that the board maps in place of a running device's
+ * registers, so that reading them needs no exit (KVM: a read-only memory slot). It holds what a trapped
+ * read would give and is brought up to date before the write that changes a register returns to the
+ * driver. The driver's acknowledgement of the used-buffer bit alone (the value 1) is an ioeventfd whose
+ * count nobody takes.
  *
- * So the used-buffer bit of InterruptStatus, once set, stays set while the shadow is on. Nothing
- * gets lost by that: the bit is set before the line is pulsed, so each pulse finds it set, and the
- * driver looks at its queues after each pulse. What it costs is a look at the queues when a
- * configuration change alone interrupts. To clear the bit late, when the owner's thread finds the
- * acknowledgement, would lose interrupts: the owner may have published another buffer since, and
- * would take away the bit that announces it. Acknowledgements with the configuration bit (2 and 3)
- * trap and are exact. A board without shadows (board_ops.shadow gives -ENOTSUP) makes all of it
- * exact, at the price of two exits an interrupt; so is everything before DRIVER_OK, where
- * drivers probe and tracers look.
+ * This breaks a MUST (DEV-MMIO-REGS-04; VIRTIO 1.4, 4.2.2.1: InterruptStatus bits without an event are
+ * 0), which is why it is an option and off by default: the used-buffer bit, once set, stays set while
+ * the shadow is on. A driver that reads InterruptStatus until it is 0 never ends. For others nothing
+ * gets lost: the bit is set before the line is pulsed, so each pulse finds it set, and the driver looks
+ * at its queues after each pulse. What it costs them is a look at the queues when a configuration change
+ * alone interrupts. No page can be exact: whoever takes the acknowledgement from the count needs to run
+ * first, and a driver that reads the page at once is quicker. Acknowledgements with the configuration bit
+ * (2 and 3) trap and are exact, as is everything before DRIVER_OK and, with a board that has no shadows
+ * (board_ops.shadow gives -ENOTSUP), after it.
  *
  * The configuration space in the shadow must never be seen half old and half new under one
- * generation (2.5.1), and no order of plain stores guarantees that: a driver may read generation,
+ * generation (2.5.2), and no order of plain stores guarantees that: a driver may read generation,
  * fields and generation all between two of them. Therefore a change that comes from the device
  * takes the shadow away, writes it and puts it back; reads in between trap. A change that the
  * driver's own write made is stored in place before that write returns.
  */
 #include "transport/mmio-impl.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "transport/eventfd.h"
+#include "devices/error.h"
 
 static void page_store(struct mmio *m, unsigned off, uint32_t value)
 {
@@ -105,19 +107,6 @@ static void page_init(struct mmio *m)
 		page_store(m, constant[i], mmio_register(m, constant[i]));
 }
 
-static void swallow_acks(struct mmio *m, bool on)
-{
-	struct board_doorbell bell = { .addr = m->window.base + R_INTERRUPT_ACK,
-				       .len = 4,
-				       .has_match = true,
-				       .match = MMIO_INT_USED,
-				       .fd = m->ack_fd };
-
-	/* Should the board refuse, they trap and are exact. */
-	if (on != m->acks_on && m->board->ops->doorbell(m->board, &bell, on) == 0)
-		m->acks_on = on;
-}
-
 void mmio_shadow_set(struct mmio *m, bool on)
 {
 	if (!on)
@@ -130,12 +119,13 @@ void mmio_shadow_set(struct mmio *m, bool on)
 		m->shadow_on = show_page(m, false) != 0;
 		pthread_mutex_unlock(&m->page_lock);
 	}
-	swallow_acks(m, m->shadow_on);
 }
 
 /* Other processors read the page while the queue's owner takes its time (DEV-MMIO-REGS-11). */
 void mmio_shadow_resetting(struct mmio *m)
 {
+	if (!m->shadow_on)
+		return;
 	pthread_mutex_lock(&m->page_lock);
 	page_store(m, R_QUEUE_RESET, 1);
 	pthread_mutex_unlock(&m->page_lock);
@@ -145,6 +135,8 @@ bool mmio_shadow_read(struct mmio *m, uint64_t off, unsigned len, uint64_t *ret_
 {
 	bool on;
 
+	if (!m->shadow_on)
+		return false;
 	if (off > R_CONFIG + VDEV_CONFIG_MAX || len > R_CONFIG + VDEV_CONFIG_MAX - off)
 		return false;
 	pthread_mutex_lock(&m->page_lock);
@@ -163,22 +155,25 @@ void mmio_shadow_written(struct mmio *m, bool config)
 
 void mmio_shadow_changed(struct mmio *m)
 {
-	if (!m->shadow_on)
+	if (!m->cached)
 		return;
-	page_store(m, R_STATUS, vdev_status(m->dev));
-	page_update_config(m, false);
+	pthread_mutex_lock(&m->page_lock);
+	if (m->shadow_on) {
+		page_store(m, R_STATUS, vdev_status(m->dev));
+		page_update_config(m, false);
+	}
+	pthread_mutex_unlock(&m->page_lock);
 }
 
 bool mmio_shadow_new(struct mmio *m, GError **err)
 {
-	const char *name = vdev_name(m->dev);
 	void *page;
 
-	if (!eventfd_open(&m->ack_fd, name, err))
-		return false;
+	if (!m->cached)
+		return true;
 	page = mmap(NULL, MMIO_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
-		return ringside_error_errno(err, errno, "%s: register page", name);
+		return ringside_error_errno(err, errno, "%s: register page", vdev_name(m->dev));
 	m->page = page;
 	m->isr = (_Atomic uint32_t *)(void *)(m->page + R_INTERRUPT_STATUS);
 	page_init(m);
@@ -189,5 +184,4 @@ void mmio_shadow_free(struct mmio *m)
 {
 	if (m->page)
 		munmap(m->page, MMIO_SIZE);
-	eventfd_close(&m->ack_fd);
 }

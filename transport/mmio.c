@@ -1,18 +1,19 @@
 /*
  * virtio-mmio, version 2 (VIRTIO 1.4, 4.2.2 MMIO Device Register Layout).
  *
- * Every register access traps until the driver sets DRIVER_OK. From then on no access of the data
- * path reaches this process: kicks are doorbells, one a queue, told apart by the value written to
- * QueueNotify; an interrupt is an eventfd wired to the line; and what an interrupt handler reads and
- * acknowledges is served by the shadow (mmio-shadow.c).
+ * Every register access traps until the driver sets DRIVER_OK. From then on the data path reaches this
+ * process once for each interrupt, when the driver reads InterruptStatus: kicks are ioeventfds, one a
+ * queue, told apart by the value written to QueueNotify; an interrupt is an eventfd wired to the line,
+ * and its acknowledgement an ioeventfd, too (mmio-irq.c). With `cached-registers=on` that read needs no
+ * exit either, and one MUST of the specification is broken for it (mmio-shadow.c).
  *
- * With NOTIFICATION_DATA the value says more than the queue, and a doorbell matches the whole of it or
+ * With NOTIFICATION_DATA the value says more than the queue, and an ioeventfd matches the whole of it or
  * nothing. A device of one queue takes any value for that queue's kick; with several the kicks
  * trap, which is exact (docs/design.md).
  *
- * Locks: `lock` serialises trapped register writes (selectors, doorbells) and is held across calls
- * into the device, which may wait for the queues' owners. `page_lock` guards the shadow and is a
- * leaf, for config_changed() comes from owners too. queue_changed() takes neither.
+ * Locks: `lock` serialises trapped register writes (selectors, ioeventfds) and is held across calls
+ * into the device, which may wait for the queues' owners. `page_lock` guards the shadow; `irq_lock`
+ * InterruptStatus, from owners too, and is a leaf.
  */
 #include "transport/mmio.h"
 
@@ -20,7 +21,7 @@
 #include "transport/mmio-impl.h"
 
 /*
- * Doorbells and shadow follow the device's state.
+ * Ioeventfds and shadow follow the device's state.
  */
 
 static void bell_set(struct mmio *m, unsigned q, bool on)
@@ -46,7 +47,9 @@ static void follow_state(struct mmio *m)
 	tell = !m->kick_data || m->dev->n_queues == 1;
 	for (unsigned q = 0; q < m->dev->n_queues; q++)
 		bell_set(m, q, running && tell && vdev_queue_read(m->dev, q, VQR_ENABLE));
-	mmio_shadow_set(m, running);
+	if (m->cached)
+		mmio_shadow_set(m, running);
+	mmio_irq_acks(m, running && (!m->cached || m->shadow_on));
 }
 
 /*
@@ -73,7 +76,7 @@ uint32_t mmio_register(struct mmio *m, unsigned off)
 	case R_QUEUE_RESET:
 		return (uint32_t)vdev_queue_read(m->dev, m->queue_sel, VQR_RESET);
 	case R_INTERRUPT_STATUS:
-		return GUINT32_FROM_LE(atomic_load(m->isr));
+		return mmio_irq_status(m);
 	case R_STATUS:
 		return vdev_status(m->dev);
 	case R_SHM_LEN: /* a length of all ones: there is no such region (4.2.2) */
@@ -99,11 +102,8 @@ static void write_address(struct mmio *m, enum vdev_queue_reg reg, unsigned off,
 static void write_status(struct mmio *m, uint32_t value)
 {
 	vdev_set_status(m->dev, value);
-	if (value == 0) {
-		pthread_mutex_lock(&m->page_lock);
-		atomic_store(m->isr, 0);
-		pthread_mutex_unlock(&m->page_lock);
-	}
+	if (value == 0)
+		mmio_irq_reset(m);
 	follow_state(m);
 }
 
@@ -174,7 +174,7 @@ static uint64_t trapped_read(void *opaque, uint64_t off, unsigned len)
 	if (off == R_CONFIG_GENERATION && mmio_shadow_read(m, off, len, &value))
 		return GUINT64_FROM_LE(value);
 	if (off == R_INTERRUPT_STATUS)
-		return mmio_register(m, R_INTERRUPT_STATUS);
+		return mmio_irq_status(m);
 	pthread_mutex_lock(&m->lock);
 	value = mmio_register(m, (unsigned)off);
 	pthread_mutex_unlock(&m->lock);
@@ -188,7 +188,7 @@ static bool is_data_path(struct mmio *m, uint64_t off, uint32_t value)
 		vdev_notify(m->dev, m->kick_data ? value & 0xffff : value);
 		return true;
 	case R_INTERRUPT_ACK:
-		atomic_fetch_and(m->isr, ~GUINT32_TO_LE(value));
+		mmio_irq_ack(m, value);
 		return true;
 	default:
 		return false;
@@ -217,35 +217,19 @@ static void trapped_write(void *opaque, uint64_t off, unsigned len, uint64_t val
 
 static void queue_changed(struct vdev *dev, unsigned q)
 {
-	struct mmio *m = dev->host_data;
-
 	(void)q;
-	atomic_fetch_or(m->isr,
-			GUINT32_TO_LE(MMIO_INT_USED)); /* before the pulse that announces it */
-	eventfd_signal(m->irq_fd);
+	mmio_irq_raise(dev->host_data, MMIO_INT_USED);
 }
 
 static void config_stale(struct vdev *dev)
 {
-	struct mmio *m = dev->host_data;
-
-	pthread_mutex_lock(&m->page_lock);
-	mmio_shadow_changed(m);
-	pthread_mutex_unlock(&m->page_lock);
+	mmio_shadow_changed(dev->host_data);
 }
 
 static void config_changed(struct vdev *dev)
 {
-	struct mmio *m = dev->host_data;
-
-	pthread_mutex_lock(&m->page_lock);
-	mmio_shadow_changed(m);
-	/* A reset may have overtaken us; it clears InterruptStatus under the same lock. */
-	if (vdev_status(dev) & VIRTIO_S_DRIVER_OK) {
-		atomic_fetch_or(m->isr, GUINT32_TO_LE(MMIO_INT_CONFIG));
-		eventfd_signal(m->irq_fd);
-	}
-	pthread_mutex_unlock(&m->page_lock);
+	mmio_shadow_changed(dev->host_data);
+	mmio_irq_raise(dev->host_data, MMIO_INT_CONFIG);
 }
 
 static const struct vdev_host_ops host_ops = {
@@ -263,7 +247,7 @@ static bool plug_in(struct mmio *m, GError **err)
 	const char *name = vdev_name(m->dev);
 	int ret;
 
-	if (!eventfd_open(&m->irq_fd, name, err) || !mmio_shadow_new(m, err))
+	if (!mmio_irq_open(m, err) || !mmio_shadow_new(m, err))
 		return false;
 	ret = m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, true);
 	if (ret < 0)
@@ -280,13 +264,13 @@ static bool plug_in(struct mmio *m, GError **err)
 static void mmio_destroy(struct mmio *m)
 {
 	mmio_shadow_free(m);
-	eventfd_close(&m->irq_fd);
+	mmio_irq_close(m);
 	pthread_mutex_destroy(&m->page_lock);
 	pthread_mutex_destroy(&m->lock);
 	g_free(m);
 }
 
-struct mmio *mmio_new(struct vdev *dev, struct board *board, uint64_t base, unsigned gsi,
+struct mmio *mmio_new(struct vdev *dev, struct board *board, const struct mmio_config *config,
 		      GError **err)
 {
 	struct mmio *m;
@@ -300,9 +284,9 @@ struct mmio *mmio_new(struct vdev *dev, struct board *board, uint64_t base, unsi
 	m = g_new0(struct mmio, 1);
 	m->dev = dev;
 	m->board = board;
-	m->gsi = gsi;
-	m->irq_fd = m->ack_fd = -1;
-	m->window = (struct board_window){ .base = base,
+	m->gsi = config->gsi;
+	m->cached = config->cached_registers;
+	m->window = (struct board_window){ .base = config->base,
 					   .size = MMIO_SIZE,
 					   .read = trapped_read,
 					   .write = trapped_write,

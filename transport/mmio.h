@@ -5,6 +5,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "devices/vdev.h"
@@ -14,13 +15,21 @@
 
 struct mmio;
 
+struct mmio_config {
+	uint64_t base; /* guest-physical: MMIO_SIZE-aligned, MMIO_SIZE bytes */
+	unsigned gsi;  /* its interrupt line: edge-triggered, its own */
+
+	/* Once a driver runs it reads registers without an exit, where the board can do that. Breaks
+	 * DEV-MMIO-REGS-04 (4.2.2.1): the used-buffer bit of InterruptStatus stays set. */
+	bool cached_registers;
+};
+
 /*
- * Puts @dev at guest-physical address @base (MMIO_SIZE-aligned, MMIO_SIZE bytes) with interrupt
- * line @gsi (edge-triggered, its own). Both @dev and @board stay the caller's and must outlive the
- * transport; dev->host is ours from now on. NULL with a host error if the board refuses, with a usage
- * error if the device offers NOTIF_CONFIG_DATA, which virtio-mmio cannot carry.
+ * Puts @dev on @board. Both stay the caller's and must outlive the transport; dev->host is ours from now
+ * on. NULL with a host error if the board refuses, with a usage error if the device offers
+ * NOTIF_CONFIG_DATA, which virtio-mmio cannot carry.
  */
-struct mmio *mmio_new(struct vdev *dev, struct board *board, uint64_t base, unsigned gsi,
+struct mmio *mmio_new(struct vdev *dev, struct board *board, const struct mmio_config *config,
 		      GError **err);
 
 /* Resets and detaches the device. No vCPU may run any more. NULL is fine. */

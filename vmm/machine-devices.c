@@ -13,6 +13,7 @@
 struct place {
 	unsigned transport;
 	uint32_t slot;
+	bool cached_registers;
 };
 
 enum { ON_PCI, ON_MMIO };
@@ -31,6 +32,13 @@ const struct prop machine_device_props[] = {
 	  .offset = offsetof(struct place, slot),
 	  .max = PCI_SLOTS - 1,
 	  .help = "on pci: 00:SLOT.0; 0 is the first free one" },
+	{ .key = "cached-registers",
+	  .type = PROP_BOOL,
+	  .offset = offsetof(struct place, cached_registers),
+	  .preset = "off",
+	  .help = "on mmio: a running driver reads registers without an exit; breaks a MUST (4.2.2.1, "
+		  "DEV-MMIO-REGS-04: InterruptStatus keeps the used-buffer bit after InterruptACK), so "
+		  "a driver that reads it until it is 0 never ends" },
 	{ 0 },
 };
 
@@ -158,6 +166,7 @@ static bool open_device(struct machine *m, const char *spec, GError **err)
 	d = g_new0(struct device, 1);
 	d->on_mmio = place.transport == ON_MMIO;
 	d->slot = place.slot;
+	d->cached_registers = place.cached_registers;
 	d->dev = vdev_new(class, pairs, &env, err);
 	if (!d->dev) {
 		g_free(d);
@@ -167,6 +176,11 @@ static bool open_device(struct machine *m, const char *spec, GError **err)
 	if (d->on_mmio && d->slot)
 		return ringside_usage(err, "%s,slot=%u: only devices on pci have a slot", context,
 				      d->slot);
+	if (!d->on_mmio && d->cached_registers)
+		return ringside_usage(err,
+				      "%s,cached-registers=on: only devices on mmio have them; "
+				      "with transport=mmio",
+				      context);
 	return prop_all_used(pairs, tables, context, err);
 }
 
@@ -199,14 +213,16 @@ bool machine_open_devices(struct machine *m, GError **err)
 static bool plug_mmio(struct machine *m, struct device *d, unsigned *n, GError **err)
 {
 	unsigned at = (*n)++;
+	struct mmio_config config = { .base = layout_mmio_window(at),
+				      .gsi = layout_mmio_gsi(at),
+				      .cached_registers = d->cached_registers };
 
 	if (at >= LAYOUT_MMIO_MAX)
 		return ringside_usage(err,
 				      "--device %s,transport=mmio: there are %u places for devices "
 				      "on mmio and all are taken; use transport=pci",
 				      d->dev->class->name, LAYOUT_MMIO_MAX);
-	d->mmio = mmio_new(d->dev, board_kvm_board(m->board), layout_mmio_window(at),
-			   layout_mmio_gsi(at), err);
+	d->mmio = mmio_new(d->dev, board_kvm_board(m->board), &config, err);
 	if (!d->mmio)
 		g_prefix_error(err, "--device %s,id=%s: ", d->dev->class->name, vdev_name(d->dev));
 	return d->mmio != NULL;

@@ -26,6 +26,7 @@ struct iothread {
 struct device {
 	struct vdev *dev;
 	bool on_mmio;
+	bool cached_registers;
 	uint32_t slot;     /* on pci; 0: any */
 	struct mmio *mmio; /* one of these two */
 	struct vpci *pci;

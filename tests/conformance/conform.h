@@ -36,11 +36,12 @@ enum {
 };
 
 struct conform_case {
-	const char *clauses; /* ids, with blanks between */
+	const char
+		*clauses; /* ids, with blanks between; !ID: broken by an option (exceptions.tsv) */
 	const char *says;
 	void (*run)(struct rig *r);
 	unsigned rings;    /* CONFORM_*: formats it is run with; 0: any for echo, both for others */
-	const char *links; /* globs with blanks between; NULL: all */
+	const char *links; /* as in struct rig_case */
 	bool devices;      /* on one of each class, not on the echo device */
 	const char *spec;  /* on this device (rig_case.spec), without ring=; */
 	void (*setup)(const char *dir); /* and with these files in "@/"; NULL: none */

@@ -70,21 +70,42 @@ static void interrupt_bits_stay_until_acknowledged(struct rig *r)
 	assert_int_equal(get(r, INTERRUPT_STATUS), 0);
 }
 
-static void interrupt_bits_without_an_event_are_0(struct rig *r)
+/* Bits that InterruptStatus shows and that have no event, or'ed over a driver's life. */
+static uint32_t bits_without_an_event(struct rig *r)
 {
-	assert_int_equal(get(r, INTERRUPT_STATUS), 0);
+	uint32_t wrong = get(r, INTERRUPT_STATUS);
+
 	rig_start(r, conform_plain(r));
-	assert_int_equal(get(r, INTERRUPT_STATUS), 0);
-	use_one(r);
-	assert_int_equal(get(r, INTERRUPT_STATUS), USED_BIT);
-	put(r, INTERRUPT_ACK, USED_BIT);
-	assert_int_equal(get(r, INTERRUPT_STATUS), 0);
+	wrong |= get(r, INTERRUPT_STATUS);
+	for (unsigned i = 0; i < 3; i++) {
+		use_one(r);
+		assert_true(get(r, INTERRUPT_STATUS) & USED_BIT);
+		put(r, INTERRUPT_ACK, USED_BIT);
+		wrong |= get(r, INTERRUPT_STATUS);
+		rig_settle(r);
+		wrong |= get(r, INTERRUPT_STATUS);
+		rig_reset(r);
+		wrong |= get(r, INTERRUPT_STATUS);
+		rig_start(r, conform_plain(r));
+	}
 	echo_set_twin(rig_dev(r), 3, true);
-	assert_int_equal(get(r, INTERRUPT_STATUS), CONFIG_BIT);
+	wrong |= get(r, INTERRUPT_STATUS) & ~CONFIG_BIT;
 	put(r, INTERRUPT_ACK, CONFIG_BIT);
+	wrong |= get(r, INTERRUPT_STATUS);
 	echo_set_twin(rig_dev(r), 4, false); /* a change that is not told of */
 	conform_let_work(r);
-	assert_int_equal(get(r, INTERRUPT_STATUS), 0);
+	return wrong | get(r, INTERRUPT_STATUS);
+}
+
+static void interrupt_bits_without_an_event_are_0(struct rig *r)
+{
+	assert_int_equal(bits_without_an_event(r), 0);
+}
+
+/* What cached-registers=on breaks, and all that it breaks. */
+static void the_used_buffer_bit_stays(struct rig *r)
+{
+	assert_int_equal(bits_without_an_event(r), USED_BIT);
 }
 
 static void a_reset_clears_interrupts_and_queues(struct rig *r)
@@ -191,9 +212,11 @@ static const struct conform_case cases[] = {
 	  identity_is_in_place, .links = "mmio*" },
 	{ "DEV-MMIO-REGS-03", "interrupt bits stay until acknowledged",
 	  interrupt_bits_stay_until_acknowledged, .rings = CONFORM_RINGS, .links = "mmio*" },
-	/* Not with a shadow, where the used-buffer bit alone stays set: see mmio-shadow.c. */
 	{ "DEV-MMIO-REGS-04", "interrupt bits without an event are 0",
-	  interrupt_bits_without_an_event_are_0, .rings = CONFORM_RINGS, .links = "mmio" },
+	  interrupt_bits_without_an_event_are_0, .rings = CONFORM_RINGS,
+	  .links = "mmio* !mmio-cached*" },
+	{ "!DEV-MMIO-REGS-04", "the used-buffer bit stays", the_used_buffer_bit_stays,
+	  .rings = CONFORM_RINGS, .links = "mmio-cached*" },
 	{ "DEV-MMIO-REGS-05", "a reset clears interrupts and queues",
 	  a_reset_clears_interrupts_and_queues, .rings = CONFORM_RINGS, .links = "mmio*" },
 	{ "DEV-MMIO-REGS-06", "a changed configuration has another generation",
@@ -205,7 +228,7 @@ static const struct conform_case cases[] = {
 	{ "DEV-MMIO-REGS-09 DEV-MMIO-REGS-10 DEV-MMIO-REGS-12", "QueueReset resets the queue",
 	  queue_reset_resets_the_queue, .rings = CONFORM_RINGS, .links = "mmio*" },
 	{ "DEV-MMIO-REGS-11", "QueueReset is 1 until the reset is over",
-	  queue_reset_is_1_until_it_is_over, .rings = CONFORM_RINGS, .links = "mmio-thread" },
+	  queue_reset_is_1_until_it_is_over, .rings = CONFORM_RINGS, .links = "mmio*-thread" },
 };
 
 int main(void)

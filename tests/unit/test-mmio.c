@@ -1,4 +1,4 @@
-/* virtio-mmio at the level of single registers (VIRTIO 1.4, 4.2.2), in both of its modes. */
+/* virtio-mmio at the level of single registers (VIRTIO 1.4, 4.2.2), without and with cached registers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -10,6 +10,8 @@
 #include "transport/mmio.h"
 
 static const struct rig_case echo = { "", "echo", NULL, .class = &echo_class };
+
+static const struct mmio_config elsewhere = { .base = 0xd0001000, .gsi = 7 };
 
 static struct rig *open_rig(const char *link)
 {
@@ -26,7 +28,7 @@ static void put(struct rig *r, unsigned off, uint32_t value)
 	board_fake_write(rig_board(r), false, RIG_MMIO_BASE + off, 4, value);
 }
 
-static const char *const both[] = { "mmio", "mmio-shadow" };
+static const char *const both[] = { "mmio", "mmio-cached" };
 
 /* Runs the rest of a test over both modes. */
 #define OVER_BOTH(r)                        \
@@ -159,12 +161,12 @@ static void answer(struct rig *r)
 		;
 }
 
-/* DEV-MMIO-REGS-03, -04, -05 */
-static void interrupt_bits_latch_until_acknowledged(void **state)
+/* DEV-MMIO-REGS-03, -04, -05, on a board that has no ioeventfds, too. */
+static void interrupt_bits_latch(unsigned refused)
 {
 	struct rig *r = open_rig("mmio");
 
-	(void)state;
+	board_fake_refuse(rig_board(r), refused);
 	rig_start(r, RIG_NONE);
 	assert_int_equal(get(r, 0x060), 0);
 	request(r);
@@ -185,6 +187,63 @@ static void interrupt_bits_latch_until_acknowledged(void **state)
 	rig_close(r);
 }
 
+static void interrupt_bits_latch_until_acknowledged(void **state)
+{
+	(void)state;
+	interrupt_bits_latch(0);
+	interrupt_bits_latch(BOARD_REFUSE_DOORBELL);
+}
+
+/* An acknowledgement clears what was there when it was made, whoever looks at it when. */
+static void an_acknowledgement_clears_nothing_newer(void **state)
+{
+	struct rig *r = open_rig("mmio");
+
+	(void)state;
+	rig_start(r, RIG_NONE);
+	put(r, 0x064, 1); /* of nothing */
+	put(r, 0x064, 1);
+	request(r);
+	answer(r);
+	assert_int_equal(get(r, 0x060), 1);
+	assert_int_equal(get(r, 0x060), 1);
+	put(r, 0x064, 1);
+	request(r);
+	answer(r);
+	assert_int_equal(get(r, 0x060), 1);
+	put(r, 0x064, 1);
+	put(r, 0x064, 1);
+	assert_int_equal(get(r, 0x060), 0);
+	put(r, 0x064, 1); /* from one driver's life to the next */
+	rig_start(r, RIG_NONE);
+	request(r);
+	answer(r);
+	assert_int_equal(get(r, 0x060), 1);
+	echo_set_twin(rig_dev(r), 5, true);
+	put(r, 0x064, 1);
+	assert_int_equal(get(r, 0x060), 2);
+	put(r, 0x064, 3);
+	assert_int_equal(get(r, 0x060), 0);
+	rig_close(r);
+}
+
+/* The driver of DEV-MMIO-REGS-04: it is in its handler until there is nothing. */
+static void a_handler_that_reads_until_0_ends(void **state)
+{
+	struct rig *r = open_rig("mmio");
+	unsigned turns = 0;
+	uint32_t bits;
+
+	(void)state;
+	rig_start(r, RIG_NONE);
+	request(r);
+	answer(r);
+	while ((bits = get(r, 0x060)) && turns++ < 10)
+		put(r, 0x064, bits);
+	assert_int_equal(turns, 1);
+	rig_close(r);
+}
+
 static void a_quiet_change_sets_no_interrupt_bit(void **state)
 {
 	(void)state;
@@ -197,10 +256,30 @@ static void a_quiet_change_sets_no_interrupt_bit(void **state)
 	}
 }
 
-/* The bar that shadows exist for: no exit for a kick, an interrupt, its status or its end. */
-static void with_a_shadow_requests_need_no_exit(void **state)
+/* One exit for an interrupt, which reads InterruptStatus; none for a kick or the acknowledgement. */
+static void a_request_needs_one_exit(void **state)
 {
-	struct rig *r = open_rig("mmio-shadow");
+	struct rig *r = open_rig("mmio");
+	struct board_fake_counts before, after;
+
+	(void)state;
+	rig_start(r, rig_all_but(VIRTIO_F_NOTIFICATION_DATA));
+	before = board_fake_counts(rig_board(r));
+	for (unsigned i = 0; i < 100; i++)
+		rig_wait(r, request(r));
+	after = board_fake_counts(rig_board(r));
+	assert_int_equal(after.reads, before.reads + 100);
+	assert_int_equal(after.writes, before.writes);
+	assert_int_equal(after.doorbells, before.doorbells + 200);
+	assert_int_equal(after.shadowed, 0);
+	assert_int_equal(get(r, 0x060), 0);
+	rig_close(r);
+}
+
+/* What the option is for, and what it costs. */
+static void with_cached_registers_a_request_needs_no_exit(void **state)
+{
+	struct rig *r = open_rig("mmio-cached");
 	struct board_fake_counts before, after;
 
 	(void)state;
@@ -213,7 +292,7 @@ static void with_a_shadow_requests_need_no_exit(void **state)
 	assert_int_equal(after.writes, before.writes);
 	assert_int_equal(after.doorbells, before.doorbells + 200);
 	assert_true(after.shadowed >= before.shadowed + 100);
-	assert_int_equal(get(r, 0x060), 1); /* set for good, by design */
+	assert_int_equal(get(r, 0x060), 1); /* set for good */
 	rig_close(r);
 }
 
@@ -221,7 +300,7 @@ static void with_a_shadow_requests_need_no_exit(void **state)
 static void notification_data_needs_no_exit_where_there_is_one_queue(void **state)
 {
 	static const struct rig_case c = { .spec = "rng,features=+notification_data" };
-	struct rig *r = rig_open(rig_link_find("mmio-shadow"), &c);
+	struct rig *r = rig_open(rig_link_find("mmio"), &c);
 	struct rig_buf buf = rig_alloc(r, 8);
 	struct board_fake_counts before, after;
 
@@ -239,7 +318,7 @@ static void notification_data_needs_no_exit_where_there_is_one_queue(void **stat
 
 static void notification_data_is_read_by_traps_where_there_are_several(void **state)
 {
-	struct rig *r = open_rig("mmio-shadow");
+	struct rig *r = open_rig("mmio");
 	struct board_fake_counts before, after;
 
 	(void)state;
@@ -263,7 +342,7 @@ static void notif_config_data_is_for_pci_alone(void **state)
 	g_autoptr(GError) err = NULL;
 
 	(void)state;
-	assert_null(mmio_new(rig_dev(r), board_fake_board(b), 0xd0001000, 7, &err));
+	assert_null(mmio_new(rig_dev(r), board_fake_board(b), &elsewhere, &err));
 	assert_true(g_error_matches(err, RINGSIDE_ERROR, RINGSIDE_ERROR_USAGE));
 	assert_string_equal(err->message,
 			    "features=+notif_config_data: virtio-mmio has no register for it; "
@@ -272,9 +351,9 @@ static void notif_config_data_is_for_pci_alone(void **state)
 	rig_close(r);
 }
 
-static void with_a_shadow_config_acknowledgements_are_exact(void **state)
+static void with_cached_registers_config_acknowledgements_are_exact(void **state)
 {
-	struct rig *r = open_rig("mmio-shadow");
+	struct rig *r = open_rig("mmio-cached");
 
 	(void)state;
 	rig_start(r, RIG_NONE);
@@ -296,9 +375,9 @@ static void with_a_shadow_config_acknowledgements_are_exact(void **state)
 	rig_close(r);
 }
 
-static void the_shadow_is_there_while_the_driver_runs(void **state)
+static void cached_registers_are_there_while_the_driver_runs(void **state)
 {
-	struct rig *r = open_rig("mmio-shadow");
+	struct rig *r = open_rig("mmio-cached");
 	struct board_fake *b = rig_board(r);
 
 	(void)state;
@@ -341,7 +420,7 @@ static void a_queue_can_be_stopped_and_started(void **state)
 /* A page that changes while it is mapped could be read half old, half new. (DEV-MMIO-REGS-06) */
 static void a_config_change_takes_the_shadow_away_meanwhile(void **state)
 {
-	struct rig *r = open_rig("mmio-shadow");
+	struct rig *r = open_rig("mmio-cached");
 	struct board_fake *b = rig_board(r);
 	unsigned before;
 
@@ -363,7 +442,7 @@ static void a_config_change_takes_the_shadow_away_meanwhile(void **state)
 /* As when KVM has no memory slot left, all of a sudden. */
 static void a_shadow_that_cannot_come_back_is_done_without(void **state)
 {
-	struct rig *r = open_rig("mmio-shadow");
+	struct rig *r = open_rig("mmio-cached");
 
 	(void)state;
 	rig_start(r, RIG_ALL);
@@ -381,7 +460,7 @@ static void a_shadow_that_cannot_come_back_is_done_without(void **state)
 
 static void the_shadow_shows_a_device_that_needs_a_reset(void **state)
 {
-	struct rig *r = open_rig("mmio-shadow");
+	struct rig *r = open_rig("mmio-cached");
 	struct board_fake_counts before;
 
 	(void)state;
@@ -414,7 +493,7 @@ static void without_doorbells_or_shadow_it_works_by_traps(void **state)
 {
 	(void)state;
 	for (unsigned refused = 0; refused < 4; refused++) {
-		struct rig *r = open_rig("mmio-shadow");
+		struct rig *r = open_rig("mmio-cached");
 
 		board_fake_refuse(rig_board(r), (refused & 1 ? BOARD_REFUSE_DOORBELL : 0) |
 							(refused & 2 ? BOARD_REFUSE_SHADOW : 0));
@@ -450,7 +529,7 @@ static void a_board_that_refuses_is_told_of(void **state)
 		g_autoptr(GError) err = NULL;
 
 		board_fake_refuse(b, rows[i].refuse);
-		assert_null(mmio_new(rig_dev(r), board_fake_board(b), 0xd0001000, 7, &err));
+		assert_null(mmio_new(rig_dev(r), board_fake_board(b), &elsewhere, &err));
 		assert_non_null(strstr(err->message, rows[i].says));
 		assert_ptr_equal(rig_dev(r)->host, host);
 		board_fake_free(b);
@@ -470,12 +549,15 @@ int main(void)
 		cmocka_unit_test(halves_of_addresses_are_written_apart),
 		cmocka_unit_test(interrupt_bits_latch_until_acknowledged),
 		cmocka_unit_test(a_quiet_change_sets_no_interrupt_bit),
-		cmocka_unit_test(with_a_shadow_requests_need_no_exit),
+		cmocka_unit_test(an_acknowledgement_clears_nothing_newer),
+		cmocka_unit_test(a_handler_that_reads_until_0_ends),
+		cmocka_unit_test(a_request_needs_one_exit),
+		cmocka_unit_test(with_cached_registers_a_request_needs_no_exit),
 		cmocka_unit_test(notification_data_needs_no_exit_where_there_is_one_queue),
 		cmocka_unit_test(notification_data_is_read_by_traps_where_there_are_several),
 		cmocka_unit_test(notif_config_data_is_for_pci_alone),
-		cmocka_unit_test(with_a_shadow_config_acknowledgements_are_exact),
-		cmocka_unit_test(the_shadow_is_there_while_the_driver_runs),
+		cmocka_unit_test(with_cached_registers_config_acknowledgements_are_exact),
+		cmocka_unit_test(cached_registers_are_there_while_the_driver_runs),
 		cmocka_unit_test(a_queue_can_be_stopped_and_started),
 		cmocka_unit_test(a_config_change_takes_the_shadow_away_meanwhile),
 		cmocka_unit_test(a_shadow_that_cannot_come_back_is_done_without),

@@ -83,6 +83,22 @@ static void window_del(struct board *board, struct board_window *w)
 	fuzz_bug("a window is removed that is not there");
 }
 
+/* As KVM_IOEVENTFD compares them. */
+static bool same_bell(const struct board_doorbell *a, const struct board_doorbell *b)
+{
+	return a->addr == b->addr && a->len == b->len && a->io == b->io && a->fd == b->fd &&
+	       a->has_match == b->has_match && (!a->has_match || a->match == b->match);
+}
+
+static bool collide(const struct board_doorbell *a, const struct board_doorbell *b)
+{
+	if (a->io != b->io || a->addr != b->addr)
+		return false;
+	if (!a->len || !b->len)
+		return true;
+	return a->len == b->len && (!a->has_match || !b->has_match || a->match == b->match);
+}
+
 static int doorbell(struct board *board, const struct board_doorbell *bell, bool add)
 {
 	struct fuzz_board *b = of(board);
@@ -92,8 +108,7 @@ static int doorbell(struct board *board, const struct board_doorbell *bell, bool
 	for (unsigned i = 0; i < b->n_bells; i++) {
 		const struct board_doorbell *have = &b->bell[i];
 
-		if (have->addr != bell->addr || have->len != bell->len || have->io != bell->io ||
-		    have->has_match != bell->has_match || have->match != bell->match)
+		if (!(add ? collide(have, bell) : same_bell(have, bell)))
 			continue;
 		if (add)
 			return -EEXIST;

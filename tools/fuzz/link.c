@@ -5,10 +5,10 @@
 
 /* The cheap ones more often: what a device does with its queues does not depend on the link. */
 static const struct link_ops *const links[] = {
-	&link_direct,      &link_mmio,   &link_mmio_shadow, &link_pci,
+	&link_direct,      &link_mmio,   &link_mmio_cached, &link_pci,
 	&link_pci_intx,    &link_direct, &link_direct,      &link_mmio,
 	&link_pci_access,  &link_direct, &link_direct,      &link_pci,
-	&link_mmio_shadow, &link_direct, &link_direct,      &link_direct,
+	&link_mmio_cached, &link_direct, &link_direct,      &link_direct,
 };
 
 const struct link_ops *link_nth(unsigned n)

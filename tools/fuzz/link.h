@@ -55,5 +55,5 @@ const struct link_ops *link_nth(unsigned n); /* modulo how many there are */
 const char *link_register_name(const struct link_ops *link, enum link_area area, uint32_t off,
 			       char buf[24]);
 
-extern const struct link_ops link_direct, link_mmio, link_mmio_shadow, link_pci, link_pci_intx,
+extern const struct link_ops link_direct, link_mmio, link_mmio_cached, link_pci, link_pci_intx,
 	link_pci_access;

@@ -70,12 +70,16 @@ static struct bus *bus_new(bool pci)
 	if (pci)
 		b->root = pci_root_new(fuzz_board_board(b->board), &config, &err);
 	for (unsigned i = 0; i < N_DEVS; i++) {
+		struct mmio_config on_mmio = { .base = MMIO + (uint64_t)i * MMIO_SIZE,
+					       .gsi = 5 + i,
+					       .cached_registers = i == 1 };
+
 		b->dev[i] = make_device(b, i);
 		if (pci)
 			b->function[i] = vpci_new(b->dev[i], b->root, 0, &err);
 		else
-			b->mmio[i] = mmio_new(b->dev[i], fuzz_board_board(b->board),
-					      MMIO + (uint64_t)i * MMIO_SIZE, 5 + i, &err);
+			b->mmio[i] = mmio_new(b->dev[i], fuzz_board_board(b->board), &on_mmio,
+					      &err);
 	}
 	if (err)
 		fuzz_bug("%s", err->message);

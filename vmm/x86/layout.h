@@ -26,7 +26,7 @@
  *                        +--------------------------+
  *
  * Memory beyond 3 GiB continues at 4 GiB. A virtio-mmio window has a page of its own so that its
- * registers can be shadowed by a read-only memory slot, which a driver reads without an exit.
+ * registers can be shadowed by a read-only memory slot (cached-registers=on).
  */
 #pragma once
 
