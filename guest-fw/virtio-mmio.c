@@ -84,6 +84,18 @@ static void irq_ack(const struct virtio *v)
 		reg_write32(v->base + R_INTERRUPT_ACK, bits);
 }
 
+/* DEV-MMIO-REGS-04, which cached registers break: the word "cached" says that they are on. */
+static bool irq_over(struct virtio *v)
+{
+	for (unsigned i = 0; i < 1000 && !fw_option("cached"); i++) {
+		if (reg_read32(v->base + R_INTERRUPT_STATUS) == 0)
+			return true;
+		irq_ack(v);
+	}
+	return fw_option("cached") ||
+	       virtio_fail(v, "InterruptStatus keeps its bits after InterruptACK");
+}
+
 static const struct virtio_ops ops = {
 	.name = "mmio",
 	.irqs = 1u << VIRTIO_POLL | 1u << VIRTIO_LINE,
@@ -98,6 +110,7 @@ static const struct virtio_ops ops = {
 	.irq_on = irq_on,
 	.irq_off = irq_off,
 	.irq_ack = irq_ack,
+	.irq_over = irq_over,
 };
 
 unsigned virtio_mmio_find(struct virtio *list, unsigned max)

@@ -44,6 +44,9 @@ struct virtio_ops {
 	void (*irq_off)(struct virtio *v);
 	/* The device's part of ending an interrupt. */
 	void (*irq_ack)(const struct virtio *v);
+	/* Does what was acknowledged go? For a driver that handles interrupts until there is none. False with
+	 * v->why. NULL: it always does. */
+	bool (*irq_over)(struct virtio *v);
 };
 
 struct virtio {
