@@ -116,6 +116,24 @@ static void add_features(GString *out, const struct vdev_class *class)
 	}
 }
 
+/* What vdev_memory_max() adds up, at the least and at the most that queue-size= can ask for. */
+static void add_memory(GString *out, const struct vdev_class *class)
+{
+	const unsigned sizes[] = { class->queue_size, VRING_QUEUE_SIZE_MAX };
+
+	g_string_append(
+		out, "Memory of the host that a guest can make each queue take, beside its own:\n");
+	for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
+		g_autofree char *left = g_strdup_printf("queue-size=%u", sizes[i]);
+		g_autofree char *most = g_format_size_full(
+			vq_memory_max(sizes[i], class->request_size), G_FORMAT_SIZE_IEC_UNITS);
+		g_autofree char *text = g_strdup_printf("at most %s%s", most,
+							i == 0 ? " (the default size)" : "");
+
+		add_row(out, left, text, 22);
+	}
+}
+
 char *cli_device_text(const struct vdev_class *class)
 {
 	GString *out = g_string_new(NULL);
@@ -127,6 +145,7 @@ char *cli_device_text(const struct vdev_class *class)
 			       class->summary);
 	g_string_append_printf(out, "%sEvery device:\n%s%s", own ? own : "", common, place);
 	add_features(out, class);
+	add_memory(out, class);
 	return g_string_free(out, FALSE);
 }
 

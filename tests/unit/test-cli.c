@@ -206,6 +206,7 @@ static void help_fits_the_terminal(void **state)
 		assert_fits_80_columns(text);
 		assert_non_null(strstr(text, "transport="));
 		assert_non_null(strstr(text, "id="));
+		assert_non_null(strstr(text, "queue-size=32768")); /* and how much memory */
 	}
 }
 
