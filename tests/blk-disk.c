@@ -42,7 +42,8 @@ struct disk *disk_open(const struct disk_variant *v, uint64_t size)
 	struct disk *d = g_new0(struct disk, 1);
 	GError *err = NULL;
 
-	d->path = disk_new_file(v->in_memory, size);
+	d->is_file = !v->device;
+	d->path = v->device ? g_strdup(v->device) : disk_new_file(v->in_memory, size);
 	d->fd = open(d->path, O_RDWR | O_CLOEXEC);
 	d->be = disk_open_path(d->path, v, false, &err);
 	if (!d->be) {
@@ -60,7 +61,8 @@ void disk_close(struct disk *d)
 	d->be->ops->close(d->be);
 	loop_free(d->loop);
 	close(d->fd);
-	unlink(d->path);
+	if (d->is_file)
+		unlink(d->path);
 	g_free(d->path);
 	g_free(d);
 }

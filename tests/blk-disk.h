@@ -18,10 +18,12 @@ struct disk_variant {
 	const char *name;
 	enum blk_aio aio;
 	bool direct, in_memory;
+	const char *device; /* a block device that is there already, instead of a new file */
 };
 
 struct disk {
 	char *path;
+	bool is_file;
 	int fd; /* our own way to the file, past the backend */
 	struct loop *loop;
 	struct blk_backend *be;
@@ -43,7 +45,7 @@ char *disk_new_file(bool in_memory, uint64_t size);
 struct blk_backend *disk_open_path(const char *path, const struct disk_variant *v, bool ro,
 				   GError **err);
 
-/* A fresh file of @size bytes and all that goes with it; fails the test if it cannot be. */
+/* A fresh file of @size bytes (of the device its first) and all that goes with it; fails the test if it cannot be. */
 struct disk *disk_open(const struct disk_variant *v, uint64_t size);
 void disk_close(struct disk *d);
 void disk_batch_done(void *arg); /* what its channel calls, with the disk */

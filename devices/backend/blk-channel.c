@@ -46,6 +46,7 @@ void blk_channel_init(struct blk_file_channel *ch, const struct blk_channel_ops 
 void blk_channel_fini(struct blk_file_channel *ch)
 {
 	g_assert(!ch->first);
+	blk_claim_forget(ch);
 	g_source_destroy(ch->again);
 	g_source_unref(ch->again);
 	free(ch->bounce);
@@ -56,6 +57,14 @@ void blk_channel_append(struct blk_file_channel *ch, struct blk_io *io)
 	io->next = NULL;
 	*ch->last = io;
 	ch->last = &io->next;
+}
+
+void blk_channel_put_back(struct blk_file_channel *ch, struct blk_io *io)
+{
+	io->next = ch->first;
+	if (!ch->first)
+		ch->last = &io->next;
+	ch->first = io;
 }
 
 struct blk_io *blk_channel_take(struct blk_file_channel *ch)
@@ -71,6 +80,7 @@ struct blk_io *blk_channel_take(struct blk_file_channel *ch)
 void blk_channel_new_turn(struct blk_file_channel *ch)
 {
 	ch->spent = 0;
+	ch->blocked = false;
 }
 
 void blk_channel_spend(struct blk_file_channel *ch, const struct blk_step *step)
@@ -81,10 +91,11 @@ void blk_channel_spend(struct blk_file_channel *ch, const struct blk_step *step)
 
 bool blk_channel_spent(const struct blk_file_channel *ch)
 {
-	return ch->spent >= TURN_BYTES;
+	return ch->blocked || ch->spent >= TURN_BYTES;
 }
 
 void blk_channel_again(struct blk_file_channel *ch)
 {
-	g_source_set_ready_time(ch->again, 0);
+	if (!ch->blocked) /* or else the turn comes with what it waits for */
+		g_source_set_ready_time(ch->again, 0);
 }

@@ -53,6 +53,7 @@ static void file_close(struct blk_backend *be)
 	struct blk_file *f = (struct blk_file *)be;
 
 	blk_uring_close(f);
+	pthread_mutex_destroy(&f->claims.lock);
 	if (f->fd >= 0)
 		close(f->fd);
 	g_free(f);
@@ -162,7 +163,6 @@ static bool measure_bdev(struct blk_file *f, const struct stat *st)
 	ioctl(f->fd, BLKIOOPT, &io_opt);
 	ioctl(f->fd, BLKALIGNOFF, &offset);
 	info->block_size = (uint32_t)sector;
-	info->block_min = f->direct ? info->block_size : 512;
 	info->block_phys = phys;
 	info->align_offset = offset > 0 ? (uint32_t)offset : 0;
 	info->io_min = io_min;
@@ -179,7 +179,7 @@ static void measure_file(struct blk_file *f, const struct stat *st)
 	struct statfs fs;
 
 	info->size = (uint64_t)st->st_size;
-	info->block_size = info->block_min = 512;
+	info->block_size = BLK_UNIT;
 	info->block_phys = pages ? 4096 : 512; /* what the host's file system works with */
 	info->discard_align = (uint32_t)CLAMP(st->st_blksize, 512, 1 << 20);
 	/* A hole beyond the end changes nothing, and tells whether holes can be had at all. */
@@ -206,7 +206,6 @@ static uint32_t probe_direct(int fd)
 
 static bool measure_direct(struct blk_file *f, const struct blk_file_options *o, GError **err)
 {
-	struct blk_info *info = &f->base.info;
 	uint32_t align = 0;
 
 	f->mem_align = 4096;
@@ -224,7 +223,7 @@ static bool measure_direct(struct blk_file *f, const struct blk_file_options *o,
 	if (!align || align > 4096 || f->mem_align > 4096)
 		return ringside_usage(err, "%s: direct=on: its file system has no direct I/O",
 				      o->what);
-	info->block_min = MAX(info->block_min, align);
+	f->dio_align = MAX(align, f->is_bdev ? f->base.info.block_size : BLK_UNIT);
 	return true;
 }
 
@@ -245,14 +244,14 @@ static bool measure(struct blk_file *f, const struct blk_file_options *o, GError
 	if (info->size == 0)
 		return ringside_usage(err, "%s: is empty; make it as large as the disk shall be",
 				      o->what);
-	info->block_size = MAX(info->block_size, info->block_min);
-	info->block_phys = MAX(info->block_phys, info->block_size);
-	info->discard_align = MAX(info->discard_align, info->block_min);
+	info->block_phys = MAX(info->block_phys, MAX(info->block_size, f->dio_align));
+	info->discard_align = MAX(info->discard_align, MAX(BLK_UNIT, f->dio_align));
 	info->discard &= !info->ro;
-	if (info->size % info->block_min)
+	if (info->size % MAX(BLK_UNIT, f->dio_align))
 		return ringside_usage(
-			err, "%s: its size, %" G_GUINT64_FORMAT ", is no multiple of %u bytes",
-			o->what, info->size, info->block_min);
+			err, "%s: its size, %" G_GUINT64_FORMAT ", is no multiple of %u bytes%s",
+			o->what, info->size, MAX(BLK_UNIT, f->dio_align),
+			info->size % BLK_UNIT ? "" : ", as direct=on needs here");
 	return true;
 }
 
@@ -266,6 +265,8 @@ struct blk_backend *blk_file_open(const struct blk_file_options *o, GError **err
 	f->fd = -1;
 	f->aio = o->aio;
 	f->direct = o->direct;
+	f->dio_align = 1;
+	pthread_mutex_init(&f->claims.lock, NULL);
 	for (unsigned i = 0; i < BLK_ZERO_IOVS; i++)
 		f->zeroes[i] = (struct iovec){ (void *)zero_block, BLK_ZERO_BYTES };
 	if (open_fd(f, o, err) && lock(f, o, err) && measure(f, o, err)) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <glib.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -48,6 +49,15 @@ struct blk_backend *blk_file_open(const struct blk_file_options *o, GError **err
 #define BLK_SLICE_IOVS  1024u      /* IOV_MAX */
 #define BLK_BOUNCE      131072u    /* bytes of a channel's bounce buffer */
 
+struct blk_file_channel;
+
+/* What steps in progress write, of a file with blocks larger than BLK_UNIT (blk-claim.c). */
+struct blk_claims {
+	pthread_mutex_t lock;
+	struct blk_io *first;
+	struct blk_file_channel *waiting; /* for one of them to end */
+};
+
 struct blk_file {
 	struct blk_backend base;
 	int fd;
@@ -55,12 +65,14 @@ struct blk_file {
 	bool is_bdev, direct;
 	bool in_memory;             /* tmpfs and the like: a read never waits for a disk */
 	uint32_t mem_align;         /* direct: of buffers */
+	uint32_t dio_align;         /* direct: of offsets and lengths; else 1 */
 	_Atomic bool no_punch;      /* the host said "not supported" once */
 	_Atomic bool no_zero_range; /* likewise */
 	_Atomic int flush_error;    /* a failed flush lost data: no later one may succeed */
 	_Atomic bool fell_back;     /* said that io_uring is not to be had */
 	struct iovec zeroes[BLK_ZERO_IOVS];
 	struct blk_rings *rings; /* blk_uring_prepare(); or NULL */
+	struct blk_claims claims;
 };
 
 /* Who makes a channel, as for channel_new(). */
@@ -78,6 +90,8 @@ struct blk_file_channel {
 	void *arg;
 	struct blk_io *first, **last; /* those that wait: collected, or to be continued */
 	uint64_t spent;               /* bytes moved in this turn of the loop */
+	bool blocked;                 /* the first of them waits for another step's blocks */
+	struct blk_file_channel *next_waiting, **prev_waiting; /* claims.lock; NULL: does not */
 	GSource *again;
 	void *bounce; /* made when first needed */
 };
@@ -102,10 +116,10 @@ struct blk_step {
  * otherwise call blk_step_next(). */
 bool blk_step_begin(struct blk_file *f, struct blk_io *io, int *ret_result);
 
-/* What @io needs next. STEP_BOUNCE and STEP_BLKDISCARD can only be had from blk_step_run(). */
+/* What @io needs next; then blk_claim(). STEP_BOUNCE and STEP_BLKDISCARD can only be had from blk_step_run(). */
 void blk_step_next(const struct blk_file *f, struct blk_io *io, struct blk_step *ret_step);
 
-/* Takes the result of the step (bytes, 0 or -errno). True if the request is over: *ret_result. */
+/* Takes the result of the step (bytes, 0 or -errno) and ends its claim. True if the request is over: *ret_result. */
 bool blk_step_done(struct blk_file *f, struct blk_io *io, const struct blk_step *step,
 		   int64_t result, int *ret_result);
 
@@ -113,12 +127,22 @@ bool blk_step_done(struct blk_file *f, struct blk_io *io, const struct blk_step 
 int64_t blk_step_run(struct blk_file_channel *ch, const struct blk_io *io,
 		     const struct blk_step *step);
 
+/*
+ * Before a step is taken. False if another one writes to the same blocks and one of the two reads, changes
+ * and writes them: @io is put back as the channel's first, nothing more is begun in this turn, and
+ * when the other one is done the channel gets another.
+ */
+bool blk_claim(struct blk_file_channel *ch, struct blk_io *io, const struct blk_step *step);
+void blk_claim_end(struct blk_file *f, struct blk_io *io); /* blk_step_done() does it */
+void blk_claim_forget(struct blk_file_channel *ch);        /* it waits no more */
+
 /* Their common part (blk-channel.c). */
 void blk_channel_init(struct blk_file_channel *ch, const struct blk_channel_ops *ops,
 		      struct blk_file *f, const struct blk_owner *owner);
 void blk_channel_fini(struct blk_file_channel *ch);
 void blk_channel_append(struct blk_file_channel *ch, struct blk_io *io);
-struct blk_io *blk_channel_take(struct blk_file_channel *ch); /* there is one */
+void blk_channel_put_back(struct blk_file_channel *ch, struct blk_io *io); /* as the first */
+struct blk_io *blk_channel_take(struct blk_file_channel *ch);              /* there is one */
 
 /* The budget of a turn: begin one, take account of a step, ask whether it is used up, and ask for
  * another turn: flush(), then batch_done(). */

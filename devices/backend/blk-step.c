@@ -9,8 +9,10 @@
  *
  * Zeroing tries the cheap ways first (phases below) and remembers what the host refused.
  *
- * With O_DIRECT, buffers that the host cannot take as they lie go through the channel's bounce
- * buffer. Drivers hardly ever have such, so this is done on the spot, even on an io_uring channel.
+ * With O_DIRECT, what the host cannot take as it is goes through the channel's bounce buffer: buffers
+ * that do not lie as it wants them, and requests of parts of its blocks, whose rest is read before the
+ * whole is written. Drivers hardly ever have such, so this is done on the spot, even on an io_uring
+ * channel. The rest of a block must not change meanwhile: see blk-claim.c.
  */
 #include "devices/backend/blk-file.h"
 
@@ -46,9 +48,9 @@ static bool aligned(const struct blk_file *f, const struct blk_io *io)
 {
 	for (unsigned i = 0; i < io->n_iov; i++)
 		if ((uintptr_t)io->iov[i].iov_base % f->mem_align ||
-		    io->iov[i].iov_len % f->base.info.block_min)
+		    io->iov[i].iov_len % f->dio_align)
 			return false;
-	return true;
+	return io->offset % f->dio_align == 0;
 }
 
 static unsigned first_phase(const struct blk_file *f, const struct blk_io *io)
@@ -107,10 +109,23 @@ static void next_rw(struct blk_io *io, struct blk_step *s)
 		s->len += v[s->n_iov++].iov_len;
 }
 
+/* As much as the bounce buffer takes, with the rest of the first block before it. */
+static void next_bounce(const struct blk_file *f, struct blk_step *s)
+{
+	s->kind = STEP_BOUNCE;
+	s->len = MIN(s->len, BLK_BOUNCE - s->offset % f->dio_align);
+}
+
 static void next_zeroes(const struct blk_file *f, struct blk_io *io, struct blk_step *s)
 {
-	uint64_t left = io->len - io->at.bytes;
+	uint64_t before = s->offset % f->dio_align, left = s->len - s->len % f->dio_align;
 
+	s->kind = STEP_WRITE;
+	if (before || !left) { /* a part of a block */
+		s->kind = STEP_BOUNCE;
+		s->len = MIN(s->len, f->dio_align - before);
+		return;
+	}
 	if (left < BLK_ZERO_BYTES) {
 		io->at.one = (struct iovec){ f->zeroes[0].iov_base, left };
 		s->iov = &io->at.one;
@@ -129,36 +144,31 @@ void blk_step_next(const struct blk_file *f, struct blk_io *io, struct blk_step 
 				.len = io->len - io->at.bytes };
 	switch (io->at.phase) {
 	case PHASE_RW:
+		s->kind = io->op == BLK_WRITE ? STEP_WRITE : STEP_READ;
 		s->len = 0;
 		next_rw(io, s);
 		break;
 	case PHASE_BOUNCE:
-		s->len = MIN(s->len, BLK_BOUNCE);
+		next_bounce(f, s);
 		break;
 	case PHASE_ZEROES:
 		next_zeroes(f, io, s);
 		break;
 	case PHASE_PUNCH:
+		s->kind = STEP_FALLOCATE;
 		s->flags = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 		break;
 	case PHASE_RANGE:
+		s->kind = STEP_FALLOCATE;
 		s->flags = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
 		break;
+	case PHASE_SYNC:
+		s->kind = STEP_SYNC;
+		break;
 	default:
+		s->kind = STEP_BLKDISCARD;
 		break;
 	}
-	static const unsigned char kinds[] = {
-		[PHASE_RW] = STEP_READ,
-		[PHASE_BOUNCE] = STEP_BOUNCE,
-		[PHASE_PUNCH] = STEP_FALLOCATE,
-		[PHASE_RANGE] = STEP_FALLOCATE,
-		[PHASE_ZEROES] = STEP_WRITE,
-		[PHASE_SYNC] = STEP_SYNC,
-		[PHASE_BLKDISCARD] = STEP_BLKDISCARD,
-	};
-	s->kind = kinds[io->at.phase];
-	if (s->kind == STEP_READ && io->op == BLK_WRITE)
-		s->kind = STEP_WRITE;
 	if (io->op == BLK_WRITE && io->flags & BLK_IO_STABLE)
 		s->flags = RWF_DSYNC;
 }
@@ -216,6 +226,7 @@ bool blk_step_done(struct blk_file *f, struct blk_io *io, const struct blk_step 
 {
 	bool ways = step->kind == STEP_FALLOCATE || step->kind == STEP_BLKDISCARD;
 
+	blk_claim_end(f, io);
 	if (result == -EINTR)
 		return false;
 	if (ways && result < 0 && (not_supported(result) || result == -EINVAL))
@@ -249,22 +260,60 @@ static void copy(const struct blk_io *io, uint8_t *flat, size_t len, bool from_i
 	}
 }
 
+/* The blocks around a part of them, in the bounce buffer. */
+struct window {
+	uint8_t *p;
+	uint64_t start;
+	size_t len, head, tail; /* @head and @tail: what lies around the part */
+};
+
+static int64_t read_block(const struct blk_file *f, const struct window *w, size_t at)
+{
+	const struct iovec v = { w->p + at, f->dio_align };
+	ssize_t n = preadv2(f->fd, &v, 1, (off_t)(w->start + at), 0);
+
+	return n == (ssize_t)f->dio_align ? 0 : n < 0 ? n : -EIO;
+}
+
+static int64_t write_window(const struct blk_file *f, const struct blk_io *io,
+			    const struct blk_step *s, const struct window *w)
+{
+	const struct iovec v = { w->p, w->len };
+	size_t last = w->len - f->dio_align;
+	int64_t r = w->head ? read_block(f, w, 0) : 0;
+
+	if (r == 0 && w->tail && (last || !w->head))
+		r = read_block(f, w, last);
+	if (r)
+		return r;
+	if (io->op == BLK_ZERO)
+		memset(w->p + w->head, 0, s->len);
+	else
+		copy(io, w->p + w->head, s->len, true);
+	return pwritev2(f->fd, &v, 1, (off_t)w->start, s->flags);
+}
+
 static int64_t bounce(struct blk_file_channel *ch, const struct blk_io *io,
 		      const struct blk_step *s)
 {
-	struct iovec v = { .iov_len = s->len };
+	uint64_t align = ch->file->dio_align, end = s->offset + s->len;
+	struct window w = { .head = s->offset % align, .tail = (align - end % align) % align };
+	struct iovec v;
 	int64_t n;
 
 	if (!ch->bounce && posix_memalign(&ch->bounce, 4096, BLK_BOUNCE) != 0)
 		return -ENOMEM;
-	v.iov_base = ch->bounce;
-	if (io->op == BLK_WRITE) {
-		copy(io, ch->bounce, s->len, true);
-		return pwritev2(ch->file->fd, &v, 1, (off_t)s->offset, s->flags);
-	}
-	n = preadv2(ch->file->fd, &v, 1, (off_t)s->offset, s->flags);
-	if (n > 0)
-		copy(io, ch->bounce, (size_t)n, false);
+	w.p = ch->bounce;
+	w.start = s->offset - w.head;
+	w.len = w.head + s->len + w.tail;
+	v = (struct iovec){ w.p, w.len };
+	n = io->op == BLK_READ ? preadv2(ch->file->fd, &v, 1, (off_t)w.start, 0)
+			       : write_window(ch->file, io, s, &w);
+	if (n < 0)
+		return n;
+	n = CLAMP(n - (int64_t)w.head, 0, (int64_t)s->len);
+	if (io->op == BLK_READ)
+		copy(io, w.p + w.head, (size_t)n, false);
 	return n;
 }
 

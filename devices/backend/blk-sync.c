@@ -19,6 +19,8 @@ static void go_on(struct blk_file_channel *ch, struct blk_io *io)
 			return; /* flush() comes */
 		}
 		blk_step_next(ch->file, io, &step);
+		if (!blk_claim(ch, io, &step))
+			return;
 		blk_channel_spend(ch, &step);
 	} while (!blk_step_done(ch->file, io, &step, blk_step_run(ch, io, &step), &result));
 	io->done(io, result);

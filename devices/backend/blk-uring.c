@@ -69,6 +69,8 @@ static void start(struct uring *u, struct blk_io *io)
 	struct blk_step s;
 
 	blk_step_next(f, io, &s);
+	if (!blk_claim(&u->file_channel, io, &s))
+		return;
 	blk_channel_spend(&u->file_channel, &s);
 	if (s.kind == STEP_BOUNCE || s.kind == STEP_BLKDISCARD) {
 		complete(u, io, &s, blk_step_run(&u->file_channel, io, &s));

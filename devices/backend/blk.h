@@ -32,13 +32,16 @@ enum blk_op {
 	BLK_ZERO,    /* the range reads as zeroes */
 };
 
+#define BLK_UNIT \
+	512u /* what offsets and lengths are multiples of, whatever the disk's blocks are */
+
 #define BLK_IO_STABLE 1u /* BLK_WRITE, BLK_ZERO: on persistent storage before it is done */
 #define BLK_IO_UNMAP  2u /* BLK_ZERO: may give the host's space back */
 
 /*
  * One request. The submitter fills in the first part and keeps it, the iovecs and the memory they
  * name alive and unchanged until done(). @offset and @len are in bytes, inside the disk and
- * multiples of its minimum block size; the iovecs of a read or write add up to @len, and may be any
+ * multiples of BLK_UNIT; the iovecs of a read or write add up to @len, and may be any
  * number and aligned anyhow.
  *
  * done() is called exactly once, on the channel's loop: from within submit(), flush() or drain(),
@@ -61,6 +64,11 @@ struct blk_io {
 		size_t skip;    /* and so far into it */
 		unsigned phase; /* of operations with several ways to go about them */
 		struct iovec one;
+		struct blk_claim { /* blocks that its present step writes: blk-claim.c */
+			struct blk_io *next, **prev;
+			uint64_t start, end;
+			bool held, alone;
+		} claim;
 	} at;
 };
 
@@ -79,9 +87,8 @@ struct blk_channel {
 
 /* What the operator's and the host's side know about a disk. All sizes in bytes. */
 struct blk_info {
-	uint64_t size;         /* a multiple of block_min */
-	uint32_t block_min;    /* granularity of requests the backend can serve, 512 or more */
-	uint32_t block_size;   /* logical block size it would suggest, at least block_min */
+	uint64_t size;         /* a multiple of BLK_UNIT */
+	uint32_t block_size;   /* logical block size it would suggest, at least BLK_UNIT */
 	uint32_t block_phys;   /* physical block size, at least block_size */
 	uint32_t align_offset; /* of the first naturally aligned physical block */
 	uint32_t io_min;       /* smallest efficient request, 0: unknown */

@@ -33,7 +33,7 @@ static const struct prop blk_props[] = {
 	{ "ro", PROP_BOOL, OPT(ro), .preset = "off",
 	  .help = "read-only; others may read the file meanwhile" },
 	{ "direct", PROP_BOOL, OPT(direct), .preset = "off",
-	  .help = "past the host's page cache (O_DIRECT)" },
+	  .help = "past the host's page cache (O_DIRECT); parts of the host's blocks cost a read first" },
 	{ "aio", PROP_ENUM, OPT(aio), .preset = "auto", .choices = aio_names,
 	  .help = "access to the file; auto takes io_uring where permitted and useful" },
 	{ "cache", PROP_ENUM, OPT(cache), .preset = "writeback", .choices = cache_names,
@@ -48,7 +48,8 @@ static const struct prop blk_props[] = {
 	{ "write-zeroes", PROP_BOOL, OPT(write_zeroes), .preset = "on",
 	  .help = "let the guest zero ranges without sending zeroes" },
 	{ "block-size", PROP_SIZE, OPT(block_size), .min = 512, .max = BLOCK_MAX,
-	  .help = "logical block size; else the host's, for a file 512" },
+	  .help = "logical block size; else 512 for a file, whatever lies below it, and the device's for a "
+		  "block device: with another than it was made with, a disk's partitions are not found" },
 	{ "physical-block-size", PROP_SIZE, OPT(block_phys), .min = 512, .max = PHYS_MAX,
 	  .help = "physical block size the guest is told; else the host's" },
 	{ "min-io", PROP_SIZE, OPT(io_min), .max = IO_MAX,
@@ -95,12 +96,12 @@ static bool settle_blocks(struct blk *blk, const char *what, GError **err)
 	const struct blk_info *info = &blk->backend->info;
 
 	blk->block_size = blk->block_size ? blk->block_size : MIN(info->block_size, BLOCK_MAX);
-	if (!is_power_of_2(blk->block_size) || blk->block_size < info->block_min)
+	if (!is_power_of_2(blk->block_size))
 		return ringside_usage(err,
 				      "%s,block-size=%" G_GUINT64_FORMAT
 				      ": it takes a power of two "
 				      "from %u to %u",
-				      what, blk->block_size, info->block_min, BLOCK_MAX);
+				      what, blk->block_size, BLK_SECTOR, BLOCK_MAX);
 	if (info->size % blk->block_size)
 		return ringside_usage(err,
 				      "%s: its size, %" G_GUINT64_FORMAT
@@ -230,7 +231,6 @@ static bool blk_open(struct vdev *dev, GError **err)
 	vdev_offer(dev, BLK_F_WRITE_ZEROES, blk->write_zeroes && !blk->ro);
 	blk->limits = (struct blk_limits){
 		.capacity = blk->backend->info.size / BLK_SECTOR,
-		.unit = blk->backend->info.block_min,
 		.max_discard = DISCARD_MAX,
 		.max_zeroes = ZEROES_MAX,
 		.ro = blk->ro,

@@ -7,18 +7,11 @@ static bool in_disk(const struct blk_limits *l, uint64_t sector, uint64_t n_sect
 	return sector <= l->capacity && n_sectors <= l->capacity - sector;
 }
 
-/* The unit is the sector whatever block size the driver was told (5.2.5); what the disk cannot do is
- * an error. */
-static bool in_units(const struct blk_limits *l, uint64_t sector, uint64_t n_sectors)
-{
-	return (sector | n_sectors) % (l->unit / BLK_SECTOR) == 0;
-}
-
+/* Sectors, whatever block size the driver was told: that does not affect the units (5.2.5). */
 static uint8_t parse_data(uint64_t sector, uint64_t len, const struct blk_limits *l,
 			  struct blk_command *cmd)
 {
-	if (len % BLK_SECTOR || !in_disk(l, sector, len / BLK_SECTOR) ||
-	    !in_units(l, sector, len / BLK_SECTOR))
+	if (len % BLK_SECTOR || !in_disk(l, sector, len / BLK_SECTOR))
 		return BLK_S_IOERR;
 	cmd->offset = sector * BLK_SECTOR;
 	cmd->len = len;
@@ -36,7 +29,7 @@ static uint8_t parse_range(const struct blk_range *wire, const struct blk_limits
 	if (flags & ~BLK_RANGE_UNMAP || (discard && r->unmap)) /* DEV-BLK-OP-05, -06 */
 		return BLK_S_UNSUPP;
 	if (r->n_sectors > (discard ? l->max_discard : l->max_zeroes) ||
-	    !in_disk(l, r->sector, r->n_sectors) || !in_units(l, r->sector, r->n_sectors))
+	    !in_disk(l, r->sector, r->n_sectors))
 		return BLK_S_IOERR;
 	return BLK_S_OK;
 }

@@ -14,7 +14,6 @@
 /* What requests are judged against. */
 struct blk_limits {
 	uint64_t capacity;                /* sectors */
-	uint32_t unit;                    /* bytes: what the disk takes multiples of */
 	uint32_t max_discard, max_zeroes; /* sectors in a range */
 	bool ro;
 	bool no_flush;              /* there is nothing that a flush could make safe */

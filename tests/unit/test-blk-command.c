@@ -15,7 +15,6 @@
 
 static const struct blk_limits writable = {
 	.capacity = CAPACITY,
-	.unit = 512,
 	.max_discard = 100,
 	.max_zeroes = 50,
 	.discard = true,
@@ -136,17 +135,6 @@ static void data_is_whole_sectors(void **state)
 	assert_int_equal(parse_io(&writable, BLK_T_IN, 0, 513), BLK_S_IOERR);
 	assert_int_equal(parse_io(&writable, BLK_T_OUT, 0, 1), BLK_S_IOERR);
 	assert_int_equal(parse_io(&writable, BLK_T_OUT, 0, 0), BLK_S_OK);
-}
-
-static void data_is_what_the_disk_takes(void **state)
-{
-	struct blk_limits l = writable;
-
-	(void)state;
-	l.unit = 4096;
-	assert_int_equal(parse_io(&l, BLK_T_IN, 0, 512), BLK_S_IOERR);
-	assert_int_equal(parse_io(&l, BLK_T_IN, 1, 4096), BLK_S_IOERR);
-	assert_int_equal(parse_io(&l, BLK_T_IN, 8, 4096), BLK_S_OK);
 }
 
 static void read_only_disk_refuses_writes(void **state)
@@ -293,7 +281,6 @@ int main(void)
 		cmocka_unit_test(short_header_is_an_error),
 		cmocka_unit_test(requests_end_where_the_disk_does),
 		cmocka_unit_test(data_is_whole_sectors),
-		cmocka_unit_test(data_is_what_the_disk_takes),
 		cmocka_unit_test(read_only_disk_refuses_writes),
 		cmocka_unit_test(unknown_types_are_unsupported),
 		cmocka_unit_test(ranges_are_judged_one_by_one),

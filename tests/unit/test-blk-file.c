@@ -21,14 +21,14 @@
 #include "tests/blk-disk.h"
 
 static const struct disk_variant variants[] = {
-	{ "sync", BLK_AIO_SYNC, false, false },
-	{ "uring", BLK_AIO_URING, false, false },
-	{ "auto", BLK_AIO_AUTO, false, false },
-	{ "sync, direct", BLK_AIO_SYNC, true, false },
-	{ "uring, direct", BLK_AIO_URING, true, false },
-	{ "sync, in memory", BLK_AIO_SYNC, false, true },
-	{ "uring, in memory", BLK_AIO_URING, false, true },
-	{ "auto, in memory", BLK_AIO_AUTO, false, true },
+	{ "sync", BLK_AIO_SYNC, false, false, NULL },
+	{ "uring", BLK_AIO_URING, false, false, NULL },
+	{ "auto", BLK_AIO_AUTO, false, false, NULL },
+	{ "sync, direct", BLK_AIO_SYNC, true, false, NULL },
+	{ "uring, direct", BLK_AIO_URING, true, false, NULL },
+	{ "sync, in memory", BLK_AIO_SYNC, false, true, NULL },
+	{ "uring, in memory", BLK_AIO_URING, false, true, NULL },
+	{ "auto, in memory", BLK_AIO_AUTO, false, true, NULL },
 };
 
 /* The cases. Each gets a fresh disk for each variant. */
@@ -170,7 +170,7 @@ static void zeroed_ranges_read_as_zeroes(const struct disk_variant *v)
 static void zeroes_can_be_written_to_the_sector(const struct disk_variant *v)
 {
 	struct disk *d = disk_open(v, MIB);
-	const size_t sector = d->be->info.block_min;
+	const size_t sector = 512;
 	uint8_t *out = disk_buffer(MIB), *in = disk_buffer(MIB);
 	const size_t len = BLK_ZERO_BYTES + sector;
 

@@ -16,9 +16,9 @@
 
 #include "tests/blk-disk.h"
 
-static const struct disk_variant synchronous = { "sync", BLK_AIO_SYNC, false, false };
-static const struct disk_variant uring = { "uring", BLK_AIO_URING, false, false };
-static const struct disk_variant automatic = { "auto", BLK_AIO_AUTO, false, false };
+static const struct disk_variant synchronous = { "sync", BLK_AIO_SYNC, false, false, NULL };
+static const struct disk_variant uring = { "uring", BLK_AIO_URING, false, false, NULL };
+static const struct disk_variant automatic = { "auto", BLK_AIO_AUTO, false, false, NULL };
 
 static void expect_refusal(const char *path, bool ro, const char *says)
 {

@@ -42,7 +42,7 @@ static void check(const struct fake_disk *d, const struct blk_io *io)
 	if (io->offset > DISK_BYTES || io->len > DISK_BYTES - io->offset)
 		fuzz_bug("disk: %s at %#lx, %#lx bytes: beyond the end", op_names[io->op],
 			 io->offset, io->len);
-	if ((io->offset | io->len) % d->base.info.block_min)
+	if ((io->offset | io->len) % BLK_UNIT)
 		fuzz_bug("disk: %s at %#lx, %#lx bytes: no whole blocks", op_names[io->op],
 			 io->offset, io->len);
 	if (d->base.info.ro && io->op != BLK_READ)
@@ -210,7 +210,6 @@ static struct blk_backend *fake_disk_new(const struct blk_file_options *o)
 
 	d->base.ops = &backend_ops;
 	d->base.info = (struct blk_info){ .size = DISK_BYTES,
-					  .block_min = 512,
 					  .block_size = 512,
 					  .block_phys = 4096,
 					  .io_min = 4096,
