@@ -8,6 +8,7 @@
  *	net.c           options, configuration space, life
  *	net-features.c  which features, and what they need of each other
  *	net-header.c    the header before each frame; checksums (pure)
+ *	net-layout.c    where a frame's own headers end (pure)
  *	net-filter.c    which frames are for this guest (pure)
  *	net-rx.c net-tx.c net-ctrl.c   the three kinds of queue
  *
@@ -131,6 +132,7 @@ static void forget_driver(void *arg)
 
 	net->takes = 0;
 	net->merge = false;
+	net->hdr_len = false;
 	net->mtu = 0;
 	net->ctrl_queue = VDEV_QUEUES_MAX;
 	net->stale = true;
@@ -155,6 +157,7 @@ static void take_driver(void *arg)
 
 	net->takes = net_takes(dev->accepted);
 	net->merge = vdev_accepted(dev, NET_F_MRG_RXBUF);
+	net->hdr_len = net_gives(dev->accepted) & ~(unsigned)NET_DO_CSUM;
 	net->mtu = vdev_accepted(dev, NET_F_MTU) ? net->opt.mtu : 0;
 	if (vdev_accepted(dev, NET_F_CTRL_VQ))
 		net->ctrl_queue = 2 * (vdev_accepted(dev, NET_F_MQ) ? net->max_pairs : 1);
@@ -249,7 +252,7 @@ static bool net_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 	enum role role = role_of(net, q);
 
 	if (role == ROLE_RX)
-		net_rx_stop(net, q / 2, !dev->running);
+		net_rx_stop(net, q / 2, why);
 	else if (role == ROLE_TX)
 		net_tx_stop(net, q / 2, why);
 	return true;
