@@ -150,6 +150,19 @@ static void net_reset(struct vdev *dev)
 	loop_call(dev->loop, forget_driver, dev);
 }
 
+static void restart_backend(void *arg)
+{
+	struct net *net = arg;
+
+	if (net->be->ops->restart)
+		net->be->ops->restart(net->be);
+}
+
+static void net_restart(struct vdev *dev)
+{
+	loop_call(dev->loop, restart_backend, dev);
+}
+
 static void take_driver(void *arg)
 {
 	struct net *net = arg;
@@ -210,6 +223,8 @@ static bool net_open(struct vdev *dev, GError **err)
 		vdev_uses(dev, net->be->uses[i]);
 	vdev_keeps(dev, net->be->keeps);
 	dev->connects = net->be->connects;
+	dev->more_files = net->be->files;
+	dev->more_memory = net->be->memory;
 	loop_call(dev->loop, settle, net);
 	return true;
 }
@@ -298,4 +313,5 @@ const struct vdev_class net_class = {
 	.queue_stop = net_queue_stop,
 	.kick = net_kick,
 	.reset = net_reset,
+	.restart = net_restart,
 };
