@@ -151,6 +151,8 @@ static void settle_queues(struct blk *blk)
 	unsigned cpus = dev->env ? dev->env->n_cpus : 1;
 
 	dev->n_queues = blk->queues ? blk->queues : CLAMP(cpus, 1, QUEUES_PRESET);
+	if (vfeatures_has(dev->withheld, BLK_F_MQ)) /* there is one then (5.2.2) */
+		dev->n_queues = 1;
 	blk->queue = g_new0(struct blk_queue, dev->n_queues);
 	for (unsigned q = 0; q < dev->n_queues; q++)
 		blk->queue[q] = (struct blk_queue){ .blk = blk, .index = q };

@@ -79,23 +79,94 @@ static const struct {
 	unsigned id, bit, one_of[2];
 } dependencies[] = {
 	/* net: 5.1.3 */
-	{ 1, 7, { 1, 1 } },    { 1, 8, { 1, 1 } },    { 1, 9, { 7, 8 } },    { 1, 10, { 1, 1 } },
-	{ 1, 54, { 1, 1 } },   { 1, 55, { 1, 1 } },   { 1, 11, { 0, 0 } },   { 1, 12, { 0, 0 } },
-	{ 1, 13, { 11, 12 } }, { 1, 14, { 0, 0 } },   { 1, 56, { 0, 0 } },   { 1, 18, { 17, 17 } },
-	{ 1, 19, { 17, 17 } }, { 1, 20, { 17, 17 } }, { 1, 21, { 17, 17 } }, { 1, 22, { 17, 17 } },
-	{ 1, 23, { 17, 17 } }, { 1, 2, { 17, 17 } },  { 1, 60, { 17, 17 } }, { 1, 61, { 7, 8 } },
-	{ 1, 53, { 17, 17 } }, { 1, 52, { 17, 17 } }, { 1, 57, { 17, 17 } },
+	{ 1, 7, { 1, 1 } },
+	{ 1, 8, { 1, 1 } },
+	{ 1, 9, { 7, 8 } },
+	{ 1, 10, { 1, 1 } },
+	{ 1, 54, { 1, 1 } },
+	{ 1, 55, { 1, 1 } },
+	{ 1, 11, { 0, 0 } },
+	{ 1, 12, { 0, 0 } },
+	{ 1, 13, { 11, 12 } },
+	{ 1, 14, { 0, 0 } },
+	{ 1, 56, { 0, 0 } },
+	{ 1, 18, { 17, 17 } },
+	{ 1, 19, { 17, 17 } },
+	{ 1, 20, { 17, 17 } },
+	{ 1, 21, { 17, 17 } },
+	{ 1, 22, { 17, 17 } },
+	{ 1, 23, { 17, 17 } },
+	{ 1, 2, { 17, 17 } },
+	{ 1, 60, { 17, 17 } },
+	{ 1, 61, { 7, 8 } },
+	{ 1, 53, { 17, 17 } },
+	{ 1, 52, { 17, 17 } },
+	{ 1, 57, { 17, 17 } },
+	/* blk: 5.2.5.2 */
+	{ 2, 11, { 9, 9 } },
 };
+
+static void check_needs(uint32_t id, struct vfeatures offered, const char *spec)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(dependencies); i++)
+		if (dependencies[i].id == id && vfeatures_has(offered, dependencies[i].bit) &&
+		    !vfeatures_has(offered, dependencies[i].one_of[0]) &&
+		    !vfeatures_has(offered, dependencies[i].one_of[1]))
+			fail_msg("%s: bit %u is offered without %u", spec, dependencies[i].bit,
+				 dependencies[i].one_of[0]);
+}
 
 static void offered_features_have_what_they_need(struct rig *r)
 {
-	struct vfeatures offered = rig_offered(r);
+	check_needs(rig_dev(r)->class->id, rig_offered(r), "by itself");
+}
 
-	for (size_t i = 0; i < G_N_ELEMENTS(dependencies); i++)
-		if (dependencies[i].id == rig_dev(r)->class->id &&
-		    vfeatures_has(offered, dependencies[i].bit))
-			assert_true(vfeatures_has(offered, dependencies[i].one_of[0]) ||
-				    vfeatures_has(offered, dependencies[i].one_of[1]));
+/* Opens one more device of the class, as told. */
+static void check_offer_of(struct rig *r, const char *spec)
+{
+	g_auto(GStrv) parts = g_strsplit(spec, "@", -1);
+	g_autofree char *whole = g_strjoinv(rig_dir(r), parts), *name = NULL;
+	g_autoptr(GPtrArray) pairs = prop_split(whole, &name);
+	struct vdev_env env = { .mem = rig_mem(r), .main_loop = rig_loop(r), .n_cpus = 2 };
+	g_autoptr(GError) err = NULL;
+	struct vdev *dev = vdev_new(rig_dev(r)->class, pairs, &env, &err);
+
+	if (!dev) {
+		fail_msg("%s: %s", spec, err->message);
+		return; /* it does not come here, but does not say so either */
+	}
+	check_needs(dev->class->id, dev->offered, spec);
+	vdev_free(dev);
+}
+
+/* Whatever one or two of its features the operator takes away. */
+static void whatever_is_taken_away_nothing_is_left_that_needs_it(struct rig *r)
+{
+	static const char *const specs[] = {
+		"blk,path=@/again,queues=2",     "blk,path=@/again,ro=on",
+		"blk,path=@/again,cache=unsafe", "console,chr=null,max-ports=3",
+		"net,backend=user,mtu=1400",     "net,backend=socket,path=@/cable,listen=on",
+	};
+	const struct vdev_class *class = rig_dev(r)->class;
+	g_autofree char *disk = g_build_filename(rig_dir(r), "again", NULL);
+	g_autofree char *list = vdev_feature_names(class, VDEV_NAMES_OWN);
+	g_auto(GStrv) names = g_strsplit(list ? list : "", " ", -1);
+	unsigned tried = 0;
+
+	assert_true(g_file_set_contents(disk, (char[4096]){ 0 }, 4096, NULL));
+	for (size_t s = 0; s < G_N_ELEMENTS(specs); s++) {
+		if (!g_str_has_prefix(specs[s], class->name))
+			continue;
+		for (char **a = names; *a; a++)
+			for (char **b = a; *b; b++) {
+				g_autofree char *spec = g_strdup_printf("%s,features=-%s,-%s",
+									specs[s], *a, *b);
+
+				check_offer_of(r, spec);
+				tried++;
+			}
+	}
+	assert_int_equal(tried > 0, list != NULL);
 }
 
 static void all_that_is_offered_can_be_had(struct rig *r)
@@ -302,6 +373,9 @@ static const struct conform_case cases[] = {
 	  suspend_is_ignored_before_driver_ok, .rings = CONFORM_RINGS },
 	{ "DEV-BASE-FEAT-01", "offered features have what they need",
 	  offered_features_have_what_they_need, .devices = true },
+	{ "DEV-BASE-FEAT-01", "whatever is taken away nothing is left that needs it",
+	  whatever_is_taken_away_nothing_is_left_that_needs_it, .devices = true, .links = "direct",
+	  .rings = CONFORM_SPLIT },
 	{ "DEV-BASE-FEAT-03", "what cannot be accepted is refused",
 	  what_cannot_be_accepted_is_refused, .rings = CONFORM_RINGS },
 	{ "DEV-BASE-FEAT-04", "all that is offered can be had", all_that_is_offered_can_be_had,

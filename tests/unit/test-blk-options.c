@@ -130,6 +130,7 @@ static void queues_follow_the_cpus(void **state)
 	assert_int_equal(queues_of("", 64), 4);
 	assert_int_equal(queues_of("queues=1", 64), 1);
 	assert_int_equal(queues_of("queues=64", 1), 64);
+	assert_int_equal(queues_of("queues=4,features=-mq", 4), 1);
 }
 
 static uint32_t seg_max_of(const char *options)
