@@ -264,6 +264,13 @@ void vdev_keeps(struct vdev *dev, const char *path)
 		g_ptr_array_add(dev->keeps, (gpointer)path);
 }
 
+struct loop *vdev_worker(struct vdev *dev)
+{
+	if (!dev->worker && dev->env->worker)
+		dev->worker = dev->env->worker(dev->env->opaque, vdev_name(dev));
+	return dev->worker;
+}
+
 /*
  * Configuration space (2.5).
  */

@@ -122,9 +122,6 @@ struct vdev_class {
 	/* The device goes back to its state after open(): called with all queues stopped. */
 	void (*reset)(struct vdev *dev);
 
-	/* The machine begins anew: called after reset(), by none of the owners. */
-	void (*restart)(struct vdev *dev);
-
 	/* The driver wrote dev->config bytes [off, off + len): take them or put them right. Called
 	 * under the config lock on a vCPU's thread. Without it the space is read-only. */
 	void (*config_written)(struct vdev *dev, size_t off, size_t len);
@@ -181,7 +178,8 @@ struct vdev {
 	const struct vdev_env *env; /* during open() only */
 	const struct gmem *mem;
 	struct loop *main_loop;
-	struct loop *loop; /* of the queues unless the class says otherwise in open() */
+	struct loop *loop;   /* of the queues unless the class says otherwise in open() */
+	struct loop *worker; /* vdev_worker() */
 
 	pthread_mutex_t lock; /* of what follows, as far as transports' calls change it */
 	bool changing;        /* such a call waits for owners: others wait for its end */
@@ -204,9 +202,6 @@ struct vdev {
 	unsigned n_uses;
 	GPtrArray *keeps; /* of const char *, vdev_keeps() */
 	bool connects;    /* to whom the driver names: it needs the host's network */
-	/* What its backend may come to need, beside what it has and what queues take. */
-	unsigned more_files;
-	size_t more_memory; /* bytes */
 
 	const struct vdev_host_ops *host; /* the transport's: vdev_attach() */
 	void *host_data;
@@ -228,7 +223,9 @@ struct vdev_env {
 	void *opaque;
 	unsigned n_cpus;      /* guest's vCPUs: queue counts' presets */
 	struct chr *terminal; /* what chr=stdio means (backend/chr.h); NULL: there is none */
-	bool no_uring;        /* io_uring only for whom asked for it by name */
+	/* Makes a loop with a thread of its own, @name's, which lives longer than the device; NULL, or
+	 * answers NULL: there are none to be had. */
+	struct loop *(*worker)(void *opaque, const char *name);
 };
 
 /*
@@ -260,9 +257,6 @@ char *vdev_feature_names(const struct vdev_class *class, enum vdev_names which);
 void vdev_pause(struct vdev *dev);
 void vdev_resume(struct vdev *dev);
 
-/* The machine begins anew, after the device's reset. */
-void vdev_restart(struct vdev *dev);
-
 /*
  * ---- for device classes ----
  */
@@ -275,6 +269,10 @@ bool vdev_accepted(const struct vdev *dev, unsigned bit); /* after negotiation *
  * file that it goes on using (the string stays its own). NULL is fine. */
 void vdev_uses(struct vdev *dev, const struct syscall_use *table);
 void vdev_keeps(struct vdev *dev, const char *path);
+
+/* In open(): a loop with a thread of the device's own, for what would hold up those of its queues; the same
+ * each time. NULL if there is none to be had. */
+struct loop *vdev_worker(struct vdev *dev);
 
 /* Does each of the class's features in @f have what it needs? */
 bool vdev_features_fit(const struct vdev_class *class, struct vfeatures f);

@@ -21,20 +21,74 @@ char *disk_new_file(bool in_memory, uint64_t size)
 	return path;
 }
 
-struct blk_backend *disk_open_path(const char *path, const struct disk_variant *v, bool ro,
-				   GError **err)
+static struct loop *worker(void *opaque)
+{
+	struct disk *d = opaque;
+
+	assert_null(d->worker);
+	d->worker = loop_new("worker");
+	return d->worker;
+}
+
+static struct blk_backend *open_path(const char *path, const struct disk_variant *v, bool ro,
+				     struct disk *d, GError **err)
 {
 	g_autofree char *what = g_strdup_printf("--device blk,path=%s", path);
 	struct blk_file_options o = {
-		.path = path, .what = what, .ro = ro, .direct = v->direct, .aio = v->aio
+		.path = path,
+		.what = what,
+		.ro = ro,
+		.direct = v->direct,
+		.aio = v->aio,
+		.worker = v->worker ? worker : NULL,
+		.opaque = d,
 	};
 
 	return blk_file_open(&o, err);
 }
 
-void disk_batch_done(void *arg)
+struct blk_backend *disk_open_path(const char *path, const struct disk_variant *v, bool ro,
+				   GError **err)
+{
+	return open_path(path, v, ro, NULL, err);
+}
+
+/*
+ * The channel.
+ */
+static void batch_done(void *arg)
 {
 	((struct disk *)arg)->batches++;
+}
+
+static void stopped(void *arg)
+{
+	((struct disk *)arg)->stopped++;
+}
+
+struct blk_channel *disk_channel(struct disk *d)
+{
+	d->owner = (struct blk_owner){ d->loop, batch_done, stopped, d };
+	d->stopped = 0;
+	return d->be->ops->channel_new(d->be, &d->owner);
+}
+
+struct blk_io *disk_stop(struct disk *d)
+{
+	if (!d->ch->ops->stop(d->ch)) {
+		assert_int_equal(d->stopped, 0);
+		while (!d->stopped)
+			g_main_context_iteration(loop_context(d->loop), TRUE);
+		assert_int_equal(d->stopped, 1);
+	}
+	return d->ch->ops->undone(d->ch);
+}
+
+void disk_free_channel(struct disk *d)
+{
+	assert_null(disk_stop(d));
+	d->ch->ops->free(d->ch);
+	d->ch = NULL;
 }
 
 struct disk *disk_open(const struct disk_variant *v, uint64_t size)
@@ -45,20 +99,24 @@ struct disk *disk_open(const struct disk_variant *v, uint64_t size)
 	d->is_file = !v->device;
 	d->path = v->device ? g_strdup(v->device) : disk_new_file(v->in_memory, size);
 	d->fd = open(d->path, O_RDWR | O_CLOEXEC);
-	d->be = disk_open_path(d->path, v, false, &err);
+	d->be = open_path(d->path, v, false, d, &err);
 	if (!d->be) {
 		fail_msg("%s: %s", v->name, err->message);
 		abort(); /* that does not return, but does not say so either */
 	}
+	if (v->worker)
+		assert_int_equal(d->be->ops->prepare(d->be, 4), 0);
 	d->loop = loop_main();
-	d->ch = d->be->ops->channel_new(d->be, d->loop, disk_batch_done, d);
+	d->ch = disk_channel(d);
 	return d;
 }
 
 void disk_close(struct disk *d)
 {
-	d->ch->ops->free(d->ch);
+	if (d->ch)
+		disk_free_channel(d);
 	d->be->ops->close(d->be);
+	loop_free(d->worker);
 	loop_free(d->loop);
 	close(d->fd);
 	if (d->is_file)

@@ -19,16 +19,19 @@ struct disk_variant {
 	enum blk_aio aio;
 	bool direct, in_memory;
 	const char *device; /* a block device that is there already, instead of a new file */
+	bool worker;        /* as in the machine: prepared, with a thread for what would wait */
 };
 
 struct disk {
 	char *path;
 	bool is_file;
 	int fd; /* our own way to the file, past the backend */
-	struct loop *loop;
+	struct loop *loop, *worker;
 	struct blk_backend *be;
 	struct blk_channel *ch;
 	unsigned batches; /* groups of completions that came from the loop */
+	struct blk_owner owner;
+	unsigned stopped; /* times that the channel told of its end */
 };
 
 struct disk_request {
@@ -48,7 +51,11 @@ struct blk_backend *disk_open_path(const char *path, const struct disk_variant *
 /* A fresh file of @size bytes (of the device its first) and all that goes with it; fails the test if it cannot be. */
 struct disk *disk_open(const struct disk_variant *v, uint64_t size);
 void disk_close(struct disk *d);
-void disk_batch_done(void *arg); /* what its channel calls, with the disk */
+
+/* A channel whose owner is the disk; and its end, whatever is in hand. Returns what was not done. */
+struct blk_channel *disk_channel(struct disk *d);
+struct blk_io *disk_stop(struct disk *d);
+void disk_free_channel(struct disk *d); /* stops it if need be; nothing may be undone */
 
 /* disk_submit() collects; disk_wait() starts all that was, and returns the result. */
 void disk_submit(struct disk *d, struct disk_request *r);

@@ -211,8 +211,9 @@ static void writer_batch(void *arg)
 static void writer_open(void *arg)
 {
 	struct writer *w = arg;
+	const struct blk_owner owner = { w->loop, writer_batch, nothing_more, w };
 
-	w->ch = w->d->be->ops->channel_new(w->d->be, w->loop, writer_batch, w);
+	w->ch = w->d->be->ops->channel_new(w->d->be, &owner);
 }
 
 static void writer_go(void *arg)
@@ -226,6 +227,8 @@ static void writer_close(void *arg)
 {
 	struct writer *w = arg;
 
+	assert_true(w->ch->ops->stop(w->ch)); /* all is done */
+	assert_null(w->ch->ops->undone(w->ch));
 	w->ch->ops->free(w->ch);
 }
 

@@ -5,16 +5,18 @@
 struct spy_channel {
 	struct blk_channel base;
 	struct spy *spy;
+	struct blk_owner owner;
 	struct blk_channel *next;
+	bool stopping; /* and waits for what is in hand */
 };
 
 static void spy_submit(struct blk_channel *base, struct blk_io *io)
 {
 	struct spy_channel *ch = (struct spy_channel *)base;
 
-	ch->spy->n[io->op]++;
+	ch->spy->n[io->op] += !ch->stopping;
 	ch->spy->flags = io->flags;
-	if (ch->spy->hold)
+	if (ch->spy->hold || ch->stopping)
 		g_ptr_array_add(ch->spy->held, io);
 	else
 		ch->next->ops->submit(ch->next, io);
@@ -27,39 +29,83 @@ static void spy_flush(struct blk_channel *base)
 	ch->next->ops->flush(ch->next);
 }
 
-/* Last held, first submitted: nobody was promised an order. */
-static void spy_drain(struct blk_channel *base)
+static bool spy_stop(struct blk_channel *base)
 {
 	struct spy_channel *ch = (struct spy_channel *)base;
+	struct spy *spy = ch->spy;
 
-	while (ch->spy->held->len) {
-		guint last = ch->spy->held->len - 1;
+	spy->stopped++;
+	ch->stopping = spy->in_hand && spy->held->len;
+	return !ch->stopping && ch->next->ops->stop(ch->next);
+}
 
-		ch->next->ops->submit(ch->next, g_ptr_array_steal_index(ch->spy->held, last));
-		ch->next->ops->drain(ch->next);
+static void spy_stopped(void *arg)
+{
+	const struct spy_channel *ch = arg;
+
+	ch->owner.stopped(ch->owner.arg);
+}
+
+static void spy_batch_done(void *arg)
+{
+	const struct spy_channel *ch = arg;
+
+	ch->owner.batch_done(ch->owner.arg);
+}
+
+static struct blk_io *spy_undone(struct blk_channel *base)
+{
+	struct spy_channel *ch = (struct spy_channel *)base;
+	GPtrArray *held = ch->spy->held;
+	struct blk_io *first = ch->next->ops->undone(ch->next), **last = &first;
+
+	while (*last)
+		last = &(*last)->next;
+	for (guint i = 0; i < held->len; i++) {
+		*last = g_ptr_array_index(held, i);
+		last = &(*last)->next;
 	}
-	ch->next->ops->drain(ch->next);
+	*last = NULL;
+	g_ptr_array_set_size(held, 0);
+	return first;
+}
+
+/* What their ends lead to is held again while the channel stops. */
+void spy_let_go(struct spy *spy)
+{
+	struct spy_channel *ch = g_ptr_array_index(spy->channels, 0);
+
+	for (guint n = spy->held->len; n > 0; n--) {
+		ch->next->ops->submit(ch->next, g_ptr_array_steal_index(spy->held, n - 1));
+		ch->next->ops->flush(ch->next);
+	}
+	spy_batch_done(ch);
+	if (ch->stopping && ch->next->ops->stop(ch->next))
+		spy_stopped(ch);
 }
 
 static void spy_free(struct blk_channel *base)
 {
 	struct spy_channel *ch = (struct spy_channel *)base;
 
+	g_ptr_array_remove(ch->spy->channels, ch);
 	ch->next->ops->free(ch->next);
 	g_free(ch);
 }
 
-static const struct blk_channel_ops spy_channel_ops = { spy_submit, spy_flush, spy_drain,
+static const struct blk_channel_ops spy_channel_ops = { spy_submit, spy_flush, spy_stop, spy_undone,
 							spy_free };
 
-static struct blk_channel *spy_channel_new(struct blk_backend *be, struct loop *loop,
-					   void (*batch_done)(void *arg), void *arg)
+static struct blk_channel *spy_channel_new(struct blk_backend *be, const struct blk_owner *owner)
 {
 	struct spy_channel *ch = g_new0(struct spy_channel, 1);
+	const struct blk_owner ours = { owner->loop, spy_batch_done, spy_stopped, ch };
 
 	ch->base.ops = &spy_channel_ops;
 	ch->spy = (struct spy *)be;
-	ch->next = ch->spy->next->ops->channel_new(ch->spy->next, loop, batch_done, arg);
+	ch->owner = *owner;
+	ch->next = ch->spy->next->ops->channel_new(ch->spy->next, &ours);
+	g_ptr_array_add(ch->spy->channels, ch);
 	return &ch->base;
 }
 
@@ -69,6 +115,7 @@ static void spy_close(struct blk_backend *be)
 
 	spy->next->ops->close(spy->next);
 	g_ptr_array_unref(spy->held);
+	g_ptr_array_unref(spy->channels);
 	g_free(spy);
 }
 
@@ -84,6 +131,7 @@ struct spy *spy_on(struct rig *r)
 	spy->base.info = blk->backend->info;
 	spy->next = blk->backend;
 	spy->held = g_ptr_array_new();
+	spy->channels = g_ptr_array_new();
 	blk->backend = &spy->base;
 	return spy;
 }

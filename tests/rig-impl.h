@@ -79,7 +79,7 @@ struct rig {
 	void *transport; /* the link's */
 	struct board_fake *board;
 	struct vdev *dev;
-	struct loop *main, *thread;
+	struct loop *main, *thread, *worker;
 	struct rig_arena low, high;
 	struct gmem mem;
 	GArray *bufs; /* of struct rig_buf: whose surroundings are watched */

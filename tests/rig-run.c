@@ -93,6 +93,15 @@ static struct loop *own_thread(void *opaque, const char *name)
 	return r->thread;
 }
 
+static struct loop *worker(void *opaque, const char *name)
+{
+	struct rig *r = opaque;
+
+	assert_null(r->worker);
+	r->worker = loop_new(name);
+	return r->worker;
+}
+
 /* @spec with "@/" replaced by the directory. */
 static char *expand(struct rig *r, const char *spec)
 {
@@ -109,6 +118,7 @@ static void open_device(struct rig *r, const struct rig_case *c)
 	struct vdev_env env = { .mem = &r->mem,
 				.main_loop = r->main,
 				.iothread = own_thread,
+				.worker = worker,
 				.opaque = r,
 				.n_cpus = 1 };
 	g_autofree char *spec = expand(r, c->spec);
@@ -196,6 +206,7 @@ void rig_close(struct rig *r)
 		g_free(r->queue[q].vq);
 	board_fake_free(r->board);
 	loop_free(r->thread);
+	loop_free(r->worker);
 	loop_free(r->main);
 	check_guards(r);
 	munmap(r->low.base, RIG_LOW_LEN);

@@ -317,6 +317,8 @@ void rig_settle(struct rig *r)
 			quiet = 0;
 		if (r->thread)
 			loop_call(r->thread, nothing, NULL);
+		if (r->worker)
+			loop_call(r->worker, nothing, NULL);
 		take_interrupts(r);
 		g_usleep(500);
 	}

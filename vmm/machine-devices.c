@@ -42,20 +42,35 @@ const struct prop machine_device_props[] = {
 	{ 0 },
 };
 
-static struct loop *find_iothread(void *opaque, const char *name)
+static struct iothread *new_iothread(struct machine *m, const char *name)
 {
-	struct machine *m = opaque;
-	struct iothread *t;
+	struct iothread *t = g_new0(struct iothread, 1);
 
-	for (guint i = 0; i < m->iothreads->len; i++) {
-		t = g_ptr_array_index(m->iothreads, i);
-		if (strcmp(t->name, name) == 0)
-			return t->loop;
-	}
-	t = g_new0(struct iothread, 1);
 	t->name = g_strdup(name);
 	t->loop = loop_new_later(name); /* machine_confine() */
 	g_ptr_array_add(m->iothreads, t);
+	return t;
+}
+
+static struct loop *find_iothread(void *opaque, const char *name)
+{
+	struct machine *m = opaque;
+
+	for (guint i = 0; i < m->iothreads->len; i++) {
+		const struct iothread *t = g_ptr_array_index(m->iothreads, i);
+
+		if (!t->private && strcmp(t->name, name) == 0)
+			return t->loop;
+	}
+	return new_iothread(m, name)->loop;
+}
+
+static struct loop *new_worker(void *opaque, const char *name)
+{
+	g_autofree char *whose = g_strdup_printf("work-%s", name);
+	struct iothread *t = new_iothread(opaque, whose);
+
+	t->private = true;
 	return t->loop;
 }
 
@@ -145,7 +160,7 @@ static bool open_device(struct machine *m, const char *spec, GError **err)
 		.opaque = m,
 		.n_cpus = m->cfg->cpus,
 		.terminal = terminal_chr(m->terminal),
-		.no_uring = m->cfg->sandbox == SANDBOX_STRICT,
+		.worker = new_worker,
 	};
 	g_autofree char *name = NULL, *context = NULL;
 	g_autoptr(GPtrArray) pairs = prop_split(spec, &name);

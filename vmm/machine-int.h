@@ -20,6 +20,7 @@
 struct iothread {
 	char *name;
 	struct loop *loop;
+	bool private;                  /* a device's own: no iothread=NAME means it */
 	struct sandbox_filter *filter; /* its thread is sealed with */
 };
 
@@ -39,7 +40,7 @@ struct machine {
 	const struct machine_config *cfg;
 	struct cpu_model model;
 	struct loop *main;
-	GPtrArray *iothreads; /* of struct iothread, by name */
+	GPtrArray *iothreads; /* of struct iothread */
 	struct terminal *terminal;
 
 	struct kvm kvm;

@@ -19,6 +19,7 @@
 #define FILES_A_CPU    4u  /* a reset makes all of them a second time */
 #define FILES_A_DEVICE 8u
 #define FILES_A_QUEUE  4u
+#define FILES_NETWORK  1024u /* connections of the guest */
 #define MEMORY_USUAL   ((size_t)1 << 30)
 #define MEMORY_STRICT  ((size_t)512 << 20)
 #define CONTROL_PREFIX "unix:"
@@ -42,7 +43,7 @@ static void add_uses(GArray *all, const struct syscall_use *table, bool closing)
 
 static bool lives_on(const struct vdev *dev, const struct loop *loop)
 {
-	if (dev->loop == loop)
+	if (dev->loop == loop || dev->worker == loop)
 		return true;
 	for (unsigned q = 0; q < dev->n_queues; q++)
 		if (dev->queue[q].loop == loop)
@@ -150,10 +151,12 @@ static unsigned more_files(struct machine *m)
 {
 	unsigned n = FILES_ANYWAY + FILES_A_CPU * m->cfg->cpus;
 
+	if (connects(m))
+		n += FILES_NETWORK;
 	for (guint i = 0; i < m->devices->len; i++) {
 		const struct device *d = g_ptr_array_index(m->devices, i);
 
-		n += FILES_A_DEVICE + FILES_A_QUEUE * d->dev->n_queues + d->dev->more_files;
+		n += FILES_A_DEVICE + FILES_A_QUEUE * d->dev->n_queues;
 	}
 	return n;
 }

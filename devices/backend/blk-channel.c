@@ -1,5 +1,5 @@
 /*
- * What the two kinds of channel to a file share: the list of requests that wait, and a budget.
+ * What the two kinds of channel to a file share: the list of requests that wait, a budget, and an end.
  *
  * The page cache serves gigabytes without ever making us wait, and a guest can ask for gigabytes in
  * one request by naming the same page again and again. So that its loop gets on with other things,
@@ -24,7 +24,7 @@ static gboolean again_dispatch(GSource *source, GSourceFunc callback, gpointer d
 	(void)data;
 	g_source_set_ready_time(source, -1);
 	ch->base.ops->flush(&ch->base);
-	ch->batch_done(ch->arg);
+	ch->owner.batch_done(ch->owner.arg);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -35,8 +35,7 @@ void blk_channel_init(struct blk_file_channel *ch, const struct blk_channel_ops 
 {
 	ch->base.ops = ops;
 	ch->file = f;
-	ch->batch_done = owner->batch_done;
-	ch->arg = owner->arg;
+	ch->owner = *owner;
 	ch->last = &ch->first;
 	ch->again = g_source_new(&again_funcs, sizeof(struct again));
 	((struct again *)ch->again)->ch = ch;
@@ -45,7 +44,7 @@ void blk_channel_init(struct blk_file_channel *ch, const struct blk_channel_ops 
 
 void blk_channel_fini(struct blk_file_channel *ch)
 {
-	g_assert(!ch->first);
+	g_assert(ch->state == BLK_STOPPED && !ch->first);
 	blk_claim_forget(ch);
 	g_source_destroy(ch->again);
 	g_source_unref(ch->again);
@@ -98,4 +97,54 @@ void blk_channel_again(struct blk_file_channel *ch)
 {
 	if (!ch->blocked) /* or else the turn comes with what it waits for */
 		g_source_set_ready_time(ch->again, 0);
+}
+
+/*
+ * The end. What is in hand is counted; what waits is in the list, in any order.
+ */
+static bool in_hand(const struct blk_file_channel *ch)
+{
+	return ch->in_ring || ch->at_worker;
+}
+
+bool blk_channel_stop(struct blk_file_channel *ch)
+{
+	g_source_set_ready_time(ch->again, -1);
+	blk_worker_take_back(ch);
+	ch->state = in_hand(ch) ? BLK_STOPS : BLK_STOPPED;
+	return ch->state == BLK_STOPPED;
+}
+
+void blk_channel_maybe_stopped(struct blk_file_channel *ch)
+{
+	if (ch->state != BLK_STOPS || in_hand(ch))
+		return;
+	ch->state = BLK_STOPPED;
+	ch->owner.stopped(ch->owner.arg);
+}
+
+static gint by_seq(gconstpointer a, gconstpointer b)
+{
+	const struct blk_io *const *x = a, *const *y = b;
+
+	return (*x)->at.seq < (*y)->at.seq ? -1 : 1;
+}
+
+struct blk_io *blk_channel_undone(struct blk_channel *base)
+{
+	struct blk_file_channel *ch = (struct blk_file_channel *)base;
+	g_autoptr(GPtrArray) all = g_ptr_array_new();
+	struct blk_io *first = NULL;
+
+	g_assert(ch->state == BLK_STOPPED);
+	while (ch->first)
+		g_ptr_array_add(all, blk_channel_take(ch));
+	g_ptr_array_sort(all, by_seq);
+	for (guint i = all->len; i > 0; i--) {
+		struct blk_io *io = g_ptr_array_index(all, i - 1);
+
+		io->next = first;
+		first = io;
+	}
+	return first;
 }

@@ -29,46 +29,74 @@ static bool wants_uring(const struct blk_file *f)
 	return f->aio == BLK_AIO_URING || (f->aio == BLK_AIO_AUTO && !f->in_memory);
 }
 
-static struct blk_channel *file_channel_new(struct blk_backend *be, struct loop *loop,
-					    void (*batch_done)(void *arg), void *arg)
+static void say_no_ring(const struct blk_file *f, int errnum)
 {
-	const struct blk_owner owner = { loop, batch_done, arg };
+	g_log("ringside", G_LOG_LEVEL_MESSAGE,
+	      "%s: the host refuses io_uring (%s): pread and pwrite instead", f->path,
+	      g_strerror(errnum));
+}
+
+static struct blk_channel *file_channel_new(struct blk_backend *be, const struct blk_owner *owner)
+{
 	struct blk_file *f = (struct blk_file *)be;
 	struct blk_channel *ch;
 	int errnum;
 
 	if (!wants_uring(f))
-		return blk_sync_channel_new(f, &owner);
-	ch = blk_uring_channel_new(f, &owner, &errnum);
+		return blk_sync_channel_new(f, owner);
+	ch = blk_uring_channel_new(f, owner, &errnum);
 	if (ch)
 		return ch;
 	if (!atomic_exchange(&f->fell_back, true))
-		g_log("ringside", G_LOG_LEVEL_INFO, "no io_uring here (%s): pread and pwrite it is",
-		      g_strerror(errnum));
-	return blk_sync_channel_new(f, &owner);
+		say_no_ring(f, errnum);
+	return blk_sync_channel_new(f, owner);
 }
 
 static void file_close(struct blk_backend *be)
 {
 	struct blk_file *f = (struct blk_file *)be;
 
+	blk_worker_free(f->worker);
 	blk_uring_close(f);
 	pthread_mutex_destroy(&f->claims.lock);
 	if (f->fd >= 0)
 		close(f->fd);
+	g_free(f->path);
 	g_free(f);
+}
+
+/* Is there anything that would hold up a channel's loop? With a ring, what rings do not know. */
+static bool needs_worker(const struct blk_file *f)
+{
+	return f->rings ? f->is_bdev || f->direct : !f->in_memory;
+}
+
+/* How much is discarded or zeroed in one system call: whole units of discarding, and less where a
+ * channel's loop makes it. */
+static void settle_range(struct blk_file *f)
+{
+	uint64_t most = f->worker || wants_uring(f) ? BLK_RANGE_BYTES : BLK_RANGE_QUICK;
+	uint64_t unit = f->base.info.discard_align;
+
+	f->range = (most + unit - 1) / unit * unit;
 }
 
 static int file_prepare(struct blk_backend *be, unsigned n)
 {
 	struct blk_file *f = (struct blk_file *)be;
 	int r = wants_uring(f) ? blk_uring_prepare(f, n) : 0;
+	struct loop *loop;
 
-	if (r == 0 || f->aio == BLK_AIO_URING)
+	if (r < 0 && f->aio == BLK_AIO_URING)
 		return r;
-	f->aio = BLK_AIO_SYNC;
-	g_log("ringside", G_LOG_LEVEL_INFO, "no io_uring here (%s): pread and pwrite it is",
-	      g_strerror(-r));
+	if (r < 0) {
+		f->aio = BLK_AIO_SYNC;
+		say_no_ring(f, -r);
+	}
+	loop = f->new_worker && needs_worker(f) ? f->new_worker(f->opaque) : NULL;
+	if (loop)
+		f->worker = blk_worker_new(loop);
+	settle_range(f);
 	return 0;
 }
 
@@ -252,6 +280,7 @@ static bool measure(struct blk_file *f, const struct blk_file_options *o, GError
 			err, "%s: its size, %" G_GUINT64_FORMAT ", is no multiple of %u bytes%s",
 			o->what, info->size, MAX(BLK_UNIT, f->dio_align),
 			info->size % BLK_UNIT ? "" : ", as direct=on needs here");
+	settle_range(f);
 	return true;
 }
 
@@ -267,6 +296,9 @@ struct blk_backend *blk_file_open(const struct blk_file_options *o, GError **err
 	f->direct = o->direct;
 	f->dio_align = 1;
 	pthread_mutex_init(&f->claims.lock, NULL);
+	f->path = g_strdup(o->path);
+	f->new_worker = o->worker;
+	f->opaque = o->opaque;
 	for (unsigned i = 0; i < BLK_ZERO_IOVS; i++)
 		f->zeroes[i] = (struct iovec){ (void *)zero_block, BLK_ZERO_BYTES };
 	if (open_fd(f, o, err) && lock(f, o, err) && measure(f, o, err)) {

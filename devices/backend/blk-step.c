@@ -11,7 +11,7 @@
  *
  * With O_DIRECT, what the host cannot take as it is goes through the channel's bounce buffer: buffers
  * that do not lie as it wants them, and requests of parts of its blocks, whose rest is read before the
- * whole is written. Drivers hardly ever have such, so this is done on the spot, even on an io_uring
+ * whole is written. Drivers hardly ever have such, so this is the worker's, even on an io_uring
  * channel. The rest of a block must not change meanwhile: see blk-claim.c.
  */
 #include "devices/backend/blk-file.h"
@@ -74,7 +74,6 @@ static unsigned first_phase(const struct blk_file *f, const struct blk_io *io)
 bool blk_step_begin(struct blk_file *f, struct blk_io *io, int *ret_result)
 {
 	io->at = (struct blk_progress){ 0 };
-	io->next = NULL;
 	if (io->op == BLK_FLUSH && f->flush_error) {
 		*ret_result = f->flush_error;
 		return true;
@@ -138,6 +137,12 @@ static void next_zeroes(const struct blk_file *f, struct blk_io *io, struct blk_
 	s->len = (uint64_t)s->n_iov * BLK_ZERO_BYTES;
 }
 
+/* To the next multiple of the largest piece, so that no unit of discarding is cut. */
+static void next_range(const struct blk_file *f, struct blk_step *s)
+{
+	s->len = MIN(s->len, f->range - s->offset % f->range);
+}
+
 void blk_step_next(const struct blk_file *f, struct blk_io *io, struct blk_step *s)
 {
 	*s = (struct blk_step){ .offset = io->offset + io->at.bytes,
@@ -157,10 +162,15 @@ void blk_step_next(const struct blk_file *f, struct blk_io *io, struct blk_step 
 	case PHASE_PUNCH:
 		s->kind = STEP_FALLOCATE;
 		s->flags = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+		next_range(f, s);
 		break;
 	case PHASE_RANGE:
 		s->kind = STEP_FALLOCATE;
 		s->flags = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
+		next_range(f, s);
+		break;
+	case PHASE_BLKDISCARD:
+		next_range(f, s);
 		break;
 	case PHASE_SYNC:
 		s->kind = STEP_SYNC;
@@ -199,7 +209,7 @@ static bool failed(struct blk_file *f, struct blk_io *io, int64_t result, int *r
 	return true;
 }
 
-/* A way of zeroing or discarding was refused: on to the next. */
+/* A way of zeroing or discarding was refused: on to the next, with what is left. */
 static bool next_way(struct blk_file *f, struct blk_io *io, bool for_good, int *ret_result)
 {
 	if (io->at.phase == PHASE_PUNCH) {
@@ -227,17 +237,19 @@ bool blk_step_done(struct blk_file *f, struct blk_io *io, const struct blk_step 
 	bool ways = step->kind == STEP_FALLOCATE || step->kind == STEP_BLKDISCARD;
 
 	blk_claim_end(f, io);
-	if (result == -EINTR)
+	if (result == -EINTR || result == -ECANCELED)
 		return false;
 	if (ways && result < 0 && (not_supported(result) || result == -EINVAL))
 		return next_way(f, io, not_supported(result), ret_result);
 	if (result < 0)
 		return failed(f, io, result, ret_result);
-	if (ways || step->kind == STEP_SYNC)
+	if (step->kind == STEP_SYNC)
 		return finished(io, ret_result);
+	if (ways)
+		result = (int64_t)step->len;
 	if (result == 0) /* somebody made the file shorter */
 		return failed(f, io, -EIO, ret_result);
-	if (io->op == BLK_ZERO)
+	if (ways || io->op == BLK_ZERO)
 		io->at.bytes += (uint64_t)result;
 	else
 		advance(io, (uint64_t)result);

@@ -11,7 +11,9 @@
  * not. After a few misses in a row it is tried only now and then.
  *
  * At most DEPTH requests are in the ring at once, so that its completion queue, twice as long,
- * cannot overflow; the others wait in the pending list.
+ * cannot overflow; the others wait in the pending list. A large one counts for several: what is in the
+ * ring when the channel stops has to be waited for unless the kernel can cancel it, which it does with
+ * what waits in a queue of its own, but hardly with what a disk has begun.
  *
  * No files or buffers are registered: a registered file outlives the ring's end by some
  * milliseconds, and with it the lock on the disk.
@@ -30,6 +32,7 @@
 
 enum {
 	DEPTH = 64,
+	WEIGHT_SHIFT = 19,      /* half a MiB more counts as another request */
 	LONE_BYTES = 64 * 1024, /* a larger read is better off beside the loop */
 	LONE_MISSES = 4,        /* in a row, before trying becomes rare: */
 	LONE_RARELY = 32,       /* once in so many */
@@ -39,7 +42,6 @@ struct uring {
 	struct blk_file_channel file_channel; /* first */
 	struct io_uring ring;
 	GSource *watch;
-	unsigned in_flight;   /* in the ring */
 	unsigned lone_misses; /* counts on beyond LONE_MISSES to know when to try again */
 	bool no_lone;         /* the file does not do RWF_NOWAIT */
 };
@@ -50,18 +52,22 @@ struct blk_rings {
 	GArray *spare; /* of struct io_uring */
 };
 
-static void complete(struct uring *u, struct blk_io *io, const struct blk_step *s, int64_t res)
+static unsigned weight(const struct blk_step *s)
 {
-	int result;
-
-	if (blk_step_done(u->file_channel.file, io, s, res, &result))
-		io->done(io, result);
-	else
-		blk_channel_append(&u->file_channel, io);
+	return 1 + (unsigned)(MIN(s->len, BLK_SLICE_BYTES) >> WEIGHT_SHIFT);
 }
 
-/* Puts the next step of @io into the submission queue; or takes it here and now, if it is of a kind
- * that rings do not know. */
+/* For steps of kinds that rings do not know. */
+static void start_elsewhere(struct blk_file_channel *ch, struct blk_io *io,
+			    const struct blk_step *s)
+{
+	if (ch->file->worker)
+		blk_worker_hand(ch, io);
+	else
+		blk_channel_stepped(ch, io, s, blk_step_run(ch, io, s));
+}
+
+/* Puts the next step of @io into the submission queue. */
 static void start(struct uring *u, struct blk_io *io)
 {
 	struct blk_file *f = u->file_channel.file;
@@ -73,7 +79,7 @@ static void start(struct uring *u, struct blk_io *io)
 		return;
 	blk_channel_spend(&u->file_channel, &s);
 	if (s.kind == STEP_BOUNCE || s.kind == STEP_BLKDISCARD) {
-		complete(u, io, &s, blk_step_run(&u->file_channel, io, &s));
+		start_elsewhere(&u->file_channel, io, &s);
 		return;
 	}
 	sqe = io_uring_get_sqe(&u->ring);
@@ -88,8 +94,21 @@ static void start(struct uring *u, struct blk_io *io)
 		io_uring_prep_fallocate(sqe, f->fd, s.flags, (off_t)s.offset, (off_t)s.len);
 	else
 		io_uring_prep_fsync(sqe, f->fd, IORING_FSYNC_DATASYNC);
+	io_uring_sqe_set_flags(sqe, io->at.sqe_flags);
 	io_uring_sqe_set_data(sqe, io);
-	u->in_flight++;
+	u->file_channel.in_ring += weight(&s);
+}
+
+/* The ring could neither do it at once nor wait for it: it is to take a thread of its own for that. A second
+ * time that is the host's last word. */
+static bool try_again(struct uring *u, struct blk_io *io)
+{
+	if (io->at.sqe_flags)
+		return false;
+	io->at.sqe_flags = IOSQE_ASYNC;
+	blk_claim_end(u->file_channel.file, io);
+	blk_channel_append(&u->file_channel, io);
+	return true;
 }
 
 /* Reports what is complete; returns how many. */
@@ -104,25 +123,26 @@ static unsigned reap(struct uring *u)
 		struct blk_step s;
 
 		io_uring_cqe_seen(&u->ring, cqe);
-		u->in_flight--;
 		n++;
-		blk_step_next(u->file_channel.file, io, &s); /* again: it has not moved since */
-		if (res == -EAGAIN) /* nothing that the ring could wait for: wait here */
-			res = blk_step_run(&u->file_channel, io, &s);
-		complete(u, io, &s, res);
+		if (!io) { /* cancel()'s own */
+			u->file_channel.in_ring--;
+			continue;
+		}
+		blk_step_next(u->file_channel.file, io, &s);
+		u->file_channel.in_ring -= weight(&s);
+		if (res != -EAGAIN || !try_again(u, io))
+			blk_channel_stepped(&u->file_channel, io, &s, res);
 	}
 	return n;
 }
 
-/* Hands over all that is in the submission queue, and waits for @wait completions. */
-static void enter(struct uring *u, unsigned wait)
+/* Hands over all that is in the submission queue. */
+static void enter(struct uring *u)
 {
-	while (io_uring_sq_ready(&u->ring) || wait) {
-		int r = io_uring_submit_and_wait(&u->ring, wait);
+	while (io_uring_sq_ready(&u->ring)) {
+		int r = io_uring_submit(&u->ring);
 
-		if (r >= 0)
-			wait = 0;
-		else if (r != -EINTR)
+		if (r < 0 && r != -EINTR)
 			g_usleep(1000); /* the host is short of memory just now */
 	}
 }
@@ -133,11 +153,11 @@ static void pump(struct uring *u)
 	struct blk_file_channel *ch = &u->file_channel;
 
 	do {
-		while (ch->first && u->in_flight < DEPTH && !blk_channel_spent(ch))
+		while (ch->first && ch->in_ring < DEPTH && !blk_channel_spent(ch))
 			start(u, blk_channel_take(ch));
-		enter(u, 0);
+		enter(u);
 	} while (reap(u) && ch->first && !blk_channel_spent(ch));
-	if (ch->first && !u->in_flight)
+	if (ch->first && !ch->in_ring)
 		blk_channel_again(ch);
 }
 
@@ -145,12 +165,15 @@ static void pump(struct uring *u)
 static void ring_ready(void *arg, GIOCondition revents)
 {
 	struct uring *u = arg;
+	struct blk_file_channel *ch = &u->file_channel;
 
 	(void)revents;
-	blk_channel_new_turn(&u->file_channel);
+	blk_channel_new_turn(ch);
 	reap(u);
-	pump(u);
-	u->file_channel.batch_done(u->file_channel.arg);
+	if (ch->state == BLK_RUNS)
+		pump(u);
+	ch->owner.batch_done(ch->owner.arg);
+	blk_channel_maybe_stopped(ch);
 }
 
 /* If all there is to do is one small read, does what of it the page cache has. */
@@ -162,8 +185,8 @@ static void lone_read(struct uring *u)
 	ssize_t n;
 	int result;
 
-	if (io->next || u->in_flight || io->op != BLK_READ || io->len > LONE_BYTES || f->direct ||
-	    u->no_lone)
+	if (io->next || u->file_channel.in_ring || io->op != BLK_READ || io->len > LONE_BYTES ||
+	    f->direct || u->no_lone)
 		return;
 	if (u->lone_misses >= LONE_MISSES && ++u->lone_misses % LONE_RARELY)
 		return;
@@ -186,16 +209,20 @@ static void uring_submit(struct blk_channel *base, struct blk_io *io)
 	struct uring *u = (struct uring *)base;
 	int result;
 
-	if (blk_step_begin(u->file_channel.file, io, &result))
+	if (blk_step_begin(u->file_channel.file, io, &result)) {
 		io->done(io, result);
-	else
-		blk_channel_append(&u->file_channel, io);
+		return;
+	}
+	blk_channel_number(&u->file_channel, io);
+	blk_channel_append(&u->file_channel, io);
 }
 
 static void uring_flush(struct blk_channel *base)
 {
 	struct uring *u = (struct uring *)base;
 
+	if (u->file_channel.state != BLK_RUNS)
+		return;
 	blk_channel_new_turn(&u->file_channel);
 	if (u->file_channel.first)
 		lone_read(u);
@@ -203,17 +230,29 @@ static void uring_flush(struct blk_channel *base)
 		pump(u);
 }
 
-static void uring_drain(struct blk_channel *base)
+/* Asks the kernel to give up all that is in the ring. Before 5.19 it does not know how: then it is waited
+ * for. */
+static void cancel(struct uring *u)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+
+	g_assert(sqe);
+	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+	io_uring_sqe_set_data(sqe, NULL);
+	u->file_channel.in_ring++;
+	enter(u);
+}
+
+static bool uring_stop(struct blk_channel *base)
 {
 	struct uring *u = (struct uring *)base;
 
-	while (u->file_channel.first || u->in_flight) {
-		blk_channel_new_turn(&u->file_channel);
-		pump(u);
-		if (u->in_flight)
-			enter(u, 1);
+	u->file_channel.state = BLK_STOPS;
+	if (u->file_channel.in_ring) {
+		cancel(u);
 		reap(u);
 	}
+	return blk_channel_stop(&u->file_channel);
 }
 
 static void give_back(struct blk_file *f, struct io_uring *ring)
@@ -231,7 +270,7 @@ static void uring_free(struct blk_channel *base)
 {
 	struct uring *u = (struct uring *)base;
 
-	g_assert(!u->in_flight);
+	g_assert(!u->file_channel.in_ring);
 	loop_unwatch(u->watch);
 	give_back(u->file_channel.file, &u->ring);
 	blk_channel_fini(&u->file_channel);
@@ -241,22 +280,27 @@ static void uring_free(struct blk_channel *base)
 static const struct blk_channel_ops uring_ops = {
 	.submit = uring_submit,
 	.flush = uring_flush,
-	.drain = uring_drain,
+	.stop = uring_stop,
+	.undone = blk_channel_undone,
 	.free = uring_free,
 };
 
-/* Of a ring that is disabled still: only what start() makes may go through it. */
+/* Of a ring that is disabled still: only what start() and cancel() make may go through it. */
 static int restrict_ring(struct io_uring *ring)
 {
-	static const uint8_t ops[] = { IORING_OP_READ, IORING_OP_READV, IORING_OP_WRITEV,
-				       IORING_OP_FALLOCATE, IORING_OP_FSYNC };
-	struct io_uring_restriction rules[G_N_ELEMENTS(ops)] = { 0 };
+	static const uint8_t ops[] = {
+		IORING_OP_READ,      IORING_OP_READV, IORING_OP_WRITEV,
+		IORING_OP_FALLOCATE, IORING_OP_FSYNC, IORING_OP_ASYNC_CANCEL
+	};
+	struct io_uring_restriction rules[G_N_ELEMENTS(ops) + 1] = { 0 };
 	int r;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(ops); i++) {
 		rules[i].opcode = IORING_RESTRICTION_SQE_OP;
 		rules[i].sqe_op = ops[i];
 	}
+	rules[G_N_ELEMENTS(ops)].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+	rules[G_N_ELEMENTS(ops)].sqe_flags = IOSQE_ASYNC;
 	/* liburing 2.3 declares functions for these two and forgot to export them. */
 	r = io_uring_register((unsigned)ring->ring_fd, IORING_REGISTER_RESTRICTIONS, rules,
 			      G_N_ELEMENTS(rules));

@@ -5,11 +5,16 @@
  * of its queues, on the loop that owns the queue, and everything about a channel happens on that
  * loop's thread. Channels of one backend share nothing that needs a lock.
  *
- *	ch = be->ops->channel_new(be, loop, batch_done, arg);
+ *	ch = be->ops->channel_new(be, &owner);
  *	ch->ops->submit(ch, io);    any number of times: collects,
  *	ch->ops->flush(ch);         starts what was collected, with as few system calls as can be
- *	ch->ops->drain(ch);         starts all and returns when nothing is in flight
+ *	ch->ops->stop(ch);          starts nothing any more; cancels what the host has in hand
+ *	ch->ops->undone(ch);        when it has stopped: what was submitted and not done
  *	ch->ops->free(ch);
+ *
+ * What the host has in hand for a channel is bounded: a request is carried out in pieces of a few
+ * megabytes, and a channel stops between two of them. So stopping takes as long as the host needs for a
+ * few pieces, or for a flush, and not as long as what a guest has asked for.
  *
  * A filter (faults, delays, logs) is a backend whose channels hand each request on to the channels
  * of another.
@@ -44,9 +49,9 @@ enum blk_op {
  * multiples of BLK_UNIT; the iovecs of a read or write add up to @len, and may be any
  * number and aligned anyhow.
  *
- * done() is called exactly once, on the channel's loop: from within submit(), flush() or drain(),
- * or later. @result is 0 or a negative errno; then any part of the request may have taken place. It
- * may submit further requests.
+ * done() is called once, on the channel's loop: from within submit(), flush() or stop(), or later; or
+ * never, if undone() gives the request back. @result is 0 or a negative errno; then any part of the request
+ * may have taken place. It may submit further requests.
  */
 struct blk_io {
 	enum blk_op op;
@@ -56,9 +61,10 @@ struct blk_io {
 	uint64_t offset, len;
 	void (*done)(struct blk_io *io, int result);
 
-	/* The backend's own, from submit() to done(). */
+	/* The backend's own, from submit() to done() or undone(). */
 	struct blk_io *next;
 	struct blk_progress {
+		uint64_t seq;   /* its number among its channel's requests */
 		uint64_t bytes; /* done so far */
 		unsigned iov;   /* where in the iovecs that is: this one, */
 		size_t skip;    /* and so far into it */
@@ -69,16 +75,43 @@ struct blk_io {
 			uint64_t start, end;
 			bool held, alone;
 		} claim;
+		unsigned sqe_flags; /* of a ring: how to go about the next step */
+
+		/* While a worker has it: whose it is, and what came of it. */
+		struct blk_file_channel *channel;
+		int64_t result;
 	} at;
 };
 
 struct blk_channel;
 
+/* Who makes a channel. The functions are called on @loop's thread and are never NULL. */
+struct blk_owner {
+	struct loop *loop;
+	/* After each group of done() calls that came from the loop, that is, from none of the
+	 * channel's functions. */
+	void (*batch_done)(void *arg);
+	/* It has stopped: nothing is in hand. Once, if stop() said false. It may free the channel. */
+	void (*stopped)(void *arg);
+	void *arg;
+};
+
 struct blk_channel_ops {
 	void (*submit)(struct blk_channel *ch, struct blk_io *io);
 	void (*flush)(struct blk_channel *ch);
-	void (*drain)(struct blk_channel *ch);
-	void (*free)(struct blk_channel *ch); /* drained before */
+	/*
+	 * Once. From here on nothing is begun; what done() still submits is among the undone. What the
+	 * host has in hand is cancelled where it can be, and waited for where not. True: nothing is in
+	 * hand. False: the owner's stopped() comes.
+	 */
+	bool (*stop)(struct blk_channel *ch);
+	/*
+	 * After it has stopped: the requests that are not done (not begun, cancelled, or done in
+	 * part), in the order in which they were submitted, as a list by ->next. They are the caller's
+	 * again; carried out once more from their beginning they do no harm.
+	 */
+	struct blk_io *(*undone)(struct blk_channel *ch);
+	void (*free)(struct blk_channel *ch); /* stopped, and nothing undone is left in it */
 };
 
 struct blk_channel {
@@ -101,13 +134,8 @@ struct blk_info {
 struct blk_backend;
 
 struct blk_backend_ops {
-	/*
-	 * Opens a channel on @loop; call it on the loop's thread, or while nothing runs it.
-	 * @batch_done(arg) is called after each group of done() calls that came from the loop, that
-	 * is, from neither submit() nor flush() nor drain(). Never NULL.
-	 */
-	struct blk_channel *(*channel_new)(struct blk_backend *be, struct loop *loop,
-					   void (*batch_done)(void *arg), void *arg);
+	/* Opens a channel on the owner's loop; call it on its thread, or while nothing runs it. */
+	struct blk_channel *(*channel_new)(struct blk_backend *be, const struct blk_owner *owner);
 	void (*close)(struct blk_backend *be); /* all channels freed before */
 	/*
 	 * Makes ahead what @n channels will need of the host, while the process may still ask for

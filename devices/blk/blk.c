@@ -128,6 +128,11 @@ static bool check_serial(const struct blk *blk, GError **err)
 			      blk->serial, BLK_ID_BYTES);
 }
 
+static struct loop *worker(void *dev)
+{
+	return vdev_worker(dev);
+}
+
 static bool open_backend(struct blk *blk, const char *what, GError **err)
 {
 	struct blk_file_options o = {
@@ -136,10 +141,10 @@ static bool open_backend(struct blk *blk, const char *what, GError **err)
 		.ro = blk->ro,
 		.direct = blk->direct,
 		.aio = blk->aio,
+		.worker = worker,
+		.opaque = blk,
 	};
 
-	if (o.aio == BLK_AIO_AUTO && blk->vdev.env->no_uring)
-		o.aio = BLK_AIO_SYNC;
 	blk->backend = blk_file_open(&o, err);
 	return blk->backend != NULL;
 }
@@ -309,26 +314,61 @@ static void batch_done(void *arg)
 	flush(arg);
 }
 
+static void stopped(void *arg);
+
+static void resubmit(struct blk_queue *queue)
+{
+	struct blk_io *io = g_steal_pointer(&queue->kept), *next;
+
+	for (; io; io = next) {
+		next = io->next;
+		queue->channel->ops->submit(queue->channel, io);
+	}
+	queue->channel->ops->flush(queue->channel);
+	flush(queue);
+}
+
 static void blk_queue_started(struct vdev *dev, unsigned q)
 {
 	struct blk *blk = (struct blk *)dev;
 	struct blk_queue *queue = &blk->queue[q];
+	const struct blk_owner owner = { dev->queue[q].loop, batch_done, stopped, queue };
 
-	queue->channel = blk->backend->ops->channel_new(blk->backend, dev->queue[q].loop,
-							batch_done, queue);
+	queue->channel = blk->backend->ops->channel_new(blk->backend, &owner);
+	resubmit(queue);
+}
+
+/* The channel has stopped: what is left in it is kept, or forgotten with its chains. */
+static void end_channel(struct blk_queue *queue)
+{
+	struct blk_io *undone = queue->channel->ops->undone(queue->channel);
+
+	queue->channel->ops->free(queue->channel);
+	queue->channel = NULL;
+	queue->kept = queue->paused ? undone : NULL;
+	flush(queue);
+}
+
+static void stopped(void *arg)
+{
+	struct blk_queue *queue = arg;
+
+	end_channel(queue);
+	vdev_queue_stopped(&queue->blk->vdev, queue->index);
 }
 
 static bool blk_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 {
 	struct blk_queue *queue = &((struct blk *)dev)->queue[q];
 
-	(void)why;
-	if (!queue->channel) /* paused already */
+	queue->paused = why == VDEV_STOP_PAUSE;
+	if (!queue->channel) { /* reset while paused */
+		queue->kept = NULL;
 		return true;
-	queue->channel->ops->drain(queue->channel);
-	queue->channel->ops->free(queue->channel);
-	queue->channel = NULL;
-	flush(queue);
+	}
+	if (!queue->channel->ops->stop(queue->channel))
+		return false;
+	end_channel(queue);
 	return true;
 }
 

@@ -12,8 +12,10 @@ struct blk;
 struct blk_queue {
 	struct blk *blk;
 	unsigned index;
-	struct blk_channel *channel; /* while started */
+	struct blk_channel *channel; /* while started, and until it has stopped */
 	bool pushed;                 /* something is yet to be published */
+	bool paused;                 /* as it stops, its requests are to be kept: */
+	struct blk_io *kept;         /* for queue_started(), in order; a list by ->next */
 };
 
 enum blk_cache { BLK_CACHE_WRITEBACK, BLK_CACHE_WRITETHROUGH, BLK_CACHE_UNSAFE };

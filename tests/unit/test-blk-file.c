@@ -1,7 +1,7 @@
 /*
  * Disks that are files: every case on the synchronous and on the io_uring channel, in a file on
  * disk and in one in memory (file systems refuse different things), through the page cache and past
- * it.
+ * it; and on threads for what would wait, as in the machine.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,14 +21,17 @@
 #include "tests/blk-disk.h"
 
 static const struct disk_variant variants[] = {
-	{ "sync", BLK_AIO_SYNC, false, false, NULL },
-	{ "uring", BLK_AIO_URING, false, false, NULL },
-	{ "auto", BLK_AIO_AUTO, false, false, NULL },
-	{ "sync, direct", BLK_AIO_SYNC, true, false, NULL },
-	{ "uring, direct", BLK_AIO_URING, true, false, NULL },
-	{ "sync, in memory", BLK_AIO_SYNC, false, true, NULL },
-	{ "uring, in memory", BLK_AIO_URING, false, true, NULL },
-	{ "auto, in memory", BLK_AIO_AUTO, false, true, NULL },
+	{ "sync", BLK_AIO_SYNC, false, false, NULL, false },
+	{ "uring", BLK_AIO_URING, false, false, NULL, false },
+	{ "auto", BLK_AIO_AUTO, false, false, NULL, false },
+	{ "sync, direct", BLK_AIO_SYNC, true, false, NULL, false },
+	{ "uring, direct", BLK_AIO_URING, true, false, NULL, false },
+	{ "sync, in memory", BLK_AIO_SYNC, false, true, NULL, false },
+	{ "uring, in memory", BLK_AIO_URING, false, true, NULL, false },
+	{ "auto, in memory", BLK_AIO_AUTO, false, true, NULL, false },
+	{ "sync, worker", BLK_AIO_SYNC, false, false, NULL, true },
+	{ "sync, direct, worker", BLK_AIO_SYNC, true, false, NULL, true },
+	{ "uring, direct, worker", BLK_AIO_URING, true, false, NULL, true },
 };
 
 /* The cases. Each gets a fresh disk for each variant. */
@@ -310,43 +313,6 @@ static void many_requests_at_once_are_each_done_once(const struct disk_variant *
 	disk_close(d);
 }
 
-static void drain_returns_when_all_is_done(const struct disk_variant *v)
-{
-	struct disk *d = disk_open(v, MANY * 4096);
-	uint8_t *buf = disk_buffer(MANY * 4096);
-	struct disk_request *r = g_new0(struct disk_request, MANY),
-			    last = { .io = { .op = BLK_FLUSH } };
-	struct iovec *iov = g_new0(struct iovec, MANY);
-
-	disk_pattern(buf, MANY * 4096, 10);
-	for (size_t i = 0; i < MANY; i++) {
-		iov[i] = (struct iovec){ buf + i * 4096, 4096 };
-		r[i].io = (struct blk_io){ .op = BLK_WRITE,
-					   .flags = i % 16 ? 0 : BLK_IO_STABLE,
-					   .iov = &iov[i],
-					   .n_iov = 1,
-					   .offset = i * 4096,
-					   .len = 4096 };
-	}
-	r[MANY - 1].then = &last;
-	for (size_t i = 0; i < MANY; i++) {
-		disk_submit(d, &r[i]);
-		if (i == MANY / 2)
-			d->ch->ops->flush(d->ch);
-	}
-	d->ch->ops->drain(d->ch);
-	for (size_t i = 0; i < MANY; i++) {
-		assert_int_equal(r[i].n_done, 1);
-		assert_int_equal(r[i].result, 0);
-	}
-	assert_int_equal(last.n_done, 1);
-	assert_int_equal(d->batches, 0); /* that was not from the loop */
-	g_free(iov);
-	g_free(r);
-	free(buf);
-	disk_close(d);
-}
-
 static void done_may_submit(const struct disk_variant *v)
 {
 	struct disk *d = disk_open(v, MIB);
@@ -417,7 +383,6 @@ static const struct each {
 	CASE(a_refused_write_is_reported_and_harms_no_other),
 	CASE(after_a_failed_flush_none_succeeds),
 	CASE(many_requests_at_once_are_each_done_once),
-	CASE(drain_returns_when_all_is_done),
 	CASE(done_may_submit),
 	CASE(misaligned_buffers_are_served),
 };

@@ -16,9 +16,9 @@
 
 #include "tests/blk-disk.h"
 
-static const struct disk_variant synchronous = { "sync", BLK_AIO_SYNC, false, false, NULL };
-static const struct disk_variant uring = { "uring", BLK_AIO_URING, false, false, NULL };
-static const struct disk_variant automatic = { "auto", BLK_AIO_AUTO, false, false, NULL };
+static const struct disk_variant synchronous = { "sync", BLK_AIO_SYNC, false, false, NULL, false };
+static const struct disk_variant uring = { "uring", BLK_AIO_URING, false, false, NULL, false };
+static const struct disk_variant automatic = { "auto", BLK_AIO_AUTO, false, false, NULL, false };
 
 static void expect_refusal(const char *path, bool ro, const char *says)
 {
@@ -113,12 +113,12 @@ static void a_closed_disk_can_be_opened_at_once(void **state)
 		uint8_t *buf = disk_buffer(4096);
 
 		assert_int_equal(disk_rw(d, BLK_WRITE, 0, buf, 4096), 0);
-		d->ch->ops->free(d->ch);
+		disk_free_channel(d);
 		d->be->ops->close(d->be);
 		again = disk_open_path(d->path, &uring, false, NULL);
 		assert_non_null(again);
 		d->be = again;
-		d->ch = again->ops->channel_new(again, d->loop, disk_batch_done, d);
+		d->ch = disk_channel(d);
 		free(buf);
 		disk_close(d);
 	}
@@ -134,11 +134,11 @@ static void read_only_disk_cannot_be_written(void **state)
 	d.be = disk_open_path(path, &synchronous, true, NULL);
 	assert_true(d.be->info.ro);
 	assert_false(d.be->info.discard);
-	d.ch = d.be->ops->channel_new(d.be, d.loop, disk_batch_done, &d);
+	d.ch = disk_channel(&d);
 	assert_int_equal(disk_rw(&d, BLK_WRITE, 0, buf, 512), -EBADF);
 	assert_int_equal(disk_rw(&d, BLK_READ, 0, buf, 512), 0);
 	assert_int_equal(buf[0], 0);
-	d.ch->ops->free(d.ch);
+	disk_free_channel(&d);
 	d.be->ops->close(d.be);
 	loop_free(d.loop);
 	unlink(path);
@@ -162,9 +162,9 @@ static void without_io_uring_auto_does_without(void **state)
 	close((int)limit.rlim_cur);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	for (unsigned i = 0; i < 2; i++) {
-		d.ch = d.be->ops->channel_new(d.be, d.loop, disk_batch_done, &d);
+		d.ch = disk_channel(&d);
 		assert_int_equal(disk_rw(&d, BLK_READ, 0, buf, 512), 0);
-		d.ch->ops->free(d.ch);
+		disk_free_channel(&d);
 	}
 	d.be->ops->close(d.be); /* makes room for the file, but not for a ring */
 	d.be = disk_open_path(path, &uring, false, &err);
@@ -201,12 +201,13 @@ static void rings_are_made_ahead_and_used_again(void **state)
 	after = next_fd();
 	assert_int_equal(after, before + 2);
 	for (unsigned i = 0; i < 5; i++) {
-		d.ch = d.be->ops->channel_new(d.be, d.loop, disk_batch_done, &d);
-		second = d.be->ops->channel_new(d.be, d.loop, disk_batch_done, &d);
+		d.ch = disk_channel(&d);
+		second = disk_channel(&d);
 		assert_int_equal(next_fd(), after);
 		assert_int_equal(disk_rw(&d, BLK_READ, 0, buf, 512), 0);
-		d.ch->ops->free(d.ch);
-		second->ops->free(second);
+		disk_free_channel(&d);
+		d.ch = second;
+		disk_free_channel(&d);
 	}
 	d.be->ops->close(d.be);
 	assert_true(next_fd() < before); /* the file's is free, too */

@@ -209,6 +209,8 @@ int main(void)
 	static const struct disk_variant variants[] = {
 		{ .name = "sync", .aio = BLK_AIO_SYNC, .direct = true },
 		{ .name = "uring", .aio = BLK_AIO_URING, .direct = true },
+		{ .name = "sync, worker", .aio = BLK_AIO_SYNC, .direct = true, .worker = true },
+		{ .name = "uring, worker", .aio = BLK_AIO_URING, .direct = true, .worker = true },
 	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_host_takes_whole_blocks_only),

@@ -8,22 +8,28 @@
 #include "tools/fuzz/story.h"
 
 #define DISK_BYTES 0x10000u
+#define IN_HAND    4u /* requests of a channel at once */
 
 struct fake_disk {
 	struct blk_backend base;
 	uint8_t bytes[DISK_BYTES];
 	size_t dirty; /* bytes from the beginning that may not be zero */
 	enum disk_policy policy;
-	GPtrArray *pending; /* of struct blk_io */
-	GPtrArray *owners;  /* and the channel of each */
+	GArray *pending; /* of struct request, in order of submission */
 	unsigned channels;
 };
 
 struct fake_channel {
 	struct blk_channel base;
 	struct fake_disk *disk;
-	void (*batch_done)(void *arg);
-	void *arg;
+	struct blk_owner owner;
+	bool stopping; /* nothing is begun any more */
+};
+
+struct request {
+	struct blk_io *io;
+	struct fake_channel *ch;
+	bool in_hand; /* begun: a channel that stops waits for its end */
 };
 
 static const char *const op_names[] = { "read", "write", "flush", "discard", "zero" };
@@ -83,71 +89,157 @@ static void end(struct fake_disk *d, struct blk_io *io, int result)
 /*
  * A channel.
  */
+static struct request *nth(const struct fake_disk *d, guint n)
+{
+	return &g_array_index(d->pending, struct request, n);
+}
+
+static unsigned in_hand(const struct fake_channel *ch)
+{
+	unsigned n = 0;
+
+	for (guint i = 0; i < ch->disk->pending->len; i++)
+		n += nth(ch->disk, i)->ch == ch && nth(ch->disk, i)->in_hand;
+	return n;
+}
+
 static void fake_submit(struct blk_channel *base, struct blk_io *io)
 {
 	struct fake_channel *ch = (struct fake_channel *)base;
 	struct fake_disk *d = ch->disk;
+	const struct request r = { io, ch, false };
 
 	check(d, io);
-	if (d->policy == DISK_AT_ONCE || d->policy == DISK_FAILS) {
+	if (!ch->stopping && (d->policy == DISK_AT_ONCE || d->policy == DISK_FAILS))
 		end(d, io, d->policy == DISK_FAILS ? -EIO : 0);
-		return;
-	}
-	g_ptr_array_add(d->pending, io);
-	g_ptr_array_add(d->owners, ch);
+	else
+		g_array_append_val(d->pending, r);
 }
 
 static void end_nth(struct fake_disk *d, guint n, int result)
 {
-	struct blk_io *io = g_ptr_array_steal_index(d->pending, n);
+	struct blk_io *io = nth(d, n)->io;
 
-	g_ptr_array_remove_index(d->owners, n);
+	g_array_remove_index(d->pending, n);
 	end(d, io, result);
 }
 
 /* The last one first: nobody was promised an order. */
-static void fake_drain(struct blk_channel *base)
+static void end_all(struct fake_channel *ch)
 {
-	struct fake_disk *d = ((struct fake_channel *)base)->disk;
+	struct fake_disk *d = ch->disk;
 
-	for (guint i = d->owners->len; i > 0; i = MIN(i - 1, d->owners->len))
-		if (g_ptr_array_index(d->owners, i - 1) == base) {
+	for (guint i = d->pending->len; i > 0; i = MIN(i - 1, d->pending->len))
+		if (nth(d, i - 1)->ch == ch) {
 			end_nth(d, i - 1, 0);
-			i = d->owners->len + 1; /* it may have submitted another */
+			i = d->pending->len + 1; /* it may have submitted another */
+		}
+}
+
+/* A few are begun, the others wait for their ends. */
+static void begin_some(struct fake_channel *ch)
+{
+	struct fake_disk *d = ch->disk;
+	unsigned left = IN_HAND - MIN(in_hand(ch), IN_HAND);
+
+	for (guint i = 0; i < d->pending->len && left; i++)
+		if (nth(d, i)->ch == ch && !nth(d, i)->in_hand) {
+			nth(d, i)->in_hand = true;
+			left--;
 		}
 }
 
 static void fake_flush(struct blk_channel *base)
 {
-	if (((struct fake_channel *)base)->disk->policy == DISK_AT_FLUSH)
-		fake_drain(base);
+	struct fake_channel *ch = (struct fake_channel *)base;
+
+	if (ch->stopping)
+		return;
+	if (ch->disk->policy == DISK_AT_FLUSH)
+		end_all(ch);
+	else
+		begin_some(ch);
+}
+
+/* On the loop, once it has its turn: of what the host had in hand every other request could be cancelled. */
+static void host_is_done(void *arg)
+{
+	struct fake_channel *ch = arg;
+	struct fake_disk *d = ch->disk;
+
+	for (guint i = d->pending->len; i > 0; i--) {
+		struct request *r = nth(d, i - 1);
+
+		if (r->ch != ch || !r->in_hand)
+			continue;
+		r->in_hand = false;
+		if (i % 2)
+			end_nth(d, i - 1, 0);
+	}
+	ch->owner.batch_done(ch->owner.arg);
+	story("disk: a channel has stopped");
+	ch->owner.stopped(ch->owner.arg);
+}
+
+static bool fake_stop(struct blk_channel *base)
+{
+	struct fake_channel *ch = (struct fake_channel *)base;
+
+	if (ch->stopping)
+		fuzz_bug("disk: a channel is stopped twice");
+	ch->stopping = true;
+	if (!in_hand(ch))
+		return true;
+	story("disk: a channel stops, with %u requests in hand", in_hand(ch));
+	loop_post(ch->owner.loop, host_is_done, ch);
+	return false;
+}
+
+static struct blk_io *fake_undone(struct blk_channel *base)
+{
+	struct fake_channel *ch = (struct fake_channel *)base;
+	struct fake_disk *d = ch->disk;
+	struct blk_io *first = NULL;
+
+	if (!ch->stopping || in_hand(ch))
+		fuzz_bug("disk: what is undone is asked for, of a channel that has not stopped");
+	for (guint i = d->pending->len; i > 0; i--)
+		if (nth(d, i - 1)->ch == ch) {
+			struct blk_io *io = nth(d, i - 1)->io;
+
+			g_array_remove_index(d->pending, i - 1);
+			io->next = first;
+			first = io;
+		}
+	return first;
 }
 
 static void fake_free(struct blk_channel *base)
 {
 	struct fake_channel *ch = (struct fake_channel *)base;
 
-	for (guint i = 0; i < ch->disk->owners->len; i++)
-		if (g_ptr_array_index(ch->disk->owners, i) == ch)
+	if (!ch->stopping)
+		fuzz_bug("disk: a channel is freed that was not stopped");
+	for (guint i = 0; i < ch->disk->pending->len; i++)
+		if (nth(ch->disk, i)->ch == ch)
 			fuzz_bug("disk: a channel is freed with requests in flight");
 	ch->disk->channels--;
 	g_free(ch);
 }
 
-static const struct blk_channel_ops channel_ops = {
-	.submit = fake_submit, .flush = fake_flush, .drain = fake_drain, .free = fake_free
-};
+static const struct blk_channel_ops channel_ops = { .submit = fake_submit,
+						    .flush = fake_flush,
+						    .stop = fake_stop,
+						    .undone = fake_undone,
+						    .free = fake_free };
 
-static struct blk_channel *fake_channel_new(struct blk_backend *be, struct loop *loop,
-					    void (*batch_done)(void *arg), void *arg)
+static struct blk_channel *fake_channel_new(struct blk_backend *be, const struct blk_owner *owner)
 {
 	struct fake_channel *ch = g_new0(struct fake_channel, 1);
 
-	(void)loop;
 	ch->base.ops = &channel_ops;
 	ch->disk = (struct fake_disk *)be;
-	ch->batch_done = batch_done;
-	ch->arg = arg;
+	ch->owner = *owner;
 	ch->disk->channels++;
 	return &ch->base;
 }
@@ -172,9 +264,10 @@ void fake_disk_end(struct fake_disk *d, unsigned n, int result)
 	if (!d->pending->len)
 		return;
 	n %= d->pending->len;
-	ch = g_ptr_array_index(d->owners, n);
+	ch = nth(d, n)->ch;
 	end_nth(d, n, -result);
-	ch->batch_done(ch->arg);
+	fake_flush(&ch->base);
+	ch->owner.batch_done(ch->owner.arg);
 }
 
 void fake_disk_begin(struct fake_disk *d)
@@ -196,8 +289,7 @@ static void fake_close(struct blk_backend *be)
 	if (d->channels)
 		fuzz_bug("disk: closed with %u channels", d->channels);
 	fakes_forget(d);
-	g_ptr_array_unref(d->pending);
-	g_ptr_array_unref(d->owners);
+	g_array_unref(d->pending);
 	g_free(d);
 }
 
@@ -216,8 +308,7 @@ static struct blk_backend *fake_disk_new(const struct blk_file_options *o)
 					  .discard_align = 4096,
 					  .ro = o->ro,
 					  .discard = !o->ro };
-	d->pending = g_ptr_array_new();
-	d->owners = g_ptr_array_new();
+	d->pending = g_array_new(FALSE, FALSE, sizeof(struct request));
 	if (!fakes_take_disk(d)) {
 		fake_close(&d->base);
 		return NULL;

@@ -45,7 +45,7 @@ void fakes_end(struct fakes *f);
 enum disk_policy {
 	DISK_AT_ONCE, /* in submit() */
 	DISK_AT_FLUSH,
-	DISK_HELD, /* when the input says so, or in drain() */
+	DISK_HELD, /* when the input says so; a few are in the host's hand until then */
 	DISK_FAILS,
 	N_DISK_POLICIES,
 };
