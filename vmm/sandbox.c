@@ -22,8 +22,7 @@ const struct sandbox_level_text sandbox_levels[N_SANDBOX_LEVELS] = {
 			 "to the host's network) a network namespace" },
 	[SANDBOX_STRICT] = { "strict",
 			     "all of that or no guest; also namespaces for IPC, host name and "
-			     "cgroup, tighter limits, and no io_uring unless a disk asks for it "
-			     "by aio=uring" },
+			     "cgroup, and tighter limits" },
 };
 
 bool sandbox_find_level(const char *name, enum sandbox_level *ret)
