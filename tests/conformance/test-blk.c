@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "devices/blk/command.h"
+#include "devices/blk/blk.h"
 #include "tests/blk-driver.h"
 #include "tests/blk-spy.h"
 #include "tests/conformance/conform.h"
@@ -297,6 +297,42 @@ static void stable_writes_are_on_the_disk(struct rig *r)
 	expect_flush_reaches_the_disk(r, spy);
 }
 
+/* The last system call that the backend makes for a request. */
+static struct blk_step last_step(struct rig *r, struct blk_io io)
+{
+	struct blk_file *f = (struct blk_file *)((struct blk *)rig_dev(r))->backend;
+	struct iovec v = { rig_alloc(r, BLK_SECTOR).p, BLK_SECTOR };
+	struct blk_step s;
+	int result;
+
+	io.iov = &v;
+	io.n_iov = io.op == BLK_WRITE;
+	io.len = io.op == BLK_FLUSH ? 0 : BLK_SECTOR;
+	assert_false(blk_step_begin(f, &io, &result));
+	do
+		blk_step_next(f, &io, &s);
+	while (!blk_step_done(f, &io, &s, (int64_t)s.len, &result));
+	assert_int_equal(result, 0);
+	return s;
+}
+
+/* And what the backend makes of that. */
+static void the_host_is_asked_for_stable_writes(struct rig *r)
+{
+	struct blk_step write = last_step(r, (struct blk_io){ .op = BLK_WRITE }),
+			stable = last_step(
+				r, (struct blk_io){ .op = BLK_WRITE, .flags = BLK_IO_STABLE }),
+			zero = last_step(r,
+					 (struct blk_io){ .op = BLK_ZERO, .flags = BLK_IO_STABLE }),
+			flush = last_step(r, (struct blk_io){ .op = BLK_FLUSH });
+
+	assert_int_equal(write.flags, 0);
+	assert_int_equal(stable.kind, STEP_WRITE);
+	assert_int_equal(stable.flags, RWF_DSYNC);
+	assert_int_equal(zero.kind, STEP_SYNC);
+	assert_int_equal(flush.kind, STEP_SYNC);
+}
+
 static void without_flush_writes_are_committed_early(struct rig *r)
 {
 	struct spy *spy = spy_on(r);
@@ -396,6 +432,9 @@ static const struct conform_case cases[] = {
 	DISK("DEV-BLK-OP-09", "zeroed ranges read as zeroes", zeroed_ranges_read_as_zeroes,
 	     ",direct=on"),
 	DISK("DEV-BLK-OP-13", "stable writes are on the disk", stable_writes_are_on_the_disk, ""),
+	{ "DEV-BLK-OP-13", "the host is asked for stable writes",
+	  the_host_is_asked_for_stable_writes, .spec = "blk,path=@/disk", .setup = bd_make_disk,
+	  .links = "direct" },
 	DISK("DEV-BLK-OP-13", "an unsafe disk promises nothing", an_unsafe_disk_promises_nothing,
 	     ",cache=unsafe"),
 	DISK("DEV-BLK-OP-14", "without FLUSH writes are committed early",
@@ -404,6 +443,8 @@ static const struct conform_case cases[] = {
 	DISK("DEV-BLK-OP-18", "zone requests are unsupported", zone_requests_are_unsupported, ""),
 	DISK("CHOICE-BLK-UNITS", "the unit is the sector", the_unit_is_the_sector,
 	     ",block-size=4K"),
+	DISK("CHOICE-BLK-UNITS", "the unit is the sector", the_unit_is_the_sector,
+	     ",block-size=4K,direct=on"),
 	DISK("CHOICE-BLK-TOPOLOGY", "a topology is in blocks that are told",
 	     topology_is_in_blocks_that_are_told, BLOCKS),
 	DISK("CHOICE-BLK-TOPOLOGY", "a topology is in blocks that are told",
