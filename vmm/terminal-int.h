@@ -3,9 +3,8 @@
 
 #include <pthread.h>
 
+#include "devices/backend/chr-fifo.h"
 #include "vmm/terminal.h"
-
-#define TERMINAL_INPUT_MAX 4096u
 
 struct terminal_stream {
 	struct chr chr;
@@ -22,11 +21,13 @@ struct terminal {
 	bool tty; /* of standard input */
 	bool escaped;
 	GSource *watch; /* of standard input, on main */
+	GSource *stall; /* a timer, while a terminal is not read for want of room */
+	bool drop;      /* it is read all the same: for Ctrl-A, the rest is lost */
 
-	pthread_mutex_t lock; /* of the buffer */
-	uint8_t input[TERMINAL_INPUT_MAX];
-	size_t n_input;
+	pthread_mutex_t lock; /* of the following */
+	struct chr_fifo input;
 	bool full;    /* standard input is not read until there is room */
+	bool taken;   /* some of it, since the timer was here last */
 	int input_fd; /* eventfd: the buffer is not empty */
 
 	int out;
@@ -43,3 +44,6 @@ void terminal_streams_clear(struct terminal *t);
 
 /* terminal.c: raises or lowers the eventfd, with the lock held. */
 void terminal_set_event(struct terminal *t, bool on);
+
+/* terminal.c: the buffer was full and has room. On main. */
+void terminal_has_room(void *terminal);

@@ -19,32 +19,29 @@
 /*
  * Input.
  */
-static void on_room(void *arg)
-{
-	struct terminal *t = arg;
-
-	if (t->watch)
-		loop_watch_events(t->watch, G_IO_IN);
-}
-
 static size_t io_read(struct chr *chr, void *buf, size_t len)
 {
 	struct terminal *t = ((struct terminal_stream *)chr)->t;
-	bool was_full;
+	bool room = false;
+	size_t n;
+	const uint8_t *bytes;
 
 	pthread_mutex_lock(&t->lock);
-	len = MIN(len, t->n_input);
-	memcpy(buf, t->input, len);
-	t->n_input -= len;
-	memmove(t->input, t->input + len, t->n_input);
-	if (len && !t->n_input)
-		terminal_set_event(t, false);
-	was_full = t->full;
-	t->full = was_full && !len;
+	bytes = chr_fifo_peek(&t->input, &n);
+	n = MIN(n, len);
+	if (n) {
+		memcpy(buf, bytes, n);
+		chr_fifo_drop(&t->input, n);
+		t->taken = true;
+		room = t->full;
+		t->full = false;
+		if (!t->input.len)
+			terminal_set_event(t, false);
+	}
 	pthread_mutex_unlock(&t->lock);
-	if (was_full && len)
-		loop_post(t->main, on_room, t);
-	return len;
+	if (room)
+		loop_post(t->main, terminal_has_room, t);
+	return n;
 }
 
 static size_t output_read(struct chr *chr, void *buf, size_t len)

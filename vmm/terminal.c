@@ -1,7 +1,13 @@
 /*
  * Standard input is watched on the main thread, always, so that Ctrl-A x works whatever its user
- * does; the user's loop may be another. Between them are a small buffer and an eventfd that is
- * readable exactly while the buffer is not empty.
+ * does; the user's loop may be another. Between them are a buffer and an eventfd that is readable
+ * exactly while the buffer is not empty.
+ *
+ * Whoever pastes is faster than a guest. Of a terminal, much is read ahead, to hear Ctrl-A behind it. When
+ * the buffer is full the terminal is not read: in raw mode the kernel then keeps 4 KiB, loses
+ * nothing, and holds up whoever writes to the other end. That lasts while the guest takes something now and
+ * then. If it takes nothing for a second, reading goes on for the sake of Ctrl-A, and what else comes is
+ * lost.
  */
 #include "vmm/terminal.h"
 
@@ -12,7 +18,10 @@
 
 #include "vmm/terminal-int.h"
 
-#define CTRL_A 0x01
+#define CTRL_A     0x01
+#define TTY_AHEAD  (1u << 20) /* bytes read ahead of a guest that is slow */
+#define PIPE_AHEAD 4096u
+#define STALL_MS   1000u
 
 void terminal_restore(struct terminal_mode *mode)
 {
@@ -57,15 +66,12 @@ void terminal_set_event(struct terminal *t, bool on)
 		(void)!read(t->input_fd, &count, sizeof(count));
 }
 
-/* What does not fit is lost: that is a person typing to a guest that does not read. */
+/* What does not fit is lost: see the file's top. */
 static void keep(struct terminal *t, const uint8_t *data, size_t len)
 {
 	pthread_mutex_lock(&t->lock);
-	len = MIN(len, TERMINAL_INPUT_MAX - t->n_input);
-	memcpy(t->input + t->n_input, data, len);
-	if (len && !t->n_input)
+	if (chr_fifo_put(&t->input, data, len) && t->input.len == len)
 		terminal_set_event(t, true);
-	t->n_input += len;
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -97,27 +103,69 @@ static void take_keys(struct terminal *t, const uint8_t *data, size_t len)
 	}
 }
 
+/* Bytes that may be read now; 0: none before there is room. */
 static size_t room(struct terminal *t)
 {
 	size_t n;
 
 	pthread_mutex_lock(&t->lock);
-	n = TERMINAL_INPUT_MAX - t->n_input;
-	t->full = n == 0 && !t->tty;
+	n = t->input.max - t->input.len;
+	t->full = n == 0;
+	t->taken = false;
 	pthread_mutex_unlock(&t->lock);
 	return n;
+}
+
+static gboolean on_stall(void *arg)
+{
+	struct terminal *t = arg;
+	bool taken;
+
+	pthread_mutex_lock(&t->lock);
+	taken = t->taken;
+	t->taken = false;
+	pthread_mutex_unlock(&t->lock);
+	if (taken)
+		return G_SOURCE_CONTINUE;
+	loop_unwatch(g_steal_pointer(&t->stall));
+	t->drop = true;
+	g_warning("terminal: the guest takes no input: what comes now is lost, but for Ctrl-A x");
+	if (t->watch)
+		loop_watch_events(t->watch, G_IO_IN);
+	return G_SOURCE_REMOVE;
+}
+
+/* Until there is room, or the user has been at rest for too long. */
+static void pause_input(struct terminal *t)
+{
+	loop_watch_events(t->watch, 0);
+	if (!t->tty)
+		return;
+	t->stall = g_timeout_source_new(STALL_MS);
+	g_source_set_callback(t->stall, on_stall, t, NULL);
+	g_source_attach(t->stall, loop_context(t->main));
+}
+
+void terminal_has_room(void *terminal)
+{
+	struct terminal *t = terminal;
+
+	loop_unwatch(g_steal_pointer(&t->stall));
+	t->drop = false;
+	if (t->watch)
+		loop_watch_events(t->watch, G_IO_IN);
 }
 
 static void on_input(void *arg, GIOCondition revents)
 {
 	struct terminal *t = arg;
 	uint8_t buf[512];
-	size_t want = t->tty ? sizeof(buf) : MIN(sizeof(buf), room(t));
+	size_t want = t->drop ? sizeof(buf) : MIN(sizeof(buf), room(t));
 	ssize_t n;
 
 	(void)revents;
 	if (!want) {
-		loop_watch_events(t->watch, 0);
+		pause_input(t);
 		return;
 	}
 	n = read(STDIN_FILENO, buf, want);
@@ -139,6 +187,7 @@ struct terminal *terminal_new(struct loop *main, struct terminal_mode *mode,
 	t->leave = leave;
 	t->opaque = opaque;
 	t->tty = isatty(STDIN_FILENO);
+	chr_fifo_init(&t->input, t->tty ? TTY_AHEAD : PIPE_AHEAD);
 	pthread_mutex_init(&t->lock, NULL);
 	t->input_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (t->input_fd < 0)
@@ -153,6 +202,8 @@ void terminal_free(struct terminal *t)
 		return;
 	terminal_restore(t->mode);
 	loop_unwatch(t->watch);
+	loop_unwatch(t->stall);
+	chr_fifo_free(&t->input);
 	terminal_streams_clear(t);
 	close(t->input_fd);
 	pthread_mutex_destroy(&t->lock);

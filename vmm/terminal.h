@@ -4,8 +4,9 @@
  *
  * When standard input is a terminal it is put into raw mode, so that all keys, Ctrl-C too, reach
  * the guest; Ctrl-A x leaves, Ctrl-A h helps, Ctrl-A Ctrl-A sends one Ctrl-A. What was read before
- * anybody could take it waits. A standard input that is no terminal is read as it is, no faster than
- * it is taken, and nothing is changed about it.
+ * anybody could take it waits: up to 1 MiB, and whoever pastes more waits, too, unless the guest takes
+ * nothing for a second. A standard input that is no terminal is read as it is, no faster than it is
+ * taken, and nothing is changed about it.
  */
 #pragma once
 

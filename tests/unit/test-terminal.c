@@ -8,14 +8,19 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <poll.h>
 #include <pty.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vmm/bus.h"
+#include "vmm/serial.h"
 #include "vmm/terminal.h"
+#include "vmm/x86/layout.h"
 
-#define CTRL_A "\x01"
+#define CTRL_A      "\x01"
+#define PATIENCE_MS 30000 /* a child's silence for so long is a failure */
 
 /* What the guest gets of @typed; "<x>" where it leaves, "<h>" for help. */
 static char *keys(const char *typed)
@@ -129,10 +134,11 @@ static int status_of(pid_t child)
 static void read_until(int fd, const char *what)
 {
 	g_autoptr(GString) got = g_string_new(NULL);
-	char byte;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char byte = '\0';
 
 	while (!strstr(got->str, what)) {
-		if (read(fd, &byte, 1) != 1)
+		if (poll(&p, 1, PATIENCE_MS) != 1 || read(fd, &byte, 1) != 1)
 			fail_msg("got '%s', then nothing; want '%s'", got->str, what);
 		g_string_append_c(got, byte);
 	}
@@ -214,6 +220,214 @@ static void a_pipe_is_read_as_it_is(void **state)
 	close(out[0]);
 }
 
+/*
+ * A child that does not echo: it takes @chunk bytes in each turn of its loop (0: none, ever), and tells
+ * at the end how many and their sum.
+ */
+struct reader {
+	struct chr *chr;
+	size_t chunk;
+	uint64_t n, sum;
+	bool end, left;
+};
+
+static void reader_readable(void *arg)
+{
+	struct reader *r = arg;
+	uint8_t buf[4096];
+	size_t n = chr_read(r->chr, buf, r->chunk);
+
+	for (size_t i = 0; i < n; i++) {
+		r->end = buf[i] == '!';
+		if (r->end)
+			break;
+		r->n++;
+		r->sum = r->sum * 31 + buf[i];
+	}
+}
+
+static void reader_leave(void *opaque)
+{
+	struct reader *r = opaque;
+
+	r->end = r->left = true;
+}
+
+static const struct chr_user reader_user = { .readable = reader_readable };
+
+static int reader_child(size_t chunk)
+{
+	static struct terminal_mode mode;
+	struct reader r = { .chunk = chunk };
+	struct loop *main = loop_main();
+	struct terminal *t = terminal_new(main, &mode, reader_leave, &r);
+	g_autofree char *told = NULL;
+
+	r.chr = chr_open("stdio", terminal_chr(t), "test", NULL);
+	chr_attach(r.chr, main, &reader_user, &r);
+	terminal_start(t);
+	(void)chr_write(terminal_output(t), "ready\n", 6);
+	chr_want(r.chr, chunk > 0, false);
+	while (!r.end)
+		g_main_context_iteration(NULL, TRUE);
+	told = g_strdup_printf("%s, %" G_GUINT64_FORMAT " bytes, sum %" G_GUINT64_FORMAT ".\n",
+			       r.left ? "left" : "read", r.n, r.sum);
+	(void)chr_write(terminal_output(t), told, strlen(told));
+	chr_detach(r.chr);
+	chr_close(r.chr);
+	terminal_free(t);
+	loop_free(main);
+	return 0;
+}
+
+/*
+ * A child that is a machine as far as the serial port goes: the guest is a thread that takes what its FIFO holds now
+ * and then, and tells on the port what the child above tells.
+ */
+#define PORT(reg) (LAYOUT_SERIAL_PORT + (reg))
+
+struct guest {
+	struct bus *bus;
+	_Atomic bool end;
+};
+
+static void *slow_guest(void *arg)
+{
+	struct guest *g = arg;
+	struct reader r = { 0 };
+	g_autofree char *told = NULL;
+
+	bus_write(g->bus, true, PORT(2), 1, 0x07); /* FIFOs */
+	bus_write(g->bus, true, PORT(4), 1, 0x0b);
+	bus_write(g->bus, true, PORT(1), 1, 0x01);
+	while (!r.end) {
+		(void)usleep(100);
+		while (!r.end && bus_read(g->bus, true, PORT(5), 1) & 1) {
+			uint8_t byte = (uint8_t)bus_read(g->bus, true, PORT(0), 1);
+
+			r.end = byte == '!';
+			r.n += !r.end;
+			r.sum = r.end ? r.sum : r.sum * 31 + byte;
+		}
+	}
+	told = g_strdup_printf("read, %" G_GUINT64_FORMAT " bytes, sum %" G_GUINT64_FORMAT ".\n",
+			       r.n, r.sum);
+	for (const char *at = told; *at; at++)
+		bus_write(g->bus, true, PORT(0), 1, (uint8_t)*at);
+	g->end = true;
+	return NULL;
+}
+
+static void no_irq(void *opaque, bool level)
+{
+	(void)opaque;
+	(void)level;
+}
+
+static void not_watched(void *opaque, const uint8_t *data, size_t len)
+{
+	(void)opaque;
+	(void)data;
+	(void)len;
+}
+
+static int serial_child(size_t chunk)
+{
+	static const struct serial_ops ops = { .irq = no_irq, .printed = not_watched };
+	static struct terminal_mode mode;
+	struct loop *main = loop_main();
+	struct reader left = { 0 };
+	struct terminal *t = terminal_new(main, &mode, reader_leave, &left);
+	struct guest g = { .bus = bus_new() };
+	struct serial *s = serial_new(chr_open("stdio", terminal_chr(t), "test", NULL), main, &ops,
+				      NULL, NULL);
+	GThread *thread;
+
+	(void)chunk;
+	if (serial_plug(s, g.bus) < 0)
+		return 1;
+	terminal_start(t);
+	thread = g_thread_new("guest", slow_guest, &g);
+	(void)chr_write(terminal_output(t), "ready\n", 6);
+	while (!g.end)
+		if (!g_main_context_iteration(NULL, FALSE))
+			(void)usleep(100);
+	g_thread_join(thread);
+	serial_free(s);
+	bus_free(g.bus);
+	terminal_free(t);
+	loop_free(main);
+	return 0;
+}
+
+/* Pastes @n bytes and then what is @typed into the terminal of a child that takes @chunk bytes at a time and waits until it tells that it has read them all, or that it was told to leave. */
+static void paste(int (*run)(size_t chunk), size_t chunk, size_t n, const char *typed, bool left)
+{
+	g_autofree char *pattern = g_strnfill(n, 'a'), *text = NULL, *want = NULL;
+	uint64_t sum = 0;
+	pid_t child, writer;
+	int fd;
+
+	for (size_t i = 0; i < n; i++) {
+		pattern[i] = (char)('a' + i % 23);
+		sum = sum * 31 + (uint8_t)pattern[i];
+	}
+	text = g_strconcat(pattern, typed, NULL);
+	child = forkpty(&fd, NULL, NULL, NULL);
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(run(chunk));
+	read_until(fd, "ready");
+	writer = fork(); /* may have to wait */
+	assert_true(writer >= 0);
+	if (writer == 0) {
+		for (size_t at = 0, len = strlen(text); at < len;) {
+			ssize_t some = write(fd, text + at, len - at);
+
+			if (some < 0)
+				_exit(1);
+			at += (size_t)some;
+		}
+		_exit(0);
+	}
+	want = left ? g_strdup("left, ")
+		    : g_strdup_printf("read, %zu bytes, sum %" G_GUINT64_FORMAT ".", n, sum);
+	read_until(fd, want);
+	assert_int_equal(status_of(writer), 0);
+	assert_int_equal(status_of(child), 0);
+	close(fd);
+}
+
+static void a_paste_reaches_a_slow_reader_whole(void **state)
+{
+	(void)state;
+	paste(reader_child, 16, 20000, "!", false);
+}
+
+static void a_paste_reaches_a_slow_serial_port_whole(void **state)
+{
+	(void)state;
+	paste(serial_child, 0, 20000, "!", false);
+}
+
+static void a_paste_of_more_than_is_kept_waits(void **state)
+{
+	(void)state;
+	paste(reader_child, 100, 3 << 20, "!", false);
+}
+
+static void ctrl_a_x_is_heard_behind_a_paste_that_nobody_reads(void **state)
+{
+	(void)state;
+	paste(reader_child, 0, 20000, CTRL_A "x", true);
+}
+
+static void ctrl_a_x_is_heard_behind_more_than_is_kept(void **state)
+{
+	(void)state;
+	paste(reader_child, 0, 3 << 20, CTRL_A "x", true);
+}
+
 /* How many of the last hundred turns of the loop served something, after standard input ended with more in it than is
  * kept for a guest that does not read. */
 static int idle_child(void)
@@ -261,6 +475,11 @@ int main(void)
 		cmocka_unit_test(ctrl_a_x_leaves_and_ctrl_a_h_helps),
 		cmocka_unit_test(a_pipe_is_read_as_it_is),
 		cmocka_unit_test(a_pipe_that_ends_unread_is_no_work),
+		cmocka_unit_test(a_paste_reaches_a_slow_reader_whole),
+		cmocka_unit_test(a_paste_reaches_a_slow_serial_port_whole),
+		cmocka_unit_test(a_paste_of_more_than_is_kept_waits),
+		cmocka_unit_test(ctrl_a_x_is_heard_behind_a_paste_that_nobody_reads),
+		cmocka_unit_test(ctrl_a_x_is_heard_behind_more_than_is_kept),
 	};
 
 	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);
