@@ -11,10 +11,10 @@
 
 struct nearest {
 	const char *word, *best; /* best: NULL if none was near */
-	unsigned least;          /* so few edits make the word of the next best */
+	unsigned least;          /* so few edits make the word of best */
 };
 
-#define NEAREST(text) ((struct nearest){ .word = (text), .least = 4 })
+#define NEAREST(text) ((struct nearest){ .word = (text) })
 
 /* @name stays the caller's, and is best's if it is nearer than those before it. */
 void nearest_try(struct nearest *n, const char *name);

@@ -274,8 +274,8 @@ static bool take_pair(const struct prop *row, void *object, const struct prop_pa
 		return true;
 	right = describe(row);
 	if (!value)
-		return ringside_usage(err, "%s: '%s' needs a value: %s=%s", context, row->key,
-				      row->key, right);
+		return ringside_usage(err, "%s: '%s' needs a value: it takes %s", context, row->key,
+				      right);
 	return ringside_usage(err, "%s,%s=%s: not valid; it takes %s", context, row->key, value,
 			      right);
 }
@@ -317,14 +317,25 @@ bool prop_parse(const struct prop *rows, void *object, GPtrArray *pairs, const c
 /*
  * Unknown keys.
  */
+/* @also is a row's. */
+static bool has_word(const char *also, const char *word)
+{
+	g_auto(GStrv) words = also ? g_strsplit(also, " ", -1) : NULL;
 
+	return words && g_strv_contains((const char *const *)words, word);
+}
+
+/* What others call so, or else what is spelt nearly so. */
 static const char *nearest_key(const char *key, const struct prop *const *tables)
 {
 	struct nearest near = NEAREST(key);
 
 	for (; *key && *tables; tables++)
-		for (const struct prop *row = *tables; row->type != PROP_END; row++)
+		for (const struct prop *row = *tables; row->type != PROP_END; row++) {
+			if (has_word(row->also, key))
+				return row->key;
 			nearest_try(&near, row->key);
+		}
 	return near.best;
 }
 

@@ -36,6 +36,8 @@ struct prop {
 	uint64_t min, max;          /* numbers: accepted range when max is not 0 */
 	const char *const *choices; /* PROP_ENUM: NULL-terminated names */
 	bool required;
+	const char
+		*also; /* what others call it, words separated by blanks: for "did you mean" only */
 };
 
 /* One "key=value" of a device specification, split but not judged. */

@@ -142,11 +142,12 @@ static bool no_such_name(const struct vdev_class *class, const struct item *item
 	if (near.best)
 		return ringside_usage(
 			err,
-			"%s,features=%c%s: it has no such feature; did you mean '%s'? "
-			"(%s,help lists all)",
-			context, item->add ? '+' : '-', item->name, near.best, context);
-	return ringside_usage(err, "%s,features=%c%s: it has no such feature (%s,help lists all)",
-			      context, item->add ? '+' : '-', item->name, context);
+			"%s,features=%c%s: it has no such feature as '%s'; did you mean "
+			"'%s'? (%s,help lists all)",
+			context, item->add ? '+' : '-', item->name, item->name, near.best, context);
+	return ringside_usage(
+		err, "%s,features=%c%s: it has no such feature as '%s' (%s,help lists all)",
+		context, item->add ? '+' : '-', item->name, item->name, context);
 }
 
 /* One "+NAME" or "-NAME". */
@@ -176,15 +177,31 @@ static bool take_item(struct vdev *dev, const char *text, const char *context, G
 
 typedef bool (*item_fn)(struct vdev *dev, const char *text, const char *context, GError **err);
 
+/* The words of one list. No name has a sign in it, so a sign begins a word as a comma does. */
+static bool for_each_word(struct vdev *dev, const char *list, item_fn fn, const char *context,
+			  GError **err)
+{
+	const char *at = list;
+
+	do {
+		size_t signs = strspn(at, "+-"), len = signs + strcspn(at + signs, "+-,");
+		g_autofree char *word = g_strndup(at, len);
+
+		if (!fn(dev, word, context, err))
+			return false;
+		at += len;
+		if (*at == ',')
+			at++;
+		else if (!*at)
+			return true;
+	} while (true);
+}
+
 static bool for_each_item(struct vdev *dev, item_fn fn, const char *context, GError **err)
 {
-	for (guint i = 0; i < dev->opt_features->len; i++) {
-		g_auto(GStrv) items = g_strsplit(g_ptr_array_index(dev->opt_features, i), ",", -1);
-
-		for (char **item = items; *item; item++)
-			if (!fn(dev, *item, context, err))
-				return false;
-	}
+	for (guint i = 0; i < dev->opt_features->len; i++)
+		if (!for_each_word(dev, g_ptr_array_index(dev->opt_features, i), fn, context, err))
+			return false;
 	return true;
 }
 

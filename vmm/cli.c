@@ -6,6 +6,7 @@
 #include "devices/prop.h"
 #include "devices/registry.h"
 #include "vmm/cli-int.h"
+#include "vmm/habits.h"
 
 #define MEMORY_MIN (2u << 20)
 #define CPUS_MAX   64u
@@ -152,8 +153,7 @@ static bool set_device(struct parse *p, const struct option *o, const char *valu
 	}
 	class = vdev_class_find(name);
 	if (!class)
-		return ringside_usage(err, "--device %s: unknown device; --device help lists them",
-				      name);
+		return habit_unknown_device(name, err);
 	g_free(p->text);
 	p->text = cli_device_text(class);
 	return true;
@@ -163,18 +163,26 @@ static bool set_shorthand(struct parse *p, const struct option *o, const char *v
 {
 	static const struct {
 		const char *option, *before;
+		const char *keys[5]; /* that somebody may write out */
 	} shorthands[] = {
-		{ "disk", "blk,path=" },
-		{ "net", "net,backend=" },
-		{ "console", "console,chr=" },
+		{ "disk", "blk,path=", { "path=", "file=" } },
+		{ "net", "net,backend=", { "backend=", "type=", "mode=" } },
+		{ "console", "console,chr=", { "chr=", "path=" } },
 	};
 
 	if (!*value)
 		return ringside_usage(err, "--%s: is empty; it takes %s", o->name, o->arg);
-	for (size_t i = 0; i < G_N_ELEMENTS(shorthands); i++)
-		if (strcmp(shorthands[i].option, o->name) == 0)
-			add_device(p, g_strconcat(shorthands[i].before, value, NULL),
-				   g_strdup_printf("--%s %s", o->name, value));
+	for (size_t i = 0; i < G_N_ELEMENTS(shorthands); i++) {
+		if (strcmp(shorthands[i].option, o->name) != 0)
+			continue;
+		for (const char *const *key = shorthands[i].keys; *key; key++)
+			if (g_str_has_prefix(value, *key))
+				return ringside_usage(
+					err, "--%s %s: it begins with the value: --%s %s", o->name,
+					value, o->name, value + strlen(*key));
+		add_device(p, g_strconcat(shorthands[i].before, value, NULL),
+			   g_strdup_printf("--%s %s", o->name, value));
+	}
 	return true;
 }
 
@@ -268,7 +276,8 @@ static bool parse_run(int argc, char *const *argv, struct parse *p, GError **err
 
 	for (int i = 0; i < argc; i++)
 		args[i] = g_strdup(argv[i]);
-	if (!parse_options(p, &args, err))
+	if (!cli_check_words(options, G_N_ELEMENTS(options), args + 1, err) ||
+	    !parse_options(p, &args, err))
 		return false;
 	if (p->help) {
 		g_free(p->text);
@@ -303,7 +312,8 @@ static bool parse_command(int argc, char *const *argv, struct parse *p, GError *
 	else if (command[0] == '-')
 		return parse_bare(argc, argv, p, err);
 	else
-		return ringside_usage(err, "'%s': unknown command; it takes run or help", command);
+		return ringside_usage(
+			err, "'%s': unknown command; it takes run, bench, fuzz or help", command);
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #include "devices/error.h"
 #include "devices/prop.h"
 #include "devices/registry.h"
+#include "vmm/habits.h"
 #include "vmm/machine-int.h"
 #include "vmm/x86/layout.h"
 
@@ -26,11 +27,13 @@ const struct prop machine_device_props[] = {
 	  .offset = offsetof(struct place, transport),
 	  .preset = "pci",
 	  .choices = transports,
+	  .also = "bus virtio-transport",
 	  .help = "how the driver reaches it" },
 	{ .key = "slot",
 	  .type = PROP_U32,
 	  .offset = offsetof(struct place, slot),
 	  .max = PCI_SLOTS - 1,
+	  .also = "addr",
 	  .help = "on pci: 00:SLOT.0; 0 is the first free one" },
 	{ .key = "cached-registers",
 	  .type = PROP_BOOL,
@@ -128,7 +131,7 @@ static const struct vdev_class *find_class(const char *name, GError **err)
 		ringside_usage(err, "--device: begins with the device's name, as "
 				    "--device blk,path=disk.img; --device help lists them");
 	else
-		ringside_usage(err, "--device %s: unknown device; --device help lists them", name);
+		habit_unknown_device(name, err);
 	return NULL;
 }
 
@@ -144,6 +147,14 @@ static bool check_keys(GPtrArray *pairs, const struct prop *const *tables, const
 		for (const struct prop *const *t = tables; *t; t++)
 			for (const struct prop *row = *t; row->type != PROP_END; row++)
 				pair->used |= strcmp(row->key, pair->key) == 0;
+	}
+	for (guint i = 0; i < pairs->len; i++) {
+		const struct prop_pair *pair = g_ptr_array_index(pairs, i);
+		const char *here = pair->used ? NULL : habit_key(pair->key);
+
+		if (here)
+			return ringside_usage(err, "%s: unknown key '%s': %s (%s,help lists all)",
+					      context, pair->key, here, context);
 	}
 	ok = prop_all_used(pairs, tables, context, err);
 	for (guint i = 0; i < pairs->len; i++)

@@ -29,8 +29,9 @@ static const char *const aio_names[] = { "auto", "uring", "sync", NULL };
 static const char *const cache_names[] = { "writeback", "writethrough", "unsafe", NULL };
 
 static const struct prop blk_props[] = {
-	{ "path", PROP_STR, OPT(path), .required = true, .help = "raw image file or block device" },
-	{ "ro", PROP_BOOL, OPT(ro), .preset = "off",
+	{ "path", PROP_STR, OPT(path), .required = true, .help = "raw image file or block device",
+	  .also = "file filename drive image img disk" },
+	{ "ro", PROP_BOOL, OPT(ro), .preset = "off", .also = "readonly read-only read_only",
 	  .help = "read-only; others may read the file meanwhile" },
 	{ "direct", PROP_BOOL, OPT(direct), .preset = "off",
 	  .help = "past the host's page cache (O_DIRECT); parts of the host's blocks cost a read first" },
@@ -39,7 +40,7 @@ static const struct prop blk_props[] = {
 	{ "cache", PROP_ENUM, OPT(cache), .preset = "writeback", .choices = cache_names,
 	  .help = "writes are safe once flushed, once completed, or when the host likes: the guest is "
 		  "offered no flush then" },
-	{ "queues", PROP_U16, OPT(queues), .max = QUEUES_MAX,
+	{ "queues", PROP_U16, OPT(queues), .max = QUEUES_MAX, .also = "num-queues num_queues mq",
 	  .help = "request queues; 0: one for each CPU of the guest, up to 4" },
 	{ "serial", PROP_STR, OPT(serial),
 	  .help = "serial number, at most 20 characters; else the device's id" },
@@ -48,9 +49,11 @@ static const struct prop blk_props[] = {
 	{ "write-zeroes", PROP_BOOL, OPT(write_zeroes), .preset = "on",
 	  .help = "let the guest zero ranges without sending zeroes" },
 	{ "block-size", PROP_SIZE, OPT(block_size), .min = 512, .max = BLOCK_MAX,
+	  .also = "logical_block_size blocksize sector-size",
 	  .help = "logical block size; else 512 for a file, whatever lies below it, and the device's for a "
 		  "block device: with another than it was made with, a disk's partitions are not found" },
 	{ "physical-block-size", PROP_SIZE, OPT(block_phys), .min = 512, .max = PHYS_MAX,
+	  .also = "physical_block_size",
 	  .help = "physical block size the guest is told; else the host's" },
 	{ "min-io", PROP_SIZE, OPT(io_min), .max = IO_MAX,
 	  .help = "smallest efficient request the guest is told; else the host's" },

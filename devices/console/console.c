@@ -317,11 +317,12 @@ static void console_config_written(struct vdev *dev, size_t off, size_t len)
 static const char *const resize_orders[] = { "linux", "spec", NULL };
 
 static const struct prop console_props[] = {
-	{ "chr", PROP_STR, OPT(opt_chr),
+	{ "chr", PROP_STR, OPT(opt_chr), .also = "chardev path stream backend",
 	  .help = "what the console is joined to: " CHR_SPECS " (stdio if no port is given)" },
 	{ "port", PROP_LIST, OPT(opt_ports),
 	  .help = "NAME:CHR, a further port with a name; may be given repeatedly" },
 	{ "max-ports", PROP_U32, OPT(opt_max_ports), .min = 1, .max = CONSOLE_PORTS_MAX,
+	  .also = "max_ports",
 	  .help = "ports the driver is told there may be (as many as there are)" },
 	{ "cols", PROP_U16, OPT(opt_cols), .min = 1, .max = UINT16_MAX,
 	  .help = "columns of the window (the terminal's)" },

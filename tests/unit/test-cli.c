@@ -9,6 +9,7 @@
 #include "devices/error.h"
 #include "devices/registry.h"
 #include "vmm/cli.h"
+#include "vmm/habits.h"
 
 #define WORDS_MAX 32
 
@@ -160,6 +161,119 @@ static void bad_arguments_get_one_line_each(void **state)
 	refused("run --help=all", "--help=all: takes no value");
 	refused("run -k k --stats=\xf8", "takes no value"); /* no character of any locale's */
 	refused("-k k", "the command is missing");
+	refused("fly", "run, bench, fuzz or help");
+	refused("run vmlinux",
+		"'vmlinux': not an option, nor the value of one: a kernel is --kernel");
+	refused("run -k k --stats yes", "'yes': not an option");
+	refused("run -k k -- x", "'--': not an option");
+	refused("run -k", "-k: its value is missing");
+	refused("run -k k --device", "--device: its value is missing");
+	refused("run --kernal k", "--kernal: unknown option; did you mean --kernel?");
+	refused("run -k k -z", "-z: unknown option (");
+	refused("run -k k --zebra=5", "--zebra=5: unknown option (");
+	refused("run -k k --disk file=x", "--disk file=x: it begins with the value: --disk x");
+	refused("run -k k --net type=tap", "--net type=tap: it begins with the value: --net tap");
+}
+
+/* One dash, or a value that is no word of its own: GOption would take -cpu for -c pu. */
+static void a_long_option_with_one_dash_is_told_of_the_other(void **state)
+{
+	(void)state;
+	refused("run -kernel k", "-kernel: long options take two dashes: --kernel FILE");
+	refused("-kernel k", "-kernel: long options take two dashes: --kernel FILE");
+	refused("run -k k -cpu host", "-cpu: long options take two dashes: --cpu MODEL");
+	refused("run -k k -append x", "-append: long options take two dashes");
+	refused("run -k k -initrd x", "-initrd: long options take two dashes");
+	refused("run -k k -serial stdio", "-serial: long options take two dashes");
+	refused("run -k k -device rng", "-device: long options take two dashes");
+	refused("run -k k -no-reboot", "-no-reboot: long options take two dashes: --no-reboot");
+	refused("run -k k -m1G", "-m1G: the value is a word of its own: -m 1G");
+	refused("run -k k -c=2", "-c=2: the value is a word of its own: -c 2");
+	refused("run -k k -a=-x", "-a=-x: the value is a word of its own: -a -x");
+}
+
+/* What other monitors call it: the answer is what it is called here. */
+static void habits_are_answered(void **state)
+{
+	static const struct {
+		const char *line, *here;
+	} rows[] = {
+		{ "-smp 2", "--cpus N" },
+		{ "--smp 2", "--cpus N" },
+		{ "--smp=2", "--cpus N" },
+		{ "--mem 1G", "--memory SIZE" },
+		{ "--bios x", "no firmware: --kernel" },
+		{ "-bios x", "no firmware: --kernel" },
+		{ "-nographic", "the serial port is the terminal" },
+		{ "-display none", "the serial port is the terminal" },
+		{ "-drive file=x,if=virtio", "--disk FILE, or --device blk,path=FILE" },
+		{ "-hda x", "--disk FILE" },
+		{ "-netdev user,id=n", "--net KIND" },
+		{ "-nic user", "--net KIND" },
+		{ "-qmp unix:x", "--control unix:PATH" },
+		{ "-monitor none", "--control unix:PATH" },
+		{ "-enable-kvm", "leave it out" },
+		{ "-machine q35", "leave it out" },
+		{ "-M q35", "leave it out" },
+		{ "-s", "no debugger" },
+		{ "--params x", "--append WORDS" },
+		{ "--cmdline x", "--append WORDS" },
+		{ "--initramfs x", "--initrd FILE" },
+		{ "--network mode=tap", "--net KIND" },
+		{ "--rng", "--device NAME" },
+		{ "--api-sock x", "--control unix:PATH" },
+		{ "--no-seccomp", "--sandbox LEVEL" },
+		{ "--virtio-transport mmio", "transport=pci|mmio" },
+		{ "--device virtio-rng-pci,help", "did you mean --device rng?" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autofree char *line = g_strconcat("run -k k ", rows[i].line, NULL);
+		g_auto(GStrv) words = g_strsplit(rows[i].line, " ", 2);
+
+		refused(line, words[0]); /* as it was given */
+		refused(line, rows[i].here);
+	}
+}
+
+static void devices_of_others_are_answered(void **state)
+{
+	static const struct {
+		const char *name, *here;
+	} rows[] = {
+		{ "virtio-blk-pci", "did you mean --device blk?" },
+		{ "virtio-blk-device", "did you mean --device blk,transport=mmio?" },
+		{ "virtio-net-pci-non-transitional", "did you mean --device net?" },
+		{ "virtio-serial", "did you mean --device console?" },
+		{ "virtio-tablet-pci", "did you mean --device input,type=tablet?" },
+		{ "consol", "did you mean --device console?" },
+		{ "disk.img", "a disk is --disk FILE" },
+		{ "./disk", "a disk is --disk FILE" },
+		{ "gpu", "unknown device; --device help lists them" },
+		{ "", "unknown device; --device help lists them" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autoptr(GError) err = NULL;
+
+		assert_false(habit_unknown_device(rows[i].name, &err));
+		assert_true(g_error_matches(err, RINGSIDE_ERROR, RINGSIDE_ERROR_USAGE));
+		if (!strstr(err->message, rows[i].here))
+			fail_msg("%s: %s", rows[i].name, err->message);
+	}
+}
+
+/* No hint takes an option for unknown that there is. */
+static void values_that_look_like_options_stay_values(void **state)
+{
+	struct machine_config *cfg = config("run -k k -a -smp --append --bios -i -initrd");
+
+	(void)state;
+	assert_string_equal(cfg->append, "-smp --bios");
+	assert_string_equal(cfg->initrd, "-initrd");
+	machine_config_free(cfg);
 }
 
 static char *text_of(const char *line)
@@ -263,6 +377,10 @@ int main(void)
 		cmocka_unit_test(given_twice_devices_and_words_add_up_and_else_the_last_holds),
 		cmocka_unit_test(memory_counts_mib_unless_it_says_otherwise),
 		cmocka_unit_test(bad_arguments_get_one_line_each),
+		cmocka_unit_test(a_long_option_with_one_dash_is_told_of_the_other),
+		cmocka_unit_test(habits_are_answered),
+		cmocka_unit_test(devices_of_others_are_answered),
+		cmocka_unit_test(values_that_look_like_options_stay_values),
 		cmocka_unit_test(help_fits_the_terminal),
 		cmocka_unit_test(help_tells_every_exit_status_and_device),
 		cmocka_unit_test(each_level_of_the_sandbox_can_be_had),

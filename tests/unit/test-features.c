@@ -106,6 +106,7 @@ static void a_list_may_be_long_and_given_twice(void **state)
 	(void)state;
 	assert_int_equal(offered("rng,features=-event_idx,+in_order,max-bytes=1K"), want);
 	assert_int_equal(offered("rng,features=-event_idx,features=+in_order"), want);
+	assert_int_equal(offered("rng,features=-event_idx+in_order"), want);
 	assert_int_equal(offered("rng,features=+event_idx,-event_idx,+in_order"), want);
 }
 
@@ -124,6 +125,11 @@ static void mistakes_get_one_line(void **state)
 		{ "rng,features=event_idx", "features=event_idx", "begins with + " },
 		{ "rng,features=+in_order,,,,-event_idx", "features=", "begins with + " },
 		{ "rng,features=-evnt_idx", "features=-evnt_idx", "did you mean 'event_idx'?" },
+		{ "rng,features=+a+b", "features=+a:", "no such feature as 'a' (" },
+		{ "rng,features=+in_order-event_idx+b",
+		  "features=+b:", "no such feature as 'b' (" },
+		{ "rng,features=+-in_order", "features=+-in_order", "no such feature" },
+		{ "rng,features=+", "features=+:", "no such feature" },
 		{ "rng,features=-mrg_rxbuf", "features=-mrg_rxbuf", "no such feature" },
 		{ "rng,features=-Event_Idx", "features=-Event_Idx", "did you mean 'event_idx'?" },
 		{ "rng,features=-version_1", "features=-version_1", "cannot be taken away" },

@@ -23,7 +23,8 @@ struct thing {
 static const char *const modes[] = { "slow", "quick", NULL };
 
 static const struct prop rows[] = {
-	{ "path", PROP_STR, offsetof(struct thing, path), .help = "a file", .required = true },
+	{ "path", PROP_STR, offsetof(struct thing, path), .help = "a file", .required = true,
+	  .also = "file drive" },
 	{ "fast", PROP_BOOL, offsetof(struct thing, fast), .preset = "on", .help = "be fast" },
 	{ "queues", PROP_U16, offsetof(struct thing, queues), .preset = "1", .help = "how many",
 	  .min = 1, .max = 8 },
@@ -143,6 +144,7 @@ static void bad_values_are_refused(void **state)
 	assert_refuses("thing", "'path=' is missing");
 	assert_refuses("thing,path", "needs a value");
 	assert_refuses("thing,path=", "a text that is not empty");
+	assert_refuses("thing,path=x,queues", "'queues' needs a value: it takes a number from 1");
 	assert_refuses("thing,path=x,fast=maybe", "on or off");
 	assert_refuses("thing,path=x,queues=0", "from 1 to 8");
 	assert_refuses("thing,path=x,queues=9", "from 1 to 8");
@@ -160,7 +162,13 @@ static void an_unknown_key_names_its_neighbour(void **state)
 {
 	(void)state;
 	assert_refuses("thing,path=x,queue=2", "did you mean 'queues'?");
+	assert_refuses("thing,path=x,quuees=2", "did you mean 'queues'?"); /* a swap is one slip */
 	assert_refuses("thing,path=x,zebra=2", "unknown key 'zebra'");
+	assert_refuses("thing,path=x,file=2", "did you mean 'path'?"); /* what others call it */
+	assert_refuses("thing,path=x,drive=2", "did you mean 'path'?");
+	assert_refuses("thing,path=x,pat=2", "did you mean 'path'?");
+	assert_refuses("thing,path=x,mc=2", "unknown key 'mc' ("); /* may be anything */
+	assert_refuses("thing,path=x,moth=2", "unknown key 'moth' (");
 	assert_refuses("thing,path=x,=2", "unknown key '' (");
 }
 
