@@ -14,6 +14,7 @@
 
 #include "devices/error.h"
 #include "tools/bench/bench.h"
+#include "tools/bench/progress.h"
 #include "vmm/cli.h"
 #include "vmm/control-machine.h"
 #include "vmm/fuzz-command.h"
@@ -182,7 +183,7 @@ static int bench(int argc, char **argv)
 {
 	g_autoptr(GError) err = NULL;
 
-	if (bench_command(argc, argv, stdout, isatty(STDERR_FILENO) ? stderr : NULL, &err))
+	if (bench_command(argc, argv, stdout, progress_terminal(), &err))
 		return 0;
 	return complain(err);
 }

@@ -15,6 +15,7 @@
 #include "devices/error.h"
 #include "tools/bench/matrix.h"
 #include "tools/bench/measure.h"
+#include "tools/bench/progress.h"
 #include "tools/bench/stats.h"
 
 /* ---- statistics ---- */
@@ -54,6 +55,70 @@ static void one_wild_round_does_not_move_the_median(void **state)
 
 	(void)state;
 	near(bench_stats(calm, 5).median, bench_stats(wild, 5).median);
+}
+
+/* ---- progress ---- */
+
+static void the_time_left_is_what_the_rest_takes_at_this_pace(void **state)
+{
+	(void)state;
+	near(progress_left(30, 0.25), 90);
+	near(progress_left(30, 1), 0);
+	near(progress_left(30, 2), 0);
+	assert_true(progress_left(0.1, 0.25) < 0); /* too early to tell */
+	assert_true(progress_left(30, 0) < 0);
+}
+
+/* Rounds end with the time, but for the first few. */
+static void rounds_are_as_many_as_the_time_allows(void **state)
+{
+	(void)state;
+	near(progress_of_rounds(10, 1, 3, 50, 40), 0.25);     /* 4 fit */
+	near(progress_of_rounds(10, 1, 3, 2, 40), 0.5);       /* no more are wanted */
+	near(progress_of_rounds(100, 1, 3, 50, 40), 1 / 3.0); /* 3 there must be */
+	near(progress_of_rounds(0, 0, 3, 50, 40), 0);
+}
+
+static void assert_line(double seconds, double left, unsigned columns, const char *want)
+{
+	g_autofree char *line = progress_line(seconds, left, "round 2", columns);
+
+	assert_string_equal(line, want);
+}
+
+static void a_line_of_progress_fits_its_terminal(void **state)
+{
+	(void)state;
+	assert_line(10, 30, 80, " 25%  round 2, 30 s left");
+	assert_line(10, 200, 80, "  5%  round 2, 3 min 20 s left");
+	assert_line(100, 7500, 80, "  1%  round 2, 2 h 05 min left");
+	assert_line(12, -1, 80, "round 2, 12 s");
+	assert_line(10, 30, 24, " 25%  round 2, 30 s lef");
+}
+
+static void without_a_terminal_nothing_is_shown(void **state)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	struct progress p;
+
+	(void)state;
+	progress_begin(&p, NULL);
+	progress_show(&p, 0.5, "round %u", 1u);
+	progress_end(&p);
+	progress_begin(&p, f); /* that begins with its first line, and takes it away */
+	progress_end(&p);
+	fflush(f);
+	assert_int_equal(len, 0);
+	for (unsigned i = 0; i < 100; i++)
+		progress_show(&p, 0.5, "round %u", i);
+	progress_end(&p);
+	fclose(f);
+	assert_non_null(strstr(text, "round 0"));
+	assert_null(strstr(text, "round 99")); /* too soon after it */
+	assert_true(g_str_has_suffix(text, "\r\033[K"));
+	free(text);
 }
 
 /* ---- plans ---- */
@@ -356,6 +421,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(median_and_quartiles_lie_between_values),
 		cmocka_unit_test(one_wild_round_does_not_move_the_median),
+		cmocka_unit_test(the_time_left_is_what_the_rest_takes_at_this_pace),
+		cmocka_unit_test(rounds_are_as_many_as_the_time_allows),
+		cmocka_unit_test(a_line_of_progress_fits_its_terminal),
+		cmocka_unit_test(without_a_terminal_nothing_is_shown),
 		cmocka_unit_test(a_plan_is_the_product_of_what_was_chosen),
 		cmocka_unit_test(every_variant_of_the_full_matrix_is_planned_once),
 		cmocka_unit_test(without_choices_each_axis_is_varied),

@@ -20,6 +20,7 @@
 #include "devices/error.h"
 #include "tools/bench/ends.h"
 #include "tools/bench/guest-impl.h"
+#include "tools/bench/progress.h"
 #include "tools/bench/report.h"
 #include "tools/bench/stats.h"
 
@@ -64,7 +65,7 @@ struct measured {
 struct job {
 	const struct request *r;
 	struct guest_files files;
-	FILE *progress;
+	struct progress progress;
 	struct measured *list;
 	unsigned n, rounds;
 	double ghz;
@@ -191,16 +192,18 @@ static double now_s(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void show_progress(const struct job *job, unsigned round, unsigned m)
+/* The @m-th run of round @round comes next; round 0 are the first runs, which tell nothing of the others. */
+static void show_progress(struct job *job, unsigned round, unsigned m)
 {
-	if (!job->progress)
-		return;
+	double rounds = round ? round - 1 + (double)m / job->n : 0;
+
+	double done = progress_of_rounds(progress_seconds(&job->progress), rounds, ROUNDS_MIN,
+					 (unsigned)job->r->rounds, job->r->limit_s);
+
 	if (round == 0)
-		fprintf(job->progress, "\rfirst runs: %u of %u \033[K", m + 1, job->n);
+		progress_show(&job->progress, 0, "first runs, %u of %u", m + 1, job->n);
 	else
-		fprintf(job->progress, "\rround %u of %d: %u of %u \033[K", round, job->r->rounds,
-			m + 1, job->n);
-	fflush(job->progress);
+		progress_show(&job->progress, done, "round %u, %u of %u", round, m + 1, job->n);
 }
 
 /* Four times the first run at least, so that what setting up costs can be told. */
@@ -233,6 +236,7 @@ static bool all_rounds(struct job *job, GError **err)
 
 	if (!first_runs(job, err))
 		return false;
+	progress_begin(&job->progress, job->progress.to);
 	while (job->rounds < (unsigned)job->r->rounds &&
 	       (job->rounds < ROUNDS_MIN || now_s() - since < job->r->limit_s)) {
 		for (unsigned i = 0; i < job->n; i++) {
@@ -324,13 +328,13 @@ static bool write_report(const struct job *job, const char *command, FILE *out, 
 static bool measure(const struct request *r, const char *command, FILE *out, FILE *progress,
 		    GError **err)
 {
-	struct job job = { .r = r, .progress = progress };
+	struct job job = { .r = r };
 	bool ok = guest_files_find(&job.files, r->firmware, err);
 
 	make_plan(&job);
+	progress_begin(&job.progress, progress);
 	ok = ok && all_rounds(&job, err);
-	if (progress)
-		fputs("\r\033[K", progress);
+	progress_end(&job.progress);
 	ok = ok && write_report(&job, command, out, err);
 	for (unsigned i = 0; i < job.n; i++)
 		g_free(job.list[i].round);

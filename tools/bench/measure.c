@@ -23,6 +23,7 @@
 
 #include "devices/error.h"
 #include "tools/bench/ends.h"
+#include "tools/bench/progress.h"
 
 #define WARM_UP    4096u /* chains */
 #define RUNS       2u    /* of a measurement: warming up, measured */
@@ -271,19 +272,6 @@ static double measure_ghz(void)
 	return (double)(bench_ticks() - ticks) / (now_ns() - from);
 }
 
-static void show_progress(const struct job *job, unsigned round, guint variant, double seconds)
-{
-	const struct bench_settings *set = job->settings;
-	double done = (round + (double)variant / job->plan->len) / set->rounds;
-	double left = done > 0 ? seconds * (1 - done) / done : 0;
-
-	if (left > set->limit_s - seconds)
-		left = set->limit_s - seconds;
-	fprintf(set->progress, "\r%3.0f%%  round %u of %u, %.0f s left \033[K",
-		100 * seconds / (seconds + left + 1e-3), round + 1, set->rounds, left);
-	fflush(set->progress);
-}
-
 /* A busy machine makes fewer rounds. */
 static bool enough(const struct job *job, unsigned round, double seconds)
 {
@@ -291,24 +279,33 @@ static bool enough(const struct job *job, unsigned round, double seconds)
 	       (round >= ROUNDS_MIN && seconds > job->settings->limit_s);
 }
 
+/* The @v-th measurement of round @r (from 0) comes next. */
+static void show_progress(const struct job *job, struct progress *p, unsigned r, guint v)
+{
+	const struct bench_settings *set = job->settings;
+	double rounds = r + (double)v / job->plan->len;
+
+	progress_show(p,
+		      progress_of_rounds(progress_seconds(p), rounds, ROUNDS_MIN, set->rounds,
+					 set->limit_s),
+		      "round %u, %u of %u", r + 1, v + 1, job->plan->len);
+}
+
 static bool take_samples(struct job *job, GError **err)
 {
-	FILE *progress = job->settings->progress;
+	struct progress progress;
 	double since = now_ns();
 	bool ok = true;
 
+	progress_begin(&progress, job->settings->progress);
 	for (unsigned r = 0; ok && !enough(job, r, (now_ns() - since) / 1e9); r++) {
 		for (guint v = 0; ok && v < job->plan->len; v++) {
-			if (progress && v % 8 == 0)
-				show_progress(job, r, v, (now_ns() - since) / 1e9);
+			show_progress(job, &progress, r, v);
 			ok = take_clean_sample(job, v, r, err);
 		}
 		job->rounds = r + 1;
 	}
-	if (progress) {
-		fputs("\r\033[K", progress);
-		fflush(progress);
-	}
+	progress_end(&progress);
 	return ok;
 }
 
