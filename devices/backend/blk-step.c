@@ -170,13 +170,11 @@ void blk_step_next(const struct blk_file *f, struct blk_io *io, struct blk_step 
 		next_range(f, s);
 		break;
 	case PHASE_BLKDISCARD:
+		s->kind = STEP_BLKDISCARD;
 		next_range(f, s);
 		break;
-	case PHASE_SYNC:
-		s->kind = STEP_SYNC;
-		break;
 	default:
-		s->kind = STEP_BLKDISCARD;
+		s->kind = STEP_SYNC;
 		break;
 	}
 	if (io->op == BLK_WRITE && io->flags & BLK_IO_STABLE)

@@ -188,6 +188,30 @@ static void steps_are_whole_blocks(void **state)
 	disk_close(d);
 }
 
+/* Of a block device that punches no holes, down to its own way of discarding; and what that cannot do. */
+static void a_discard_goes_its_ways(void **state)
+{
+	const struct disk_variant v = { .name = "sync", .aio = BLK_AIO_SYNC, .direct = true };
+	struct disk *d = disk_open(&v, PARTS_BYTES);
+	struct blk_file *f = (struct blk_file *)d->be;
+	struct blk_io io = { .op = BLK_DISCARD, .offset = 512, .len = 2 * PARTS_BLOCK };
+	struct blk_step s;
+	int result = 1;
+
+	(void)state;
+	f->is_bdev = true;
+	assert_false(blk_step_begin(f, &io, &result));
+	blk_step_next(f, &io, &s);
+	assert_int_equal(s.kind, STEP_FALLOCATE);
+	assert_false(blk_step_done(f, &io, &s, -EOPNOTSUPP, &result));
+	blk_step_next(f, &io, &s);
+	assert_int_equal(s.kind, STEP_BLKDISCARD);
+	assert_int_equal(s.offset, 512);
+	assert_true(blk_step_done(f, &io, &s, -EINVAL, &result));
+	assert_int_equal(result, 0); /* it was but a hint */
+	disk_close(d);
+}
+
 /*
  * The cases.
  */
@@ -217,6 +241,7 @@ int main(void)
 		cmocka_unit_test(the_guest_is_told_of_sectors),
 		cmocka_unit_test(a_disk_ends_with_a_whole_block),
 		cmocka_unit_test(steps_are_whole_blocks),
+		cmocka_unit_test(a_discard_goes_its_ways),
 	};
 	int failed = cmocka_run_group_tests_name("blk-parts", tests, NULL, NULL);
 
