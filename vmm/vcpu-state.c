@@ -170,6 +170,7 @@ int vcpu_set_entry(int vcpu, const struct boot_entry *entry)
 {
 	struct kvm_regs regs = {
 		.rip = entry->rip,
+		.rsp = entry->rsp,
 		.rsi = entry->rsi,
 		.rbx = entry->rbx,
 		.rflags = entry->rflags,

@@ -151,6 +151,7 @@ static void bzimage_is_entered_in_long_mode(void **state)
 	assert_int_equal(r->entry.mode, BOOT_LONG_64);
 	assert_int_equal(r->entry.rip, 16 * MIB + 0x200);
 	assert_int_equal(r->entry.rsi, LAYOUT_ZERO_PAGE);
+	assert_int_equal(r->entry.rsp, LAYOUT_STACK_END);
 	assert_int_equal(r->ram[16 * MIB], 0x5a);
 	assert_int_equal(r->ram[16 * MIB + PAYLOAD - 1], 0x5a);
 	assert_int_equal(r->ram[16 * MIB + PAYLOAD], 0);
@@ -391,6 +392,7 @@ static void elf_is_entered_in_protected_mode(void **state)
 	assert_int_equal(r->entry.mode, BOOT_PROTECTED_32);
 	assert_int_equal(r->entry.rip, 0x200010);
 	assert_int_equal(r->entry.rbx, si);
+	assert_int_equal(r->entry.rsp, LAYOUT_STACK_END);
 	assert_int_equal(r->ram[0x200000 + 63], 0x5a);
 	assert_int_equal(r->ram[0x30001f], 0x5a);
 	assert_int_equal(r->ram[0x300020], 0);

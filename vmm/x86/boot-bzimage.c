@@ -183,6 +183,7 @@ static void put_gdt(const struct boot_job *job)
 
 static const struct boot_entry long_mode = {
 	.mode = BOOT_LONG_64,
+	.rsp = LAYOUT_STACK_END,
 	.rsi = LAYOUT_ZERO_PAGE,
 	.rflags = 0x2,
 	.cr0 = 0x80050033, /* PG, AM, WP, NE, ET, MP, PE */

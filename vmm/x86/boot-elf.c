@@ -258,6 +258,7 @@ static void put_start_info(const struct boot_job *job)
 /* No selector need be loadable, says the protocol: the kernel brings its own table. */
 static const struct boot_entry protected_mode = {
 	.mode = BOOT_PROTECTED_32,
+	.rsp = LAYOUT_STACK_END,
 	.rbx = LAYOUT_START_INFO,
 	.rflags = 0x2,
 	.cr0 = 0x11, /* ET, PE */

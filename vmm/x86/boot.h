@@ -64,7 +64,7 @@ struct boot_segment {
 /* What the first processor starts with; registers not named are 0, interrupts are off. */
 struct boot_entry {
 	enum boot_mode mode;
-	uint64_t rip, rsi, rbx;
+	uint64_t rip, rsp, rsi, rbx; /* rsp: a small stack, which neither protocol promises */
 	uint64_t rflags;
 	uint64_t cr0, cr3, cr4, efer;
 	uint64_t gdt_base;

@@ -3,7 +3,7 @@
  * interrupt lines. One page to look at, and the only place where these numbers are written.
  *
  *                     0  +--------------------------+
- *                        | boot structures, RAM     |  GDT, zero page, page tables, command line
+ *                        | boot structures, RAM     |  GDT, zero page, stack, page tables, command line
  *                0a0000  +--------------------------+
  *                        | RAM, not listed as such  |  where a PC has its VGA window
  *                0e0000  +--------------------------+
@@ -36,9 +36,11 @@
 
 /* Below 640 KiB: what the loader leaves for the kernel; free RAM once the kernel has read it. */
 #define LAYOUT_GDT         0x1000u
-#define LAYOUT_ZERO_PAGE   0x2000u  /* Linux boot protocol */
-#define LAYOUT_START_INFO  0x3000u  /* PVH; its module list follows in the same page */
-#define LAYOUT_MEMMAP      0x4000u  /* PVH */
+#define LAYOUT_ZERO_PAGE   0x2000u /* Linux boot protocol */
+#define LAYOUT_START_INFO  0x3000u /* PVH; its module list follows in the same page */
+#define LAYOUT_MEMMAP      0x4000u /* PVH */
+#define LAYOUT_STACK       0x5000u /* for a kernel that calls before it has one of its own; grows down */
+#define LAYOUT_STACK_END   0x8000u
 #define LAYOUT_PAGE_TABLES 0x8000u  /* six pages: identity map of the first 4 GiB */
 #define LAYOUT_CMDLINE     0x10000u /* up to LAYOUT_CMDLINE_MAX bytes with the final NUL */
 #define LAYOUT_CMDLINE_MAX 0x10000u
