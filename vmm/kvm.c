@@ -1,5 +1,6 @@
 #include "vmm/kvm.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -109,6 +110,15 @@ bool kvm_open(struct kvm *kvm, GError **err)
 	kvm->tsc_deadline = check(kvm, KVM_CAP_TSC_DEADLINE_TIMER);
 	kvm->any_length_bells = check(kvm, KVM_CAP_IOEVENTFD_ANY_LENGTH);
 	return true;
+}
+
+bool kvm_on_hardware(void)
+{
+	enum { FEATURES = 1, VMX = 1u << 5, MORE_FEATURES = 0x80000001, SVM = 1u << 2 };
+	unsigned a, b, c, d;
+
+	return (__get_cpuid(FEATURES, &a, &b, &c, &d) && c & VMX) ||
+	       (__get_cpuid(MORE_FEATURES, &a, &b, &c, &d) && c & SVM);
 }
 
 void kvm_close(struct kvm *kvm)

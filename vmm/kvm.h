@@ -28,6 +28,10 @@ struct kvm {
 bool kvm_open(struct kvm *kvm, GError **err);
 void kvm_close(struct kvm *kvm);
 
+/* Whether this host's processor runs guests' kernels itself. Where it does not, a /dev/kvm emulates them, and
+ * not all of their instructions. */
+bool kvm_on_hardware(void);
+
 /* Makes the machine with its interrupt controllers; memory and vCPUs follow. */
 bool kvm_create_machine(struct kvm *kvm, GError **err);
 

@@ -216,6 +216,15 @@ static void describe_code(GString *out, int vcpu, const struct gmem *mem, uint64
 		g_string_append_printf(out, " %02x", code[i]);
 }
 
+bool vcpu_is_reset(int vcpu)
+{
+	struct kvm_regs r;
+	struct kvm_sregs s;
+
+	return kvm_ioctl(vcpu, KVM_GET_REGS, &r) >= 0 && kvm_ioctl(vcpu, KVM_GET_SREGS, &s) >= 0 &&
+	       r.rip == 0xfff0 && r.rsp == 0 && s.cs.base == 0xffff0000 && !(s.cr0 & 1);
+}
+
 char *vcpu_describe(int vcpu, const struct gmem *mem)
 {
 	GString *out = g_string_new(NULL);

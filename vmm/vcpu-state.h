@@ -27,6 +27,10 @@ int vcpu_init_firmware(int vcpu);
 /* Registers as @entry wants them. */
 int vcpu_set_entry(int vcpu, const struct boot_entry *entry);
 
+/* Registers as after INIT: KVM puts them into that state after a triple fault on AMD's processors, which keep
+ * none for it to tell. */
+bool vcpu_is_reset(int vcpu);
+
 /* One line: "rip ... rsp ... " and, with @code, the bytes at rip as far as guest memory has them.
  * Free with g_free(). */
 char *vcpu_describe(int vcpu, const struct gmem *mem);

@@ -98,6 +98,10 @@ static char *failure_text(struct vcpu *v, enum vcpu_exit why, int errnum)
 
 	switch (why) {
 	case VCPU_EXIT_SHUTDOWN:
+		if (vcpu_is_reset(v->fd))
+			return g_strdup_printf("vCPU %u: triple fault: registers are lost, AMD's "
+					       "processors reset them",
+					       v->id);
 		return g_strdup_printf("vCPU %u: triple fault: %s", v->id, regs);
 	case VCPU_EXIT_INTERNAL_ERROR:
 		return g_strdup_printf("vCPU %u: KVM internal error %u (%s): %s", v->id,
@@ -119,9 +123,15 @@ static char *failure_text(struct vcpu *v, enum vcpu_exit why, int errnum)
 	}
 }
 
+static const char emulated[] =
+	" (this host's processor has neither vmx nor svm: its /dev/kvm emulates "
+	"kernels, which few bear; tools/kvm-run runs this command in a machine "
+	"that is emulated as a whole)";
+
 static void fail(struct vcpu *v, enum vcpu_exit why, int errnum)
 {
-	g_autofree char *text = failure_text(v, why, errnum);
+	g_autofree char *said = failure_text(v, why, errnum);
+	g_autofree char *text = g_strconcat(said, kvm_on_hardware() ? NULL : emulated, NULL);
 
 	count(v, why);
 	vcpus_pause(v->all);
