@@ -37,6 +37,7 @@
 struct vdev;
 struct vdev_env;
 struct chr;
+struct chr_tap;
 
 /* Feature bits 0 to 127 (VIRTIO 1.4, 2.2: net uses bits above 63). */
 struct vfeatures {
@@ -226,6 +227,8 @@ struct vdev_env {
 	/* Makes a loop with a thread of its own, @name's, which lives longer than the device; NULL, or
 	 * answers NULL: there are none to be had. */
 	struct loop *(*worker)(void *opaque, const char *name);
+	/* Makes a listener for what one console prints (backend/chr.h); NULL: nobody wants to listen. */
+	struct chr_tap *(*console_tap)(void *opaque);
 };
 
 /*

@@ -153,6 +153,7 @@ void chr_close(struct chr *chr)
 	if (!chr)
 		return;
 	chr->taken = false;
+	chr->tap = NULL;
 	g_clear_pointer(&chr->where, g_free);
 	chr->ops->close(chr);
 }
@@ -196,7 +197,11 @@ size_t chr_read(struct chr *chr, void *buf, size_t len)
 
 size_t chr_write(struct chr *chr, const void *buf, size_t len)
 {
-	return chr->ops->write(chr, buf, len);
+	size_t n = chr->ops->write(chr, buf, len);
+
+	if (chr->tap && n)
+		chr->tap->written(chr->tap, buf, n);
+	return n;
 }
 
 void chr_want(struct chr *chr, bool readable, bool writable)

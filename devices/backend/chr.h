@@ -45,12 +45,19 @@ struct chr_ops {
 	void (*close)(struct chr *chr); /* frees, or gives back what belongs to somebody else */
 };
 
+/* Who listens to what is written to a stream, whoever writes. On the stream's loop; @data may be guest memory. */
+struct chr_tap {
+	void (*written)(struct chr_tap *tap, const uint8_t *data, size_t len);
+};
+
 /* The part all backends share; theirs begin with it. */
 struct chr {
 	const struct chr_ops *ops;
 	const struct chr_user *user;
 	void *arg;
 	struct loop *loop;
+	struct chr_tap
+		*tap;   /* of the stream's user, set before chr_attach(); NULL: nobody listens */
 	bool connected; /* somebody is at the other end */
 	bool output_only;
 	bool taken;                     /* in use by a device: chr_open("stdio") refuses */

@@ -78,6 +78,8 @@ static bool add_port(struct console *con, unsigned id, char *name, const char *s
 	port->chr = chr_open(spec, con->dev.env->terminal, context, err);
 	if (!port->chr)
 		return false;
+	if (port->is_console && con->dev.env->console_tap)
+		port->chr->tap = con->dev.env->console_tap(con->dev.env->opaque);
 	vdev_uses(&con->dev, port->chr->uses);
 	vdev_keeps(&con->dev, port->chr->keeps);
 	if (port->chr->where)

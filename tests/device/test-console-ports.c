@@ -303,6 +303,76 @@ static struct vdev_class terminal_class(void)
 	return class;
 }
 
+/*
+ * A machine that listens to what the guest prints.
+ */
+static struct {
+	struct chr_tap tap;
+	GMutex lock; /* it hears on the owner's thread */
+	GString *heard;
+} listener;
+
+static void hear(struct chr_tap *tap, const uint8_t *data, size_t len)
+{
+	assert_ptr_equal(tap, &listener.tap);
+	g_mutex_lock(&listener.lock);
+	g_string_append_len(listener.heard, (const char *)data, (gssize)len);
+	g_mutex_unlock(&listener.lock);
+}
+
+static struct chr_tap *make_tap(void *opaque)
+{
+	(void)opaque;
+	if (listener.heard)
+		g_string_free(listener.heard, TRUE);
+	listener.heard = g_string_new(NULL);
+	listener.tap.written = hear;
+	return &listener.tap;
+}
+
+static bool open_with_listener(struct vdev *dev, GError **err)
+{
+	g_autofree struct vdev_env *env = g_memdup2(dev->env, sizeof(*env));
+
+	env->console_tap = make_tap;
+	dev->env = env;
+	return console_class.open(dev, err);
+}
+
+static struct vdev_class listener_class(void)
+{
+	struct vdev_class class = console_class;
+
+	class.open = open_with_listener;
+	return class;
+}
+
+static bool has_heard(const char *text)
+{
+	bool ret;
+
+	g_mutex_lock(&listener.lock);
+	ret = strcmp(listener.heard->str, text) == 0;
+	g_mutex_unlock(&listener.lock);
+	return ret;
+}
+
+/* The console's output, emergency output too, and no other port's. */
+static void a_listener_hears_the_console_alone(struct rig *r)
+{
+	const uint32_t emergency = '!';
+	struct ctl c;
+
+	rig_config_write(r, CFG_EMERG, &emergency, 4);
+	RIG_UNTIL(r, has_heard("!"));
+	ctl_ports_up(&c, r);
+	guest_says(r, TX1, "not for the listener");
+	guest_says(r, TX0, "hello");
+	RIG_UNTIL(r, has_heard("!hello"));
+	guest_says(r, TX0, ", again");
+	RIG_UNTIL(r, has_heard("!hello, again"));
+}
+
 struct resize {
 	struct chr *chr;
 	uint16_t cols, rows;
@@ -416,7 +486,7 @@ static void bad_options_are_refused(void **state)
 
 int main(void)
 {
-	const struct vdev_class terminal = terminal_class();
+	const struct vdev_class terminal = terminal_class(), listens = listener_class();
 	const struct rig_case cases[] = {
 		CASE("ports are added and named", THREE, ports_are_added_and_named),
 		CASE("ports are added again after a reset", THREE,
@@ -436,6 +506,8 @@ int main(void)
 		     a_control_buffer_that_is_too_small_is_noted),
 		CASE("a resized window is told", "console,chr=stdio", a_resized_window_is_told,
 		     .class = &terminal),
+		CASE("a listener hears the console alone", "console,chr=null,port=a:null",
+		     a_listener_hears_the_console_alone, .class = &listens),
 		CASE("the resize message is as Linux wants it", "console,chr=stdio,port=a:null",
 		     the_resize_message_is_as_linux_wants_it, .class = &terminal),
 		CASE("the resize message can be as the text says",
