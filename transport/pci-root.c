@@ -22,13 +22,18 @@
 #define PORT_ENABLE   0x80000000u
 #define PORT_REGISTER 0xfcu
 
+#define RESET_CONTROL 1u /* offset in the ports, of one byte */
+#define RESET_NOW     0x04u
+#define RESET_KINDS   0x0au /* of a full power cycle, of a hard reset: all the same here */
+
 struct pci_root {
 	struct board *board;
 	struct pci_root_config config;
 	struct board_window ecam, ports;
 	pthread_mutex_t lock; /* of address */
 	uint32_t address;     /* what was written to port 0xcf8 */
-	uint64_t mem_next;    /* first address not given to a BAR */
+	_Atomic uint8_t reset_control;
+	uint64_t mem_next; /* first address not given to a BAR */
 	struct pci_function bridge;
 	struct pci_function *slot[PCI_SLOTS];
 };
@@ -94,7 +99,7 @@ static void ecam_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
 
 /*
  * Ports: 0xcf8 (four bytes at once) says which register 0xcfc to 0xcff stand for. Bus 0 is all
- * there is.
+ * there is. A single byte at 0xcf9 is something else, the reset control register that chipsets have there.
  */
 
 /* The function and register behind @off (4 to 7) bytes into the ports; false if there is none. */
@@ -124,9 +129,18 @@ static uint64_t ports_read(void *opaque, uint64_t off, unsigned len)
 		pthread_mutex_unlock(&root->lock);
 		return address;
 	}
+	if (off == RESET_CONTROL && len == 1)
+		return root->reset_control;
 	if (off < 4 || !is_sound(off, len) || !port_target(root, off, &devfn, &reg))
 		return UINT64_MAX;
 	return pci_root_read(root, devfn, reg, len);
+}
+
+static void write_reset_control(struct pci_root *root, uint8_t value)
+{
+	root->reset_control = value & RESET_KINDS;
+	if (value & RESET_NOW && root->config.reset)
+		root->config.reset(root->config.opaque);
 }
 
 static void ports_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
@@ -138,6 +152,8 @@ static void ports_write(void *opaque, uint64_t off, unsigned len, uint64_t value
 		pthread_mutex_lock(&root->lock);
 		root->address = (uint32_t)value;
 		pthread_mutex_unlock(&root->lock);
+	} else if (off == RESET_CONTROL && len == 1) {
+		write_reset_control(root, (uint8_t)value);
 	} else if (off >= 4 && is_sound(off, len) && port_target(root, off, &devfn, &reg)) {
 		pci_root_write(root, devfn, reg, len, (uint32_t)value);
 	}
@@ -289,6 +305,7 @@ void pci_root_free(struct pci_root *root)
 void pci_root_reset(struct pci_root *root)
 {
 	root->address = 0;
+	root->reset_control = 0;
 	for (unsigned slot = 0; slot < PCI_SLOTS; slot++)
 		if (root->slot[slot])
 			pci_config_reset(root->slot[slot]);

@@ -20,6 +20,10 @@ struct pci_root_config {
 	uint64_t mem_base, mem_size; /* for BARs: 64-bit, non-prefetchable window */
 	bool no_ports;               /* leave 0xcf8/0xcfc out: ECAM alone costs one exit instead of
 					two for each access, when the guest has no other way */
+	/* The chipset's reset control register, a byte at port 0xcf9: bit 2 was set. On the thread that
+	 * wrote it; NULL: nothing happens. */
+	void (*reset)(void *opaque);
+	void *opaque;
 };
 
 struct pci_root;

@@ -186,6 +186,9 @@ static void dsdt_describes_the_machine(void **state)
 		"0xE8002000,",
 		"ActiveHigh, Exclusive",
 		"ActiveHigh, Shared",
+		"Device (PEVT)",
+		"\"QEMU0001\"",
+		"0x0505,",
 		"Device (PWRB)",
 		"Notify (\\_SB.PWRB, 0x80)",
 		"ToUUID (\"33db4d5b-1ff7-401c-9657-7441c03dd766\")",
@@ -387,6 +390,32 @@ static void button_holds_the_line_until_read(void **state)
 	pm_free(pm);
 }
 
+/* The line without an event: who reads is there, and sees nothing. */
+static void a_probe_is_answered_by_a_read(void **state)
+{
+	struct seen seen = { 0 };
+	struct pm *pm = pm_new(&pm_ops, &seen);
+
+	(void)state;
+	pm_probe(pm);
+	assert_true(seen.level);
+	assert_false(pm_probed(pm)); /* nobody is there */
+	assert_false(seen.level);
+	pm_probe(pm);
+	assert_int_equal(pm_io_read(pm, PM_EVENT), 0);
+	assert_false(seen.level);
+	assert_true(pm_probed(pm));
+	pm_power_button(pm); /* and the button's event is still its own */
+	pm_probe(pm);
+	assert_false(pm_probed(pm));
+	assert_true(seen.level);
+	pm_probe(pm);
+	assert_int_equal(pm_io_read(pm, PM_EVENT), PM_EVENT_BUTTON);
+	assert_true(pm_probed(pm));
+	assert_false(seen.level);
+	pm_free(pm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -401,6 +430,7 @@ int main(void)
 		cmocka_unit_test(sleep_register_turns_off),
 		cmocka_unit_test(reset_register_resets),
 		cmocka_unit_test(button_holds_the_line_until_read),
+		cmocka_unit_test(a_probe_is_answered_by_a_read),
 	};
 
 	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);

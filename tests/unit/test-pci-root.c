@@ -259,6 +259,44 @@ static void the_ports_lead_to_the_same_registers(void **state)
 	bus_close(&b);
 }
 
+static void on_reset(void *opaque)
+{
+	(*(unsigned *)opaque)++;
+}
+
+/* 0xcf9: a byte of its own among the ports. */
+static void the_reset_control_register_resets(void **state)
+{
+	unsigned resets = 0;
+	struct pci_root_config config = {
+		.ecam_base = ECAM,
+		.mem_base = MEM,
+		.mem_size = 1 << 30,
+		.reset = on_reset,
+		.opaque = &resets,
+	};
+	struct board_fake *board = board_fake_new(false);
+	struct pci_root *root = pci_root_new(board_fake_board(board), &config, NULL);
+
+	(void)state;
+	board_fake_write(board, true, 0xcf8, 4,
+			 0x80000614); /* the same byte, as part of an address */
+	board_fake_write(board, true, 0xcf9, 1, 2);
+	board_fake_write(board, true, 0xcf9, 2, 6); /* no register is two bytes wide */
+	board_fake_write(board, true, 0xcfa, 1, 6);
+	assert_int_equal(resets, 0);
+	assert_int_equal(board_fake_read(board, true, 0xcf9, 1), 2);
+	assert_int_equal(board_fake_read(board, true, 0xcf8, 4), 0x80000614);
+	board_fake_write(board, true, 0xcf9, 1, 6);
+	assert_int_equal(resets, 1);
+	pci_root_reset(root);
+	assert_int_equal(board_fake_read(board, true, 0xcf9, 1), 0);
+	board_fake_write(board, true, 0xcf9, 1, 0xe);
+	assert_int_equal(resets, 2);
+	pci_root_free(root);
+	board_fake_free(board);
+}
+
 static void the_ports_can_be_left_out(void **state)
 {
 	struct pci_root_config config = {
@@ -378,6 +416,7 @@ int main(void)
 		cmocka_unit_test(bars_are_decoded_where_and_while_the_guest_says),
 		cmocka_unit_test(a_bar_on_top_of_another_is_decoded_nowhere),
 		cmocka_unit_test(the_ports_lead_to_the_same_registers),
+		cmocka_unit_test(the_reset_control_register_resets),
 		cmocka_unit_test(the_ports_can_be_left_out),
 		cmocka_unit_test(odd_accesses_are_harmless),
 		cmocka_unit_test(a_reset_brings_first_values_back),

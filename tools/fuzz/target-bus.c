@@ -51,11 +51,18 @@ static struct vdev *make_device(struct bus *b, unsigned i)
 	return dev;
 }
 
+/* The guest wrote to the chipset's reset control register. */
+static void on_reset(void *opaque)
+{
+	(void)opaque;
+	story("machine: reset");
+}
+
 static struct bus *bus_new(bool pci)
 {
-	struct pci_root_config config = { .ecam_base = ECAM,
-					  .mem_base = MEM,
-					  .mem_size = MEM_SIZE };
+	struct pci_root_config config = {
+		.ecam_base = ECAM, .mem_base = MEM, .mem_size = MEM_SIZE, .reset = on_reset
+	};
 	struct bus *b = g_new0(struct bus, 1);
 	GError *err = NULL;
 

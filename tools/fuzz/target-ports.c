@@ -1,6 +1,6 @@
 /*
- * What else of the machine a guest reaches by instructions: the serial port and the power management
- * registers, on the machine's own bus, and what is read out of the guest's prints.
+ * What else of the machine a guest reaches by instructions: the serial port, the power management
+ * registers, the panic device and the other ports that end it (0xcf9 is the target pci's), on the machine's own bus, and what is read out of the guest's prints.
  */
 #include <string.h>
 
@@ -14,13 +14,17 @@
 #include "vmm/panic.h"
 #include "vmm/serial.h"
 #include "vmm/x86/layout.h"
+#include "vmm/x86/legacy.h"
 #include "vmm/x86/pm.h"
+#include "vmm/x86/pvpanic.h"
 
 struct ports {
 	struct bus *bus;
 	struct serial *serial;
 	struct pm *pm;
 	struct board_window pm_window;
+	struct pvpanic pvpanic;
+	struct legacy legacy;
 	struct panic_watch panic;
 	struct fakes fakes;
 	GMainContext *context;
@@ -60,6 +64,20 @@ static void reset(void *opaque)
 
 static const struct pm_ops pm_ops = { power_off, reset, serial_irq };
 
+static void panicked(void *opaque)
+{
+	(void)opaque;
+	story("machine: panicked");
+}
+
+static void crash_loaded(void *opaque)
+{
+	(void)opaque;
+	story("machine: a crash kernel takes over");
+}
+
+static const struct pvpanic_ops pvpanic_ops = { panicked, crash_loaded };
+
 static uint64_t pm_read(void *opaque, uint64_t off, unsigned len)
 {
 	return len == 1 ? pm_io_read(opaque, (unsigned)off) : 0;
@@ -76,8 +94,12 @@ static void pm_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
  */
 static uint16_t port_of(struct input *in)
 {
+	static const uint16_t others[] = { LAYOUT_KBD_DATA,     LAYOUT_KBD_PORT, LAYOUT_PORT_A,
+					   LAYOUT_PVPANIC_PORT, LAYOUT_PM1_QEMU, LAYOUT_PM1_BOCHS };
 	unsigned n = in8(in);
 
+	if (n >= 128)
+		return others[n % G_N_ELEMENTS(others)];
 	return (uint16_t)(n & 16 ? LAYOUT_PM_PORT + n % 4 : LAYOUT_SERIAL_PORT + n % 8);
 }
 
@@ -121,6 +143,10 @@ static void peer(struct ports *p, struct input *in)
 		fake_chr_room(p->fakes.chr[0], in16(in));
 	if (how & 8)
 		pm_power_button(p->pm);
+	if (how & 128) {
+		pm_probe(p->pm);
+		story("host: %s", pm_probed(p->pm) ? "somebody is there" : "nobody answers");
+	}
 	if (how & 16)
 		fake_chr_trouble(p->fakes.chr[0]);
 	if (how & 32) {
@@ -166,8 +192,14 @@ static void ports_open(struct ports *p)
 					      .read = pm_read,
 					      .write = pm_write,
 					      .opaque = p->pm };
-	if (serial_plug(p->serial, p->bus) < 0 || bus_add(p->bus, &p->pm_window) < 0)
+	pvpanic_init(&p->pvpanic, &pvpanic_ops, p);
+	legacy_init(&p->legacy, &pm_ops, p);
+	if (serial_plug(p->serial, p->bus) < 0 || bus_add(p->bus, &p->pm_window) < 0 ||
+	    bus_add(p->bus, &p->pvpanic.window) < 0)
 		fuzz_bug("the ports are taken");
+	for (unsigned i = 0; i < LEGACY_WINDOWS; i++)
+		if (bus_add(p->bus, &p->legacy.window[i]) < 0)
+			fuzz_bug("the ports are taken");
 }
 
 static void ports_close(struct ports *p)

@@ -89,6 +89,19 @@ static void add_serial(GByteArray *a)
 	aml_end(a, dev);
 }
 
+/* vmm/x86/pvpanic.h: the name is QEMU's, as drivers know it. */
+static void add_pvpanic(GByteArray *a)
+{
+	gsize dev = aml_device(a, "PEVT");
+	GByteArray *crs = aml_crs_begin();
+
+	aml_name_string(a, "_HID", "QEMU0001");
+	aml_name_int(a, "_UID", 0);
+	aml_crs_io(crs, LAYOUT_PVPANIC_PORT, 1);
+	aml_crs_end(a, "_CRS", crs);
+	aml_end(a, dev);
+}
+
 /* There are fewer pins than there may be devices. */
 static bool is_shared(const struct acpi_params *p, unsigned n)
 {
@@ -222,6 +235,7 @@ void acpi_dsdt(GByteArray *a, const struct acpi_params *p)
 		add_serial(a);
 	for (unsigned i = 0; i < p->n_mmio; i++)
 		add_mmio(a, p, i);
+	add_pvpanic(a);
 	add_power_button(a);
 	add_events(a);
 	aml_end(a, sb);

@@ -13,11 +13,13 @@ enum {
 	SLEEP_ENABLE = 0x20,
 };
 
+#define EVENT_PROBE 0x80u /* the line is up for nothing; the guest does not see it */
+
 struct pm {
 	pthread_mutex_t lock; /* not GMutex: the thread sanitizer knows this one */
 	const struct pm_ops *ops;
 	void *opaque;
-	uint8_t events;
+	uint8_t events; /* those of PM_EVENT, and EVENT_PROBE */
 };
 
 struct pm *pm_new(const struct pm_ops *ops, void *opaque)
@@ -59,7 +61,7 @@ void pm_reset(struct pm *pm)
 
 uint8_t pm_io_read(struct pm *pm, unsigned reg)
 {
-	return reg == PM_EVENT ? set_events(pm, 0, 0) : 0;
+	return reg == PM_EVENT ? set_events(pm, 0, 0) & (uint8_t)~EVENT_PROBE : 0;
 }
 
 void pm_io_write(struct pm *pm, unsigned reg, uint8_t value)
@@ -75,4 +77,14 @@ void pm_io_write(struct pm *pm, unsigned reg, uint8_t value)
 void pm_power_button(struct pm *pm)
 {
 	set_events(pm, 0xff, PM_EVENT_BUTTON);
+}
+
+void pm_probe(struct pm *pm)
+{
+	set_events(pm, 0xff, EVENT_PROBE);
+}
+
+bool pm_probed(struct pm *pm)
+{
+	return !(set_events(pm, (uint8_t)~EVENT_PROBE, 0) & EVENT_PROBE);
 }

@@ -1,0 +1,169 @@
+/* The ports by which a guest without ACPI resets and switches off, and the panic device's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <glib.h>
+
+#include "vmm/bus.h"
+#include "vmm/x86/layout.h"
+#include "vmm/x86/legacy.h"
+#include "vmm/x86/pvpanic.h"
+
+/* What the guest has asked for. */
+struct ends {
+	unsigned off, reset, panicked, crash_loaded;
+};
+
+static void power_off(void *opaque)
+{
+	((struct ends *)opaque)->off++;
+}
+
+static void reset(void *opaque)
+{
+	((struct ends *)opaque)->reset++;
+}
+
+static void panicked(void *opaque)
+{
+	((struct ends *)opaque)->panicked++;
+}
+
+static void crash_loaded(void *opaque)
+{
+	((struct ends *)opaque)->crash_loaded++;
+}
+
+static const struct pm_ops pm_ops = { .power_off = power_off, .reset = reset };
+static const struct pvpanic_ops pvpanic_ops = { panicked, crash_loaded };
+
+struct machine {
+	struct bus *bus;
+	struct legacy legacy;
+	struct pvpanic pvpanic;
+	struct ends ends;
+};
+
+static int set_up(void **state)
+{
+	struct machine *m = g_new0(struct machine, 1);
+
+	m->bus = bus_new();
+	legacy_init(&m->legacy, &pm_ops, &m->ends);
+	pvpanic_init(&m->pvpanic, &pvpanic_ops, &m->ends);
+	for (unsigned i = 0; i < LEGACY_WINDOWS; i++)
+		assert_int_equal(bus_add(m->bus, &m->legacy.window[i]), 0);
+	assert_int_equal(bus_add(m->bus, &m->pvpanic.window), 0);
+	*state = m;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct machine *m = *state;
+
+	bus_free(m->bus);
+	g_free(m);
+	return 0;
+}
+
+static uint64_t in(struct machine *m, uint16_t port)
+{
+	return bus_read(m->bus, true, port, 1);
+}
+
+static void out(struct machine *m, uint16_t port, unsigned len, uint32_t value)
+{
+	bus_write(m->bus, true, port, len, value);
+}
+
+static void the_keyboard_controller_resets(void **state)
+{
+	struct machine *m = *state;
+
+	out(m, 0x64, 1, 0xd1);
+	out(m, 0x60, 1, 0xfe); /* data, no command */
+	assert_int_equal(m->ends.reset, 0);
+	out(m, 0x64, 1, 0xfe);
+	assert_int_equal(m->ends.reset, 1);
+}
+
+/* It is always ready for a command, and nobody waits for ever for a byte of it, or for the last one. */
+static void nobody_waits_for_a_keyboard(void **state)
+{
+	struct machine *m = *state;
+	unsigned reads = 0;
+
+	assert_int_equal(in(m, 0x64) & 2, 0);
+	for (unsigned i = 0; i <= 16;
+	     i++) { /* Linux's probe: a buffer that is full after 16 reads is none */
+		assert_int_equal(in(m, 0x64) & 1, 1);
+		assert_int_equal(in(m, 0x60), 0xff);
+	}
+	while (in(m, 0x64) & 1 && reads++ < 100)
+		(void)in(m, 0x60);
+	assert_true(reads < 100);
+	assert_int_equal(in(m, 0x60), 0xff);
+	assert_int_equal(in(m, 0x64), 0);
+	out(m, 0x64, 1, 0x20); /* has an answer */
+	assert_int_equal(in(m, 0x64) & 3, 1);
+}
+
+static void port_a_resets(void **state)
+{
+	struct machine *m = *state;
+
+	assert_int_equal(in(m, 0x92), 2); /* A20 is on */
+	out(m, 0x92, 1, in(m, 0x92) | 2);
+	assert_int_equal(m->ends.reset, 0);
+	out(m, 0x92, 1, in(m, 0x92) | 1);
+	assert_int_equal(m->ends.reset, 1);
+}
+
+static void qemus_ports_switch_off(void **state)
+{
+	struct machine *m = *state;
+
+	out(m, 0x604, 2, 0x1400);
+	out(m, 0x604, 1, 0x20);
+	out(m, 0x605, 1, 0x20);
+	assert_int_equal(m->ends.off, 0);
+	out(m, 0x604, 2, 0x2000);
+	out(m, 0xb004, 2, 0x2000);
+	assert_int_equal(m->ends.off, 2);
+	assert_int_equal(m->ends.reset, 0);
+}
+
+static void the_panic_device_tells(void **state)
+{
+	struct machine *m = *state;
+
+	assert_int_equal(in(m, 0x505), 3);
+	out(m, 0x505, 1, 4); /* unknown */
+	assert_int_equal(m->ends.panicked + m->ends.crash_loaded, 0);
+	out(m, 0x505, 1, 2);
+	assert_int_equal(m->ends.crash_loaded, 1);
+	out(m, 0x505, 1, 1);
+	out(m, 0x505, 1, 3);
+	assert_int_equal(m->ends.panicked, 2);
+	assert_int_equal(m->ends.crash_loaded, 1);
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(the_keyboard_controller_resets),
+		CASE(nobody_waits_for_a_keyboard),
+		CASE(port_a_resets),
+		CASE(qemus_ports_switch_off),
+		CASE(the_panic_device_tells),
+	};
+
+	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
