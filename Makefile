@@ -71,7 +71,7 @@ say   = @printf '  %-5s %s\n' $(1) $(patsubst $(BUILD)/%,%,$(2))
 endif
 
 .PHONY: all help
-all: $(BUILD)/ringside $(BUILD)/guest-fw/stub.elf $(BUILD)/guest-fw/fw.elf ## build build/ringside (the default)
+all: $(BUILD)/ringside $(BUILD)/guest-fw/stub.elf $(BUILD)/guest-fw/ends.elf $(BUILD)/guest-fw/fw.elf ## build build/ringside (the default)
 
 help: ## this list
 	@echo 'make TARGET, where TARGET is one of:'
@@ -112,10 +112,10 @@ $(BUILD)/guest-fw/fw.elf: $(FW_OBJECTS) guest-fw/fw.ld
 	$(call say,GUEST,$@)
 	$(Q)$(CC) -m64 -nostdlib -static -Wl,-n,--build-id=none -T guest-fw/fw.ld $(FW_OBJECTS) -o $@
 
-$(BUILD)/guest-fw/%.elf: guest-fw/%.S guest-fw/%.ld | $(BUILD)/.setup-build
+$(BUILD)/guest-fw/%.elf: guest-fw/%.S guest-fw/stub.ld | $(BUILD)/.setup-build
 	$(call say,GUEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -m64 -nostdlib -static -no-pie -Wl,-n,--build-id=none -T guest-fw/$*.ld $< -o $@
+	$(Q)$(CC) -m64 -nostdlib -static -no-pie -Wl,-n,--build-id=none -T guest-fw/stub.ld $< -o $@
 
 $(BUILD)/libringside.a: $(CORE)
 	$(call say,AR,$@)
@@ -155,7 +155,7 @@ include tools/fuzz/fuzz.mk
 demo: $(BUILD)/ringside $(BUILD)/.setup-demo ## boot a stock guest with all the devices
 	$(Q)tools/demo
 
-install: $(BUILD)/ringside $(BUILD)/guest-fw/stub.elf $(BUILD)/guest-fw/fw.elf ## install under PREFIX (/usr/local)
+install: $(BUILD)/ringside $(BUILD)/guest-fw/stub.elf $(BUILD)/guest-fw/ends.elf $(BUILD)/guest-fw/fw.elf ## install under PREFIX (/usr/local)
 	install -D -m 755 $(BUILD)/ringside $(DESTDIR)$(PREFIX)/bin/ringside
 	install -D -m 644 $(BUILD)/guest-fw/fw.elf $(DESTDIR)$(PREFIX)/lib/ringside/fw.elf
 

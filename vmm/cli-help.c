@@ -27,11 +27,12 @@ static const struct {
 	{ MACHINE_POWEROFF, CLI_POWEROFF, "the guest powered off" },
 	{ MACHINE_HOST_ERROR, CLI_HOST_ERROR, "this host failed (no memory, a bug of KVM's, ...)" },
 	{ N_MACHINE_ENDS, CLI_USAGE, "the command line asks for what cannot be" },
-	{ MACHINE_PANIC, CLI_PANIC, "the guest's kernel panicked (its serial console says so)" },
+	{ MACHINE_PANIC, CLI_PANIC,
+	  "the guest's kernel panicked (its panic device or console says so)" },
 	{ MACHINE_TRIPLE_FAULT, CLI_TRIPLE_FAULT, "the guest's processor shut down: triple fault" },
 	{ MACHINE_KVM_ERROR, CLI_KVM_ERROR, "KVM could not go on running the guest" },
 	{ MACHINE_REBOOT, CLI_REBOOT, "the guest rebooted, with --no-reboot" },
-	{ MACHINE_QUIT, CLI_QUIT, "ended from outside: Ctrl-A x, quit, or a second SIGTERM" },
+	{ MACHINE_QUIT, CLI_QUIT, "ended from outside: Ctrl-A x, quit, SIGTERM" },
 };
 
 enum cli_status cli_status(enum machine_end end)
@@ -176,8 +177,8 @@ char *cli_help_text(const struct option *options, size_t n)
 			     "  " CHR_SPECS "\n"
 			     "\nKeys, while standard input is a terminal: Ctrl-A x leaves, "
 			     "Ctrl-A h helps.\n"
-			     "SIGTERM and SIGINT press the power button, a second one ends the "
-			     "guest.\n"
+			     "SIGTERM and SIGINT press the power button; a second one, or --grace "
+			     "SECONDS\nlater, ends the guest.\n"
 			     "\nExit status:\n");
 	for (size_t i = 0; i < G_N_ELEMENTS(statuses); i++)
 		g_string_append_printf(out, "  %d  %s\n", statuses[i].status, statuses[i].text);

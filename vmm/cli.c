@@ -10,6 +10,7 @@
 
 #define MEMORY_MIN (2u << 20)
 #define CPUS_MAX   64u
+#define GRACE_MAX  86400u
 
 /*
  * Options.
@@ -96,6 +97,19 @@ static bool set_cpu(struct parse *p, const struct option *o, const char *value, 
 		return set_text(p, o, value, err);
 	g_free(p->text);
 	p->text = cli_cpu_text();
+	return true;
+}
+
+static bool set_grace(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	guint64 n = 0;
+	bool off = strcmp(value, "off") == 0;
+
+	(void)o;
+	if (!off && !g_ascii_string_to_unsigned(value, 10, 0, GRACE_MAX, &n, NULL))
+		return ringside_usage(err, "--grace %s: it takes seconds, 0 to %u, or off", value,
+				      GRACE_MAX);
+	p->cfg->grace = off ? -1 : (int)n;
 	return true;
 }
 
@@ -209,6 +223,7 @@ static const struct option options[] = {
 	{ "control", 0, "unix:PATH", "control socket (JSON, as QMP)", set_text, AT(control) },
 	{ "stats", 0, NULL, "print counters at the end", set_flag, AT(stats) },
 	{ "no-reboot", 0, NULL, "end when the guest reboots", set_flag, AT(no_reboot) },
+	{ "grace", 0, "SECONDS", "from the first SIGTERM to the end, or off [10]", set_grace, 0 },
 	{ "sandbox", 0, "LEVEL", "on, strict, off; help tells [on]", set_sandbox, 0 },
 	{ "help", 'h', NULL, "this help", set_help, 0 },
 };

@@ -238,6 +238,7 @@ static const struct event_data {
 	{ "RESET", "reason", "guest-reset", "host-qmp-system-reset" },
 	{ "SHUTDOWN", "reason", "guest-shutdown", "host-qmp-quit" },
 	{ "GUEST_PANICKED", "action", "poweroff", "poweroff" },
+	{ "GUEST_CRASHLOADED", "action", "run", "run" },
 };
 
 static void add_event_data(JsonBuilder *b, const struct event_data *data, bool guest)

@@ -170,6 +170,7 @@ static bool open_device(struct machine *m, const char *spec, GError **err)
 		.iothread = find_iothread,
 		.opaque = m,
 		.n_cpus = m->cfg->cpus,
+		.console_tap = machine_console_tap,
 		.terminal = terminal_chr(m->terminal),
 		.worker = new_worker,
 	};

@@ -10,12 +10,15 @@
 #include "vmm/bus.h"
 #include "vmm/kvm.h"
 #include "vmm/machine.h"
+#include "vmm/panic-look.h"
 #include "vmm/panic.h"
 #include "vmm/ram.h"
 #include "vmm/serial.h"
 #include "vmm/terminal.h"
 #include "vmm/vcpu.h"
+#include "vmm/x86/legacy.h"
 #include "vmm/x86/pm.h"
+#include "vmm/x86/pvpanic.h"
 
 struct iothread {
 	char *name;
@@ -33,8 +36,21 @@ struct device {
 	struct vpci *pci;
 };
 
+/* What is known of the guest's panic; machine-panic.c's. The main thread's, but for what is atomic. */
+struct machine_panic {
+	struct panic_watch serial;
+	GPtrArray *consoles; /* of struct console_watch */
+	_Atomic bool posted; /* judging is asked for */
+	_Atomic bool crash_loaded;
+	int timer; /* goes off after silence, and for each look at the processors */
+	GSource *source;
+	bool looking;
+	unsigned n_looks;
+	struct panic_looks looks;
+};
+
 /* What vCPU threads ask of the main thread, as bits. */
-enum { ASK_POWEROFF = 1, ASK_RESET = 2, ASK_FAILED = 4 };
+enum { ASK_POWEROFF = 1, ASK_RESET = 2, ASK_FAILED = 4, ASK_PANICKED = 8 };
 
 struct machine {
 	const struct machine_config *cfg;
@@ -54,6 +70,8 @@ struct machine {
 	struct boot_files files;
 	struct pm *pm;
 	struct board_window pm_window;
+	struct pvpanic pvpanic;
+	struct legacy legacy;
 	struct vcpus *cpus;
 
 	struct sandbox_filter *filter[N_SANDBOX_ROLES]; /* for main and vCPU threads; NULL: none */
@@ -71,13 +89,14 @@ struct machine {
 	bool stopped;                  /* by machine_stop() */
 	bool want_stopped, want_reset; /* what was asked for last */
 	bool changing;                 /* being seen to, further up the stack */
-	struct panic_watch panic;
-	int panic_timer; /* goes off when the guest was silent after a panic */
-	GSource *panic_watch;
+	struct machine_panic panic;
 	int signals;
 	GSource *signal_watch;
 	unsigned terminations; /* SIGTERM or SIGINT so far */
 	GSource *overdue;      /* goes off some time after machine_quit() */
+	int64_t terminated_at; /* by the last of them: g_get_monotonic_time() */
+	int grace_timer;       /* goes off when the guest has had time enough after the first */
+	GSource *grace_watch;
 	machine_event_fn event;
 	void *event_opaque;
 };
@@ -103,17 +122,36 @@ bool machine_load(struct machine *m, GError **err);
 /* Processors and interrupt controllers as after power-on, while no vCPU runs. */
 bool machine_power_on(struct machine *m, GError **err);
 
-/* machine-watch.c: signals and timers of the main loop. Blocking comes before the first thread, which
+/* machine-ports.c: what is on the bus beside devices, serial port and PCI. */
+bool machine_plug_ports(struct machine *m, GError **err);
+
+/* machine-watch.c: signals and what follows them. Blocking comes before the first thread, which
  * would inherit the mask; until machine_watch() the signals wait. */
 void machine_block_signals(void);
 bool machine_watch(struct machine *m, GError **err);
 void machine_unwatch(struct machine *m);
+extern const struct serial_ops machine_serial_ops;
+
+/* machine-panic.c, from machine_new() to machine_free(): */
+void machine_panic_init(struct machine *m);
+bool machine_panic_watch(struct machine *m, GError **err);
+void machine_panic_unwatch(struct machine *m);
+void machine_panic_free(struct machine *m); /* when no console is open any more */
+/* The serial port printed this; a listener for a console (struct vdev_env). */
+void machine_printed(struct machine *m, const uint8_t *data, size_t len);
+struct chr_tap *machine_console_tap(void *opaque);
+/* The guest begins anew. */
+void machine_panic_reset(struct machine *m);
+/* Why a reset at this moment is a panic, or NULL if it is none; to be freed. */
+char *machine_panic_reason(struct machine *m);
 /* The guest has panicked: that is its end. */
 void machine_panicked(struct machine *m);
-extern const struct serial_ops machine_serial_ops;
+extern const struct pvpanic_ops machine_pvpanic_ops;
 
 /* machine-run.c: tells the control socket; remembers the first end there is (@text becomes its). */
 void machine_tell(struct machine *m, const char *event, bool guest);
 void machine_finish(struct machine *m, enum machine_end end, char *text);
+/* On vCPU threads, ASK_*: all stand still, and do not go on before the main thread has seen to it. */
+void machine_ask(struct machine *m, unsigned what);
 extern const struct vcpu_ops machine_vcpu_ops;
 extern const struct pm_ops machine_pm_ops;

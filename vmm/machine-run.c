@@ -36,7 +36,7 @@ void machine_finish(struct machine *m, enum machine_end end, char *text)
 /*
  * On vCPU threads.
  */
-static void ask(struct machine *m, unsigned what)
+void machine_ask(struct machine *m, unsigned what)
 {
 	pthread_mutex_lock(&m->lock);
 	m->asked |= what;
@@ -56,7 +56,7 @@ static void on_failed(unsigned cpu, enum vcpu_exit why, const char *text, void *
 		m->failure = g_strdup(text);
 	}
 	pthread_mutex_unlock(&m->lock);
-	ask(m, ASK_FAILED);
+	machine_ask(m, ASK_FAILED);
 }
 
 static void on_paused(void *opaque)
@@ -79,12 +79,12 @@ const struct vcpu_ops machine_vcpu_ops = {
 
 static void on_power_off(void *opaque)
 {
-	ask(opaque, ASK_POWEROFF);
+	machine_ask(opaque, ASK_POWEROFF);
 }
 
 static void on_reset(void *opaque)
 {
-	ask(opaque, ASK_RESET);
+	machine_ask(opaque, ASK_RESET);
 }
 
 static void on_sci(void *opaque, bool level)
@@ -178,9 +178,12 @@ static void failed(struct machine *m)
 
 static void guest_reset(struct machine *m)
 {
+	g_autofree char *reason = NULL;
+
 	if (m->serial)
 		serial_flush(m->serial); /* the last lines tell whether it panicked */
-	if (panic_watch_reason(&m->panic))
+	reason = machine_panic_reason(m);
+	if (reason)
 		machine_panicked(m);
 	else if (m->cfg->no_reboot)
 		machine_finish(m, MACHINE_REBOOT, g_strdup("the guest asked for a reboot"));
@@ -194,6 +197,8 @@ static void answer(struct machine *m)
 
 	if (asked & ASK_FAILED)
 		failed(m);
+	if (asked & ASK_PANICKED)
+		machine_panicked(m);
 	if (asked & ASK_POWEROFF)
 		machine_finish(m, MACHINE_POWEROFF, NULL);
 	if (asked & ASK_RESET)
@@ -204,7 +209,7 @@ static void begin_again(struct machine *m)
 {
 	g_autoptr(GError) err = NULL;
 
-	panic_watch_reset(&m->panic);
+	machine_panic_reset(m);
 	reset_devices(m);
 	if (!machine_power_on(m, &err) || !machine_load(m, &err)) {
 		machine_finish(m, MACHINE_HOST_ERROR, g_strdup_printf("reset: %s", err->message));

@@ -1,6 +1,6 @@
 /*
- * What the main loop listens to besides vCPUs and devices: signals, and what the guest prints, in
- * case it panics.
+ * What the main loop listens to besides vCPUs and devices: signals, and what follows from them. (And what
+ * the guest prints, on its way to machine-panic.c.)
  */
 #include <errno.h>
 #include <sys/signalfd.h>
@@ -11,7 +11,8 @@
 #include "vmm/machine-int.h"
 #include "vmm/x86/layout.h"
 
-#define PANIC_SILENCE_S 1
+/* timeout(1) sends a signal to its child, and at once again to the group that the child is in. */
+#define SAME_SIGNAL_US 50000
 
 static void on_serial_irq(void *opaque, bool level)
 {
@@ -22,34 +23,45 @@ static void on_serial_irq(void *opaque, bool level)
 
 static void on_printed(void *opaque, const uint8_t *data, size_t len)
 {
-	struct machine *m = opaque;
-	struct itimerspec silence = { 0 };
-
-	panic_watch_feed(&m->panic, data, len);
-	if (m->panic.ended)
-		silence.it_value.tv_sec = PANIC_SILENCE_S;
-	if (m->panic_timer >= 0)
-		(void)timerfd_settime(m->panic_timer, 0, &silence, NULL);
+	machine_printed(opaque, data, len);
 }
 
 const struct serial_ops machine_serial_ops = { .irq = on_serial_irq, .printed = on_printed };
 
-void machine_panicked(struct machine *m)
-{
-	machine_tell(m, "GUEST_PANICKED", true);
-	machine_finish(m, MACHINE_PANIC,
-		       g_strdup_printf("the guest panicked: %s", panic_watch_reason(&m->panic)));
-}
-
-static void on_panic_timer(void *arg, GIOCondition revents)
+/*
+ * The end that was asked for from outside: the power button first, and then, by a second signal or when time
+ * is up, without asking the guest.
+ */
+static void on_grace_over(void *arg, GIOCondition revents)
 {
 	struct machine *m = arg;
 	uint64_t count;
 
 	(void)revents;
-	(void)!read(m->panic_timer, &count, sizeof(count));
-	if (m->panic.ended && panic_watch_reason(&m->panic))
-		machine_panicked(m);
+	if (read(m->grace_timer, &count, sizeof(count)) != sizeof(count))
+		return;
+	machine_finish(m, MACHINE_QUIT,
+		       g_strdup_printf("the guest had not powered off %d s after the "
+				       "power button (--grace)",
+				       m->cfg->grace));
+	machine_quit(m);
+}
+
+static void on_terminate(struct machine *m)
+{
+	const struct itimerspec when = { .it_value.tv_sec = m->cfg->grace };
+	int64_t now = g_get_monotonic_time();
+
+	if (m->terminations && now - m->terminated_at < SAME_SIGNAL_US)
+		return;
+	m->terminated_at = now;
+	if (m->terminations++ || m->cfg->grace == 0) {
+		machine_quit(m);
+		return;
+	}
+	machine_powerdown(m);
+	if (m->cfg->grace > 0)
+		(void)timerfd_settime(m->grace_timer, 0, &when, NULL);
 }
 
 /*
@@ -71,10 +83,7 @@ static void on_signal(void *arg, GIOCondition revents)
 		terminal_start(m->terminal); /* the shell may have changed its mode */
 		break;
 	default: /* SIGTERM, SIGINT */
-		if (m->terminations++ == 0)
-			machine_powerdown(m);
-		else
-			machine_quit(m);
+		on_terminate(m);
 	}
 }
 
@@ -101,21 +110,22 @@ bool machine_watch(struct machine *m, GError **err)
 	sigset_t set = our_signals();
 
 	m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	m->panic_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (m->signals < 0 || m->panic_timer < 0)
+	m->grace_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (m->signals < 0 || m->grace_timer < 0)
 		return ringside_error_errno(err, errno, "signalfd or timerfd");
 	m->signal_watch = loop_watch(m->main, m->signals, G_IO_IN, on_signal, m);
-	m->panic_watch = loop_watch(m->main, m->panic_timer, G_IO_IN, on_panic_timer, m);
-	return true;
+	m->grace_watch = loop_watch(m->main, m->grace_timer, G_IO_IN, on_grace_over, m);
+	return machine_panic_watch(m, err);
 }
 
 void machine_unwatch(struct machine *m)
 {
 	g_clear_pointer(&m->signal_watch, loop_unwatch);
-	g_clear_pointer(&m->panic_watch, loop_unwatch);
+	g_clear_pointer(&m->grace_watch, loop_unwatch);
+	machine_panic_unwatch(m);
 	if (m->signals >= 0)
 		close(m->signals);
-	if (m->panic_timer >= 0)
-		close(m->panic_timer);
-	m->signals = m->panic_timer = -1;
+	if (m->grace_timer >= 0)
+		close(m->grace_timer);
+	m->signals = m->grace_timer = -1;
 }

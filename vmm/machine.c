@@ -24,6 +24,7 @@ struct machine_config *machine_config_new(void)
 	cfg->cpus = 1;
 	cfg->devices = g_ptr_array_new_with_free_func(device_free);
 	cfg->sandbox = SANDBOX_PRESET;
+	cfg->grace = 10;
 	return cfg;
 }
 
@@ -39,37 +40,6 @@ void machine_config_free(struct machine_config *cfg)
 	g_free(cfg->control);
 	g_ptr_array_unref(cfg->devices);
 	g_free(cfg);
-}
-
-/*
- * Power management registers on the bus.
- */
-static uint64_t pm_read(void *opaque, uint64_t off, unsigned len)
-{
-	return len == 1 ? pm_io_read(opaque, (unsigned)off) : UINT64_MAX;
-}
-
-static void pm_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
-{
-	if (len == 1)
-		pm_io_write(opaque, (unsigned)off, (uint8_t)value);
-}
-
-static bool plug_pm(struct machine *m, GError **err)
-{
-	int ret;
-
-	m->pm = pm_new(&machine_pm_ops, m);
-	m->pm_window = (struct board_window){
-		.base = LAYOUT_PM_PORT,
-		.size = LAYOUT_PM_PORTS,
-		.io = true,
-		.read = pm_read,
-		.write = pm_write,
-		.opaque = m->pm,
-	};
-	ret = bus_add(m->bus, &m->pm_window);
-	return ret == 0 || ringside_error_errno(err, -ret, "power management ports");
 }
 
 /*
@@ -116,6 +86,8 @@ static bool make_board(struct machine *m, GError **err)
 		.ecam_base = LAYOUT_ECAM,
 		.mem_base = LAYOUT_PCI32,
 		.mem_size = LAYOUT_PCI32_LEN,
+		.reset = machine_pm_ops.reset,
+		.opaque = m,
 	};
 
 	m->bus = bus_new();
@@ -178,7 +150,7 @@ bool machine_build(struct machine *m, GError **err)
 {
 	/* First, since KVM starts a thread of its own in this process on some kernels. */
 	if (!machine_confine(m, err) || !make_kvm(m, err) || !make_board(m, err) ||
-	    !machine_plug_devices(m, err) || !plug_serial(m, err) || !plug_pm(m, err) ||
+	    !machine_plug_devices(m, err) || !plug_serial(m, err) || !machine_plug_ports(m, err) ||
 	    !make_vcpus(m, err) || !machine_load(m, err) || !machine_watch(m, err))
 		return false;
 	machine_start_loops(m);
@@ -195,7 +167,8 @@ struct machine *machine_new(const struct machine_config *cfg, GError **err)
 	m->cfg = cfg;
 	m->kvm.fd = m->kvm.vm = -1;
 	m->files = BOOT_FILES_NONE;
-	m->signals = m->panic_timer = -1;
+	m->signals = m->grace_timer = -1;
+	machine_panic_init(m);
 	pthread_mutex_init(&m->lock, NULL);
 	m->main = loop_main();
 	m->terminal = terminal_new(m->main, cfg->mode, on_leave, m);
@@ -217,6 +190,7 @@ void machine_free(struct machine *m)
 	machine_close_devices(m);
 	loop_unwatch(m->overdue);
 	serial_free(m->serial);
+	machine_panic_free(m);
 	pm_free(m->pm);
 	board_kvm_free(m->board);
 	bus_free(m->bus);

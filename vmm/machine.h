@@ -49,6 +49,7 @@ struct machine_config {
 	char *control; /* unix:PATH or NULL */
 	bool stats;    /* print them at the end */
 	bool no_reboot;
+	int grace; /* seconds from the first SIGTERM to the end; -1: as long as the guest likes */
 	enum sandbox_level sandbox;
 	struct terminal_mode *mode; /* of the terminal; outlives the machine */
 	/* The run has ended in @end because machine_quit() was called, and yet the process cannot
@@ -98,7 +99,7 @@ void machine_stop(struct machine *m);      /* vCPUs and queues stand still; idem
 void machine_cont(struct machine *m);      /* go on; idempotent */
 
 /* Called for events worth telling a control client. Names as in QMP: "STOP", "RESUME", "RESET",
- * "POWERDOWN", "SHUTDOWN", "GUEST_PANICKED". One observer; NULL ends it. */
+ * "POWERDOWN", "SHUTDOWN", "GUEST_PANICKED", "GUEST_CRASHLOADED". One observer; NULL ends it. */
 typedef void (*machine_event_fn)(const char *event, bool guest, void *opaque);
 void machine_observe(struct machine *m, machine_event_fn fn, void *opaque);
 

@@ -8,6 +8,8 @@
 
 #define FIRST "Kernel panic - not syncing"
 #define LAST  "---[ end Kernel panic"
+#define LIVES \
+	"reboot: Restarting system" /* of a kernel that is asked to: a panic resets without this */
 
 void panic_watch_reset(struct panic_watch *w)
 {
@@ -24,6 +26,8 @@ static void judge_line(struct panic_watch *w)
 		w->ended = w->reason[0] != '\0';
 		return;
 	}
+	if (strstr(w->line, LIVES))
+		w->reason[0] = '\0';
 	first = strstr(w->line, FIRST);
 	if (!first)
 		return;
@@ -36,13 +40,16 @@ static void judge_line(struct panic_watch *w)
 void panic_watch_feed(struct panic_watch *w, const uint8_t *data, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
+		uint8_t c = __atomic_load_n(&data[i],
+					    __ATOMIC_RELAXED); /* a guest may write there */
+
 		w->since++;
-		if (data[i] == '\n') {
+		if (c == '\n') {
 			judge_line(w);
-		} else if (data[i] >= ' ') {
+		} else if (c >= ' ') {
 			w->ended = false;
 			if (w->n < sizeof(w->line) - 1)
-				w->line[w->n++] = (char)data[i];
+				w->line[w->n++] = (char)c;
 		}
 	}
 	if (w->since > FORGET_AFTER) {

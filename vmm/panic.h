@@ -1,11 +1,11 @@
 /*
- * Whether a Linux guest has panicked, told from what it prints on the serial port.
+ * Whether a Linux guest has panicked, told from what it prints on a console.
  *
- * A stock kernel has no other way to say it: the driver for a panic device is a module that is
- * loaded late or never. The kernel prints "Kernel panic - not syncing: REASON", then either asks for
- * a reset (panic=SECONDS), or prints "---[ end Kernel panic" and stands there for ever. So a reset
- * soon after the first line, or silence after the second, is a panic. A guest that merely shows an
- * old log on its console goes on printing, and is forgiven.
+ * A kernel whose driver for the panic device (vmm/x86/pvpanic.h) is loaded says so there; a stock kernel loads
+ * it late or never. It prints "Kernel panic - not syncing: REASON", then either asks for a reset
+ * (panic=SECONDS), or prints "---[ end Kernel panic" and stands there for ever. So a reset soon after the
+ * first line is a panic, unless the kernel said that it was asked to reboot; and silence after the second
+ * line may be one: it may as well be an old log that somebody looks at. vmm/panic-look.h decides.
  */
 #pragma once
 

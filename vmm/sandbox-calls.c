@@ -70,7 +70,8 @@ static const struct syscall_use vcpu_calls[] = {
 	{ SYSCALL_IOCTL(KVM_GET_REGS) }, /* what a failure's message tells */
 	{ SYSCALL_IOCTL(KVM_TRANSLATE) },
 	{ SYSCALL_IOCTL(KVM_GET_SREGS) },
-	{ .name = "timerfd_settime" }, /* of the serial port */
+	{ SYSCALL_IOCTL(KVM_GET_MP_STATE) }, /* whether it stands: vmm/panic-look.h */
+	{ .name = "timerfd_settime" },       /* of the serial port */
 	{ .name = NULL },
 };
 

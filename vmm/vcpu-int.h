@@ -13,6 +13,9 @@ struct vcpu {
 	struct kvm_run *run;
 	pthread_t thread;
 	bool started, paused;                 /* under the lock */
+	bool seen;                            /* since vcpus_look(); under the lock */
+	struct vcpu_look look;                /* likewise */
+	_Atomic bool look_wanted;             /* changed under the lock */
 	_Atomic uint64_t exits[N_VCPU_EXITS]; /* counted by the thread, read by anybody */
 };
 

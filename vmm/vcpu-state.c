@@ -196,6 +196,31 @@ int vcpu_set_entry(int vcpu, const struct boot_entry *entry)
 	return kvm_ioctl(vcpu, KVM_SET_REGS, &regs);
 }
 
+#define RFLAGS_IF (1u << 9)
+
+int vcpu_look_at(int vcpu, struct vcpu_look *ret)
+{
+	struct kvm_mp_state mp;
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+	int err = kvm_ioctl(vcpu, KVM_GET_MP_STATE, &mp);
+
+	if (err >= 0)
+		err = kvm_ioctl(vcpu, KVM_GET_REGS, &regs);
+	if (err >= 0)
+		err = kvm_ioctl(vcpu, KVM_GET_SREGS, &sregs);
+	if (err < 0)
+		return err;
+	*ret = (struct vcpu_look){
+		.off = mp.mp_state != KVM_MP_STATE_RUNNABLE && mp.mp_state != KVM_MP_STATE_HALTED,
+		.halted = mp.mp_state == KVM_MP_STATE_HALTED,
+		.interrupts = regs.rflags & RFLAGS_IF,
+		.level = sregs.ss.dpl,
+		.rip = regs.rip,
+	};
+	return 0;
+}
+
 /*
  * For people.
  */

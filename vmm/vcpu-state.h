@@ -8,6 +8,7 @@
 #include <linux/kvm.h>
 
 #include "vmm/kvm.h"
+#include "vmm/vcpu.h"
 #include "vmm/x86/boot.h"
 #include "vmm/x86/cpuid.h"
 
@@ -26,6 +27,9 @@ int vcpu_init_firmware(int vcpu);
 
 /* Registers as @entry wants them. */
 int vcpu_set_entry(int vcpu, const struct boot_entry *entry);
+
+/* What the vCPU does at the moment, on its own thread. 0 or -errno. */
+int vcpu_look_at(int vcpu, struct vcpu_look *ret);
 
 /* Registers as after INIT: KVM puts them into that state after a triple fault on AMD's processors, which keep
  * none for it to tell. */

@@ -164,13 +164,36 @@ static void handle_exit(struct vcpu *v)
 	}
 }
 
+/* Whoever asked set immediate_exit; it stays set only for those who want us to stand still. */
+static void take_look(struct vcpu *v)
+{
+	struct vcpu_look look;
+	bool seen = vcpu_look_at(v->fd, &look) == 0;
+
+	pthread_mutex_lock(&v->all->lock);
+	v->look_wanted = false;
+	v->seen = seen;
+	if (seen)
+		v->look = look;
+	if (!v->all->stand)
+		__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&v->all->lock);
+}
+
+static void on_interrupted(struct vcpu *v)
+{
+	count(v, VCPU_EXIT_SIGNAL);
+	if (v->look_wanted)
+		take_look(v);
+}
+
 static void run_guest(struct vcpu *v)
 {
 	while (!atomic_load_explicit(&v->all->stand, memory_order_acquire)) {
 		if (ioctl(v->fd, KVM_RUN, 0) == 0)
 			handle_exit(v);
 		else if (errno == EINTR)
-			count(v, VCPU_EXIT_SIGNAL);
+			on_interrupted(v);
 		else if (errno != EAGAIN)
 			fail(v, VCPU_EXIT_OTHER, errno);
 	}
@@ -272,6 +295,34 @@ void vcpus_pause(struct vcpus *all)
 			pthread_kill(v->thread, KICK_SIGNAL);
 	}
 	pthread_mutex_unlock(&all->lock);
+}
+
+void vcpus_look(struct vcpus *all)
+{
+	pthread_mutex_lock(&all->lock);
+	for (unsigned i = 0; i < all->n; i++) {
+		struct vcpu *v = &all->vcpu[i];
+
+		v->seen = false;
+		v->look_wanted = true;
+		__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_RELAXED);
+		if (v->started)
+			pthread_kill(v->thread, KICK_SIGNAL);
+	}
+	pthread_mutex_unlock(&all->lock);
+}
+
+bool vcpus_seen(struct vcpus *all, unsigned cpu, struct vcpu_look *ret)
+{
+	struct vcpu *v = &all->vcpu[cpu];
+	bool seen;
+
+	pthread_mutex_lock(&all->lock);
+	seen = v->seen;
+	if (seen)
+		*ret = v->look;
+	pthread_mutex_unlock(&all->lock);
+	return seen;
 }
 
 bool vcpus_all_paused(struct vcpus *all)

@@ -78,6 +78,22 @@ void vcpus_resume(struct vcpus *cpus);
 
 unsigned vcpus_count(const struct vcpus *cpus);
 
+/* What a processor was found doing. */
+struct vcpu_look {
+	bool off;        /* it waits for another one to start it */
+	bool halted;     /* it waits for an interrupt */
+	bool interrupts; /* and takes them */
+	unsigned level;  /* of privilege; 0: kernel */
+	uint64_t rip;
+};
+
+/* Asks each vCPU to leave the guest for a moment and note what it was doing; does not wait. One that stands
+ * still does so when it runs again. */
+void vcpus_look(struct vcpus *cpus);
+
+/* What vCPU @cpu noted. False: nothing since vcpus_look(). */
+bool vcpus_seen(struct vcpus *cpus, unsigned cpu, struct vcpu_look *ret);
+
 /* How many exits of each kind vCPU @cpu had; from any thread. */
 void vcpus_exits(const struct vcpus *cpus, unsigned cpu, uint64_t ret[N_VCPU_EXITS]);
 

@@ -75,6 +75,7 @@ static void presets(void **state)
 	assert_false(cfg->stats);
 	assert_false(cfg->no_reboot);
 	assert_int_equal(cfg->sandbox, SANDBOX_PRESET);
+	assert_int_equal(cfg->grace, 10);
 	machine_config_free(cfg);
 }
 
@@ -95,6 +96,24 @@ static void every_option_arrives(void **state)
 	assert_true(cfg->stats);
 	assert_true(cfg->no_reboot);
 	machine_config_free(cfg);
+}
+
+static void grace_is_a_time_or_none(void **state)
+{
+	struct machine_config *cfg = config("run -k k --grace 3");
+
+	(void)state;
+	assert_int_equal(cfg->grace, 3);
+	machine_config_free(cfg);
+	cfg = config("run -k k --grace 0");
+	assert_int_equal(cfg->grace, 0);
+	machine_config_free(cfg);
+	cfg = config("run -k k --grace off");
+	assert_int_equal(cfg->grace, -1);
+	machine_config_free(cfg);
+	refused("run -k k --grace soon", "--grace soon: it takes seconds");
+	refused("run -k k --grace -1", "--grace -1: it takes seconds");
+	refused("run -k k --grace 1000000", "0 to 86400");
 }
 
 static void given_twice_devices_and_words_add_up_and_else_the_last_holds(void **state)
@@ -374,6 +393,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(presets),
 		cmocka_unit_test(every_option_arrives),
+		cmocka_unit_test(grace_is_a_time_or_none),
 		cmocka_unit_test(given_twice_devices_and_words_add_up_and_else_the_last_holds),
 		cmocka_unit_test(memory_counts_mib_unless_it_says_otherwise),
 		cmocka_unit_test(bad_arguments_get_one_line_each),

@@ -76,9 +76,23 @@ void machine_seal(struct machine *m, enum sandbox_role role)
 	(void)role;
 }
 
+static const char *panic_reason;
+
+char *machine_panic_reason(struct machine *m)
+{
+	(void)m;
+	return g_strdup(panic_reason);
+}
+
 void machine_panicked(struct machine *m)
 {
-	machine_finish(m, MACHINE_PANIC, NULL);
+	machine_finish(m, MACHINE_PANIC, machine_panic_reason(m));
+}
+
+void machine_panic_reset(struct machine *m)
+{
+	(void)m;
+	panic_reason = NULL;
 }
 
 void terminal_start(struct terminal *t)
@@ -119,6 +133,7 @@ static int setup(void **state)
 	board = board_fake_new(false);
 	cpus = (struct vcpus){ 0 };
 	loads = overdue_calls = 0;
+	panic_reason = NULL;
 	cfg = (struct machine_config){ .overdue = on_overdue };
 	m = g_new0(struct machine, 1);
 	m->cfg = &cfg;
@@ -285,6 +300,42 @@ static void a_stopped_machine_is_reset_and_stays_stopped(void **state)
 	assert_int_equal(machine_status(m), MACHINE_STATUS_PAUSED);
 }
 
+static void panic(void)
+{
+	machine_ask(m, ASK_PANICKED);
+}
+
+/* Told to the panic device, and then a reset: the first is what happened. */
+static void nobody_runs_past_a_panic(void **state)
+{
+	(void)state;
+	panic();
+	guest_resets();
+	machine_stop(m);
+	machine_cont(m);
+	assert_int_equal(cpus.resumed, 0);
+	assert_int_equal(loads, 0);
+	assert_int_equal(m->end, MACHINE_PANIC);
+}
+
+/* A reset after the kernel's words is a panic; one that the operator asks for begins without a past. */
+static void a_reset_after_a_panics_words_is_one(void **state)
+{
+	(void)state;
+	panic_reason = "why";
+	machine_reset(m);
+	assert_int_equal(m->end, MACHINE_RUNNING);
+	guest_resets();
+	machine_cont(m);
+	assert_int_equal(m->end, MACHINE_RUNNING);
+	panic_reason = "why";
+	guest_resets();
+	machine_cont(m);
+	assert_int_equal(m->end, MACHINE_PANIC);
+	assert_string_equal(m->text, "why");
+	assert_int_equal(loads, 2);
+}
+
 static gboolean quit_now(void *arg)
 {
 	(void)arg;
@@ -317,6 +368,8 @@ int main(void)
 		TEST(but_ends_a_run_that_is_not_to_reboot),
 		TEST(what_is_asked_for_while_it_waits_is_done_afterwards),
 		TEST(a_stopped_machine_is_reset_and_stays_stopped),
+		TEST(nobody_runs_past_a_panic),
+		TEST(a_reset_after_a_panics_words_is_one),
 		TEST(quitting_does_not_wait_for_ever),
 	};
 

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <glib.h>
 
+#include "vmm/panic-look.h"
 #include "vmm/panic.h"
 
 #define PANIC "[    1.5] Kernel panic - not syncing: Attempted to kill init!\r\n"
@@ -69,6 +70,88 @@ static void a_guest_that_goes_on_is_forgiven(void **state)
 	assert_null(panic_watch_reason(&w));
 }
 
+/* An old log, and then a reboot as it should be; a panic resets without a word. */
+static void a_reboot_that_was_asked_for_is_none(void **state)
+{
+	struct panic_watch w = { 0 };
+
+	(void)state;
+	say(&w, PANIC END "# reboot\r\n");
+	assert_non_null(panic_watch_reason(&w));
+	say(&w, "[   99.9] reboot: Restarting system\r\n");
+	assert_null(panic_watch_reason(&w));
+	say(&w, PANIC);
+	assert_non_null(panic_watch_reason(&w));
+}
+
+/*
+ * Looks at processors.
+ */
+static const struct vcpu_look stopped = { .halted = true },
+			      idle = { .halted = true, .interrupts = true },
+			      user = { .level = 3, .interrupts = true, .rip = 0x401000 },
+			      off = { .off = true };
+
+static struct vcpu_look kernel_at(uint64_t rip)
+{
+	return (struct vcpu_look){ .interrupts = true, .rip = rip };
+}
+
+/* A whole round: the first processor as @first, @n_others others as @other. */
+static bool stand(struct vcpu_look first, const struct vcpu_look *other, unsigned n_others)
+{
+	struct panic_looks l = { 0 };
+
+	for (unsigned i = 0; i < PANIC_LOOKS; i++) {
+		panic_looks_add(&l, 0, &first);
+		for (unsigned cpu = 1; cpu <= n_others; cpu++)
+			panic_looks_add(&l, cpu, other);
+	}
+	return panic_looks_stand(&l);
+}
+
+static void processors_stand_after_a_panic(void **state)
+{
+	(void)state;
+	assert_true(stand(kernel_at(0xffffffff81000010), NULL,
+			  0)); /* Linux: a delay loop, interrupts on, */
+	assert_true(
+		stand(kernel_at(0xffffffff81000010), &stopped, 3)); /* the others are stopped, */
+	assert_true(stand(kernel_at(0xffffffff81000010), &off, 3)); /* or were never started */
+	assert_true(stand(stopped, &stopped, 1));                   /* other kernels */
+}
+
+static void a_guest_that_lives_is_found_to(void **state)
+{
+	(void)state;
+	assert_false(stand(idle, NULL, 0));
+	assert_false(stand(stopped, &idle, 1));
+	assert_false(stand(user, NULL, 0));
+	assert_false(stand(kernel_at(0x1000), &user, 1));
+	assert_false(stand(kernel_at(0x1000), &idle, 1));
+	assert_false(stand(kernel_at(0x1000), &(struct vcpu_look){ .rip = 0x1000 },
+			   1)); /* two at once */
+}
+
+/* One look that finds it alive is enough; a few in the handler of the timer's interrupt are not. */
+static void ten_looks_say_more_than_one(void **state)
+{
+	(void)state;
+	for (unsigned others = 0; others <= PANIC_LOOKS; others++) {
+		struct panic_looks l = { 0 }, waking = { 0 };
+
+		for (unsigned i = 0; i < PANIC_LOOKS; i++) {
+			struct vcpu_look at = kernel_at(i < others ? 0x100000 * (i + 1)
+								   : 0x5000 + i);
+
+			assert_true(panic_looks_add(&l, 0, &at));
+			panic_looks_add(&waking, 0, i == 3 ? &idle : &at);
+		}
+		assert_int_equal(panic_looks_stand(&l), others <= 2);
+		assert_false(panic_looks_stand(&waking));
+	}
+}
+
 static void the_end_without_a_beginning_is_none(void **state)
 {
 	struct panic_watch w = { 0 };
@@ -102,6 +185,10 @@ int main(void)
 		cmocka_unit_test(the_reason_is_what_the_kernel_said),
 		cmocka_unit_test(it_does_not_matter_how_the_bytes_come),
 		cmocka_unit_test(a_guest_that_goes_on_is_forgiven),
+		cmocka_unit_test(a_reboot_that_was_asked_for_is_none),
+		cmocka_unit_test(processors_stand_after_a_panic),
+		cmocka_unit_test(a_guest_that_lives_is_found_to),
+		cmocka_unit_test(ten_looks_say_more_than_one),
 		cmocka_unit_test(the_end_without_a_beginning_is_none),
 		cmocka_unit_test(hostile_lines_are_cut),
 	};
