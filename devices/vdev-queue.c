@@ -23,7 +23,8 @@ static uint16_t wished_size(const struct vdev *dev)
 
 size_t vdev_memory_max(const struct vdev *dev)
 {
-	return dev->n_queues * vq_memory_max(wished_size(dev), dev->class->request_size);
+	return dev->n_queues * vq_memory_max(wished_size(dev), dev->class->request_size) +
+	       dev->more_memory;
 }
 
 uint16_t vdev_queue_size(const struct vdev *dev)
@@ -265,6 +266,12 @@ void vdev_resume(struct vdev *dev)
 	    !(dev->status & VIRTIO_S_NEEDS_RESET))
 		vdev_start_queues(dev);
 	vdev_leave(dev);
+}
+
+void vdev_restart(struct vdev *dev)
+{
+	if (dev->class->restart)
+		dev->class->restart(dev);
 }
 
 /*

@@ -123,6 +123,9 @@ struct vdev_class {
 	/* The device goes back to its state after open(): called with all queues stopped. */
 	void (*reset)(struct vdev *dev);
 
+	/* The machine begins anew: called after reset(), by none of the owners. */
+	void (*restart)(struct vdev *dev);
+
 	/* The driver wrote dev->config bytes [off, off + len): take them or put them right. Called
 	 * under the config lock on a vCPU's thread. Without it the space is read-only. */
 	void (*config_written)(struct vdev *dev, size_t off, size_t len);
@@ -203,6 +206,9 @@ struct vdev {
 	unsigned n_uses;
 	GPtrArray *keeps; /* of const char *, vdev_keeps() */
 	bool connects;    /* to whom the driver names: it needs the host's network */
+	/* What its backend may come to need, beside what it has and what queues take. */
+	unsigned more_files;
+	size_t more_memory; /* bytes */
 
 	const struct vdev_host_ops *host; /* the transport's: vdev_attach() */
 	void *host_data;
@@ -259,6 +265,9 @@ char *vdev_feature_names(const struct vdev_class *class, enum vdev_names which);
  * goes on serving its loop while it waits. */
 void vdev_pause(struct vdev *dev);
 void vdev_resume(struct vdev *dev);
+
+/* The machine begins anew, after the device's reset. */
+void vdev_restart(struct vdev *dev);
 
 /*
  * ---- for device classes ----

@@ -108,7 +108,8 @@ static size_t put_ip(uint8_t *ip, const struct packet *p, size_t payload)
 		put(ip + 4, payload, 2);
 		ip[6] = (uint8_t)p->protocol;
 		ip[7] = 64;
-		ip[8] = ip[24] = 0xfd;
+		put(ip + 8, p->net6 ? p->net6 : 0xfd00, 2);
+		put(ip + 24, p->net6 ? p->net6 : 0xfd00, 2);
 		put(ip + 20, p->src, 4);
 		put(ip + 36, p->dst, 4);
 		return 40;

@@ -21,7 +21,8 @@ struct packet {
 	unsigned version;  /* 4 or 6 */
 	unsigned protocol; /* 6 or 17 */
 	bool vlan;
-	uint32_t src, dst; /* IPv4 addresses; of IPv6 ones the last four bytes */
+	uint32_t src, dst; /* IPv4 addresses; of IPv6 ones the last four bytes, */
+	uint16_t net6;     /* and the first two: 0 is fd00 */
 	uint16_t sport, dport;
 	uint8_t tcp_flags;
 	uint32_t seq, ack;

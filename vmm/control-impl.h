@@ -55,5 +55,9 @@ void control_query_virtio_status(struct control_call *call);
 void control_query_virtio_queue(struct control_call *call);
 void control_query_stats(struct control_call *call);
 
+/* control-console.c */
+void control_port_remove(struct control_call *call);
+void control_add_ports(JsonBuilder *b, struct vdev *dev); /* a member of the object that is begun */
+
 /* control-input.c */
 void control_input_send_event(struct control_call *call);

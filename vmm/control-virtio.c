@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "devices/console/console.h"
 #include "devices/input/input.h"
 #include "vmm/control-impl.h"
 
@@ -242,6 +243,8 @@ void control_query_virtio_status(struct control_call *call)
 	add_features(b, "guest-features", accepted_features(dev));
 	if (input_offers(dev, EV_LED, LED_NUML))
 		add_int(b, "leds", input_leds(dev));
+	if (console_is(dev))
+		control_add_ports(b, dev);
 	json_builder_end_object(b);
 }
 

@@ -160,6 +160,8 @@ static void reset_devices(struct machine *m)
 			mmio_reset(d->mmio);
 	}
 	pci_root_reset(m->pci);
+	for (guint i = 0; i < m->devices->len; i++)
+		vdev_restart(((struct device *)g_ptr_array_index(m->devices, i))->dev);
 	if (m->serial)
 		serial_reset(m->serial);
 	pm_reset(m->pm);

@@ -19,7 +19,6 @@
 #define FILES_A_CPU    4u  /* a reset makes all of them a second time */
 #define FILES_A_DEVICE 8u
 #define FILES_A_QUEUE  4u
-#define FILES_NETWORK  1024u /* connections of the guest */
 #define MEMORY_USUAL   ((size_t)1 << 30)
 #define MEMORY_STRICT  ((size_t)512 << 20)
 #define CONTROL_PREFIX "unix:"
@@ -151,12 +150,10 @@ static unsigned more_files(struct machine *m)
 {
 	unsigned n = FILES_ANYWAY + FILES_A_CPU * m->cfg->cpus;
 
-	if (connects(m))
-		n += FILES_NETWORK;
 	for (guint i = 0; i < m->devices->len; i++) {
 		const struct device *d = g_ptr_array_index(m->devices, i);
 
-		n += FILES_A_DEVICE + FILES_A_QUEUE * d->dev->n_queues;
+		n += FILES_A_DEVICE + FILES_A_QUEUE * d->dev->n_queues + d->dev->more_files;
 	}
 	return n;
 }

@@ -85,3 +85,8 @@ GIOCondition polls_revents(const struct polls *p, unsigned index)
 {
 	return nth(p->order, index)->pfd.revents;
 }
+
+int polls_fd(const struct polls *p, unsigned index)
+{
+	return nth(p->order, index)->pfd.fd;
+}

@@ -35,3 +35,4 @@ void polls_end(struct polls *p);
 bool polls_ready(const struct polls *p);
 /* @index as polls_want() gave it, good since polls_end(). */
 GIOCondition polls_revents(const struct polls *p, unsigned index);
+int polls_fd(const struct polls *p, unsigned index);

@@ -99,6 +99,8 @@ struct net_backend_ops {
 	int (*set_offloads)(struct net_backend *be, unsigned work); /* NULL: gives is 0 */
 	/* The first @n channels are in use. */
 	int (*set_channels)(struct net_backend *be, unsigned n); /* NULL: there is one */
+	/* The machine begins anew: what its guest had under way ends. NULL: nothing does. */
+	void (*restart)(struct net_backend *be);
 };
 
 struct net_backend {
@@ -113,6 +115,8 @@ struct net_backend {
 	const struct syscall_use *uses[2];
 	bool connects; /* to whom the guest names: it needs the host's network for as long as it runs */
 	const char *keeps; /* a file that it goes on using by this name, or NULL */
+	unsigned files;    /* descriptors that it may come to need beside those it has; */
+	size_t memory;     /* bytes, too: at most */
 };
 
 enum net_kind { NET_USER, NET_TAP, NET_SOCKET, N_NET_KINDS };

@@ -46,9 +46,10 @@ struct console;
 struct console_port {
 	struct console *con;
 	unsigned id;
-	char *name; /* NULL: none */
-	struct chr *chr;
+	char *name;      /* NULL: none */
+	struct chr *chr; /* NULL: gone */
 	bool is_console;
+	bool gone; /* taken away (console.h) */
 
 	bool rx_runs, tx_runs; /* the queues are started */
 	bool added;            /* the driver was told of it */
@@ -112,6 +113,9 @@ void console_control_send(struct console *con);
 /* Owes the driver @event about a port that it knows; nothing if it knows none or uses no
  * multiport. */
 void console_control_owe(struct console_port *port, enum console_event event);
+
+/* The port is gone: tells a driver that knows it. */
+void console_control_removed(struct console_port *port);
 
 /* Forgets all about the driver. */
 void console_control_reset(struct console *con);

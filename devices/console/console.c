@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "devices/console/console-impl.h"
+#include "devices/console/console.h"
 
 static struct console *console_of(struct vdev *dev)
 {
@@ -296,6 +297,11 @@ static void console_kick(struct vdev *dev, unsigned q)
 		console_port_input(port);
 	else if (port)
 		console_port_output(port);
+}
+
+bool console_is(const struct vdev *dev)
+{
+	return dev->class->kick == console_kick;
 }
 
 /* Only emerg_wr is the driver's to write, and only its low byte means something (5.3.5.1). */

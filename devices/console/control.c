@@ -34,7 +34,8 @@ static void device_ready(struct console *con, struct console_port *unused, uint1
 		return;
 	}
 	for (unsigned i = 0; i < con->max_ports; i++)
-		if (con->port[i] && !con->port[i]->added) /* 5.3.6.2.1: once */
+		if (con->port[i] && !con->port[i]->added &&
+		    !con->port[i]->gone) /* 5.3.6.2.1: once */
 			con->port[i]->owed |= 1u << CONSOLE_PORT_ADD;
 }
 
@@ -63,7 +64,7 @@ static void port_open(struct console *con, struct console_port *port, uint16_t v
 	console_port_input(port);
 }
 
-/* Events a driver may send; about_port: its id must be one of ours. */
+/* Events a driver may send; about_port: its id must be one that it was told of. */
 static const struct {
 	void (*handle)(struct console *con, struct console_port *port, uint16_t value);
 	bool about_port;
@@ -73,27 +74,40 @@ static const struct {
 	[CONSOLE_PORT_OPEN] = { port_open, true },
 };
 
+/* A port is there for a driver once it was told so: what it says before answers nothing. What it says of one that is
+ * gone may have crossed our message. */
+static void receive_about_port(struct console *con, uint32_t id, uint16_t event, uint16_t value)
+{
+	struct console_port *port = id < con->max_ports ? con->port[id] : NULL;
+
+	if (!port)
+		vdev_guest_note(&con->dev, "control event %u about port %u, which is not there",
+				event, id);
+	else if (!port->gone && !port->added)
+		vdev_guest_note(&con->dev,
+				"control event %u about port %u, which was not announced "
+				"(VIRTIO 1.4, 5.3.6.2)",
+				event, id);
+	else if (!port->gone)
+		received[event].handle(con, port, value);
+}
+
 static void receive_one(struct console *con, struct vq_chain *c)
 {
 	struct message m;
-	uint32_t id;
 	uint16_t event;
 
 	if (!vq_pull(c, &m, sizeof(m))) {
 		vdev_guest_note(&con->dev, "a control message of %zu bytes", c->rd.left);
 		return;
 	}
-	id = le32_cpu(m.id);
 	event = le16_cpu(m.event);
 	if (event >= N_CONSOLE_EVENTS || !received[event].handle)
 		vdev_guest_note(&con->dev, "control event %u is none that a driver sends", event);
 	else if (!received[event].about_port)
 		received[event].handle(con, NULL, le16_cpu(m.value));
-	else if (id >= con->max_ports || !con->port[id])
-		vdev_guest_note(&con->dev, "control event %u about port %u, which is not there",
-				event, id);
 	else
-		received[event].handle(con, con->port[id], le16_cpu(m.value));
+		receive_about_port(con, le32_cpu(m.id), event, le16_cpu(m.value));
 }
 
 void console_control_receive(struct console *con)
@@ -166,7 +180,8 @@ static bool send_one(struct console_port *port, enum console_event event)
 				c->wr.left, sizeof(m) + len);
 	vq_push(dev->queue[CONSOLE_CONTROL_RX].vq, c);
 	port->owed &= ~(1u << event);
-	port->added = port->added || event == CONSOLE_PORT_ADD;
+	if (event == CONSOLE_PORT_ADD || event == CONSOLE_PORT_REMOVE)
+		port->added = event == CONSOLE_PORT_ADD;
 	return true;
 }
 
@@ -175,7 +190,7 @@ static bool send_owed(struct console_port *port)
 {
 	static const enum console_event order[] = {
 		CONSOLE_PORT_ADD, CONSOLE_CONSOLE_PORT, CONSOLE_PORT_NAME,
-		CONSOLE_RESIZE,   CONSOLE_PORT_OPEN,
+		CONSOLE_RESIZE,   CONSOLE_PORT_OPEN,    CONSOLE_PORT_REMOVE,
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(order); i++)
@@ -198,6 +213,12 @@ void console_control_owe(struct console_port *port, enum console_event event)
 {
 	if (port->con->multiport && port->ready)
 		port->owed |= 1u << event;
+}
+
+void console_control_removed(struct console_port *port)
+{
+	port->owed = port->added ? 1u << CONSOLE_PORT_REMOVE : 0; /* DEV-CONSOLE-MULTIPORT-02 */
+	console_control_send(port->con);
 }
 
 void console_control_reset(struct console *con)

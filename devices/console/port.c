@@ -9,6 +9,9 @@
  *
  * Input: a small buffer is filled from the host and emptied into receive buffers. While the guest
  * gives none, or has the port closed, the host's end is not read.
+ *
+ * A port that is gone takes what the guest transmits, or a driver might wait for its buffers for ever, and leaves
+ * receive buffers alone: Linux takes them out of the ring's entries by itself then.
  */
 #include <string.h>
 
@@ -31,12 +34,14 @@ static unsigned tx_queue(const struct console_port *port)
 /* Without multiport there is port 0 alone, and nobody ever says that it is open. */
 static bool takes_input(const struct console_port *port)
 {
-	return port->rx_runs && (port->con->multiport ? port->guest_open : port->id == 0);
+	return port->rx_runs && !port->gone &&
+	       (port->con->multiport ? port->guest_open : port->id == 0);
 }
 
 static void want(struct console_port *port, bool host_is_full)
 {
-	chr_want(port->chr, takes_input(port) && port->input_len == 0, host_is_full);
+	if (!port->gone)
+		chr_want(port->chr, takes_input(port) && port->input_len == 0, host_is_full);
 }
 
 /*
@@ -46,6 +51,8 @@ static void want(struct console_port *port, bool host_is_full)
 /* False if the host is full. */
 static bool write_stash(struct console_port *port)
 {
+	if (port->gone)
+		return true;
 	while (port->stash.len) {
 		size_t len, n;
 		const uint8_t *bytes = chr_fifo_peek(&port->stash, &len);
@@ -63,6 +70,8 @@ static bool write_chain(struct console_port *port, size_t *budget)
 {
 	struct vq_cursor *rd = &port->tx->rd;
 
+	if (port->gone)
+		vq_skip(port->tx, rd->left);
 	while (rd->left && *budget) {
 		size_t len = MIN(MIN(rd->iov->iov_len, WRITE_MAX), *budget);
 		size_t n = chr_write(port->chr, rd->iov->iov_base, len);
@@ -129,14 +138,14 @@ void console_port_drain(struct console_port *port)
 
 	if (!c)
 		return;
-	while (c->rd.left) {
+	while (c->rd.left && !port->gone) {
 		size_t n = chr_fifo_put(&port->stash, c->rd.iov->iov_base, c->rd.iov->iov_len);
 
 		if (n == 0)
 			break;
 		vq_skip(c, n);
 	}
-	lost = c->rd.left;
+	lost = port->gone ? 0 : c->rd.left;
 	if (lost)
 		vdev_host_error(dev, "port %u: %zu bytes lost: stopped while nobody read them",
 				port->id, lost);

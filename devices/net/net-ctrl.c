@@ -134,6 +134,7 @@ static bool mq_pairs(struct net *net, struct vq_chain *c, unsigned command)
 	for (unsigned i = before; i < pairs && net->listens; i++)
 		net->be->ops->receive(net->be, i, true);
 	net_rx_listen(net);
+	net->stale |= !net->listens;
 	return true;
 }
 

@@ -92,8 +92,8 @@ bool net_header_make(const struct net_offload *off, size_t len, unsigned gives,
 			return false;
 		h.gso_type = off->segment;
 		h.gso_size = cpu_le16(off->seg_size);
-		h.hdr_len = cpu_le16((uint16_t)MIN(off->hdr_len, len));
 	}
+	h.hdr_len = cpu_le16((uint16_t)MIN(off->hdr_len, len));
 	*ret = h;
 	return true;
 }

@@ -6,6 +6,7 @@
  * are not enough they go back to the ring untouched, the backend keeps the frame, and the next kick of
  * the queue asks for it again.
  */
+#include "devices/net/net-layout.h"
 #include "devices/net/net.h"
 
 #define VLAN_TAG 4u
@@ -133,6 +134,24 @@ static bool deliver_to(struct net *net, unsigned target, unsigned channel,
 	return true;
 }
 
+/* Completes what a backend says of a frame. Where headers end it says of segments at best, and the driver is to be
+ * told of every frame (DEV-NET-RX-31); and that checksums were checked is not to be had of a fragment, which has
+ * none that could be (DEV-NET-RX-33). */
+static void look(const struct net *net, const uint8_t *data, size_t len, struct net_offload *off)
+{
+	struct net_layout layout;
+
+	if (!net->hdr_len)
+		off->hdr_len = 0;
+	if (!net->hdr_len && !(off->csum_valid && net->gives & NET_DO_CSUM))
+		return;
+	layout = net_layout(data, len);
+	if (net->hdr_len)
+		off->hdr_len = MAX(off->hdr_len, layout.headers);
+	if (layout.fragment)
+		off->csum_valid = false;
+}
+
 bool net_rx_frame(void *opaque, unsigned channel, uint8_t *data, size_t len,
 		  const struct net_offload *off)
 {
@@ -151,6 +170,7 @@ bool net_rx_frame(void *opaque, unsigned channel, uint8_t *data, size_t len,
 	if (todo.need_csum && todo.segment == NET_SEG_NONE && !(net->gives & NET_DO_CSUM) &&
 	    net_complete(data, len, &todo))
 		todo.need_csum = false;
+	look(net, data, len, &todo);
 	if (!net_header_make(&todo, len, net->gives, 1, &h)) {
 		net->drops.unusable++;
 		return true;
@@ -186,7 +206,7 @@ void net_rx_listen(struct net *net)
 			net_rx_discard(net, i);
 		net->be->ops->receive(net->be, i, on);
 	}
-	net->stale = !on;
+	net->stale &= !on;
 }
 
 void net_rx_start(struct net *net, unsigned pair)
@@ -196,19 +216,20 @@ void net_rx_start(struct net *net, unsigned pair)
 	net_rx_listen(net);
 }
 
-void net_rx_stop(struct net *net, unsigned pair, bool goes_on)
+void net_rx_stop(struct net *net, unsigned pair, enum vdev_stop why)
 {
-	bool stale = net->stale;
+	bool waits = net->pair[pair].rx_waits;
 
 	net_rx_flush(net, pair);
 	net->pair[pair].rx_on = false;
-	net_rx_listen(net);
-	if (goes_on)
-		net->stale = stale;
-	/* The backend may hold a frame until there are buffers here: another queue's turn. */
-	else if (net->listens && net->pair[pair].rx_waits)
-		net->be->ops->receive(net->be, pair, true);
 	net->pair[pair].rx_waits = false;
+	net_rx_listen(net);
+	if (why == VDEV_STOP_PAUSE)
+		return;
+	net->stale |= !net->listens;
+	/* The backend may hold a frame until there are buffers here: another queue's turn. */
+	if (waits && net->listens)
+		net->be->ops->receive(net->be, pair, true);
 }
 
 void net_rx_kick(struct net *net, unsigned pair)

@@ -8,6 +8,7 @@
  *	net.c           options, configuration space, life
  *	net-features.c  which features, and what they need of each other
  *	net-header.c    the header before each frame; checksums (pure)
+ *	net-layout.c    where a frame's own headers end (pure)
  *	net-filter.c    which frames are for this guest (pure)
  *	net-rx.c net-tx.c net-ctrl.c   the three kinds of queue
  *
@@ -133,6 +134,7 @@ static void forget_driver(void *arg)
 
 	net->takes = 0;
 	net->merge = false;
+	net->hdr_len = false;
 	net->mtu = 0;
 	net->ctrl_queue = VDEV_QUEUES_MAX;
 	net->stale = true;
@@ -150,6 +152,19 @@ static void net_reset(struct vdev *dev)
 	loop_call(dev->loop, forget_driver, dev);
 }
 
+static void restart_backend(void *arg)
+{
+	struct net *net = arg;
+
+	if (net->be->ops->restart)
+		net->be->ops->restart(net->be);
+}
+
+static void net_restart(struct vdev *dev)
+{
+	loop_call(dev->loop, restart_backend, dev);
+}
+
 static void take_driver(void *arg)
 {
 	struct net *net = arg;
@@ -157,6 +172,7 @@ static void take_driver(void *arg)
 
 	net->takes = net_takes(dev->accepted);
 	net->merge = vdev_accepted(dev, NET_F_MRG_RXBUF);
+	net->hdr_len = net_gives(dev->accepted) & ~(unsigned)NET_DO_CSUM;
 	net->mtu = vdev_accepted(dev, NET_F_MTU) ? net->opt.mtu : 0;
 	if (vdev_accepted(dev, NET_F_CTRL_VQ))
 		net->ctrl_queue = 2 * (vdev_accepted(dev, NET_F_MQ) ? net->max_pairs : 1);
@@ -209,6 +225,8 @@ static bool net_open(struct vdev *dev, GError **err)
 		vdev_uses(dev, net->be->uses[i]);
 	vdev_keeps(dev, net->be->keeps);
 	dev->connects = net->be->connects;
+	dev->more_files = net->be->files;
+	dev->more_memory = net->be->memory;
 	loop_call(dev->loop, settle, net);
 	return true;
 }
@@ -251,7 +269,7 @@ static bool net_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 	enum role role = role_of(net, q);
 
 	if (role == ROLE_RX)
-		net_rx_stop(net, q / 2, !dev->running);
+		net_rx_stop(net, q / 2, why);
 	else if (role == ROLE_TX)
 		net_tx_stop(net, q / 2, why);
 	return true;
@@ -297,4 +315,5 @@ const struct vdev_class net_class = {
 	.queue_stop = net_queue_stop,
 	.kick = net_kick,
 	.reset = net_reset,
+	.restart = net_restart,
 };

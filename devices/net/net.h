@@ -86,6 +86,7 @@ struct net {
 	 * stopped, or by the owner. */
 	unsigned ctrl_queue; /* its number; past the last one: there is none */
 	bool merge;          /* MRG_RXBUF */
+	bool hdr_len;        /* one of GUEST_TSO4 to GUEST_USO6: the header's hdr_len is told */
 	unsigned takes;      /* NET_DO_* that the driver may leave undone, */
 	unsigned gives;      /* and that we may */
 	uint32_t mtu;        /* 0: not negotiated */
@@ -117,13 +118,13 @@ unsigned net_gives(struct vfeatures f);
 bool net_rx_frame(void *opaque, unsigned channel, uint8_t *data, size_t len,
 		  const struct net_offload *off);
 void net_rx_flush(void *opaque, unsigned channel);
-/* Receive queues came or went, or pairs: the backend delivers if it can to any. Frames that arrived while no
- * queue in use ran are dropped. */
+/* Receive queues came or went, or pairs: the backend delivers if it can to any, without what
+ * is stale. */
 void net_rx_listen(struct net *net);
 void net_rx_discard(struct net *net, unsigned channel); /* what waits with the backend */
 void net_rx_start(struct net *net, unsigned pair);
-void net_rx_stop(struct net *net, unsigned pair, bool goes_on); /* later, from where it is */
-void net_rx_kick(struct net *net, unsigned pair);               /* there are buffers */
+void net_rx_stop(struct net *net, unsigned pair, enum vdev_stop why);
+void net_rx_kick(struct net *net, unsigned pair); /* there are buffers */
 
 /* net-tx.c */
 void net_tx_handle(struct vdev *dev, unsigned q, struct vq_chain *c);

@@ -7,10 +7,12 @@
 #include <cmocka.h>
 #include <glib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "devices/backend/chr.h"
 #include "devices/console/console-impl.h"
+#include "devices/console/console.h"
 #include "devices/registry.h"
 #include "tests/console-peer.h"
 
@@ -196,14 +198,152 @@ static void questions_do_not_pile_up(struct rig *r)
 	rig_start(r, RIG_ALL);
 	for (unsigned i = 0; i < 1000; i++)
 		ctl_say(r, 0, CONSOLE_DEVICE_READY, 1);
+	ctl_start(&c, r);
+	for (unsigned id = 0; id < 3; id++)
+		ctl_expect(&c, CONSOLE_PORT_ADD, id, 1);
+	ctl_silence(&c);
 	for (unsigned i = 0; i < 1000; i++)
 		ctl_say(r, 2, CONSOLE_PORT_READY, 1);
+	for (unsigned i = 0; i < CTL_BUFFERS + 1; i++)
+		ctl_expect(&c, CONSOLE_PORT_NAME, 2, 1);
+	ctl_silence(&c);
+}
+
+/* A port's name and state are told after the port itself; a driver that is ahead of us is not heard. */
+static void a_port_is_announced_before_it_is_described(struct rig *r)
+{
+	struct ctl c;
+	int fd = host_connect(r, "a");
+
+	rig_start(r, RIG_ALL);
+	ctl_start(&c, r);
+	ctl_say(r, 1, CONSOLE_PORT_READY, 1);
+	ctl_say(r, 1, CONSOLE_PORT_OPEN, 1);
+	ctl_say(r, 0, CONSOLE_PORT_READY, 1);
+	ctl_silence(&c);
+	assert_int_equal(rig_logged(r, "not announced"), 3);
+	ctl_say(r, 0, CONSOLE_DEVICE_READY, 1);
+	for (unsigned id = 0; id < 3; id++)
+		ctl_expect(&c, CONSOLE_PORT_ADD, id, 1);
+	ctl_silence(&c);
+	ctl_say(r, 1, CONSOLE_PORT_READY, 1);
+	ctl_expect(&c, CONSOLE_PORT_NAME, 1, 1);
+	ctl_expect(&c, CONSOLE_PORT_OPEN, 1, 1);
+	close(fd);
+}
+
+/*
+ * Ports that are taken away.
+ */
+static void expect_ports(struct ctl *c, struct rig *r, unsigned ports)
+{
+	ctl_ports_up(c, r);
+	for (unsigned id = 0; id < 3; id++)
+		if (ports & 1u << id)
+			ctl_expect(c, CONSOLE_PORT_ADD, id, 1);
+	ctl_silence(c);
+}
+
+static void host_sees_the_end(struct rig *r, int fd)
+{
+	char byte;
+
+	RIG_UNTIL(r, recv(fd, &byte, 1, 0) == 0);
+	close(fd);
+}
+
+static void a_port_is_removed(struct rig *r)
+{
+	g_autofree char *path = g_build_filename(rig_dir(r), "a", NULL);
+	struct rig_buf b = rig_alloc(r, 64);
+	int fd = host_connect(r, "a");
+	struct rig_req *req;
+	struct ctl c;
+
+	expect_ports(&c, r, 7);
+	ctl_say(r, 1, CONSOLE_PORT_READY, 1);
+	ctl_expect(&c, CONSOLE_PORT_NAME, 1, 1);
+	ctl_expect(&c, CONSOLE_PORT_OPEN, 1, 1);
+	ctl_say(r, 1, CONSOLE_PORT_OPEN, 1);
+	req = rig_submit(r, RX1, &b, 0, 1);
+	assert_true(console_port_remove(rig_dev(r), "org.test.echo"));
+	ctl_expect(&c, CONSOLE_PORT_REMOVE, 1, 1);
+	host_sees_the_end(r, fd);
+	assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+	guest_says(r, TX1, "to nobody");     /* taken, or a driver would wait for ever */
+	ctl_say(r, 1, CONSOLE_PORT_OPEN, 0); /* this crossed our message */
+	ctl_say(r, 1, CONSOLE_PORT_READY, 1);
+	ctl_say(r, 0, CONSOLE_DEVICE_READY, 1);
+	ctl_silence(&c);
+	assert_false(req->done); /* the buffer is the driver's: a used length would be written */
+	assert_int_equal(rig_logged(r, "control event"), 0);
+	assert_false(console_port_remove(rig_dev(r), "org.test.echo"));
+	rig_reset(r);
+	expect_ports(&c, r, 5); /* the number stays unused */
+	ctl_say(r, 2, CONSOLE_PORT_OPEN, 1);
+	fd = host_connect(r, "b");
+	guest_says(r, TX2, "still here");
+	host_hears(r, fd, "still here", 10);
+	close(fd);
+}
+
+static void a_port_nobody_was_told_of_is_removed(struct rig *r)
+{
+	struct ctl c;
+
+	assert_true(console_port_remove(rig_dev(r), "b")); /* before there is a driver */
+	rig_start(r, RIG_ALL);
+	ctl_say(r, 0, CONSOLE_DEVICE_READY, 1); /* which has no buffer for our answer yet */
+	assert_true(console_port_remove(rig_dev(r), "org.test.echo"));
 	ctl_start(&c, r);
 	ctl_expect(&c, CONSOLE_PORT_ADD, 0, 1);
-	ctl_expect(&c, CONSOLE_PORT_ADD, 1, 1);
-	ctl_expect(&c, CONSOLE_PORT_ADD, 2, 1);
-	ctl_expect(&c, CONSOLE_PORT_NAME, 2, 1);
-	ctl_silence(&c);
+	ctl_silence(&c); /* DEV-CONSOLE-MULTIPORT-02 */
+	assert_false(console_port_remove(rig_dev(r), "c"));
+	assert_false(console_port_remove(rig_dev(r), ""));
+}
+
+/* Without MULTIPORT there is port 0 for the driver, and it stays. */
+static void a_port_is_removed_without_multiport(struct rig *r)
+{
+	int fd = host_connect(r, "a"), s = host_connect(r, "s");
+
+	rig_start(r, RIG_NONE);
+	assert_true(console_port_remove(rig_dev(r), "org.test.echo"));
+	host_sees_the_end(r, fd);
+	guest_says(r, TX0, "yes");
+	host_hears(r, s, "yes", 3);
+	close(s);
+}
+
+/* What the host had no room for comes back to the driver all the same, be it after a pause. */
+static void a_removed_port_gives_its_buffers_back(struct rig *r)
+{
+	enum { N = 40, LEN = 32768 };
+	struct rig_buf big = rig_alloc(r, LEN);
+	struct rig_req *reqs[N];
+	struct ctl c;
+
+	for (unsigned pause = 0; pause < 2; pause++) {
+		int fd = host_connect(r, pause ? "b" : "a");
+		unsigned waiting = 0;
+
+		expect_ports(&c, r, pause ? 5 : 7);
+		for (unsigned i = 0; i < N; i++)
+			reqs[i] = rig_submit(r, pause ? TX2 : TX1, &big, 1, 0);
+		rig_settle(r);
+		for (unsigned i = 0; i < N; i++)
+			waiting += !reqs[i]->done;
+		assert_true(waiting > 1);
+		if (pause)
+			vdev_pause(rig_dev(r));
+		assert_true(console_port_remove(rig_dev(r), pause ? "b" : "org.test.echo"));
+		if (pause)
+			vdev_resume(rig_dev(r));
+		for (unsigned i = 0; i < N; i++)
+			assert_int_equal(rig_wait(r, reqs[i]), 0);
+		ctl_expect(&c, CONSOLE_PORT_REMOVE, pause ? 2 : 1, 1);
+		close(fd);
+	}
 }
 
 static void a_control_buffer_that_is_too_small_is_noted(struct rig *r)
@@ -502,6 +642,15 @@ int main(void)
 		CASE("messages that make no sense are noted", THREE,
 		     messages_that_make_no_sense_are_noted),
 		CASE("questions do not pile up", THREE, questions_do_not_pile_up),
+		CASE("a port is announced before it is described", THREE,
+		     a_port_is_announced_before_it_is_described),
+		CASE("a port is removed", THREE, a_port_is_removed),
+		CASE("a port nobody was told of is removed", THREE,
+		     a_port_nobody_was_told_of_is_removed),
+		CASE("a port is removed without multiport", THREE,
+		     a_port_is_removed_without_multiport),
+		CASE("a removed port gives its buffers back", THREE,
+		     a_removed_port_gives_its_buffers_back),
 		CASE("a control buffer that is too small is noted", THREE,
 		     a_control_buffer_that_is_too_small_is_noted),
 		CASE("a resized window is told", "console,chr=stdio", a_resized_window_is_told,

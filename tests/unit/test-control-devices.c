@@ -349,11 +349,40 @@ static void keys_have_names_and_numbers(void **state)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, bench_setup, bench_teardown)
 
+static void a_console_port_is_removed(void **state)
+{
+	struct bench *b = *state;
+	struct qmp *c;
+
+	bench_add(b, "con", "console,chr=null,port=org.test.a:null,port=b:null");
+	bench_add(b, "keys", "input");
+	c = qmp_greet(b);
+	qmp_say(c, "{\"execute\":\"query-virtio-status\",\"arguments\":{\"path\":\"con\"}}");
+	qmp_expect(c, "\"ports\":[{\"id\":0,\"connected\":true,\"open\":false},"
+		      "{\"id\":1,\"name\":\"org.test.a\",\"connected\":true,\"open\":false},"
+		      "{\"id\":2,\"name\":\"b\",\"connected\":true,\"open\":false}]");
+	qmp_say(c, "{\"execute\":\"port_remove\",\"arguments\":{\"path\":\"con\","
+		   "\"port\":\"org.test.a\"}}");
+	qmp_expect(c, "{}");
+	qmp_say(c, "{\"execute\":\"query-virtio-status\",\"arguments\":{\"path\":\"con\"}}");
+	qmp_expect(c, "\"open\":false},{\"id\":2,");
+	qmp_say(c, "{\"execute\":\"port_remove\",\"arguments\":{\"path\":\"con\","
+		   "\"port\":\"org.test.a\"}}");
+	qmp_expect_error(c, "GenericError", "no port 'org.test.a'");
+	qmp_say(c, "{\"execute\":\"port_remove\",\"arguments\":{\"path\":\"keys\","
+		   "\"port\":\"b\"}}");
+	qmp_expect_error(c, "GenericError", "no console 'keys'");
+	qmp_say(c, "{\"execute\":\"port_remove\",\"arguments\":{\"path\":\"con\"}}");
+	qmp_expect_error(c, "GenericError", "needs argument 'port'");
+	qmp_hang_up(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(devices_and_queues_are_told),
 		TEST(a_queues_fault_is_told),
+		TEST(a_console_port_is_removed),
 		TEST(stats_are_told_by_object),
 		TEST(a_question_does_not_wait_for_who_waits_for_us),
 		TEST(keys_and_movements_go_to_who_has_them),
