@@ -31,7 +31,7 @@
 
 struct sandbox_filter {
 	struct sock_fprog program;
-	int resolv; /* SYSCALLS_RESOLV, or -1 */
+	int resolv; /* to ask for SYSCALLS_RESOLV, or -1 */
 };
 
 /*
@@ -61,7 +61,6 @@ static int add_call(struct rules *r, const char *name, const struct scmp_arg_cmp
  * never allowed, and what the answer needs is allowed. */
 static int add_resolv(struct rules *r)
 {
-	const struct scmp_arg_cmp dup = { 1, SCMP_CMP_EQ, F_DUPFD_CLOEXEC, 0 };
 	int ret = 0;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(opening) && ret == 0; i++)
@@ -70,8 +69,8 @@ static int add_resolv(struct rules *r)
 	if (ret == 0)
 		ret = add_call(r, "fstat", NULL, 0);
 	if (ret == 0)
-		ret = add_call(r, "lseek", NULL, 0);
-	return ret == 0 ? add_call(r, "fcntl", &dup, 1) : ret;
+		ret = add_call(r, "lseek", NULL, 0); /* stdio, where it has read too much */
+	return ret == 0 ? add_call(r, "recvmsg", NULL, 0) : ret;
 }
 
 static int add_row(struct rules *r, const struct syscall_use *row)
@@ -177,7 +176,9 @@ struct sandbox_filter *sandbox_filter_new(enum sandbox_role role, const struct s
 	struct rules rules = { seccomp_init(SCMP_ACT_TRAP), wants_resolv(uses, n) };
 	int ret = rules.ctx ? add_all(&rules, role, uses, n) : -ENOMEM;
 
-	f->resolv = rules.resolv ? open(SYSCALLS_RESOLV, O_RDONLY | O_CLOEXEC) : -1;
+	f->resolv = ret == 0 && rules.resolv ? sandbox_resolv_start() : -1;
+	if (rules.resolv && f->resolv < 0 && ret == 0)
+		ret = f->resolv;
 	if (ret == 0)
 		ret = export(rules.ctx, f);
 	seccomp_release(rules.ctx);
@@ -210,4 +211,24 @@ int sandbox_seal(const struct sandbox_filter *f)
 	if (errno == EINVAL && syscall(SYS_seccomp, SET_MODE_FILTER, 0u, &f->program) == 0)
 		return 0;
 	return -errno;
+}
+
+int sandbox_seal_opener(void)
+{
+	const struct scmp_arg_cmp reading = { 2, SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT,
+					      O_RDONLY };
+	static const char *const calls[] = { "read", "sendmsg", "close", "exit_group" };
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int ret = ctx ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(calls) && ret == 0; i++)
+		ret = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW,
+					     seccomp_syscall_resolve_name(calls[i]), 0, NULL);
+	if (ret == 0)
+		ret = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW,
+					     seccomp_syscall_resolve_name("openat"), 1, &reading);
+	if (ret == 0)
+		ret = seccomp_load(ctx); /* sets no_new_privs */
+	seccomp_release(ctx);
+	return ret;
 }

@@ -4,8 +4,8 @@
  * have been anywhere.
  *
  * One kind is answered: libslirp looks /etc/resolv.conf up by its name whenever a guest asks for a
- * name. A filter cannot see names, so it traps these calls, and here the name is compared, and the
- * answer comes from a descriptor that was opened before. What somebody who has taken the thread over
+ * name. A filter cannot see names, so it traps these calls, and here the name is compared, and another process
+ * is asked to open the file (sandbox-resolv.c). What somebody who has taken the thread over
  * could gain by tricking this code is nothing: it runs under the same filter.
  */
 #include <errno.h>
@@ -18,8 +18,7 @@
 
 #include "vmm/sandbox-int.h"
 
-#define FIRST_FREE_FD 3
-#define CODE_SECCOMP  1 /* SYS_SECCOMP, which not every libc has */
+#define CODE_SECCOMP 1 /* SYS_SECCOMP, which not every libc has */
 
 /* 0 or more, or -errno: as the kernel puts it. */
 static long plain(long ret)
@@ -36,19 +35,26 @@ static bool is_resolv(greg_t path)
 	return strcmp((const char *)path, SYSCALLS_RESOLV) == 0;
 }
 
-static long open_resolv(int file, greg_t flags)
+static long open_resolv(int sock, greg_t flags)
 {
 	if (flags & ~(greg_t)(O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_LARGEFILE))
 		return -EACCES;
-	if (file < 0)
-		return -ENOENT;
-	(void)syscall(SYS_lseek, file, 0, SEEK_SET);
-	return plain(syscall(SYS_fcntl, file, F_DUPFD_CLOEXEC, FIRST_FREE_FD));
+	return sandbox_resolv_ask(sock);
 }
 
-static long stat_fd(int file, greg_t to)
+static long stat_fd(int fd, greg_t to)
 {
-	return file < 0 ? -ENOENT : plain(syscall(SYS_fstat, file, to));
+	return plain(syscall(SYS_fstat, fd, to));
+}
+
+static long stat_resolv(int sock, greg_t to)
+{
+	int fd = sandbox_resolv_ask(sock);
+	long ret = fd < 0 ? fd : stat_fd(fd, to);
+
+	if (fd >= 0)
+		(void)syscall(SYS_close, fd);
+	return ret;
 }
 
 /* stdio asks about a descriptor with an empty name. */
@@ -58,16 +64,16 @@ static bool is_fstat(const greg_t *regs)
 	return regs[REG_R10] == AT_EMPTY_PATH && *(const char *)regs[REG_RSI] == 0;
 }
 
-static bool answer(int nr, int file, greg_t *regs)
+static bool answer(int nr, int sock, greg_t *regs)
 {
 	if (nr == SYS_open && is_resolv(regs[REG_RDI]))
-		regs[REG_RAX] = open_resolv(file, regs[REG_RSI]);
+		regs[REG_RAX] = open_resolv(sock, regs[REG_RSI]);
 	else if (nr == SYS_openat && is_resolv(regs[REG_RSI]))
-		regs[REG_RAX] = open_resolv(file, regs[REG_RDX]);
+		regs[REG_RAX] = open_resolv(sock, regs[REG_RDX]);
 	else if (nr == SYS_stat && is_resolv(regs[REG_RDI]))
-		regs[REG_RAX] = stat_fd(file, regs[REG_RSI]);
+		regs[REG_RAX] = stat_resolv(sock, regs[REG_RSI]);
 	else if (nr == SYS_newfstatat && is_resolv(regs[REG_RSI]))
-		regs[REG_RAX] = stat_fd(file, regs[REG_RDX]);
+		regs[REG_RAX] = stat_resolv(sock, regs[REG_RDX]);
 	else if (nr == SYS_newfstatat && is_fstat(regs))
 		regs[REG_RAX] = stat_fd((int)regs[REG_RDI], regs[REG_RDX]);
 	else

@@ -38,7 +38,7 @@ bool sandbox_find_level(const char *name, enum sandbox_level *ret)
 /*
  * Capabilities. All sets, also the bounding set where we may: in a user namespace, or as root.
  */
-static int drop_capabilities(void)
+int sandbox_drop_capabilities(void)
 {
 	capng_clear(CAPNG_SELECT_BOTH);
 	(void)capng_apply(CAPNG_SELECT_BOUNDS);                  /* else no_new_privs has to do */
@@ -152,7 +152,7 @@ bool sandbox_enter(const struct sandbox_plan *plan, GError **err)
 					    what);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return give_up("no new privileges", errno, err);
-	ret = drop_capabilities();
+	ret = sandbox_drop_capabilities();
 	if (ret < 0)
 		return give_up("dropping capabilities", -ret, err);
 	ret = set_limits(plan, data, files);

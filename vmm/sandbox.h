@@ -14,6 +14,7 @@
  *	sandbox-root.c    its namespaces
  *	sandbox-filter.c  filters (libseccomp)
  *	sandbox-calls.c   the calls of each role
+ *	sandbox-resolv.c  the one file that is opened again and again
  *	sandbox-trap.c    what happens to a call that a filter does not let through
  */
 #pragma once
