@@ -12,6 +12,7 @@
 
 #include "devices/nearest.h"
 #include "devices/vdev-impl.h"
+#include "devices/vdev-rules.h"
 
 /* How a common feature is offered. */
 enum standing {
@@ -65,24 +66,59 @@ bool vdev_accepted(const struct vdev *dev, unsigned bit)
 	return vfeatures_has(dev->accepted, bit);
 }
 
-bool vdev_features_fit(const struct vdev_class *class, struct vfeatures f)
+/* The first feature in @f that lacks what it needs; NULL: none does. */
+static const struct vdev_feature *unfit(const struct vdev_class *class, struct vfeatures f)
 {
 	for (const struct vdev_feature *row = own_features(class); row->name; row++)
 		if (vfeatures_has(f, row->bit) && row->one_of && !(f.w[0] & row->one_of))
-			return false;
-	return true;
+			return row;
+	return NULL;
+}
+
+bool vdev_features_fit(const struct vdev_class *class, struct vfeatures f)
+{
+	return !unfit(class, f);
+}
+
+/* The name of feature @bit; "" if nobody here knows it. */
+static const char *feature_name(const struct vdev_class *class, unsigned bit)
+{
+	for (const struct vdev_feature *row = own_features(class); row->name; row++)
+		if (row->bit == bit)
+			return row->name;
+	for (size_t i = 0; i < G_N_ELEMENTS(common); i++)
+		if (common[i].bit == bit)
+			return common[i].name;
+	return "";
+}
+
+static bool refused(struct vdev *dev, enum vdev_rule rule, unsigned bit)
+{
+	vdev_rule_broken(dev, rule, "feature bit %u %s", bit, feature_name(dev->class, bit));
+	return false;
 }
 
 /* This is a modern device: it declines to work without VERSION_1 (6.2 allows that). */
 bool vdev_features_hold(struct vdev *dev)
 {
-	const struct vfeatures *a = &dev->accepted, *o = &dev->offered;
+	const struct vfeatures *a = &dev->accepted;
+	const struct vdev_feature *row = unfit(dev->class, *a);
 
-	if (a->w[0] & ~o->w[0] || a->w[1] & ~o->w[1])
-		return false;
-	if (!vfeatures_has(*a, VIRTIO_F_VERSION_1) || !vdev_features_fit(dev->class, *a))
-		return false;
-	return !dev->class->features_ok || dev->class->features_ok(dev, *a);
+	for (unsigned i = 0; i < G_N_ELEMENTS(a->w); i++) {
+		uint64_t wrong = a->w[i] & ~dev->offered.w[i];
+
+		if (wrong)
+			return refused(dev, RULE_FEATURE_NOT_OFFERED,
+				       i * 64 + (unsigned)__builtin_ctzll(wrong));
+	}
+	if (!vfeatures_has(*a, VIRTIO_F_VERSION_1))
+		return refused(dev, RULE_FEATURE_VERSION_1, VIRTIO_F_VERSION_1);
+	if (row)
+		return refused(dev, RULE_FEATURE_NEEDS, row->bit);
+	if (!dev->class->features_ok || dev->class->features_ok(dev, *a))
+		return true;
+	vdev_rule_broken(dev, RULE_FEATURE_NEEDS, "feature bits %#" G_GINT64_MODIFIER "x", a->w[0]);
+	return false;
 }
 
 /* Withholds what needs what is withheld, and what needs that. */
@@ -299,13 +335,24 @@ uint32_t vdev_features_accepted(struct vdev *dev, uint32_t select)
 void vdev_features_accept(struct vdev *dev, uint32_t select, uint32_t bits)
 {
 	unsigned shift = select % 2 * 32;
+	uint32_t before;
 
 	vdev_enter(dev);
+	before = feature_word(&dev->accepted, select);
 	/* They are frozen by FEATURES_OK (3.1.1, step 5). */
-	if (select < 4 && !(dev->status & VIRTIO_S_FEATURES_OK)) {
+	if (dev->status & VIRTIO_S_FEATURES_OK) {
+		if (bits != before)
+			vdev_rule_broken(dev, RULE_FEATURE_FROZEN, "feature word %u, %#x", select,
+					 bits);
+	} else if (select < 4) {
 		uint64_t *w = &dev->accepted.w[select / 2];
 
 		*w = (*w & ~(0xffffffffull << shift)) | (uint64_t)bits << shift;
+		if (bits && !(dev->status & VIRTIO_S_DRIVER))
+			vdev_rule_broken(dev, RULE_STATUS_ORDER, "features before DRIVER");
+	} else if (bits) {
+		vdev_rule_broken(dev, RULE_FEATURE_NOT_OFFERED, "feature word %u, %#x", select,
+				 bits);
 	}
 	vdev_leave(dev);
 }

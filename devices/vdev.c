@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "devices/vdev-impl.h"
+#include "devices/vdev-rules.h"
 
 #define OFFSET(field) offsetof(struct vdev, field)
 
@@ -218,6 +219,7 @@ void vdev_set_status(struct vdev *dev, uint32_t status)
 	uint32_t added;
 
 	vdev_enter(dev);
+	vdev_judge_status(dev, status);
 	added = status & DRIVER_BITS & ~dev->status;
 	if (status == 0) {
 		reset(dev);

@@ -64,6 +64,13 @@ struct vdev_feature {
 	uint64_t one_of; /* bits 0 to 63, of which it needs one; 0: none */
 };
 
+/* Fields of a configuration space: @n in a row, each @width bytes (1, 2, 4, 8); or a union of @n bytes,
+ * with fields of any width. */
+struct vdev_field {
+	uint8_t width, n;
+};
+#define VDEV_UNION 0xffu
+
 /* Why a queue stops. */
 enum vdev_stop {
 	VDEV_STOP_RESET, /* for good: by a reset of the device or of the queue, QueueReady 0, the end */
@@ -92,6 +99,10 @@ struct vdev_class {
 					      may add and drop with vdev_offer() */
 	const struct vdev_feature *features; /* all that it knows, ends with an empty row; NULL: it
 						has none */
+	const struct vdev_field
+		*config_fields; /* in order, ends with an empty row: rule "config-width" */
+	uint16_t
+		config_early; /* offset of a field that may be written before FEATURES_OK; 0: none */
 	const struct prop *props;
 	const struct syscall_use
 		*uses; /* of the kernel, whatever the options; NULL: nothing special */

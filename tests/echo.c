@@ -156,6 +156,10 @@ void echo_feed(void *dev)
 static const unsigned char features[] = { ECHO_F_BASE, ECHO_F_NEEDS_BASE,
 					  VIRTIO_F_NOTIFICATION_DATA, ECHO_F_HIGH, 255 };
 
+static const struct vdev_field config_fields[] = {
+	{ 4, 2 }, { VDEV_UNION, 4 }, { 1, CONFIG_BYTES - 12 }, { 0 }
+};
+
 const struct vdev_class echo_class = {
 	.name = "echo",
 	.summary = "for tests",
@@ -163,6 +167,7 @@ const struct vdev_class echo_class = {
 	.pci_class = 0xff0000,
 	.size = sizeof(struct echo),
 	.config_size = CONFIG_BYTES,
+	.config_fields = config_fields,
 	.queue_size = 64,
 	.n_queues = ECHO_QUEUES,
 	.feature_bits = features,

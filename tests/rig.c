@@ -61,12 +61,22 @@ uint32_t rig_config_generation(struct rig *r)
 	return r->link->ops->generation(r);
 }
 
-/* The widest access that is aligned and fits. */
-static size_t step(size_t off, size_t len)
+/* The widest access that is aligned, fits, and is no wider than the field (4.1.3.1, 4.2.2.2). */
+static size_t step(struct rig *r, size_t off, size_t len)
 {
-	size_t n = 4;
+	const struct vdev_field *f = r->dev->class->config_fields;
+	size_t n = 4, at = off;
 
-	while (off % n || n > len)
+	for (; f && f->width; f++) {
+		size_t size = f->width == VDEV_UNION ? f->n : (size_t)f->n * f->width;
+
+		if (at < size) {
+			n = MIN(n, f->width);
+			break;
+		}
+		at -= size;
+	}
+	while (n > 1 && (off % n || n > len))
 		n /= 2;
 	return n;
 }
@@ -78,7 +88,7 @@ void rig_config(struct rig *r, size_t off, void *dst, size_t len)
 	do {
 		before = after;
 		for (size_t done = 0, n; done < len; done += n) {
-			n = step(off + done, len - done);
+			n = step(r, off + done, len - done);
 			r->link->ops->config_read(r, off + done, (uint8_t *)dst + done, n);
 		}
 		after = rig_config_generation(r);

@@ -16,6 +16,7 @@ struct mmio {
 
 	pthread_mutex_t lock;
 	uint32_t device_features_sel, driver_features_sel, queue_sel;
+	_Atomic bool device_sel_written, driver_sel_written;
 	bool bell[VDEV_QUEUES_MAX]; /* ioeventfds of kicks that the board has */
 	_Atomic bool kick_data;     /* VIRTIO_F_NOTIFICATION_DATA accepted */
 
@@ -36,6 +37,14 @@ struct mmio {
 
 /* mmio.c: the value of a 32-bit register below R_CONFIG, with `lock` held. */
 uint32_t mmio_register(struct mmio *m, unsigned off);
+
+/*
+ * mmio-rules.c: tells of the rules that accesses of registers break (devices/vdev-rules.h). A write that
+ * is lost for it is false; mmio_judge_queue() wants `lock' held, and takes any register.
+ */
+void mmio_judge_read(struct mmio *m, unsigned off, unsigned len);
+bool mmio_judge_write(struct mmio *m, unsigned off, unsigned len);
+void mmio_judge_queue(struct mmio *m, unsigned off, uint32_t value);
 
 /* mmio-irq.c. None of it needs a lock but mmio_irq_acks(), which wants `lock` held. */
 bool mmio_irq_open(struct mmio *m, GError **err);

@@ -22,6 +22,7 @@ enum {
 	R_QUEUE_DESC = 0x080,
 	R_QUEUE_DRIVER = 0x090,
 	R_QUEUE_DEVICE = 0x0a0,
+	R_SHM_SEL = 0x0ac,
 	R_SHM_LEN = 0x0b0,
 	R_SHM_BASE = 0x0b8,
 	R_QUEUE_RESET = 0x0c0,

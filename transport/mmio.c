@@ -17,6 +17,7 @@
  */
 #include "transport/mmio.h"
 
+#include "devices/vdev-rules.h"
 #include "transport/eventfd.h"
 #include "transport/mmio-impl.h"
 
@@ -109,12 +110,15 @@ static void write_status(struct mmio *m, uint32_t value)
 
 static void register_write(struct mmio *m, unsigned off, uint32_t value)
 {
+	mmio_judge_queue(m, off, value);
 	switch (off) {
 	case R_DEVICE_FEATURES_SEL:
 		m->device_features_sel = value;
+		m->device_sel_written = true;
 		break;
 	case R_DRIVER_FEATURES_SEL:
 		m->driver_features_sel = value;
+		m->driver_sel_written = true;
 		break;
 	case R_DRIVER_FEATURES:
 		vdev_features_accept(m->dev, m->driver_features_sel, value);
@@ -156,38 +160,63 @@ static void register_write(struct mmio *m, unsigned off, uint32_t value)
 }
 
 /*
- * Trapped accesses. Registers are 32 bits wide (4.2.2.2); other widths read 0 and write nothing.
+ * Trapped accesses. Registers are 32 bits wide (4.2.2.2). Other widths are told of; they read the bytes
+ * that are there and write nothing.
  */
 
-static uint64_t trapped_read(void *opaque, uint64_t off, unsigned len)
+static uint64_t config_read(struct mmio *m, uint64_t off, unsigned len)
 {
-	struct mmio *m = opaque;
 	uint64_t value = 0;
 
-	if (off >= R_CONFIG) {
-		if (!mmio_shadow_read(m, off, len, &value))
-			vdev_config_read(m->dev, off - R_CONFIG, &value, len);
-		return GUINT64_FROM_LE(value);
-	}
-	if (len != 4 || off % 4)
-		return 0;
-	if (off == R_CONFIG_GENERATION && mmio_shadow_read(m, off, len, &value))
-		return GUINT64_FROM_LE(value);
+	vdev_judge_config(m->dev, off - R_CONFIG, len, false, RULE_MMIO_CONFIG_WIDTH);
+	if (!mmio_shadow_read(m, off, len, &value))
+		vdev_config_read(m->dev, off - R_CONFIG, &value, len);
+	return GUINT64_FROM_LE(value);
+}
+
+static uint64_t register_read(struct mmio *m, unsigned off)
+{
+	uint64_t value;
+
+	if (off == R_CONFIG_GENERATION && mmio_shadow_read(m, off, 4, &value))
+		return (uint32_t)GUINT64_FROM_LE(value);
 	if (off == R_INTERRUPT_STATUS)
 		return mmio_irq_status(m);
 	pthread_mutex_lock(&m->lock);
-	value = mmio_register(m, (unsigned)off);
+	value = mmio_register(m, off);
 	pthread_mutex_unlock(&m->lock);
 	return value;
 }
 
+static uint64_t trapped_read(void *opaque, uint64_t off, unsigned len)
+{
+	struct mmio *m = opaque;
+	unsigned first = (unsigned)off & ~3u, skip = (unsigned)off & 3;
+	uint64_t value;
+
+	if (off == R_INTERRUPT_STATUS && len == 4)
+		return mmio_irq_status(m);
+	if (off >= R_CONFIG)
+		return config_read(m, off, len);
+	mmio_judge_read(m, (unsigned)off, len);
+	value = register_read(m, first);
+	if (skip + len > 4 && first + 4 < R_CONFIG)
+		value |= register_read(m, first + 4) << 32;
+	return value >> (8 * skip);
+}
+
 static bool is_data_path(struct mmio *m, uint64_t off, uint32_t value)
 {
+	unsigned q = m->kick_data ? value & 0xffff : value;
+
 	switch (off) {
 	case R_QUEUE_NOTIFY:
-		vdev_notify(m->dev, m->kick_data ? value & 0xffff : value);
+		vdev_judge_notify(m->dev, q);
+		vdev_notify(m->dev, q);
 		return true;
 	case R_INTERRUPT_ACK:
+		if (value & ~(MMIO_INT_USED | MMIO_INT_CONFIG))
+			vdev_rule_broken(m->dev, RULE_MMIO_ACK, "InterruptACK, %#x", value);
 		mmio_irq_ack(m, value);
 		return true;
 	default:
@@ -200,7 +229,9 @@ static void trapped_write(void *opaque, uint64_t off, unsigned len, uint64_t val
 	struct mmio *m = opaque;
 	uint64_t bytes = GUINT64_TO_LE(value);
 
-	if (off < R_CONFIG && (len != 4 || off % 4 || is_data_path(m, off, (uint32_t)value)))
+	if (off >= R_CONFIG)
+		vdev_judge_config(m->dev, off - R_CONFIG, len, true, RULE_MMIO_CONFIG_WIDTH);
+	else if (!mmio_judge_write(m, (unsigned)off, len) || is_data_path(m, off, (uint32_t)value))
 		return;
 	pthread_mutex_lock(&m->lock);
 	if (off >= R_CONFIG)
@@ -308,6 +339,8 @@ void mmio_reset(struct mmio *m)
 	m->device_features_sel = 0;
 	m->driver_features_sel = 0;
 	m->queue_sel = 0;
+	m->device_sel_written = false;
+	m->driver_sel_written = false;
 	pthread_mutex_unlock(&m->lock);
 }
 

@@ -21,7 +21,8 @@ struct vpci {
 	struct pci_msix msix;
 	struct vdev *dev;
 	struct pci_root *root;
-	unsigned access_cap; /* VIRTIO_PCI_CAP_PCI_CFG */
+	unsigned caps,
+		access_cap; /* the first virtio capability; VIRTIO_PCI_CAP_PCI_CFG, the last */
 
 	pthread_mutex_t lock; /* of all below but the atomics; taken after f.lock */
 	uint32_t device_feature_select, driver_feature_select;
@@ -45,6 +46,9 @@ struct vpci {
 #define COMMON_BYTES 0x3cu
 uint64_t vpci_common_read(struct vpci *p, uint64_t off, unsigned len);
 void vpci_common_write(struct vpci *p, uint64_t off, unsigned len, uint64_t value);
+
+/* What a kick of queue @q begins with (4.1.5.2); without the lock. */
+uint16_t vpci_kick_id(struct vpci *p, unsigned q);
 
 /* pci.c: doorbells and line follow the device's state. With p->lock held. */
 void vpci_follow_state(struct vpci *p);

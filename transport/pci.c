@@ -26,6 +26,7 @@
 
 #include <string.h>
 
+#include "devices/vdev-rules.h"
 #include "transport/eventfd.h"
 #include "transport/pci-impl.h"
 
@@ -44,9 +45,10 @@ enum { CAP_COMMON = 1, CAP_NOTIFY, CAP_ISR, CAP_DEVICE, CAP_PCI_ACCESS };
 enum { CAP_LEN = 2, CAP_TYPE = 3, CAP_BAR = 4, CAP_OFFSET = 8, CAP_LENGTH = 12, CAP_EXTRA = 16 };
 
 /*
- * The BAR. Each region takes accesses that lie inside it; everything else reads 0.
+ * The BAR. Each region takes accesses that lie inside it; everything else reads 0, and is told of.
  */
 struct region {
+	const char *name;
 	uint32_t at, size;
 	uint64_t (*read)(struct vpci *p, uint64_t off, unsigned len);
 	void (*write)(struct vpci *p, uint64_t off, unsigned len, uint64_t value);
@@ -71,7 +73,8 @@ static void common_write(struct vpci *p, uint64_t off, unsigned len, uint64_t va
 
 static uint64_t isr_read(struct vpci *p, uint64_t off, unsigned len)
 {
-	(void)len;
+	if (off || len != 1)
+		vdev_access_broken(p->dev, RULE_PCI_WIDTH, "ISR status", false, len);
 	return off == 0 ? vpci_irq_isr(p) : 0;
 }
 
@@ -79,6 +82,7 @@ static uint64_t config_read(struct vpci *p, uint64_t off, unsigned len)
 {
 	uint64_t value = 0;
 
+	vdev_judge_config(p->dev, off, len, false, RULE_PCI_CONFIG_WIDTH);
 	vdev_config_read(p->dev, off, &value, len);
 	return GUINT64_FROM_LE(value);
 }
@@ -87,11 +91,20 @@ static void config_write(struct vpci *p, uint64_t off, unsigned len, uint64_t va
 {
 	uint64_t bytes = GUINT64_TO_LE(value);
 
+	vdev_judge_config(p->dev, off, len, true, RULE_PCI_CONFIG_WIDTH);
 	vdev_config_write(p->dev, off, &bytes, len);
+}
+
+/* Of the vector table and of the pending bits. */
+static void judge_msix(struct vpci *p, uint64_t off, unsigned len, bool write)
+{
+	if ((len != 4 && len != 8) || off % len)
+		vdev_access_broken(p->dev, RULE_PCI_MSIX_TABLE, "MSI-X", write, len);
 }
 
 static uint64_t table_read(struct vpci *p, uint64_t off, unsigned len)
 {
+	judge_msix(p, off, len, false);
 	return pci_msix_table_read(&p->msix, off, len);
 }
 
@@ -99,31 +112,59 @@ static void table_write(struct vpci *p, uint64_t off, unsigned len, uint64_t val
 {
 	int ret = pci_msix_table_write(&p->msix, off, len, value);
 
+	judge_msix(p, off, len, true);
 	if (ret < 0)
 		vdev_host_error(p->dev, "MSI-X: %s", g_strerror(-ret));
 }
 
 static uint64_t pending_read(struct vpci *p, uint64_t off, unsigned len)
 {
+	judge_msix(p, off, len, false);
 	return pci_msix_pending_read(&p->msix, off, len);
+}
+
+static void pending_write(struct vpci *p, uint64_t off, unsigned len, uint64_t value)
+{
+	(void)off;
+	(void)value;
+	vdev_access_broken(p->dev, RULE_PCI_MSIX_TABLE, "MSI-X pending bits", true, len);
+}
+
+static void judge_notify(struct vpci *p, unsigned q, unsigned len, uint64_t value)
+{
+	bool wide = vdev_accepted(p->dev, VIRTIO_F_NOTIFICATION_DATA);
+
+	vdev_judge_notify(p->dev, q);
+	if (q >= p->dev->n_queues)
+		return;
+	if (len != (wide ? 4 : 2))
+		vdev_rule_broken(p->dev, RULE_PCI_NOTIFY_WIDTH, "queue %u, %u bytes", q, len);
+	else if ((value & 0xffff) != vpci_kick_id(p, q))
+		vdev_rule_broken(p->dev, RULE_PCI_NOTIFY_VALUE, "queue %u, value %#x", q,
+				 (unsigned)value);
 }
 
 /* A kick that no doorbell took: its address says which queue, whatever was written. */
 static void notify_write(struct vpci *p, uint64_t off, unsigned len, uint64_t value)
 {
-	(void)len;
-	(void)value;
-	if (off % NOTIFY_EACH == 0)
-		vdev_notify(p->dev, (unsigned)(off / NOTIFY_EACH));
+	unsigned q = (unsigned)(off / NOTIFY_EACH);
+
+	if (off % NOTIFY_EACH) {
+		vdev_access_broken(p->dev, RULE_PCI_NOTHING, "between notification addresses", true,
+				   len);
+		return;
+	}
+	judge_notify(p, q, len, value);
+	vdev_notify(p->dev, q);
 }
 
 static const struct region regions[] = {
-	{ AT_COMMON, COMMON_BYTES, common_read, common_write },
-	{ AT_ISR, 4, isr_read, NULL },
-	{ AT_CONFIG, VDEV_CONFIG_MAX, config_read, config_write },
-	{ AT_TABLE, AT_PENDING - AT_TABLE, table_read, table_write },
-	{ AT_PENDING, AT_NOTIFY - AT_PENDING, pending_read, NULL },
-	{ AT_NOTIFY, NOTIFY_BYTES, NULL, notify_write },
+	{ "common configuration", AT_COMMON, COMMON_BYTES, common_read, common_write },
+	{ "ISR status", AT_ISR, 4, isr_read, NULL },
+	{ "configuration space", AT_CONFIG, VDEV_CONFIG_MAX, config_read, config_write },
+	{ "MSI-X table", AT_TABLE, AT_PENDING - AT_TABLE, table_read, table_write },
+	{ "MSI-X pending bits", AT_PENDING, AT_NOTIFY - AT_PENDING, pending_read, pending_write },
+	{ "notification", AT_NOTIFY, NOTIFY_BYTES, NULL, notify_write },
 };
 
 static const struct region *region_at(uint64_t off, unsigned len)
@@ -135,12 +176,26 @@ static const struct region *region_at(uint64_t off, unsigned len)
 	return NULL;
 }
 
+/* An access that no region takes. */
+static void nothing_there(struct vpci *p, const struct region *r, uint64_t off, bool write,
+			  unsigned len)
+{
+	char what[32];
+
+	(void)g_snprintf(what, sizeof(what), "%s at %#x in the BAR", r ? r->name : "gap",
+			 (unsigned)off);
+	vdev_access_broken(p->dev, RULE_PCI_NOTHING, what, write, len);
+}
+
 static uint64_t bar_read(struct pci_function *f, unsigned bar, uint64_t off, unsigned len)
 {
 	const struct region *r = region_at(off, len);
 
 	(void)bar;
-	return r && r->read ? r->read((struct vpci *)f, off - r->at, len) : 0;
+	if (r && r->read)
+		return r->read((struct vpci *)f, off - r->at, len);
+	nothing_there((struct vpci *)f, r, off, false, len);
+	return 0;
 }
 
 static void bar_write(struct pci_function *f, unsigned bar, uint64_t off, unsigned len,
@@ -151,6 +206,8 @@ static void bar_write(struct pci_function *f, unsigned bar, uint64_t off, unsign
 	(void)bar;
 	if (r && r->write)
 		r->write((struct vpci *)f, off - r->at, len, value);
+	else
+		nothing_there((struct vpci *)f, r, off, true, len);
 }
 
 /*
@@ -169,10 +226,18 @@ static bool access_place(const struct vpci *p, struct place *ret)
 	struct place at = { pci_config_get32(&p->f, cap + CAP_OFFSET),
 			    pci_config_get32(&p->f, cap + CAP_LENGTH) };
 
-	if (p->f.config[cap + CAP_BAR] != 0 || at.off >= BAR_BYTES)
+	if (!at.len) /* as at first: who reads all of configuration space means nothing by it */
 		return false;
-	if ((at.len != 1 && at.len != 2 && at.len != 4) || at.off % at.len)
+	if ((at.len != 1 && at.len != 2 && at.len != 4) || at.off % at.len) {
+		vdev_rule_broken(p->dev, RULE_PCI_ACCESS_ALIGN, "pci_cfg_data, %#x bytes at %#x",
+				 at.len, at.off);
 		return false;
+	}
+	if (p->f.config[cap + CAP_BAR] != 0 || at.off >= BAR_BYTES || !region_at(at.off, at.len)) {
+		vdev_rule_broken(p->dev, RULE_PCI_ACCESS_PLACE, "pci_cfg_data, BAR %u at %#x",
+				 p->f.config[cap + CAP_BAR], at.off);
+		return false;
+	}
 	*ret = at;
 	return true;
 }
@@ -224,6 +289,8 @@ static void written(struct pci_function *f, unsigned reg, unsigned len)
 	struct vpci *p = (struct vpci *)f;
 	int ret;
 
+	if (touches(reg, len, p->caps, p->access_cap + CAP_BAR - p->caps))
+		vdev_access_broken(p->dev, RULE_PCI_CAPABILITY, "virtio capability", true, len);
 	if (touches(reg, len, p->access_cap + CAP_EXTRA, 4))
 		access_write(p);
 	if (!touches(reg, len, PCI_COMMAND, 2) && !touches(reg, len, p->msix.cap, 4))
@@ -347,7 +414,7 @@ static void make_function(struct vpci *p)
 
 	pci_config_init(&p->f, &function_ops, &ids);
 	pci_config_bar(&p->f, 0, BAR_BYTES);
-	add_cap(p, CAP_COMMON, AT_COMMON, COMMON_BYTES);
+	p->caps = add_cap(p, CAP_COMMON, AT_COMMON, COMMON_BYTES);
 	add_cap(p, CAP_NOTIFY, AT_NOTIFY, (uint32_t)(p->dev->n_queues * NOTIFY_EACH));
 	add_cap(p, CAP_ISR, AT_ISR, 1);
 	if (p->dev->config_size)

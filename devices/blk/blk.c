@@ -384,6 +384,12 @@ static void blk_kick(struct vdev *dev, unsigned q)
 	flush(queue);
 }
 
+/* struct blk_config. */
+static const struct vdev_field config_fields[] = {
+	{ 8, 1 }, { 4, 2 }, { 2, 1 }, { 1, 2 }, { 4, 1 }, { 1, 2 }, { 2, 1 },
+	{ 4, 1 }, { 1, 2 }, { 2, 1 }, { 4, 5 }, { 1, 4 }, { 4, 3 }, { 0 },
+};
+
 const struct vdev_class blk_class = {
 	.name = "blk",
 	.summary = "disk: a raw image file or a block device",
@@ -392,6 +398,7 @@ const struct vdev_class blk_class = {
 	.size = sizeof(struct blk),
 	.request_size = sizeof(struct blk_request),
 	.config_size = sizeof(struct blk_config),
+	.config_fields = config_fields,
 	.queue_size = 128,
 	.n_queues = 1,
 	.feature_bits = blk_offered,

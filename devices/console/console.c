@@ -348,6 +348,9 @@ static const struct vdev_feature console_features[] = {
 	{ 0 },
 };
 
+/* struct console_config. */
+static const struct vdev_field config_fields[] = { { 2, 2 }, { 4, 2 }, { 0 } };
+
 const struct vdev_class console_class = {
 	.name = "console",
 	.summary = "console and named ports, over a terminal, files, ptys or unix sockets",
@@ -355,6 +358,8 @@ const struct vdev_class console_class = {
 	.pci_class = 0x078000,
 	.size = sizeof(struct console),
 	.config_size = sizeof(struct console_config),
+	.config_fields = config_fields,
+	.config_early = offsetof(struct console_config, emerg_wr),
 	.queue_size = 128,
 	.n_queues = 2,
 	.features = console_features,

@@ -400,6 +400,11 @@ static const struct prop input_props[] = {
 	{ 0 },
 };
 
+/* struct input_config: what is behind its first eight bytes depends on them. */
+static const struct vdev_field config_fields[] = { { 1, 8 },
+						   { VDEV_UNION, INPUT_PAYLOAD_MAX },
+						   { 0 } };
+
 const struct vdev_class input_class = {
 	.name = "input",
 	.summary = "keyboard, mouse, tablet, multitouch, or a device of the host",
@@ -407,6 +412,7 @@ const struct vdev_class input_class = {
 	.pci_class = 0x098000,
 	.size = sizeof(struct input),
 	.config_size = sizeof(struct input_config),
+	.config_fields = config_fields,
 	.queue_size = 128,
 	.n_queues = 2,
 	.props = input_props,

@@ -295,6 +295,9 @@ static void net_kick(struct vdev *dev, unsigned q)
 	}
 }
 
+/* struct net_config. */
+static const struct vdev_field config_fields[] = { { 1, 6 }, { 2, 3 }, { 0 } };
+
 const struct vdev_class net_class = {
 	.name = "net",
 	.summary = "network card on user sockets, a tap or a socket to another ringside",
@@ -303,6 +306,7 @@ const struct vdev_class net_class = {
 	.size = sizeof(struct net),
 	.request_size = sizeof(struct net_tx),
 	.config_size = sizeof(struct net_config),
+	.config_fields = config_fields,
 	.queue_size = 256,
 	.n_queues = 3,
 	.feature_bits = net_offered,

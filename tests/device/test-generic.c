@@ -117,6 +117,29 @@ static void frozen_features_stay_as_they_are(struct rig *r)
 	assert_false(vdev_accepted(rig_dev(r), VIRTIO_F_EVENT_IDX));
 }
 
+/* The rules of devices/vdev-rules.h, and those of rings: whoever keeps them is told nothing. */
+static void a_correct_driver_is_told_nothing(struct rig *r)
+{
+	uint8_t config[VDEV_CONFIG_MAX];
+
+	for (int round = 0; round < 3; round++) {
+		rig_start(r, round == 1 ? RIG_NONE : RIG_ALL);
+		rig_config(r, 0, config, rig_dev(r)->config_size);
+		rig_settle(r);
+		for (unsigned q = 0; rig_has(r, VIRTIO_F_RING_RESET) && q < rig_n_queues(r); q++) {
+			rig_queue_reset(r, q);
+			rig_queue_start(r, q, 0);
+		}
+		for (unsigned q = 0; q < rig_n_queues(r); q++)
+			rig_kick(r, q);
+		rig_settle(r);
+		(void)rig_config_interrupts(r);
+	}
+	rig_reset(r);
+	if (rig_logged(r, "guest"))
+		fail_msg("it was told of something");
+}
+
 static void queue_sizes_are_powers_of_two(struct rig *r)
 {
 	unsigned n = rig_n_queues(r);
@@ -326,6 +349,7 @@ static const struct {
 	CASE(nothing_but_version_1_can_be_accepted),
 	CASE(each_feature_alone_is_accepted_or_refused),
 	CASE(frozen_features_stay_as_they_are),
+	CASE(a_correct_driver_is_told_nothing),
 	CASE(queue_sizes_are_powers_of_two),
 	CASE(config_reads_the_same_in_any_width),
 	CASE(noise_in_the_config_space_is_survived),
