@@ -5,6 +5,7 @@
 
 #include "devices/error.h"
 #include "vmm/machine-int.h"
+#include "vmm/x86/acpi.h"
 #include "vmm/x86/layout.h"
 
 static void device_free(void *p)
@@ -146,6 +147,14 @@ static bool open_all(struct machine *m, GError **err)
 	       boot_files_open(&m->files, m->cfg->kernel, m->cfg->initrd, err);
 }
 
+static void tell_of_words(struct machine *m)
+{
+	const char *miss = acpi_will_miss(m->cfg->append);
+
+	if (miss)
+		g_message("%s", miss);
+}
+
 bool machine_build(struct machine *m, GError **err)
 {
 	/* First, since KVM starts a thread of its own in this process on some kernels. */
@@ -154,6 +163,7 @@ bool machine_build(struct machine *m, GError **err)
 	    !make_vcpus(m, err) || !machine_load(m, err) || !machine_watch(m, err))
 		return false;
 	machine_start_loops(m);
+	tell_of_words(m);
 	return true;
 }
 

@@ -284,6 +284,16 @@ static void most_mmio_devices_fit(void **state)
 	g_free(t.ram);
 }
 
+static void a_kernel_told_to_leave_the_io_apic_alone_will_miss_it(void **state)
+{
+	(void)state;
+	assert_has(acpi_will_miss("console=ttyS0 noapic"), "mmio");
+	assert_has(acpi_will_miss("noapic quiet"), "--append noapic");
+	assert_null(acpi_will_miss("console=ttyS0"));
+	assert_null(acpi_will_miss(""));
+	assert_null(acpi_will_miss("xnoapic noapic=1 apic=noapic"));
+}
+
 static void no_memory_for_tables_is_an_error(void **state)
 {
 	uint8_t few[4096];
@@ -425,6 +435,7 @@ int main(void)
 		cmocka_unit_test(fadt_says_hardware_reduced),
 		cmocka_unit_test(large_apic_ids_use_the_other_structure),
 		cmocka_unit_test(most_mmio_devices_fit),
+		cmocka_unit_test(a_kernel_told_to_leave_the_io_apic_alone_will_miss_it),
 		cmocka_unit_test(no_memory_for_tables_is_an_error),
 		cmocka_unit_test(package_lengths_of_every_size),
 		cmocka_unit_test(sleep_register_turns_off),

@@ -189,8 +189,10 @@ static void turn(struct room *r, struct input *in)
 
 static void event(struct room *r, struct input *in)
 {
-	static const char *const events[] = { "STOP",  "RESUME",   "POWERDOWN",
-					      "RESET", "SHUTDOWN", "GUEST_PANICKED" };
+	static const char *const events[] = {
+		"STOP",     "RESUME",         "POWERDOWN",        "RESET",
+		"SHUTDOWN", "GUEST_PANICKED", "GUEST_CRASHLOADED"
+	};
 	unsigned n = in8(in);
 
 	control_event(events[n % G_N_ELEMENTS(events)], in8(in) & 1, r->ctl);

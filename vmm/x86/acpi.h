@@ -32,3 +32,7 @@ struct acpi_params {
  * not fit.
  */
 uint64_t acpi_build(const struct acpi_params *p, const struct gmem *mem, GError **err);
+
+/* What a Linux kernel with this command line will miss, since the tables describe nothing in place of what it is told
+ * to leave alone: one line for the operator, or NULL. */
+const char *acpi_will_miss(const char *cmdline);
