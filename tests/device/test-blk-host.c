@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "devices/blk/command.h"
+#include "devices/blk/blk.h"
 #include "tests/blk-driver.h"
 #include "tests/blk-spy.h"
 
@@ -521,6 +521,60 @@ static void let_go(void *arg)
 	spy_let_go(arg);
 }
 
+/* One sector of each block that the host takes at a time, from both queues in turn. */
+#define PARTS 32u
+
+static void submit_parts(struct rig *r, struct bd_request *rq, struct rig_buf *data, unsigned seed)
+{
+	for (unsigned i = 0; i < PARTS; i++) {
+		data[i] = bd_filled(r, BLK_SECTOR, seed + i);
+		rq[i] = bd_start(r, i % 2, BLK_T_OUT, 16 + i % 16, data[i]);
+	}
+}
+
+/* Those of the same sector were submitted to the same queue, and either may have come last. */
+static void expect_parts(struct rig *r, struct bd_request *rq, struct rig_buf *data)
+{
+	struct rig_buf back = rig_alloc(r, 16 * BLK_SECTOR);
+
+	for (unsigned i = 0; i < PARTS; i++) {
+		assert_int_equal(rig_wait(r, rq[i].req), 1);
+		assert_int_equal(*rq[i].status, BLK_S_OK);
+	}
+	assert_int_equal(bd_request(r, BLK_T_IN, 16, back), BLK_S_OK);
+	for (size_t i = 0; i < 16; i++) {
+		const uint8_t *got = (uint8_t *)back.p + i * BLK_SECTOR;
+
+		assert_true(memcmp(got, data[i].p, BLK_SECTOR) == 0 ||
+			    memcmp(got, data[i + 16].p, BLK_SECTOR) == 0);
+	}
+	bd_expect_untouched(r, 15);
+	bd_expect_untouched(r, 32);
+}
+
+/* On a host that takes blocks of 4096 bytes: those that wait for a block that another request changes are
+ * kept on a pause like all others, and dropped on a reset. */
+static void parts_of_blocks_go_on_after_a_stop(struct rig *r)
+{
+	struct blk_file *f = (struct blk_file *)((struct blk *)rig_dev(r))->backend;
+	struct rig_buf data[PARTS];
+	struct bd_request rq[PARTS];
+
+	f->dio_align = 4096;
+	for (unsigned pass = 0; pass < 10; pass++) {
+		rig_start(r, RIG_ALL);
+		submit_parts(r, rq, data, 100 * pass);
+		vdev_pause(rig_dev(r));
+		vdev_resume(rig_dev(r));
+		expect_parts(r, rq, data);
+		submit_parts(r, rq, data, 100 * pass + 50);
+		rig_reset(r);
+	}
+	rig_start(r, RIG_ALL);
+	submit_parts(r, rq, data, 7);
+	expect_parts(r, rq, data);
+}
+
 /* A request that needs no disk overtakes those that wait for it; its driver may not see that if it was
  * promised order. And the disk's last answer may come first (spy_let_go() does so). */
 static void in_order_nothing_is_seen_to_overtake(struct rig *r)
@@ -580,6 +634,8 @@ static const struct rig_case cases[] = {
 	  a_reset_carries_out_nothing_more, bd_make_disk, .links = ONE_LOOP },
 	{ "a_reset_carries_out_nothing_more (sync)", "blk,path=@/disk,aio=sync",
 	  a_reset_carries_out_nothing_more, bd_make_disk, .links = ONE_LOOP },
+	BD_WITH(parts_of_blocks_go_on_after_a_stop, "direct=on,queues=2,aio=uring"),
+	BD_WITH(parts_of_blocks_go_on_after_a_stop, "direct=on,queues=2,aio=sync"),
 	BD_WITH(in_order_nothing_is_seen_to_overtake, "ring=split,features=+in_order"),
 	BD_WITH(in_order_nothing_is_seen_to_overtake, "ring=packed,features=+in_order"),
 };
