@@ -9,7 +9,9 @@
 
 #include <stdlib.h>
 
-#define TURN_BYTES (8u << 20) /* a few milliseconds' worth */
+#ifndef BLK_TURN_BYTES            /* the fuzzers' is smaller */
+#define BLK_TURN_BYTES (8u << 20) /* a few milliseconds' worth */
+#endif
 
 struct again {
 	GSource source;
@@ -90,7 +92,7 @@ void blk_channel_spend(struct blk_file_channel *ch, const struct blk_step *step)
 
 bool blk_channel_spent(const struct blk_file_channel *ch)
 {
-	return ch->blocked || ch->spent >= TURN_BYTES;
+	return ch->blocked || ch->spent >= BLK_TURN_BYTES;
 }
 
 void blk_channel_again(struct blk_file_channel *ch)

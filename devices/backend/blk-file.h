@@ -47,9 +47,11 @@ struct blk_backend *blk_file_open(const struct blk_file_options *o, GError **err
  * ---- for the channels ----
  */
 
+#ifndef BLK_SLICE_BYTES            /* the fuzzers' is smaller */
+#define BLK_SLICE_BYTES (4u << 20) /* at most this in one system call */
+#endif
 #define BLK_ZERO_BYTES  16384u      /* of the block of zeroes */
 #define BLK_ZERO_IOVS   64u         /* how often it is named in one write */
-#define BLK_SLICE_BYTES (4u << 20)  /* at most this in one system call */
 #define BLK_SLICE_IOVS  1024u       /* IOV_MAX */
 #define BLK_BOUNCE      131072u     /* bytes of a channel's bounce buffer */
 #define BLK_RANGE_BYTES (64u << 20) /* at most this discarded or zeroed in one system call, */

@@ -1,13 +1,11 @@
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "devices/backend/blk-file.h"
 #include "tools/fuzz/fakes-int.h"
 #include "tools/fuzz/story.h"
 
-#define DISK_BYTES 0x10000u
+#define DISK_BYTES FAKE_DISK_BYTES
 #define IN_HAND    4u /* requests of a channel at once */
 
 struct fake_disk {
@@ -316,28 +314,6 @@ static struct blk_backend *fake_disk_new(const struct blk_file_options *o)
 	return &d->base;
 }
 
-/* "real": the project's own backend, on a file in memory. Requests to it end in their own time, which
- * with aio=sync is at once. */
-static struct blk_backend *real_disk(const struct blk_file_options *o, GError **err)
-{
-	struct blk_file_options real = *o;
-	int fd = memfd_create("disk", MFD_CLOEXEC);
-	g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
-
-	real.path = path;
-	if (fd < 0 || !fakes_take_file(fd))
-		return NULL;
-	fake_file_begin(fd);
-	return fakes_real_blk_file_open(&real, err);
-}
-
-/* All zeroes, and nothing to be seen of who wrote to it. */
-void fake_file_begin(int fd)
-{
-	if (ftruncate(fd, 0) < 0 || ftruncate(fd, DISK_BYTES) < 0)
-		fuzz_bug("disk: a file in memory cannot be truncated");
-}
-
 /* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
 struct blk_backend *__real_blk_file_open(const struct blk_file_options *o, GError **err);
 struct blk_backend *__wrap_blk_file_open(const struct blk_file_options *o, GError **err);
@@ -352,7 +328,7 @@ struct blk_backend *__wrap_blk_file_open(const struct blk_file_options *o, GErro
 	struct blk_backend *be = NULL;
 
 	if (fakes_real_too() && strcmp(o->path, "real") == 0)
-		return real_disk(o, err);
+		return real_disk_new(o, err);
 	if (strcmp(o->path, "missing") != 0)
 		be = fake_disk_new(o);
 	if (!be)

@@ -22,5 +22,8 @@ void fake_net_begin(struct fake_net *n);
 void fake_chr_begin(struct fake_chr *c);
 void fake_evdev_begin(struct fake_evdev *e);
 
+#define FAKE_DISK_BYTES 0x10000u
+
 struct blk_file_options;
+struct blk_backend *real_disk_new(const struct blk_file_options *o, GError **err);
 struct blk_backend *fakes_real_blk_file_open(const struct blk_file_options *o, GError **err);

@@ -8,7 +8,7 @@ FUZZ_SAN     := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit
                 -fsanitize-address-use-after-return=never -DFUZZ_ASAN
 
 # What the harness puts in the place of the host's (tools/fuzz/host-wrap.c, fake-*.c), and watches.
-FUZZ_WRAPS := recv send writev sendmsg accept4 poll pread lseek timerfd_create timerfd_settime ioctl fcntl getrandom \
+FUZZ_WRAPS := recv send writev sendmsg accept4 poll pread preadv preadv2 pwritev2 fallocate fdatasync lseek timerfd_create timerfd_settime ioctl fcntl getrandom \
               $(addprefix pthread_mutex_,lock trylock unlock) mmap g_main_context_default g_get_real_time loop_watch \
               loop_watch_events loop_unwatch unix_listen unix_unlisten cable_connect cable_check \
               blk_file_open net_backend_open chr_open $(addprefix input_evdev_,open close attach detach status) \
@@ -24,8 +24,10 @@ FUZZ_OBJECTS := $(patsubst %.c,%.o,$(FUZZ_PRODUCT) $(FUZZ_HARNESS))
 # Two warnings are clang's alone: of kernel headers' structs that end in arrays of no length, and of
 # members that an initializer leaves out.
 # DRV_QUEUE_MAX: the twins' notes on chains are cleared at each start, so they are kept small.
+# BLK_*: what a disk's channel does in one turn of its loop and in one system call is a block or two, so that
+# requests of a disk of 64 KiB are what those of a disk of terabytes are outside: more than a turn holds.
 FUZZ_CFLAGS = -std=gnu17 -O2 -g $(WARNINGS) -Wno-gnu-variable-sized-type-not-at-end -Wno-missing-field-initializers \
-              $(CPPFLAGS) -DDRV_QUEUE_MAX=64u $(PKG_CFLAGS)
+              $(CPPFLAGS) -DDRV_QUEUE_MAX=64u -DBLK_TURN_BYTES=0x800u -DBLK_SLICE_BYTES=0x400u $(PKG_CFLAGS)
 FUZZ_LIBS   = $(PKG_LIBS) -lm -pthread
 
 # $(1): a kind of build, $(2): its compiler, $(3): its flags for all objects. Objects go to build/fuzz/KIND.

@@ -30,6 +30,9 @@ extern struct host {
 	unsigned n_locked;
 } host;
 
+/* System calls for requests to disks of the project's own, so far. */
+unsigned host_disk_calls(void);
+
 static inline struct host_fd *host_fd(int fd)
 {
 	return &host.fd[fd - HOST_FD_BASE];

@@ -24,6 +24,7 @@
 #include "devices/backend/unix-listen.h"
 #include "devices/error.h"
 #include "devices/loop.h"
+#include "tools/fuzz/host-int.h"
 #include "tools/fuzz/host.h"
 #include "tools/fuzz/story.h"
 
@@ -129,10 +130,50 @@ WRAP(int, ioctl, (int fd, unsigned long request, ...))
 	return (int)result(host_fd_kind(fd) == HOST_PACKET ? tap_ioctl(request, arg) : -ENOTTY);
 }
 
+/* What a disk of the project's own asks of its file. File-scope like the host itself. */
+static unsigned disk_calls;
+
+unsigned host_disk_calls(void)
+{
+	return disk_calls;
+}
+
 WRAP(ssize_t, pread, (int fd, void *buf, size_t len, off_t off))
 {
-	return host_fd_ours(fd) ? result(host_pread(fd, buf, len, (uint64_t)off))
-				: __real_pread(fd, buf, len, off);
+	if (host_fd_ours(fd))
+		return result(host_pread(fd, buf, len, (uint64_t)off));
+	disk_calls++;
+	return __real_pread(fd, buf, len, off);
+}
+
+WRAP(ssize_t, preadv, (int fd, const struct iovec *iov, int n, off_t off))
+{
+	disk_calls++;
+	return __real_preadv(fd, iov, n, off);
+}
+
+WRAP(ssize_t, preadv2, (int fd, const struct iovec *iov, int n, off_t off, int flags))
+{
+	disk_calls++;
+	return __real_preadv2(fd, iov, n, off, flags);
+}
+
+WRAP(ssize_t, pwritev2, (int fd, const struct iovec *iov, int n, off_t off, int flags))
+{
+	disk_calls++;
+	return __real_pwritev2(fd, iov, n, off, flags);
+}
+
+WRAP(int, fallocate, (int fd, int mode, off_t off, off_t len))
+{
+	disk_calls++;
+	return __real_fallocate(fd, mode, off, len);
+}
+
+WRAP(int, fdatasync, (int fd))
+{
+	disk_calls++;
+	return __real_fdatasync(fd);
 }
 
 WRAP(off_t, lseek, (int fd, off_t off, int whence))
