@@ -40,6 +40,19 @@ static const struct {
 	{ R_CONFIG_GENERATION, R, "ConfigGeneration" },
 };
 
+/* QueueReset is there if RING_RESET was accepted. */
+static bool is_there(struct mmio *m, unsigned reg)
+{
+	bool there = true;
+
+	if (reg == R_QUEUE_RESET) {
+		pthread_mutex_lock(&m->lock); /* against another processor's reset */
+		there = vdev_accepted(m->dev, VIRTIO_F_RING_RESET);
+		pthread_mutex_unlock(&m->lock);
+	}
+	return there;
+}
+
 /* What the access is to: the register's name, or its number in @number; and its directions, 0: none. */
 static const char *name_of(struct mmio *m, unsigned off, char number[24], unsigned *ret_dir)
 {
@@ -47,7 +60,7 @@ static const char *name_of(struct mmio *m, unsigned off, char number[24], unsign
 	for (unsigned i = 0; i < G_N_ELEMENTS(registers); i++) {
 		if (registers[i].off != (off & ~3u))
 			continue;
-		if (registers[i].off != R_QUEUE_RESET || vdev_accepted(m->dev, VIRTIO_F_RING_RESET))
+		if (is_there(m, registers[i].off))
 			*ret_dir = registers[i].dir;
 		return registers[i].name;
 	}

@@ -28,8 +28,6 @@ enum {
 	QUEUE_RESET = 0x3a,
 };
 
-#define NOTIF_DATA_BASE 0x100u /* beyond any queue's index */
-
 static const struct {
 	const char *name;
 	uint8_t width;
@@ -102,13 +100,6 @@ static uint16_t notif_config_data(struct vpci *p, unsigned q)
 	bool there = q < p->dev->n_queues && vdev_accepted(p->dev, VIRTIO_F_NOTIF_CONFIG_DATA);
 
 	return there ? (uint16_t)(NOTIF_DATA_BASE + q) : 0;
-}
-
-uint16_t vpci_kick_id(struct vpci *p, unsigned q)
-{
-	uint16_t data = notif_config_data(p, q);
-
-	return data ? data : (uint16_t)q;
 }
 
 static uint64_t queue_field(struct vpci *p, unsigned field)

@@ -7,6 +7,8 @@
 #include "transport/pci-msix.h"
 #include "transport/pci.h"
 
+#define NOTIF_DATA_BASE 0x100u /* queue_notif_config_data of queue 0: beyond any queue's index */
+
 #define NO_VECTOR 0xffffu /* VIRTIO_MSI_NO_VECTOR (4.1.5.1.2) */
 
 #define ISR_QUEUE  1u
@@ -38,6 +40,9 @@ struct vpci {
 	_Atomic unsigned isr;
 	_Atomic bool intx_off; /* by the command register */
 
+	/* Of a running driver: what a kick looks like, for kicks that trap (4.1.5.2). */
+	_Atomic bool kick_wide, kick_config;
+
 	int intx_fd, resample_fd;
 	GSource *resample_watch;
 };
@@ -46,9 +51,6 @@ struct vpci {
 #define COMMON_BYTES 0x3cu
 uint64_t vpci_common_read(struct vpci *p, uint64_t off, unsigned len);
 void vpci_common_write(struct vpci *p, uint64_t off, unsigned len, uint64_t value);
-
-/* What a kick of queue @q begins with (4.1.5.2); without the lock. */
-uint16_t vpci_kick_id(struct vpci *p, unsigned q);
 
 /* pci.c: doorbells and line follow the device's state. With p->lock held. */
 void vpci_follow_state(struct vpci *p);

@@ -132,14 +132,14 @@ static void pending_write(struct vpci *p, uint64_t off, unsigned len, uint64_t v
 
 static void judge_notify(struct vpci *p, unsigned q, unsigned len, uint64_t value)
 {
-	bool wide = vdev_accepted(p->dev, VIRTIO_F_NOTIFICATION_DATA);
+	unsigned id = p->kick_config ? NOTIF_DATA_BASE + q : q;
 
 	vdev_judge_notify(p->dev, q);
-	if (q >= p->dev->n_queues)
+	if (q >= p->dev->n_queues || !(vdev_status(p->dev) & VIRTIO_S_DRIVER_OK))
 		return;
-	if (len != (wide ? 4 : 2))
+	if (len != (p->kick_wide ? 4 : 2))
 		vdev_rule_broken(p->dev, RULE_PCI_NOTIFY_WIDTH, "queue %u, %u bytes", q, len);
-	else if ((value & 0xffff) != vpci_kick_id(p, q))
+	else if ((value & 0xffff) != id)
 		vdev_rule_broken(p->dev, RULE_PCI_NOTIFY_VALUE, "queue %u, value %#x", q,
 				 (unsigned)value);
 }
@@ -326,6 +326,8 @@ void vpci_follow_state(struct vpci *p)
 {
 	bool running = vdev_status(p->dev) & VIRTIO_S_DRIVER_OK;
 
+	p->kick_wide = running && vdev_accepted(p->dev, VIRTIO_F_NOTIFICATION_DATA);
+	p->kick_config = running && vdev_accepted(p->dev, VIRTIO_F_NOTIF_CONFIG_DATA);
 	for (unsigned q = 0; q < p->dev->n_queues; q++)
 		bell_set(p, q, running && p->notify_at && vdev_queue_read(p->dev, q, VQR_ENABLE));
 	vpci_irq_line(p, running && !p->msix_on);
