@@ -110,6 +110,9 @@ void machine_close_devices(struct machine *m);
 /* The rows of --device that are the machine's and no device's. */
 extern const struct prop machine_device_props[];
 
+/* machine-sandbox.c: do the devices, which are open, go together with the level that was asked for? */
+bool machine_check_sandbox(struct machine *m, GError **err);
+
 /* machine-sandbox.c, in this order: shuts the process in; starts the event loops' threads; puts the
  * calling thread under the filter of its role. */
 bool machine_confine(struct machine *m, GError **err);

@@ -10,6 +10,7 @@
  *	                 guest begins
  */
 #include <string.h>
+#include <sys/socket.h>
 
 #include "devices/backend/unix-listen.h"
 #include "devices/error.h"
@@ -144,6 +145,38 @@ static bool connects(struct machine *m)
 		if (((struct device *)g_ptr_array_index(m->devices, i))->dev->connects)
 			return true;
 	return false;
+}
+
+/* Of its two tables, and of the class's: may it make unix sockets? */
+static bool makes_unix_sockets(const struct vdev *dev)
+{
+	static const struct syscall_use unix_socket = { SYSCALL_SOCKET(AF_UNIX) };
+
+	for (unsigned n = 0; n < dev->n_uses; n++)
+		for (const struct syscall_use *row = dev->uses[n]; row->name; row++)
+			if (strcmp(row->name, unix_socket.name) == 0 &&
+			    row->value == unix_socket.value && !row->closing)
+				return true;
+	return false;
+}
+
+bool machine_check_sandbox(struct machine *m, GError **err)
+{
+	if (m->cfg->sandbox != SANDBOX_STRICT || !connects(m))
+		return true;
+	for (guint i = 0; i < m->devices->len; i++) {
+		const struct device *d = g_ptr_array_index(m->devices, i);
+
+		if (makes_unix_sockets(d->dev))
+			return ringside_usage(
+				err,
+				"--sandbox strict: %s connects to a unix socket in the "
+				"network of a device with backend=user, which is the "
+				"host's: its abstract sockets would be in reach; give "
+				"%s listen=on, or a process of its own",
+				vdev_name(d->dev), vdev_name(d->dev));
+	}
+	return true;
 }
 
 static unsigned more_files(struct machine *m)

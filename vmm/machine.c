@@ -143,7 +143,8 @@ static bool open_all(struct machine *m, GError **err)
 	const char *cpu = m->cfg->cpu ? m->cfg->cpu : "host";
 
 	return cpuid_parse_model(cpu, &m->model, err) && ram_open(&m->ram, m->cfg->memory, err) &&
-	       machine_open_devices(m, err) && make_serial(m, err) && open_kvm(m, err) &&
+	       machine_open_devices(m, err) && machine_check_sandbox(m, err) &&
+	       make_serial(m, err) && open_kvm(m, err) &&
 	       boot_files_open(&m->files, m->cfg->kernel, m->cfg->initrd, err);
 }
 
