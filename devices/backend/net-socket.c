@@ -235,27 +235,45 @@ static gboolean try_again(gpointer arg)
 	return G_SOURCE_REMOVE;
 }
 
+static void wait_for_peer(struct cable *c);
+
+static gboolean listen_again(gpointer arg)
+{
+	struct cable *c = arg;
+
+	g_clear_pointer(&c->retry, g_source_unref);
+	wait_for_peer(c);
+	return G_SOURCE_REMOVE;
+}
+
+static void retry_later(struct cable *c, GSourceFunc fn)
+{
+	c->retry = g_timeout_source_new(RETRY_MS);
+	g_source_set_callback(c->retry, fn, c, NULL);
+	g_source_attach(c->retry, loop_context(c->be.loop));
+}
+
 static void accept_peer(void *arg, GIOCondition revents)
 {
 	struct cable *c = arg;
 	int fd = accept4(c->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)revents;
-	if (fd < 0)
+	if (fd < 0 && (errno == EAGAIN || errno == ECONNABORTED))
 		return;
 	loop_unwatch(g_steal_pointer(&c->accept_watch)); /* a cable has one other end */
-	connected(c, fd);
+	if (fd < 0)
+		retry_later(c, listen_again); /* no descriptors: it would be ready again at once */
+	else
+		connected(c, fd);
 }
 
 static void wait_for_peer(struct cable *c)
 {
-	if (c->listens) {
+	if (c->listens)
 		c->accept_watch = loop_watch(c->be.loop, c->listener.fd, G_IO_IN, accept_peer, c);
-		return;
-	}
-	c->retry = g_timeout_source_new(RETRY_MS);
-	g_source_set_callback(c->retry, try_again, c, NULL);
-	g_source_attach(c->retry, loop_context(c->be.loop));
+	else
+		retry_later(c, try_again);
 }
 
 static void hang_up(struct cable *c, const char *why)

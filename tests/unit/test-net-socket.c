@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -298,6 +299,36 @@ static void bad_paths_are_refused(void **state)
 	}
 }
 
+/* A peer that cannot be accepted stays where it is, and so does the loop. */
+static void without_descriptors_the_listening_end_waits(void **state)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct rlimit old, few;
+	unsigned turns = 0;
+	struct rec r;
+	gint64 end;
+	int fd;
+
+	(void)state;
+	open_end(&r, true);
+	g_strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = (struct rlimit){ 3, old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (end = g_get_monotonic_time() + G_USEC_PER_SEC / 2; g_get_monotonic_time() < end;)
+		if (g_main_context_iteration(NULL, FALSE))
+			turns++;
+		else
+			g_usleep(1000);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_in_range(turns, 1, 100); /* not as many as there is time for */
+	rec_await_link(&r, true);
+	close(fd);
+	rec_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +338,7 @@ int main(void)
 		cmocka_unit_test(a_full_guest_stops_the_sender_and_loses_nothing),
 		cmocka_unit_test(without_a_receive_queue_frames_are_dropped),
 		cmocka_unit_test(nonsense_hangs_up_and_the_next_peer_is_served),
+		cmocka_unit_test(without_descriptors_the_listening_end_waits),
 		cmocka_unit_test(a_second_listener_is_refused_and_a_dead_one_replaced),
 		cmocka_unit_test(a_file_in_the_way_is_left_alone),
 		cmocka_unit_test(bad_paths_are_refused),
