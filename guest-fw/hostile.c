@@ -1,6 +1,6 @@
 #include "guest-fw/hostile.h"
 
-static const struct attack *const lists[] = { blk_attacks };
+static const struct attack *const lists[] = { blk_attacks, net_attacks };
 
 static const struct attack *attack_of(const char *option)
 {

@@ -24,4 +24,4 @@ struct attack {
  * no device for it. */
 void hostile(struct virtio *list, unsigned n);
 
-extern const struct attack blk_attacks[]; /* each ends with an empty row */
+extern const struct attack blk_attacks[], net_attacks[]; /* each ends with an empty row */
