@@ -334,6 +334,31 @@ static const struct grammar_op netend_ops[N_NET_OPS] = {
 	[NET_FULL] = { "full", "n", 4 },
 };
 
+static const struct grammar_op netuser_ops[N_NET_OPS] = {
+	[NET_FROM_PEER] = { "from peer", "ws", 6 },
+	[NET_TO_PEER] = { "to peer", "wns", 16 },
+	[NET_ROOM] = { "room", "d", 3 },
+	[NET_GONE] = { "gone", "nn", 3 },
+	[NET_COME] = { "come", "", 4 },
+	[NET_WANT] = { "want", "nn", 4 },
+	[NET_TURN] = { "turn", "n", 12 },
+	[NET_TIME] = { "time", "wn", 3 },
+	[NET_SET] = { "set", "bb", 1 },
+	[NET_FULL] = { "full", "n", 2 },
+	[NET_CONNECT] = { "connect", "n", 8 },
+	[NET_FLOOD] = { "flood", "nnnwnnb", 12 },
+	[NET_RESTART] = { "restart", "", 2 },
+	[NET_FAIL] = { "fail", "nn", 2 },
+};
+
+static const struct grammar_phrase netuser_phrases[] = {
+	{ 2, { NET_CONNECT, NET_FLOOD } },
+	{ 3, { NET_CONNECT, NET_FLOOD, NET_FLOOD } },
+	{ 4, { NET_CONNECT, NET_FLOOD, NET_FROM_PEER, NET_TURN } },
+	{ 4, { NET_FLOOD, NET_RESTART, NET_CONNECT, NET_TURN } },
+	{ 4, { NET_FAIL, NET_COME, NET_TURN, NET_FLOOD } },
+};
+
 static const struct grammar_phrase netend_phrases[] = {
 	{ 4, { NET_COME, NET_TURN, NET_WANT, NET_FROM_PEER } },
 	{ 3, { NET_FROM_PEER, NET_FROM_PEER, NET_TURN } },
@@ -379,7 +404,7 @@ static const struct grammar grammars[] = {
 	{ .name = "control", OPS(control), PHRASES(control), EXAMPLES(control) },
 	{ .name = "net-socket", .heading = 1, OPS(netend), PHRASES(netend), EXAMPLES(netend) },
 	{ .name = "net-tap", .heading = 1, OPS(netend), PHRASES(netend), EXAMPLES(netend) },
-	{ .name = "net-user", .heading = 1, OPS(netend), PHRASES(netend), EXAMPLES(netend) },
+	{ .name = "net-user", .heading = 1, OPS(netuser), PHRASES(netuser), EXAMPLES(netend) },
 	{ .name = "ports", OPS(ports), EXAMPLES(ports) },
 	{ .name = "options", OPS(options), EXAMPLES(options) },
 	{ .name = "acpi", OPS(acpi) },

@@ -179,5 +179,9 @@ enum {
 	NET_TIME,
 	NET_SET,
 	NET_FULL,
+	NET_CONNECT, /* of "net-user" alone, these four */
+	NET_FLOOD,
+	NET_RESTART,
+	NET_FAIL,
 	N_NET_OPS
 };

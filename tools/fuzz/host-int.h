@@ -24,7 +24,7 @@ extern struct host {
 	unsigned n_free;
 	uint64_t clock, seed, serial;
 	unsigned failures[N_HOST_FAILURES];
-	bool running, reachable;
+	bool running, reachable, sockets;
 	GMainContext *context;
 	const void *locked[HOST_LOCKS];
 	unsigned n_locked;

@@ -336,20 +336,6 @@ int close(int fd)
 	return libc(fd);
 }
 
-/* Nobody talks to the world outside while an input runs: libslirp would, for a guest. */
-int socket(int domain, int type, int protocol)
-{
-	static int (*libc)(int domain, int type, int protocol);
-
-	if (host_now()) {
-		errno = EACCES;
-		return -1;
-	}
-	if (!libc)
-		*(void **)&libc = libc_function("socket");
-	return libc(domain, type, protocol);
-}
-
 /* The fuzzers' own look at the clock while nothing runs, or at another clock. */
 int clock_gettime(clockid_t id, struct timespec *ts)
 {

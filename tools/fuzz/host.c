@@ -16,6 +16,7 @@ void host_begin(uint64_t seed)
 	host.clock = START_NS;
 	host.seed = seed * 2 + 1;
 	host.reachable = true;
+	host.sockets = false;
 	memset(host.failures, 0, sizeof(host.failures));
 }
 
@@ -47,6 +48,11 @@ void host_running(bool on)
 void host_fail(enum host_failure what, unsigned n)
 {
 	host.failures[what] = n;
+}
+
+void host_sockets(bool on)
+{
+	host.sockets = on;
 }
 
 bool host_fails(enum host_failure what)

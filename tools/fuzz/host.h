@@ -47,10 +47,14 @@ enum host_failure {
 	HOST_FAIL_ACCEPT,
 	HOST_FAIL_OFFLOAD,
 	HOST_FAIL_READ,
+	HOST_FAIL_SOCKET,
 	N_HOST_FAILURES
 };
 void host_fail(enum host_failure what, unsigned n);
 bool host_fails(enum host_failure what);
+
+/* Whether socket() makes any (host-socket.c), from now until host_begin(). */
+void host_sockets(bool on);
 
 /* ---- descriptors ---- */
 

@@ -2,6 +2,9 @@
  * The network back-ends' frames: what a peer sends over a socket, what a tap hands over, what libslirp
  * makes of a guest's frames; and the pure functions that judge headers. The device's side is one that
  * takes frames or refuses them, as the input says.
+ *
+ * A user network's guest may send packets by the thousand (net-guest.h): then what counts as a bug is, too,
+ * more memory than net-flow.h allows for.
  */
 #include <string.h>
 
@@ -12,6 +15,7 @@
 #include "tools/fuzz/grammar.h"
 #include "tools/fuzz/host.h"
 #include "tools/fuzz/input.h"
+#include "tools/fuzz/net-guest.h"
 #include "tools/fuzz/story.h"
 
 struct end {
@@ -24,6 +28,9 @@ struct end {
 	unsigned sum;
 	struct net_filter filter;
 	unsigned takes;
+	struct net_guest guest;
+	size_t before; /* bytes allocated, and descriptors, when the input began */
+	unsigned fds;
 };
 
 /*
@@ -40,6 +47,7 @@ static bool frame(void *opaque, unsigned channel, uint8_t *data, size_t len,
 		fuzz_bug("a frame for channel %u, which is off", channel);
 	if (len < NET_FRAME_MIN || len > NET_FRAME_MAX)
 		fuzz_bug("a frame of %zu bytes", len);
+	net_guest_saw(&e->guest, data, len);
 	if (e->refuse) {
 		e->refuse--;
 		return false;
@@ -189,16 +197,103 @@ static void set(struct end *e, struct input *in)
 	e->takes = n;
 }
 
+/*
+ * A user network's guest.
+ */
+static bool is_user(const struct end *e)
+{
+	return strcmp(e->kind, "user") == 0;
+}
+
+static void guest_sends(void *arg, uint8_t *bytes, size_t len)
+{
+	static const struct net_offload nothing;
+	struct iovec iov = { bytes, len };
+	struct end *e = arg;
+
+	(void)e->be->ops->send(e->be, 0, &iov, 1, &nothing);
+}
+
+static void connect_guest(struct end *e, struct input *in)
+{
+	unsigned flow = in8(in);
+
+	if (!is_user(e))
+		return;
+	e->refuse = 0;
+	e->on[0] = true;
+	e->be->ops->receive(e->be, 0, true);
+	net_guest_syn(&e->guest, flow, guest_sends, e);
+	for (unsigned i = 0; i < 4 && g_main_context_iteration(e->context, FALSE); i++)
+		;
+	net_guest_ack(&e->guest, flow, guest_sends, e);
+}
+
+static void flood(struct end *e, struct input *in)
+{
+	if (is_user(e))
+		net_guest_flood(&e->guest, in, guest_sends, e);
+}
+
+static void restart(struct end *e, struct input *in)
+{
+	(void)in;
+	if (e->be->ops->restart)
+		e->be->ops->restart(e->be);
+}
+
+static void fail(struct end *e, struct input *in)
+{
+	unsigned what = in8(in), n = in8(in);
+
+	(void)e;
+	host_fail(what & 1 ? HOST_FAIL_SOCKET : HOST_FAIL_ACCEPT, n);
+}
+
+/* The sanitizer's; not in a build without. */
+size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
+
+#define SOCKET_BYTES ((size_t)272 << 10)
+#define KEPT_BYTES   ((size_t)20 << 20)
+#define SOCKETS      1024u
+
+static void check_bounds(const struct end *e)
+{
+	unsigned fds = host_fds_open() - e->fds;
+	size_t now;
+
+	if (!is_user(e))
+		return;
+	if (fds > SOCKETS)
+		fuzz_bug("the user network has %u sockets", fds);
+	if (!__sanitizer_get_current_allocated_bytes)
+		return;
+	now = __sanitizer_get_current_allocated_bytes();
+	if (now > e->before + KEPT_BYTES + fds * SOCKET_BYTES)
+		fuzz_bug("the user network keeps %zu MiB with %u sockets", (now - e->before) >> 20,
+			 fds);
+}
+
 static void full(struct end *e, struct input *in)
 {
 	e->refuse = in8(in) % 4;
 }
 
 static void (*const run[N_NET_OPS])(struct end *e, struct input *in) = {
-	[NET_FROM_PEER] = from_peer, [NET_TO_PEER] = to_peer, [NET_ROOM] = set_room,
-	[NET_GONE] = gone,           [NET_COME] = come,       [NET_WANT] = want,
-	[NET_TURN] = turn,           [NET_TIME] = pass_time,  [NET_SET] = set,
+	[NET_FROM_PEER] = from_peer,
+	[NET_TO_PEER] = to_peer,
+	[NET_ROOM] = set_room,
+	[NET_GONE] = gone,
+	[NET_COME] = come,
+	[NET_WANT] = want,
+	[NET_TURN] = turn,
+	[NET_TIME] = pass_time,
+	[NET_SET] = set,
 	[NET_FULL] = full,
+	[NET_CONNECT] = connect_guest,
+	[NET_FLOOD] = flood,
+	[NET_RESTART] = restart,
+	[NET_FAIL] = fail,
 };
 
 static void end_open(struct end *e, bool listens)
@@ -221,6 +316,9 @@ static void end_open(struct end *e, bool listens)
 		opt.kind = NET_USER;
 		opt.hostname = (char *)"real";
 		opt.restricted = listens;
+		g_ptr_array_add(fds, g_strdup("tcp:127.0.0.1:2222-:22"));
+		opt.hostfwd = fds;
+		host_sockets(true);
 	}
 	e->be = net_backend_open(&opt, e->loop, &events, e, &err);
 	if (!e->be)
@@ -242,10 +340,17 @@ void fuzz_net_run(const struct fuzz_target *t, const uint8_t *data, size_t size)
 	host_set_context(e.context);
 	e.loop = loop_main();
 	net_filter_init(&e.filter, (const uint8_t[6]){ 0x52, 0x54, 0, 0, 0, 1 }, true, true);
+	net_guest_init(&e.guest);
 	end_open(&e, in8(&in) & 1);
-	while (in_record(&in, &op, &args))
+	e.fds = host_fds_open();
+	if (__sanitizer_get_current_allocated_bytes)
+		e.before = __sanitizer_get_current_allocated_bytes();
+	while (in_record(&in, &op, &args)) {
 		run[op % N_NET_OPS](&e, &args);
+		check_bounds(&e);
+	}
 	net_backend_close(e.be);
+	net_guest_free(&e.guest);
 	loop_free(e.loop);
 	host_set_context(NULL);
 	g_main_context_unref(e.context);
