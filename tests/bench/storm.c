@@ -7,7 +7,7 @@
  *	storm      kicks of a queue with nothing in it, as fast as they can be made
  *	flood      a ring kept full of requests for random bytes
  *	flood64    the same with 64 KiB in each
- *	long       the same with 64 bytes in each, in the longest ring that the twin has (what a turn of the loop may take
+ *	long       the same with 64 bytes in each, in the longest ring that the reference driver has (what a turn of the loop may take
  *	           does not depend on it)
  *
  * each with the two devices on one event loop, and on one each. Prints medians; asserts nothing about
