@@ -1,6 +1,6 @@
 #include "guest-fw/hostile.h"
 
-static const struct attack *const lists[] = { blk_attacks, net_attacks };
+static const struct attack *const lists[] = { blk_attacks, net_attacks, text_attacks };
 
 static const struct attack *attack_of(const char *option)
 {
@@ -23,7 +23,7 @@ static struct virtio *device_for(const struct attack *a, struct virtio *list, un
 void hostile(struct virtio *list, unsigned n)
 {
 	const struct attack *a = attack_of(fw_option("hostile"));
-	struct virtio *v = device_for(a, list, n);
+	struct virtio *v = a->id ? device_for(a, list, n) : NULL;
 	struct virtio_plan plan = {
 		.features = a->features,
 		.irq = VIRTIO_POLL,
@@ -31,7 +31,7 @@ void hostile(struct virtio *list, unsigned n)
 		.queue_size = a->queue_size,
 	};
 
-	if (!virtio_begin(v, &plan)) {
+	if (v && !virtio_begin(v, &plan)) {
 		say("hostile: %s: %s\n", a->name, v->why);
 		fw_panic("the device cannot be driven");
 	}

@@ -12,7 +12,7 @@
 
 struct attack {
 	const char *name;  /* hostile=NAME */
-	uint32_t id;       /* device type */
+	uint32_t id;       /* device type; 0: the attack is on no device, and run() gets NULL */
 	uint64_t features; /* to accept, beside VERSION_1, as far as they are offered */
 	unsigned n_queues; /* to set up, at most */
 	uint16_t queue_size;
@@ -24,4 +24,5 @@ struct attack {
  * no device for it. */
 void hostile(struct virtio *list, unsigned n);
 
-extern const struct attack blk_attacks[], net_attacks[]; /* each ends with an empty row */
+extern const struct attack blk_attacks[], net_attacks[],
+	text_attacks[]; /* each ends with an empty row */
