@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #ifndef BLK_TURN_BYTES            /* the fuzzers' is smaller */
-#define BLK_TURN_BYTES (8u << 20) /* a few milliseconds' worth */
+#define BLK_TURN_BYTES (2u << 20) /* less than a millisecond from the page cache */
 #endif
 
 struct again {

@@ -48,7 +48,7 @@ struct blk_backend *blk_file_open(const struct blk_file_options *o, GError **err
  */
 
 #ifndef BLK_SLICE_BYTES            /* the fuzzers' is smaller */
-#define BLK_SLICE_BYTES (4u << 20) /* at most this in one system call */
+#define BLK_SLICE_BYTES (1u << 20) /* at most this in one system call */
 #endif
 #define BLK_ZERO_BYTES  16384u      /* of the block of zeroes */
 #define BLK_ZERO_IOVS   64u         /* how often it is named in one write */
