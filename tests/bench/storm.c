@@ -9,6 +9,7 @@
  *	flood64    the same with 64 KiB in each
  *	long       the same with 64 bytes in each, in the longest ring that the reference driver has (what a turn of the loop may take
  *	           does not depend on it)
+ *	huge       a second disk's ring kept full of reads of 24 MiB, out of the page cache
  *
  * each with the two devices on one event loop, and on one each. Prints medians; asserts nothing about
  * them. Run by tools/bench/storm.
@@ -29,7 +30,7 @@
 #include "virtqueue/drv.h"
 #include "virtqueue/le.h"
 
-#define MEMORY  (16u << 20)
+#define MEMORY  (32u << 20)
 #define DISK    (8u << 20)
 #define QUEUE   64u
 #define BLOCK   4096u
@@ -48,6 +49,7 @@ struct party {
 struct lab {
 	uint8_t *ram;
 	uint64_t used; /* bytes handed out */
+	uint64_t room; /* of the attackers, one after the other */
 	struct gmem mem;
 	struct loop *main, *loop[2];
 	char *disk;
@@ -256,16 +258,43 @@ static void *flood(void *arg)
 	return NULL;
 }
 
+#define HUGE_PIECES 6u
+
+/* The same piece of memory again and again: gigabytes a second, if the device lets others wait. */
+static void *huge(void *arg)
+{
+	struct attacker *a = arg;
+	struct drv_buf bufs[HUGE_PIECES + 2] = { { a->buffer + a->bytes,
+						   sizeof(struct blk_header) } };
+	uint32_t len;
+	void *cookie;
+
+	for (unsigned i = 1; i <= HUGE_PIECES; i++)
+		bufs[i] = (struct drv_buf){ a->buffer, a->bytes };
+	bufs[HUGE_PIECES + 1] = (struct drv_buf){ a->buffer + a->bytes + 64, 1 };
+	while (!a->over) {
+		while (drv_add(&a->p.vq, bufs, 1, HUGE_PIECES + 1, NULL) >= 0)
+			a->count++;
+		publish(&a->p);
+		await(&a->p);
+		while (drv_used(&a->p.vq, &cookie, &len))
+			;
+	}
+	return NULL;
+}
+
+#define RNG "rng,max-bytes=64K"
+
 static const struct attack {
 	const char *name;
 	void *(*run)(void *arg);
 	uint32_t bytes;
 	uint16_t entries;
+	const char *device;
 } attacks[] = {
-	{ "storm", kick_storm, 0, QUEUE },
-	{ "flood", flood, 4096, QUEUE },
-	{ "flood64", flood, 65536, QUEUE },
-	{ "long", flood, 64, DRV_QUEUE_MAX },
+	{ "storm", kick_storm, 0, QUEUE, RNG },  { "flood", flood, 4096, QUEUE, RNG },
+	{ "flood64", flood, 65536, QUEUE, RNG }, { "long", flood, 64, DRV_QUEUE_MAX, RNG },
+	{ "huge", huge, 4u << 20, QUEUE, NULL },
 };
 
 /*
@@ -294,15 +323,17 @@ static void print_row(const struct row *row, bool same_loop)
 static void attack_and_print(struct reader *r, const struct attack *attack, bool same_loop,
 			     struct row row)
 {
-	g_autofree char *spec = g_strdup_printf(
-		"rng,max-bytes=64K,queue-size=%u,iothread=%d,id=rng", attack->entries, !same_loop);
+	g_autofree char *large = g_strdup_printf("blk,path=%s.large", r->lab->disk);
+	g_autofree char *spec = g_strdup_printf("%s,queue-size=%u,iothread=%d,id=other",
+						attack->device ? attack->device : large,
+						attack->entries, !same_loop);
 	struct attacker a = { .bytes = attack->bytes };
 	g_autofree double *us = NULL;
 	gint64 begin;
 	pthread_t thread;
 
 	party_open(&a.p, r->lab, spec, attack->entries);
-	a.buffer = take(r->lab, 65536);
+	a.buffer = r->lab->room;
 	begin = g_get_monotonic_time();
 	if (pthread_create(&thread, NULL, attack->run, &a) != 0)
 		g_error("thread");
@@ -320,9 +351,15 @@ static void make_disk(struct lab *lab)
 {
 	int fd = g_file_open_tmp("storm-XXXXXX", &lab->disk, NULL);
 	g_autofree uint8_t *bytes = g_malloc0(DISK);
+	g_autofree char *large = NULL;
 
 	if (fd < 0 || write(fd, bytes, DISK) != DISK)
 		g_error("a disk of %u MiB in the temporary directory", DISK >> 20);
+	close(fd);
+	large = g_strconcat(lab->disk, ".large", NULL);
+	fd = open(large, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, HUGE_PIECES * 4l << 20) < 0)
+		g_error("%s: %s", large, g_strerror(errno));
 	close(fd);
 }
 
@@ -332,6 +369,7 @@ int main(int argc, char **argv)
 	struct row row = { .attack = "quiet", .n = n };
 	struct lab lab = { .main = loop_main() };
 	g_autofree double *quiet = NULL;
+	g_autofree char *large = NULL;
 	struct reader r;
 
 	lab.ram = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -341,6 +379,7 @@ int main(int argc, char **argv)
 	lab.loop[0] = loop_new("disk");
 	lab.loop[1] = loop_new("other");
 	make_disk(&lab);
+	lab.room = take(&lab, (4u << 20) + 4096);
 	reader_open(&r, &lab);
 	row.us = quiet = measure(&r, n);
 	row.quiet = quiet[n / 2];
@@ -352,5 +391,7 @@ int main(int argc, char **argv)
 			attack_and_print(&r, &attacks[i], same, row);
 	party_close(&r.p);
 	(void)unlink(lab.disk);
+	large = g_strconcat(lab.disk, ".large", NULL);
+	(void)unlink(large);
 	return EXIT_SUCCESS;
 }
