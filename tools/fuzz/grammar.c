@@ -321,7 +321,7 @@ static const struct grammar_op acpi_ops[N_ACPI_OPS] = {
 	[ACPI_MEMORY] = { "memory", "v", 2 },
 };
 
-static const struct grammar_op netend_ops[N_NET_OPS] = {
+static const struct grammar_op netend_ops[NET_CONNECT] = {
 	[NET_FROM_PEER] = { "from peer", "ws", 24 },
 	[NET_TO_PEER] = { "to peer", "wns", 16 },
 	[NET_ROOM] = { "room", "d", 3 },
