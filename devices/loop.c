@@ -203,6 +203,15 @@ static void append(struct loop *loop, struct call *call)
 	wake_up(loop);
 }
 
+/* Serves nothing meanwhile. */
+static void sleep_until(struct loop *loop, const struct loop_done *done)
+{
+	pthread_mutex_lock(&loop->lock);
+	while (!done->done)
+		pthread_cond_wait(&loop->changed, &loop->lock);
+	pthread_mutex_unlock(&loop->lock);
+}
+
 void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)
 {
 	struct loop_done done = { 0 };
@@ -215,9 +224,8 @@ void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)
 	}
 	pthread_mutex_lock(&loop->lock);
 	append(loop, &call);
-	while (!done.done)
-		pthread_cond_wait(&loop->changed, &loop->lock);
 	pthread_mutex_unlock(&loop->lock);
+	sleep_until(loop, &done);
 }
 
 void loop_done(struct loop *loop, struct loop_done *done)
@@ -242,15 +250,6 @@ static void serve_until(GMainContext *context, struct loop *loop, const struct l
 {
 	while (!is_done(loop, done))
 		g_main_context_iteration(context, TRUE);
-}
-
-/* Of a thread that runs no loop. */
-static void sleep_until(struct loop *loop, const struct loop_done *done)
-{
-	pthread_mutex_lock(&loop->lock);
-	while (!done->done)
-		pthread_cond_wait(&loop->changed, &loop->lock);
-	pthread_mutex_unlock(&loop->lock);
 }
 
 void loop_wait(struct loop *loop, struct loop_done *done)
