@@ -1,7 +1,7 @@
 # ringside: a KVM virtual machine monitor and virtio device lab. `make help` lists the chores.
 #
 # No file lists: every .c in the layers' folders is part of the program, every tests/*/test-*.c is a
-# test program linked with everything but vmm/main.o.
+# test program linked with everything but tools/cli/main.o.
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := all
@@ -20,14 +20,13 @@ SANITIZE ?=
 COVERAGE ?=
 
 LIBS       := glib-2.0 liburing slirp libevdev libseccomp libcap-ng
-LATE_LIBS  := json-glib-1.0 # loaded when needed: vmm/control-json.c
+LATE_LIBS  := json-glib-1.0 # loaded when needed: vmm/control/json.c
 TEST_LIBS  := cmocka $(LATE_LIBS)
-LAYERS     := virtqueue devices devices/backend $(filter-out devices/backend/,$(wildcard devices/*/)) \
-              transport tools/bench vmm vmm/x86
-SOURCES    := $(sort $(wildcard $(addsuffix /*.c,$(patsubst %/,%,$(LAYERS)))))
+LAYERS     := virtqueue devices transport vmm tools/bench tools/cli
+SOURCES    := $(sort $(shell find $(LAYERS) -name '*.c'))
 OBJECTS    := $(SOURCES:%.c=$(BUILD)/obj/%.o)
-CORE       := $(filter-out $(BUILD)/obj/vmm/main.o,$(OBJECTS))
-TEST_HELP  := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(wildcard tests/test-*.c),$(wildcard tests/*.c)))
+CORE       := $(filter-out $(BUILD)/obj/tools/cli/main.o,$(OBJECTS))
+TEST_HELP  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
 DEV_TESTS  := $(patsubst tests/device/%.c,$(BUILD)/tests/device/%,$(wildcard tests/device/test-*.c))
 CONF_TESTS := $(patsubst tests/conformance/%.c,$(BUILD)/tests/conformance/%,$(wildcard tests/conformance/test-*.c))
@@ -89,7 +88,7 @@ $(BUILD)/obj/%.o: %.c Makefile | $(BUILD)/.setup-build
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 
 # (A pattern rule without a recipe would order nothing.)
-$(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*.c tests/*/*.c)): | $(BUILD)/.setup-check
+$(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c)): | $(BUILD)/.setup-check
 
 $(BUILD)/ringside: $(OBJECTS)
 	$(call say,LD,$@)
@@ -100,7 +99,8 @@ $(BUILD)/ringside: $(OBJECTS)
 # address 0 is memory.
 FW_FLAGS   := -std=gnu17 -O2 -g $(WARNINGS) -m64 -ffreestanding -fno-pic -fno-stack-protector -mgeneral-regs-only \
               -mno-red-zone -fno-delete-null-pointer-checks -fcf-protection=none -fno-asynchronous-unwind-tables -I.
-FW_SHARED  := $(wildcard virtqueue/drv*.c) virtqueue/gmem.c $(addprefix tools/fuzz/,arena-place.c twin.c grammar.c mutate-make.c)
+FW_SHARED  := $(wildcard virtqueue/driver/*.c) virtqueue/gmem.c \
+              $(addprefix tools/fuzz/language/,arena-place.c twin.c grammar.c mutate-make.c)
 FW_OBJECTS := $(patsubst %,$(BUILD)/guest-fw/obj/%.o,guest-fw/start.S $(wildcard guest-fw/*.c) $(FW_SHARED))
 
 $(BUILD)/guest-fw/obj/%.o: % Makefile | $(BUILD)/.setup-build

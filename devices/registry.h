@@ -1,7 +1,7 @@
 /* The device classes there are. A new device is one new folder and one row in registry.c. */
 #pragma once
 
-#include "devices/vdev.h"
+#include "devices/core/vdev.h"
 
 /* The class called @name ("blk"), or NULL. */
 const struct vdev_class *vdev_class_find(const char *name);

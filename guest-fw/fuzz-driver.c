@@ -1,8 +1,8 @@
-/* The driver: what target-device.c does in-process, on a device that works while we do. */
+/* The driver: what tools/fuzz/targets/device.c does in-process, on a device that works while we do. */
 #include "guest-fw/fuzz.h"
-#include "tools/fuzz/arena.h"
-#include "tools/fuzz/grammar.h"
-#include "tools/fuzz/story.h"
+#include "tools/fuzz/fixture/arena.h"
+#include "tools/fuzz/language/grammar.h"
+#include "tools/fuzz/language/story.h"
 
 #define STARTS_MAX 4u /* in a run: they cost more than anything else */
 

@@ -1,5 +1,5 @@
 #include "guest-fw/fuzz.h"
-#include "tools/fuzz/arena.h"
+#include "tools/fuzz/fixture/arena.h"
 
 enum { PCI_COMMAND = 0x04, PCI_BAR0 = 0x10, PCI_CAPS = 0x34 };
 enum { COMMAND_ON = 0x406 }; /* memory, bus master, no INTx */

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "tools/fuzz/grammar.h"
-#include "tools/fuzz/mutate-int.h"
-#include "tools/fuzz/story.h"
+#include "tools/fuzz/language/grammar.h"
+#include "tools/fuzz/language/mutate-int.h"
+#include "tools/fuzz/language/story.h"
 
 #define INPUT_MAX 16384u
 #define PIECES    64u /* records and phrases in an input, at most */

@@ -1,6 +1,6 @@
 /* virtio-mmio, version 2 (VIRTIO 1.4, 4.2.2). One edge-triggered line for everything. */
 #include "guest-fw/virtio.h"
-#include "transport/mmio-regs.h"
+#include "transport/mmio/regs.h"
 
 static uint8_t status(const struct virtio *v)
 {

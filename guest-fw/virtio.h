@@ -7,7 +7,7 @@
 #pragma once
 
 #include "guest-fw/fw.h"
-#include "virtqueue/drv.h"
+#include "virtqueue/driver/drv.h"
 
 #define QUEUES_MAX 8u
 #define CHAIN_MAX  8u /* buffers in a chain */

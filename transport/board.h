@@ -1,6 +1,6 @@
 /*
  * What a transport asks of the board it is plugged into: register windows, doorbells and interrupt
- * lines. vmm/board-kvm.c answers with KVM; tests/board-fake.c with bookkeeping. Transports therefore
+ * lines. vmm/kvm/board.c answers with KVM; tests/support/board-fake.c with bookkeeping. Transports therefore
  * know no KVM.
  *
  * All calls may come from any thread: a vCPU's, also from within a window's read or write, and a

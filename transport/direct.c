@@ -2,7 +2,7 @@
 
 #include <stdatomic.h>
 
-#include "transport/eventfd.h"
+#include "devices/base/eventfd.h"
 
 struct direct {
 	struct vdev *dev;

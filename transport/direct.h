@@ -10,7 +10,7 @@
 #include <glib.h>
 #include <stdint.h>
 
-#include "devices/vdev.h"
+#include "devices/core/vdev.h"
 
 struct direct;
 

@@ -6,7 +6,7 @@
  * flips with each lap. Positions hold offset and wrap counter in one number (vring_pos_*).
  *
  * A batch is published by the flags of its first used descriptor, which are stored last: the driver
- * looks at no other before. Barriers, each with its partner in a driver (ours is drv-packed.c):
+ * looks at no other before. Barriers, each with its partner in a driver (ours is virtqueue/driver/packed.c):
  *
  *   A  acquire of an available descriptor's flags: the rest of it and of its list is there.
  *      Partner: the driver's release of the flags of the first descriptor of a batch (its A).

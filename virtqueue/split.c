@@ -2,7 +2,7 @@
  * Split ring, device's side (VIRTIO 1.4, 2.7).
  *
  * The driver owns the descriptor table and the available ring, we own the used ring. Barriers, each
- * with its partner in a driver (ours is drv-split.c):
+ * with its partner in a driver (ours is virtqueue/driver/split.c):
  *
  *   A  acquire of avail->idx: what it counts, ring entries and descriptors, is there.
  *      Partner: the driver's release of avail->idx (its A).

@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "devices/error.h"
+#include "devices/base/error.h"
 
 static int new_socket(void)
 {

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "devices/syscalls.h"
+#include "devices/base/syscalls.h"
 
 struct unix_listener {
 	int fd; /* -1: closed */

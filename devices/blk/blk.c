@@ -1,7 +1,7 @@
 /*
  * Block device (VIRTIO 1.4, 5.2): options, features, configuration space and the queues' lives.
  * What happens to a request is in request.c, what a request may be in command.c, the disk in
- * devices/backend/blk-file.c.
+ * devices/backend/blk/file.c.
  *
  * Cache. The disk's volatile cache is the host's page cache. A write is made stable before it
  * completes whenever the specification says so (5.2.6.2): the driver took neither FLUSH nor

@@ -1,10 +1,10 @@
 /* The parts of the block device see each other here; nobody else includes this. */
 #pragma once
 
-#include "devices/backend/blk-file.h"
+#include "devices/backend/blk/file.h"
 #include "devices/blk/command.h"
 #include "devices/blk/wire.h"
-#include "devices/vdev.h"
+#include "devices/core/vdev.h"
 
 struct blk;
 

@@ -6,9 +6,9 @@
  */
 #pragma once
 
-#include "devices/backend/chr-fifo.h"
-#include "devices/backend/chr.h"
-#include "devices/vdev.h"
+#include "devices/backend/chr/chr.h"
+#include "devices/backend/chr/fifo.h"
+#include "devices/core/vdev.h"
 
 #define CONSOLE_PORTS_MAX (VDEV_QUEUES_MAX / 2 - 1) /* the control queues take a pair */
 #define CONSOLE_NAME_MAX  64u

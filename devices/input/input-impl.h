@@ -1,7 +1,7 @@
 /* Inside the input device (VIRTIO 1.4, 5.8). */
 #pragma once
 
-#include "devices/backend/input-model.h"
+#include "devices/backend/input/model.h"
 #include "virtqueue/le.h"
 
 #define INPUT_PAYLOAD_MAX 128u

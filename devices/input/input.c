@@ -14,10 +14,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "devices/backend/input-evdev.h"
+#include "devices/backend/input/evdev.h"
+#include "devices/core/vdev.h"
 #include "devices/input/input-impl.h"
 #include "devices/input/reports.h"
-#include "devices/vdev.h"
 
 #define REPORTS_A_TURN 64u
 

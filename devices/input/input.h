@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "devices/backend/input-model.h"
+#include "devices/backend/input/model.h"
 
 struct vdev;
 

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "devices/backend/input-model.h"
+#include "devices/backend/input/model.h"
 #include "devices/input/input.h"
 
 #define INPUT_WAITING_MAX 1024u /* events */

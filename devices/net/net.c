@@ -6,11 +6,11 @@
  * accept VIRTIO_NET_F_MQ. All of them belong to one loop, so nothing here needs a lock.
  *
  *	net.c           options, configuration space, life
- *	net-features.c  which features, and what they need of each other
- *	net-header.c    the header before each frame; checksums (pure)
- *	net-layout.c    where a frame's own headers end (pure)
- *	net-filter.c    which frames are for this guest (pure)
- *	net-rx.c net-tx.c net-ctrl.c   the three kinds of queue
+ *	features.c  which features, and what they need of each other
+ *	header.c    the header before each frame; checksums (pure)
+ *	layout.c    where a frame's own headers end (pure)
+ *	filter.c    which frames are for this guest (pure)
+ *	rx.c tx.c ctrl.c   the three kinds of queue
  *
  * The backends are in devices/backend/net*.c.
  */

@@ -3,10 +3,10 @@
  */
 #pragma once
 
-#include "devices/backend/net.h"
-#include "devices/net/net-filter.h"
-#include "devices/net/net-header.h"
-#include "devices/vdev.h"
+#include "devices/backend/net/net.h"
+#include "devices/core/vdev.h"
+#include "devices/net/filter.h"
+#include "devices/net/header.h"
 
 /* Feature bits (VIRTIO 1.4, 5.1.3). */
 enum {
@@ -107,14 +107,14 @@ struct net_tx {
 	struct net_offload off;
 };
 
-/* net-features.c */
+/* features.c */
 void net_offer_features(struct net *net);
 extern const struct vdev_feature net_features[];
 /* NET_DO_* for the feature bits in @f: what the driver may leave undone, what we may. */
 unsigned net_takes(struct vfeatures f);
 unsigned net_gives(struct vfeatures f);
 
-/* net-rx.c */
+/* rx.c */
 bool net_rx_frame(void *opaque, unsigned channel, uint8_t *data, size_t len,
 		  const struct net_offload *off);
 void net_rx_flush(void *opaque, unsigned channel);
@@ -126,13 +126,13 @@ void net_rx_start(struct net *net, unsigned pair);
 void net_rx_stop(struct net *net, unsigned pair, enum vdev_stop why);
 void net_rx_kick(struct net *net, unsigned pair); /* there are buffers */
 
-/* net-tx.c */
+/* tx.c */
 void net_tx_handle(struct vdev *dev, unsigned q, struct vq_chain *c);
 void net_tx_retry(void *opaque, unsigned channel);
 void net_tx_start(struct net *net, unsigned pair);
 void net_tx_stop(struct net *net, unsigned pair, enum vdev_stop why);
 
-/* net-ctrl.c */
+/* ctrl.c */
 void net_ctrl_handle(struct vdev *dev, unsigned q, struct vq_chain *c);
 /* The first @pairs queue pairs are in use; 0 or -errno. */
 int net_set_pairs(struct net *net, unsigned pairs);

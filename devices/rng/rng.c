@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "devices/vdev.h"
+#include "devices/core/vdev.h"
 
 struct rng {
 	struct vdev vdev; /* first */

@@ -27,7 +27,7 @@
 
 #include "devices/registry.h"
 #include "transport/direct.h"
-#include "virtqueue/drv.h"
+#include "virtqueue/driver/drv.h"
 #include "virtqueue/le.h"
 
 #define MEMORY  (32u << 20)

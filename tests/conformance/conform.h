@@ -12,7 +12,7 @@
  *		return conform_run("basic", cases, G_N_ELEMENTS(cases));
  *	}
  *
- * The device is the echo device of tests/echo.h, which here offers RING_PACKED (when the row's format
+ * The device is the echo device of tests/support/echo.h, which here offers RING_PACKED (when the row's format
  * is packed) and IN_ORDER, too; or one of each class of the registry; or the one that the row's spec names,
  * for the chapters of the device types:
  *
@@ -26,8 +26,8 @@
  */
 #pragma once
 
-#include "tests/echo.h"
-#include "tests/rig.h"
+#include "tests/support/echo.h"
+#include "tests/support/rig.h"
 
 enum {
 	CONFORM_SPLIT = 1,

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tests/conformance/conform.h"
-#include "tests/pci-peek.h"
+#include "tests/support/pci-peek.h"
 
 enum {
 	CAP_COMMON = 1,

@@ -8,9 +8,9 @@
 #include <cmocka.h>
 
 #include "devices/blk/blk.h"
-#include "tests/blk-driver.h"
-#include "tests/blk-spy.h"
 #include "tests/conformance/conform.h"
+#include "tests/support/blk-driver.h"
+#include "tests/support/blk-spy.h"
 
 #define BLK_F_LIFETIME     15
 #define BLK_F_SECURE_ERASE 16

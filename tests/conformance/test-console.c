@@ -9,7 +9,7 @@
 #include "devices/console/console-impl.h"
 #include "devices/console/console.h"
 #include "tests/conformance/conform.h"
-#include "tests/console-peer.h"
+#include "tests/support/console-peer.h"
 
 #define ONE   "console,chr=unix:@/s"
 #define THREE "console,chr=unix:@/s,port=org.test.echo:unix:@/a,port=b:unix:@/b"

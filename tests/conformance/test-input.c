@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "tests/conformance/conform.h"
-#include "tests/input-driver.h"
+#include "tests/support/input-driver.h"
 
 /*
  * Questions.

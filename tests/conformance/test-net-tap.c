@@ -10,9 +10,9 @@
 #include <cmocka.h>
 
 #include "tests/conformance/conform.h"
-#include "tests/net-frames.h"
-#include "tests/net-inbox.h"
-#include "tests/net-own.h"
+#include "tests/support/net-frames.h"
+#include "tests/support/net-inbox.h"
+#include "tests/support/net-own.h"
 
 #define CFG_PAIRS 8
 #define ON(name)  (1ull << NET_F_##name)

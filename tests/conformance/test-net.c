@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "tests/conformance/conform.h"
-#include "tests/net-frames.h"
-#include "tests/net-peer.h"
+#include "tests/support/net-frames.h"
+#include "tests/support/net-peer.h"
 
 #define CFG_MTU  10
 #define MTU      1400u

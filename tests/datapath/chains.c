@@ -7,7 +7,7 @@
  *	WHAT     engine: a ring alone; echo, blk: a whole device, asked for what needs no system call
  *	OPTIONS  the ring's, as after --device; the engine knows ring= and features= of +in_order,
  *	         -event_idx, -indirect_desc
- *	LINK     the rig's name of it (tests/rig.h); - for the engine
+ *	LINK     the rig's name of it (tests/support/rig.h); - for the engine
  *	SPOIL    malloc, lock or syscall: one for each chain, to see that they are counted
  */
 #include <stdio.h>
@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 #include "devices/blk/wire.h"
-#include "tests/echo.h"
-#include "tests/rig.h"
-#include "tests/ringpair.h"
+#include "tests/support/echo.h"
+#include "tests/support/rig.h"
+#include "tests/support/ringpair.h"
 
 #define QUEUE_SIZE 1024
 #define DEVICE_POP 32u

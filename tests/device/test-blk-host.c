@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "devices/blk/blk.h"
-#include "tests/blk-driver.h"
-#include "tests/blk-spy.h"
+#include "tests/support/blk-driver.h"
+#include "tests/support/blk-spy.h"
 
 /*
  * Discard, write zeroes.

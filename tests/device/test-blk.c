@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "devices/blk/command.h"
-#include "tests/blk-driver.h"
+#include "tests/support/blk-driver.h"
 
 /*
  * Reading and writing.

@@ -14,7 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "tests/rig.h"
+#include "tests/support/rig.h"
 
 #define QUEUE   512u
 #define WORK_US 50        /* for each chain */

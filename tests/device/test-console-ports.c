@@ -10,11 +10,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "devices/backend/chr.h"
+#include "devices/backend/chr/chr.h"
 #include "devices/console/console-impl.h"
 #include "devices/console/console.h"
 #include "devices/registry.h"
-#include "tests/console-peer.h"
+#include "tests/support/console-peer.h"
 
 /*
  * Several ports.

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "devices/console/console-impl.h"
-#include "tests/console-peer.h"
+#include "tests/support/console-peer.h"
 
 /*
  * One port.

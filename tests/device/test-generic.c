@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "devices/registry.h"
-#include "tests/echo.h"
-#include "tests/rig.h"
+#include "tests/support/echo.h"
+#include "tests/support/rig.h"
 
 #define NOISE_CHAINS 24
 
@@ -117,7 +117,7 @@ static void frozen_features_stay_as_they_are(struct rig *r)
 	assert_false(vdev_accepted(rig_dev(r), VIRTIO_F_EVENT_IDX));
 }
 
-/* The rules of devices/vdev-rules.h, and those of rings: whoever keeps them is told nothing. */
+/* The rules of devices/core/rules.h, and those of rings: whoever keeps them is told nothing. */
 static void a_correct_driver_is_told_nothing(struct rig *r)
 {
 	uint8_t config[VDEV_CONFIG_MAX];

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "devices/registry.h"
-#include "tests/input-driver.h"
+#include "tests/support/input-driver.h"
 
 /*
  * Questions.

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "tests/net-frames.h"
-#include "tests/net-peer.h"
+#include "tests/support/net-frames.h"
+#include "tests/support/net-peer.h"
 
 static const uint8_t somebody_else[6] = { 0x52, 0x54, 0, 9, 9, 9 };
 static const uint8_t some_group[6] = { 1, 0, 0x5e, 1, 1, 1 };

@@ -13,10 +13,10 @@
 
 #include <cmocka.h>
 
-#include "tests/net-frames.h"
-#include "tests/net-inbox.h"
-#include "tests/net-own.h"
-#include "tests/net-peer.h"
+#include "tests/support/net-frames.h"
+#include "tests/support/net-inbox.h"
+#include "tests/support/net-own.h"
+#include "tests/support/net-peer.h"
 
 #define PAIRS   INBOX_PAIRS
 #define TAP     INBOX_SPEC

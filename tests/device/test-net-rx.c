@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "tests/net-frames.h"
-#include "tests/net-peer.h"
+#include "tests/support/net-frames.h"
+#include "tests/support/net-peer.h"
 
 /*
  * Reception.

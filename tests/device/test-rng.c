@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "tests/rig.h"
+#include "tests/support/rig.h"
 
 static bool all_zero(const uint8_t *p, size_t len)
 {

@@ -9,8 +9,8 @@
 #include <cmocka.h>
 #include <pthread.h>
 
-#include "tests/echo.h"
-#include "tests/rig.h"
+#include "tests/support/echo.h"
+#include "tests/support/rig.h"
 
 static struct rig_req *send_kept(struct rig *r)
 {

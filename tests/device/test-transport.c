@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "tests/echo.h"
-#include "tests/rig.h"
+#include "tests/support/echo.h"
+#include "tests/support/rig.h"
 
 static void echo(struct rig *r, const char *text)
 {

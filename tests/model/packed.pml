@@ -1,5 +1,5 @@
 /*
- * The packed ring's notification protocol, as virtqueue/packed.c and virtqueue/drv-packed.c have it: a
+ * The packed ring's notification protocol, as virtqueue/packed.c and virtqueue/driver/packed.c have it: a
  * driver sends CHAINS chains of one or two descriptors in batches of any size and sleeps for
  * interrupts, a device sleeps for kicks, takes up to two chains at a time, and gives them back. The
  * letters of the barriers are the sources'.

@@ -1,5 +1,5 @@
 /*
- * The split ring's notification protocol, as virtqueue/split.c and virtqueue/drv-split.c have it: a
+ * The split ring's notification protocol, as virtqueue/split.c and virtqueue/driver/split.c have it: a
  * driver sends CHAINS chains in batches of any size and sleeps for interrupts, a device sleeps for
  * kicks, takes what there is in batches of any size, and gives it back. The letters of the barriers are
  * the sources'.

@@ -18,7 +18,7 @@
 
 #include "devices/blk/blk.h"
 #include "devices/registry.h"
-#include "tests/blk-parts.h"
+#include "tests/support/blk-parts.h"
 
 static char device[32];
 static int device_fd = -1; /* it goes with the last that has it open */

@@ -18,7 +18,7 @@
 
 #include "devices/input/input-impl.h"
 #include "devices/input/input.h"
-#include "tests/rig.h"
+#include "tests/support/rig.h"
 
 enum { EVENTQ, STATUSQ };
 

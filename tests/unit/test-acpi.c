@@ -13,8 +13,8 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 
-#include "vmm/x86/acpi.h"
-#include "vmm/x86/aml.h"
+#include "vmm/acpi/acpi.h"
+#include "vmm/acpi/aml.h"
 #include "vmm/x86/layout.h"
 #include "vmm/x86/pm.h"
 

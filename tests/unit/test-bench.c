@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <json-glib/json-glib.h>
 
-#include "devices/error.h"
+#include "devices/base/error.h"
 #include "tools/bench/matrix.h"
 #include "tools/bench/measure.h"
 #include "tools/bench/progress.h"

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "tests/blk-disk.h"
+#include "tests/support/blk-disk.h"
 
 static const struct disk_variant variants[] = {
 	{ "sync", BLK_AIO_SYNC, false, false, NULL, false },

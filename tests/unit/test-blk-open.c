@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "tests/blk-disk.h"
+#include "tests/support/blk-disk.h"
 
 static const struct disk_variant synchronous = { "sync", BLK_AIO_SYNC, false, false, NULL, false };
 static const struct disk_variant uring = { "uring", BLK_AIO_URING, false, false, NULL, false };

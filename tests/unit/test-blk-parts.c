@@ -17,7 +17,7 @@
 
 #include "devices/blk/blk.h"
 #include "devices/registry.h"
-#include "tests/blk-parts.h"
+#include "tests/support/blk-parts.h"
 
 /*
  * In the C library's place.

@@ -1,5 +1,5 @@
 /*
- * Channels to a file that stop (devices/backend/blk.h): nothing more is begun, what the host has in hand is
+ * Channels to a file that stop (devices/backend/blk/blk.h): nothing more is begun, what the host has in hand is
  * cancelled or waited for, the rest is given back in order and can be carried out later. And what may
  * take long for the host does not hold up a channel's loop.
  *
@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "tests/blk-disk.h"
+#include "tests/support/blk-disk.h"
 
 static const struct disk_variant variants[] = {
 	{ "sync", BLK_AIO_SYNC, false, false, NULL, false },

@@ -16,7 +16,7 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 
-#include "devices/error.h"
+#include "devices/base/error.h"
 #include "vmm/x86/boot.h"
 #include "vmm/x86/layout.h"
 

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <glib.h>
 
-#include "vmm/bus.h"
+#include "vmm/machine/bus.h"
 
 /* Answers reads with its number and the offset; remembers the last write. */
 struct thing {

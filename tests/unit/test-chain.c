@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/ringpair.h"
+#include "tests/support/ringpair.h"
 
 /* A chain of @n_rd and @n_wr buffers of @len bytes; the readable ones hold 0, 1, 2, ... */
 static struct vq_chain *chain_of(struct ringpair *p, uint64_t gpa, uint32_t len, unsigned n_rd,

@@ -5,7 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "tests/chr-user.h"
+#include "tests/support/chr-user.h"
 
 static int try_connect(const char *path)
 {

@@ -5,9 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "devices/backend/chr-fifo.h"
-#include "devices/error.h"
-#include "tests/chr-user.h"
+#include "devices/backend/chr/fifo.h"
+#include "devices/base/error.h"
+#include "tests/support/chr-user.h"
 
 /*
  * The queue of bytes.

@@ -6,10 +6,10 @@
 
 #include <cmocka.h>
 
-#include "devices/error.h"
+#include "devices/base/error.h"
 #include "devices/registry.h"
-#include "vmm/cli.h"
-#include "vmm/habits.h"
+#include "tools/cli/cli.h"
+#include "vmm/machine/habits.h"
 
 #define WORDS_MAX 32
 

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "devices/input/input.h"
-#include "tests/control-bench.h"
-#include "vmm/control-keys.h"
+#include "tests/support/control-bench.h"
+#include "vmm/control/keys.h"
 
 /*
  * Devices.

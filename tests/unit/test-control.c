@@ -13,8 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "tests/control-bench.h"
-#include "vmm/control-frame.h"
+#include "tests/support/control-bench.h"
+#include "vmm/control/frame.h"
 
 /*
  * The protocol.

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "tests/echo.h"
-#include "tests/rig.h"
+#include "tests/support/echo.h"
+#include "tests/support/rig.h"
 #include "transport/direct.h"
 
 struct bench {

@@ -1,5 +1,5 @@
 /* The driver's twin: what it writes, and that it notices a device which makes no sense. */
-#include "virtqueue/drv.h"
+#include "virtqueue/driver/drv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

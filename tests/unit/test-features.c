@@ -11,7 +11,7 @@
 
 #include "devices/net/net.h"
 #include "devices/registry.h"
-#include "tests/rig.h"
+#include "tests/support/rig.h"
 
 #define BIT(b) (1ull << (b))
 

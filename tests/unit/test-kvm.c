@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <glib.h>
 
-#include "vmm/kvm.h"
+#include "vmm/kvm/kvm.h"
 
 /* As tools/kvm-run finds out. */
 static void hardware_is_what_cpuinfo_says(void **state)

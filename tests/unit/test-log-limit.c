@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "vmm/log-limit.h"
+#include "devices/base/log-limit.h"
 
 #define SECOND INT64_C(1000000)
 

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "devices/loop.h"
+#include "devices/base/loop.h"
 
 struct visit {
 	pthread_t thread;

@@ -1,5 +1,5 @@
 /*
- * How the machine gets from running to standing still and back (vmm/machine-run.c), with vCPUs that are
+ * How the machine gets from running to standing still and back (vmm/machine/run.c), with vCPUs that are
  * counters: what is asked for while something else is under way.
  */
 #include <setjmp.h>
@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "tests/board-fake.h"
-#include "vmm/machine-int.h"
+#include "tests/support/board-fake.h"
+#include "vmm/machine/machine-int.h"
 
 /*
  * In the place of KVM's: vCPUs that stand as soon as they are asked to, or when the test lets them.

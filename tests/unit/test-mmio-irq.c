@@ -1,5 +1,5 @@
 /*
- * InterruptStatus and InterruptACK under load (transport/mmio-irq.c): owners raise, a processor handles
+ * InterruptStatus and InterruptACK under load (transport/mmio/irq.c): owners raise, a processor handles
  * interrupts, another one reads InterruptStatus beside it. No event is lost, and what was acknowledged
  * reads as 0 unless something new came.
  */
@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "tests/echo.h"
-#include "tests/rig.h"
-#include "transport/mmio-regs.h"
+#include "tests/support/echo.h"
+#include "tests/support/rig.h"
+#include "transport/mmio/regs.h"
 
 #define OWNERS 2
 #define EVENTS 4000u /* of each owner */

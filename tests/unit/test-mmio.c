@@ -5,9 +5,9 @@
 
 #include <cmocka.h>
 
-#include "tests/echo.h"
-#include "tests/rig.h"
-#include "transport/mmio.h"
+#include "tests/support/echo.h"
+#include "tests/support/rig.h"
+#include "transport/mmio/mmio.h"
 
 static const struct rig_case echo = { "", "echo", NULL, .class = &echo_class };
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "devices/net/net-filter.h"
+#include "devices/net/filter.h"
 
 static const uint8_t own[6] = { 0x52, 0x54, 0, 0, 0, 1 };
 static const uint8_t other[6] = { 0x52, 0x54, 0, 0, 0, 2 };

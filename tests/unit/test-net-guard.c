@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "devices/backend/net-guard.h"
+#include "devices/backend/net/user/guard.h"
 
 #define SECOND INT64_C(1000000)
 #define UDP    17u

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "devices/net/net-header.h"
-#include "tests/net-frames.h"
+#include "devices/net/header.h"
+#include "tests/support/net-frames.h"
 
 #define ALL_WORK                                                                           \
 	(NET_DO_CSUM | NET_DO_TSO4 | NET_DO_TSO6 | NET_DO_ECN | NET_DO_UFO | NET_DO_USO4 | \

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 #include <glib.h>
 
-#include "devices/net/net-layout.h"
-#include "tests/net-frames.h"
+#include "devices/net/layout.h"
+#include "tests/support/net-frames.h"
 
 static void headers_end_behind_the_transport_header(void **state)
 {

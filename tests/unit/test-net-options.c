@@ -8,10 +8,10 @@
 
 #include <cmocka.h>
 
-#include "devices/backend/net-late.h"
-#include "devices/backend/net-user.h"
-#include "devices/error.h"
-#include "tests/net-frames.h"
+#include "devices/backend/net/user/late.h"
+#include "devices/backend/net/user/user.h"
+#include "devices/base/error.h"
+#include "tests/support/net-frames.h"
 
 #define HOST  0x0a000202u
 #define GUEST 0x0a00020fu

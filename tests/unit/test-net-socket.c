@@ -16,8 +16,8 @@
 #include <cmocka.h>
 #include <glib/gstdio.h>
 
-#include "devices/error.h"
-#include "tests/net-frames.h"
+#include "devices/base/error.h"
+#include "tests/support/net-frames.h"
 
 static char *dir, *path;
 static struct loop *loop;

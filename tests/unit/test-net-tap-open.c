@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "devices/error.h"
-#include "tests/net-frames.h"
-#include "tests/net-own.h"
+#include "devices/base/error.h"
+#include "tests/support/net-frames.h"
+#include "tests/support/net-own.h"
 
 static struct loop *loop;
 

@@ -17,10 +17,10 @@
 
 #include <cmocka.h>
 
-#include "devices/error.h"
-#include "devices/net/net-header.h"
-#include "tests/net-frames.h"
-#include "tests/net-own.h"
+#include "devices/base/error.h"
+#include "devices/net/header.h"
+#include "tests/support/net-frames.h"
+#include "tests/support/net-own.h"
 
 #define OUR_ADDRESS 0xc0000201u /* 192.0.2.1, for documentation */
 #define GUEST       0xc0000202u

@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-#include "tests/net-frames.h"
+#include "tests/support/net-frames.h"
 
 #define HOST  0x0a000202u
 #define GUEST 0x0a00020fu
@@ -33,7 +33,7 @@
 #define UDP   17u
 #define MIB   ((size_t)1 << 20)
 
-/* A connection's two buffers, and what comes with them (see net-flow.h, which is not asked here). */
+/* A connection's two buffers, and what comes with them (see devices/backend/net/user/flow.h, which is not asked here). */
 #define CONNECTION ((size_t)272 << 10)
 #define KEPT_MAX   (20 * MIB) /* of segments */
 #define SOCKETS    1024u

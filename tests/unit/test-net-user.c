@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "devices/error.h"
-#include "tests/net-frames.h"
+#include "devices/base/error.h"
+#include "tests/support/net-frames.h"
 
 #define HOST  0x0a000202u
 #define GUEST 0x0a00020fu

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 #include <glib.h>
 
-#include "vmm/panic-look.h"
-#include "vmm/panic.h"
+#include "vmm/machine/panic-look.h"
+#include "vmm/machine/panic-text.h"
 
 #define PANIC "[    1.5] Kernel panic - not syncing: Attempted to kill init!\r\n"
 #define END   "[    1.6] ---[ end Kernel panic - not syncing: Attempted to kill init! ]---\r\n"

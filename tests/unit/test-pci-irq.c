@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "tests/pci-peek.h"
+#include "tests/support/pci-peek.h"
 
 /*
  * MSI-X.

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "tests/board-fake.h"
-#include "transport/pci-root.h"
+#include "tests/support/board-fake.h"
+#include "transport/pci/root.h"
 
 #define ECAM 0xe0000000u
 #define MEM  (1ull << 40)

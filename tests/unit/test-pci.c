@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "tests/pci-peek.h"
-#include "transport/pci.h"
+#include "tests/support/pci-peek.h"
+#include "transport/virtio-pci/virtio-pci.h"
 
 /*
  * Identity and layout.

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <glib.h>
 
-#include "vmm/bus.h"
+#include "vmm/machine/bus.h"
 #include "vmm/x86/layout.h"
 #include "vmm/x86/legacy.h"
 #include "vmm/x86/pvpanic.h"

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <glib.h>
 
-#include "vmm/printable.h"
+#include "vmm/console/printable.h"
 
 /* @text as it is printed, by pieces of at most @size bytes. */
 static char *printed_in(const char *text, size_t size, bool utf8)

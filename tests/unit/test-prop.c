@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "devices/error.h"
-#include "devices/prop.h"
+#include "devices/base/error.h"
+#include "devices/base/prop.h"
 
 struct thing {
 	char *path;

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "vmm/ram.h"
+#include "vmm/machine/ram.h"
 #include "vmm/x86/layout.h"
 
 static void open_ram(struct ram *ram, uint64_t size)

@@ -1,5 +1,5 @@
 /*
- * Each rule for drivers that registers show (devices/vdev-rules.h): a driver that breaks it is told of it by
+ * Each rule for drivers that registers show (devices/core/rules.h): a driver that breaks it is told of it by
  * name and clause, once an access, and of nothing else; and what the access does is harmless.
  */
 #include <setjmp.h>
@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "devices/vdev-rules.h"
-#include "tests/pci-peek.h"
-#include "transport/mmio-regs.h"
+#include "devices/core/rules.h"
+#include "tests/support/pci-peek.h"
+#include "transport/mmio/regs.h"
 
 #define SO_FAR (VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER)
 

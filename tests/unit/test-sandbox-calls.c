@@ -31,8 +31,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "devices/backend/net.h"
-#include "vmm/sandbox.h"
+#include "devices/backend/net/net.h"
+#include "vmm/sandbox/sandbox.h"
 
 #define NOBODY   65534u
 #define FINISHED 42 /* exit status of a child that was not killed */

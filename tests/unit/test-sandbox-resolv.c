@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "vmm/sandbox.h"
+#include "vmm/sandbox/sandbox.h"
 
 #define FINISHED 42
 #define FAILED   43

@@ -29,8 +29,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "devices/error.h"
-#include "vmm/sandbox.h"
+#include "devices/base/error.h"
+#include "vmm/sandbox/sandbox.h"
 
 #define NOBODY 65534u
 #define MIB    ((size_t)1 << 20)

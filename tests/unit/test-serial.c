@@ -8,8 +8,8 @@
 #include <cmocka.h>
 #include <glib.h>
 
-#include "vmm/bus.h"
-#include "vmm/serial.h"
+#include "vmm/console/serial.h"
+#include "vmm/machine/bus.h"
 #include "vmm/x86/layout.h"
 
 #define THR  LAYOUT_SERIAL_PORT

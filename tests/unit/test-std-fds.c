@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "vmm/std-fds.h"
+#include "vmm/console/std-fds.h"
 
 /* What a child that starts with the descriptors of @closed (a mask) closed finds wrong: 0 nothing. */
 static int child(unsigned closed)

@@ -14,9 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "vmm/bus.h"
-#include "vmm/serial.h"
-#include "vmm/terminal.h"
+#include "vmm/console/serial.h"
+#include "vmm/console/terminal.h"
+#include "vmm/machine/bus.h"
 #include "vmm/x86/layout.h"
 
 #define CTRL_A      "\x01"

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "tests/ringpair.h"
+#include "tests/support/ringpair.h"
 
 #define SIZE RINGPAIR_SIZE
 

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "tests/ringpair.h"
+#include "tests/support/ringpair.h"
 
 #define PLACES  128 /* chains' places in memory; more than fit in a ring */
 #define PLACE   1024ull

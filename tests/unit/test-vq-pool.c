@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "tests/ringpair.h"
+#include "tests/support/ringpair.h"
 
 #define BIG   32768u /* ring entries: a ring that the twin does not do */
 #define TABLE (RINGPAIR_DATA + 0x10000)

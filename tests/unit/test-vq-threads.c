@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "tests/ringpair.h"
+#include "tests/support/ringpair.h"
 
 #define BATCH    16
 #define HOLD     5  /* chains that the device keeps for later */

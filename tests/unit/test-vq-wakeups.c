@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#include "tests/ringpair.h"
+#include "tests/support/ringpair.h"
 
 #define SIZE   16
 #define PLACE  64

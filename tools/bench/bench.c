@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "devices/error.h"
+#include "devices/base/error.h"
 #include "tools/bench/guest.h"
 #include "tools/bench/matrix.h"
 #include "tools/bench/measure.h"

@@ -14,7 +14,7 @@
 #include <x86intrin.h>
 
 #include "tools/bench/matrix.h"
-#include "virtqueue/drv.h"
+#include "virtqueue/driver/drv.h"
 #include "virtqueue/vq.h"
 
 #define BENCH_GPA    0x100000u

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "devices/error.h"
+#include "devices/base/error.h"
 
 #define PATIENCE_S 120u
 #define DISK_BYTES (1 << 20)

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "devices/error.h"
+#include "devices/base/error.h"
 #include "tools/bench/ends.h"
 #include "tools/bench/guest-impl.h"
 #include "tools/bench/progress.h"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices/error.h"
+#include "devices/base/error.h"
 
 #define ONOFF .names = { "off", "on" }, .all = { 0, 1 }, .n_all = 2
 

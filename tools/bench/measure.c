@@ -21,7 +21,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "devices/error.h"
+#include "devices/base/error.h"
 #include "tools/bench/ends.h"
 #include "tools/bench/progress.h"
 

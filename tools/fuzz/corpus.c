@@ -17,9 +17,9 @@
 
 #include <glib.h>
 
-#include "tools/fuzz/grammar.h"
-#include "tools/fuzz/mutate.h"
-#include "tools/fuzz/seeds.h"
+#include "tools/fuzz/language/grammar.h"
+#include "tools/fuzz/language/mutate.h"
+#include "tools/fuzz/language/seeds.h"
 
 /* Of a disk for guest-fw. */
 enum { SLOT = 1024, SLOT_TARGET = 2, SLOT_DATA = 24, MAGIC_BYTES = 16 };

@@ -7,7 +7,7 @@ FUZZ_TARGETS ?=
 FUZZ_SAN     := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
                 -fsanitize-address-use-after-return=never -DFUZZ_ASAN
 
-# What the harness puts in the place of the host's (tools/fuzz/host-wrap.c, fake-*.c), and watches.
+# What the harness puts in the place of the host's (tools/fuzz/host/host-wrap.c, fake-*.c), and watches.
 FUZZ_WRAPS := recv send writev sendmsg accept4 poll pread preadv preadv2 pwritev2 fallocate fdatasync lseek timerfd_create timerfd_settime ioctl fcntl getrandom \
               $(addprefix pthread_mutex_,lock trylock unlock) mmap g_main_context_default g_get_real_time loop_watch \
               loop_watch_events loop_unwatch unix_listen unix_unlisten cable_connect cable_check \
@@ -16,9 +16,9 @@ FUZZ_WRAPS := recv send writev sendmsg accept4 poll pread preadv preadv2 pwritev
 comma      := ,
 FUZZ_LINK  := $(FUZZ_WRAPS:%=-Wl$(comma)--wrap=%) -rdynamic
 
-FUZZ_PRODUCT := $(filter-out vmm/main.c tools/bench/%,$(SOURCES))
+FUZZ_PRODUCT := $(filter-out tools/cli/main.c tools/bench/%,$(SOURCES))
 FUZZ_MAINS   := tools/fuzz/main.c tools/fuzz/replay.c tools/fuzz/corpus.c tools/fuzz/mutate-afl.c
-FUZZ_HARNESS := $(filter-out $(FUZZ_MAINS),$(wildcard tools/fuzz/*.c))
+FUZZ_HARNESS := $(filter-out $(FUZZ_MAINS),$(wildcard tools/fuzz/*.c tools/fuzz/*/*.c))
 FUZZ_OBJECTS := $(patsubst %.c,%.o,$(FUZZ_PRODUCT) $(FUZZ_HARNESS))
 
 # Two warnings are clang's alone: of kernel headers' structs that end in arrays of no length, and of
@@ -42,18 +42,18 @@ $(eval $(call fuzz_build,cov,$(FUZZ_CC),-fprofile-instr-generate -fcoverage-mapp
 $(eval $(call fuzz_build,afl,AFL_QUIET=1 afl-clang-fast,$(FUZZ_SAN)))
 
 # libFuzzer's: edges are counted everywhere but in the harness and the driver's twin, which are no part
-# of what is to be covered. Comparisons are traced in vmm/, whose inputs are texts and files; elsewhere
+# of what is to be covered. Comparisons are traced in vmm/ and tools/cli/, whose inputs are texts and files; elsewhere
 # the grammars know the numbers, and tracing costs a third of the speed. The loads of virtqueue/ are
-# those of guest memory (tools/fuzz/race.c).
+# those of guest memory (tools/fuzz/host/race.c).
 FUZZ_EDGES := -fsanitize-coverage=inline-8bit-counters,pc-table
 $(FUZZ)/san/%.o: FUZZ_ALSO = $(FUZZ_EDGES)
-$(FUZZ)/san/vmm/%.o: FUZZ_ALSO = -fsanitize=fuzzer-no-link
+$(FUZZ)/san/vmm/%.o $(FUZZ)/san/tools/cli/%.o: FUZZ_ALSO = -fsanitize=fuzzer-no-link
 $(FUZZ)/san/virtqueue/%.o: FUZZ_ALSO = $(FUZZ_EDGES) -fsanitize-coverage=trace-loads
 
 # Nor do the sanitizers check them, which would double their part of a run; but for the host's hands,
 # which read and write where a device told them to, and the ring targets, which are a device.
-FUZZ_HANDS := $(patsubst %.c,%.o,$(wildcard $(addprefix tools/fuzz/,fake*.c host*.c target*.c)))
-$(foreach kind,san afl,$(FUZZ)/$(kind)/virtqueue/drv%.o $(FUZZ)/$(kind)/tools/fuzz/%.o): FUZZ_ALSO = -fno-sanitize=all
+FUZZ_HANDS := $(patsubst %.c,%.o,$(wildcard $(addprefix tools/fuzz/,host/fake*.c host/host*.c targets/*.c)))
+$(foreach kind,san afl,$(FUZZ)/$(kind)/virtqueue/driver/%.o $(FUZZ)/$(kind)/tools/fuzz/%.o): FUZZ_ALSO = -fno-sanitize=all
 $(foreach kind,san afl,$(FUZZ_HANDS:%=$(FUZZ)/$(kind)/%)): FUZZ_ALSO =
 
 $(FUZZ)/fuzz: $(addprefix $(FUZZ)/san/,$(FUZZ_OBJECTS) tools/fuzz/main.o)
@@ -73,12 +73,12 @@ $(FUZZ)/fuzz-afl: $(addprefix $(FUZZ)/afl/,$(FUZZ_OBJECTS) tools/fuzz/main.o)
 	$(Q)AFL_QUIET=1 afl-clang-fast $(FUZZ_SAN) $^ /usr/lib/afl/libAFLDriver.a $(FUZZ_LINK) \
 		-Wl,--wrap=__asan_memcpy $(FUZZ_LIBS) -lstdc++ -o $@
 
-$(FUZZ)/mutate-afl.so: tools/fuzz/mutate-afl.c tools/fuzz/mutate.c tools/fuzz/mutate-make.c tools/fuzz/grammar.c
+$(FUZZ)/mutate-afl.so: tools/fuzz/mutate-afl.c tools/fuzz/language/mutate.c tools/fuzz/language/mutate-make.c tools/fuzz/language/grammar.c
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fPIC -shared $^ -o $@
 
-$(FUZZ)/corpus: $(addprefix tools/fuzz/,corpus.c seeds.c grammar.c mutate.c mutate-make.c)
+$(FUZZ)/corpus: tools/fuzz/corpus.c $(addprefix tools/fuzz/language/,seeds.c grammar.c mutate.c mutate-make.c)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) $^ $(FUZZ_LIBS) -o $@
@@ -87,28 +87,28 @@ $(FUZZ)/corpus: $(addprefix tools/fuzz/,corpus.c seeds.c grammar.c mutate.c muta
 
 .PHONY: fuzz fuzz-afl fuzz-smoke fuzz-cov fuzz-selftest regressions fuzz-guest fuzz-guest-smoke fuzz-guest-programs
 fuzz: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## fuzz every target, FUZZ_SECONDS=60 each (FUZZ_TARGETS=some)
-	$(Q)BUILD=$(BUILD) tools/fuzz/run -s $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+	$(Q)BUILD=$(BUILD) tools/fuzz/scripts/run -s $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 fuzz-afl: $(FUZZ)/fuzz-afl $(FUZZ)/mutate-afl.so $(FUZZ)/replay $(FUZZ)/corpus ## the same with AFL++
-	$(Q)BUILD=$(BUILD) tools/fuzz/run -a -s $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+	$(Q)BUILD=$(BUILD) tools/fuzz/scripts/run -a -s $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 fuzz-smoke: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## every target: its corpus, 3000 inputs from a fixed seed; and planted bugs' inputs
-	$(Q)BUILD=$(BUILD) $(RUN) -t 900 'tools/fuzz/run -t 3000' tools/fuzz/same tools/fuzz/acpi 'tests/fuzz-selftest/run -r'
+	$(Q)BUILD=$(BUILD) $(RUN) -t 900 'tools/fuzz/scripts/run -t 3000' tools/fuzz/scripts/same tools/fuzz/scripts/acpi 'tests/fuzz-selftest/run -r'
 
 fuzz-guest-programs: $(BUILD)/ringside $(BUILD)/guest-fw/fw.elf $(BUILD)/.setup-demo
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined $(BUILD)/asan/ringside
 
 fuzz-guest: fuzz-guest-programs ## fuzz from inside a guest (guest-fw), FUZZ_SECONDS=60, on any KVM
-	$(Q)BUILD=$(BUILD) tools/fuzz/guest -s $(FUZZ_SECONDS)
+	$(Q)BUILD=$(BUILD) tools/fuzz/scripts/guest -s $(FUZZ_SECONDS)
 
 fuzz-guest-smoke: fuzz-guest-programs ## a few machines of that, the same each time
-	$(Q)BUILD=$(BUILD) $(RUN) -t 900 "tools/fuzz/guest -t"
+	$(Q)BUILD=$(BUILD) $(RUN) -t 900 "tools/fuzz/scripts/guest -t"
 
 fuzz-cov: $(FUZZ)/replay-cov $(FUZZ)/corpus ## what the corpus reaches, by lines and branches
-	$(Q)BUILD=$(BUILD) tools/fuzz/coverage
+	$(Q)BUILD=$(BUILD) tools/fuzz/scripts/coverage
 
 fuzz-selftest: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## do the fuzzers find planted bugs? (up to 50 minutes)
 	$(Q)BUILD=$(BUILD) $(RUN) -t 3600 tests/fuzz-selftest/run
 
 regressions: $(FUZZ)/replay $(BUILD)/ringside ## what once crashed does so no more
-	$(Q)BUILD=$(BUILD) $(RUN) tools/fuzz/regressions
+	$(Q)BUILD=$(BUILD) $(RUN) tools/fuzz/scripts/regressions

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "tools/fuzz/fuzz.h"
-#include "tools/fuzz/mutate.h"
+#include "tools/fuzz/language/mutate.h"
 
 /* File-scope: set once, by the fuzzer's first call, for all the others. */
 static const struct fuzz_target *target;

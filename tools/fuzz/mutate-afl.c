@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/fuzz/mutate.h"
+#include "tools/fuzz/language/mutate.h"
 
 struct afl {
 	struct mutator m;

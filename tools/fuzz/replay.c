@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/fuzz/fixture/world.h"
 #include "tools/fuzz/fuzz.h"
-#include "tools/fuzz/story.h"
-#include "tools/fuzz/world.h"
+#include "tools/fuzz/language/story.h"
 
 struct options {
 	char *target;

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#include "devices/error.h"
+#include "devices/base/error.h"
 #include "vmm/x86/layout.h"
 
 /* Offsets into the file's first sectors and into the zero page alike. */

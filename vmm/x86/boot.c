@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "devices/error.h"
+#include "devices/base/error.h"
 #include "vmm/x86/boot-int.h"
 #include "vmm/x86/layout.h"
 

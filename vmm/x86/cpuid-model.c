@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "devices/error.h"
+#include "devices/base/error.h"
 #include "vmm/x86/cpuid-features.h"
 #include "vmm/x86/cpuid.h"
 

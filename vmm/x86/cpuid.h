@@ -1,7 +1,7 @@
 /*
  * What the guest's CPUID instruction says: KVM's list of what it supports, less what the operator
  * masks, with the topology of this machine and what a guest would otherwise have to measure.
- * No ioctl in here; vmm/vcpu.c gets the list and sets it.
+ * No ioctl in here; vmm/kvm/vcpu.c gets the list and sets it.
  */
 #pragma once
 

@@ -7,7 +7,7 @@
  *	0x604, 0xb004	PM1 control of QEMU's PCs, today's and old ones: SLP_EN switches off, whatever
  *			the sleep type; 16 bits wide
  *
- * (Port 0xcf9 lies among those of PCI's configuration: transport/pci-root.h. 0x600 with the value 0x34 is
+ * (Port 0xcf9 lies among those of PCI's configuration: transport/pci/root.h. 0x600 with the value 0x34 is
  * vmm/x86/pm.h's own register, and what guests of Cloud Hypervisor write.)
  *
  * There is no keyboard, and the ACPI tables say so. Who looks nevertheless finds a controller whose output

@@ -1,7 +1,7 @@
 /*
  * The panic device of paravirtual machines (QEMU, docs/specs/pvpanic.rst): one I/O port by which a kernel
  * tells that it panicked. Linux's driver for it is a module that is loaded by the ACPI name QEMU0001; what
- * it writes is certain, where printed text (vmm/panic.h) is only a hint. Reading tells which bits are
+ * it writes is certain, where printed text (vmm/machine/panic-text.h) is only a hint. Reading tells which bits are
  * understood.
  *
  * May be called from any thread; so are the callbacks, on the one that wrote.

@@ -1,0 +1,658 @@
+/*
+ * A network of the guest's own, made of ordinary sockets of the host (libslirp): no privilege, no
+ * interface, and nothing on the host can see the guest but what hostfwd= lets through.
+ *
+ * libslirp is driven by one source on the backend's loop; before each sleep it says which sockets it
+ * waits for, and how long. A guest's TCP segment may be larger than the network's MTU: it need not
+ * be cut, since all that counts in it is the stream of bytes; its checksum must be right, though.
+ *
+ * libslirp cannot be told to wait, so frames that find no room in the guest are kept in `late`, up to
+ * its size; beyond that they are lost, and TCP makes up for it.
+ *
+ * Nor has it bounds for what it keeps. guard.h and flow.h say what it is given of the guest's frames, so
+ * that there are some; here is what follows from them: listening sockets wait while there is no room for
+ * another connection, and in front of all that stands a look at whether the process has memory left, since a
+ * library that asks for memory and gets none ends the process.
+ *
+ * A reset of the machine ends its TCP connections. A reset of the device does not: the driver may only have been
+ * loaded again. Sockets for datagrams close by themselves, four minutes after the last one.
+ */
+#include "devices/backend/net/user/user.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <slirp/libslirp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "devices/backend/net/user/flow.h"
+#include "devices/backend/net/user/guard.h"
+#include "devices/backend/net/user/late.h"
+#include "devices/backend/net/user/polls.h"
+#include "devices/base/error.h"
+
+#define LATE_SIZE   ((size_t)512 * 1024)
+#define SLIRP_MTU   1500u
+#define SLIRP_LIMIT 65521u /* the largest MTU that libslirp takes */
+
+#define ACCEPT_RETRY \
+	1000000 /* microseconds, after accept() failed for want of descriptors or memory */
+#define RESERVE      ((size_t)32 << 20) /* memory that is left alone */
+#define RESERVE_STEP ((size_t)8 << 20)  /* how much may be kept until it is looked for again */
+
+struct user {
+	struct net_backend be;
+	Slirp *slirp;
+	bool wanted;
+	uint8_t *gather; /* NET_FRAME_MAX */
+
+	struct net_late late;
+	struct net_guard guard;
+	struct net_flows flows;
+	size_t unseen; /* bytes that libslirp may have come to keep since memory was looked for */
+	bool low;      /* there was too little */
+
+	GArray *forwards;         /* struct user_forward */
+	GArray *listeners;        /* int: their sockets that accept */
+	unsigned ready, accepted; /* of them, in this turn */
+	gint64 accept_at;         /* microseconds: none is watched before */
+
+	struct user_source *source;
+};
+
+struct user_source {
+	GSource source;
+	struct user *user;
+	struct polls polls;
+	gint64 deadline; /* microseconds, or -1 */
+};
+
+struct user_timer {
+	GSource source;
+	struct user *user;
+	SlirpTimerId id;
+	void *opaque;
+};
+
+/*
+ * Frames for the guest.
+ */
+static bool deliver(struct user *u, uint8_t *data, size_t len)
+{
+	const struct net_offload off = { .csum_valid = true };
+
+	return u->be.events->frame(u->be.opaque, 0, data, len, &off);
+}
+
+static ssize_t send_packet(const void *buf, size_t len, void *opaque)
+{
+	struct user *u = opaque;
+	struct net_packet p;
+	size_t len_late;
+
+	if (net_packet_parse(buf, len, &p)) {
+		net_guard_sent(&u->guard, buf, &p);
+		net_flows_sent(&u->flows, &p);
+	}
+	if (!u->wanted || len < NET_FRAME_MIN || len > NET_FRAME_MAX)
+		return (ssize_t)len;
+	/* The device alters a frame only to do work that was left undone: none is. */
+	if (net_late_first(&u->late, &len_late) || !deliver(u, (uint8_t *)buf, len))
+		(void)net_late_add(&u->late, buf, len);
+	return (ssize_t)len;
+}
+
+static void user_receive(struct net_backend *be, unsigned channel, bool on)
+{
+	struct user *u = (struct user *)be;
+	uint8_t *data;
+	size_t len;
+
+	(void)channel;
+	u->wanted = on;
+	if (!on)
+		net_late_clear(&u->late);
+	while ((data = net_late_first(&u->late, &len)) && deliver(u, data, len))
+		net_late_drop(&u->late);
+	if (on)
+		be->events->batch_end(be->opaque, 0);
+}
+
+/*
+ * Memory.
+ */
+
+/* Can the process take RESERVE more? Its limit may be lower than the host has. */
+static bool has_reserve(void)
+{
+	void *p = mmap(NULL, RESERVE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	munmap(p, RESERVE);
+	return true;
+}
+
+/* May libslirp keep @bytes more? */
+static bool has_room(struct user *u, size_t bytes)
+{
+	u->unseen += bytes;
+	if (u->low || u->unseen >= RESERVE_STEP) {
+		u->low = !has_reserve();
+		u->unseen = bytes;
+	}
+	return !u->low;
+}
+
+/*
+ * Frames from the guest.
+ */
+
+/* libslirp is to know how to reach @address. */
+static void introduce(struct user *u, unsigned version, const uint8_t *address, const uint8_t *mac)
+{
+	uint8_t frame[NET_GUARD_NEIGHBOR];
+	size_t len = net_guard_neighbor(&u->guard, frame, version, address, mac);
+
+	if (len)
+		slirp_input(u->slirp, frame, (int)len);
+}
+
+static void hand_over(struct user *u, uint8_t *frame, size_t len)
+{
+	struct net_packet p;
+	size_t bytes;
+
+	if (!net_guard_pass(&u->guard, g_get_monotonic_time(), &frame, &len, &p) ||
+	    !net_flows_admit(&u->flows, &p, &bytes) || (bytes && !has_room(u, bytes)))
+		return;
+	if (p.version)
+		introduce(u, p.version, p.src, p.mac);
+	slirp_input(u->slirp, frame, (int)len);
+	net_flows_admitted(&u->flows);
+}
+
+static int user_send(struct net_backend *be, unsigned channel, const struct iovec *iov, unsigned n,
+		     const struct net_offload *off)
+{
+	struct user *u = (struct user *)be;
+	/* A copy: what is judged here must be what libslirp sees. */
+	size_t len = net_gather(u->gather, iov, n);
+
+	(void)channel;
+	(void)off;
+	hand_over(u, u->gather, len);
+	return 0;
+}
+
+/* The machine begins anew. */
+static void user_restart(struct net_backend *be)
+{
+	static const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+	struct user *u = (struct user *)be;
+	g_autoptr(GList) flows = g_hash_table_get_values(u->flows.by_fd);
+	uint8_t frame[NET_PACKET_BARE];
+	struct net_packet p;
+
+	for (GList *l = flows; l; l = l->next) {
+		struct net_flow *flow = l->data;
+
+		if (net_flow_reset(flow, &p)) /* may free it */
+			slirp_input(u->slirp, frame, (int)net_packet_make(frame, &p, 0));
+		else if (flow->key.protocol == NET_TCP && !flow->from_host) /* it connects */
+			(void)connect(flow->fd, &nowhere, sizeof(nowhere));
+	}
+}
+
+/*
+ * The source: sockets and time.
+ */
+static const struct {
+	int slirp;
+	GIOCondition glib;
+} events[] = {
+	{ SLIRP_POLL_IN, G_IO_IN },   { SLIRP_POLL_OUT, G_IO_OUT }, { SLIRP_POLL_PRI, G_IO_PRI },
+	{ SLIRP_POLL_ERR, G_IO_ERR }, { SLIRP_POLL_HUP, G_IO_HUP },
+};
+
+static bool is_listener(const struct user *u, int fd)
+{
+	for (guint i = 0; i < u->listeners->len; i++)
+		if (g_array_index(u->listeners, int, i) == fd)
+			return true;
+	return false;
+}
+
+/* Is there room for a connection that the host makes? */
+static bool can_accept(struct user *u)
+{
+	return !net_flows_full(&u->flows) && !u->accept_at && has_room(u, NET_FLOW_SOCKET);
+}
+
+static int add_poll(int fd, int wants, void *opaque)
+{
+	struct user_source *s = opaque;
+	unsigned condition = 0;
+
+	if (is_listener(s->user, fd) && !can_accept(s->user))
+		return -1;
+	for (size_t i = 0; i < G_N_ELEMENTS(events); i++)
+		if (wants & events[i].slirp)
+			condition |= events[i].glib;
+	return (int)polls_want(&s->polls, fd, (GIOCondition)condition);
+}
+
+static int get_revents(int index, void *opaque)
+{
+	struct user_source *s = opaque;
+	struct user *u = s->user;
+	GIOCondition condition = polls_revents(&s->polls, (unsigned)index);
+	int fd = polls_fd(&s->polls, (unsigned)index), revents = 0;
+	const struct net_flow *flow;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(events); i++)
+		if (condition & events[i].glib)
+			revents |= events[i].slirp;
+	if (!revents)
+		return 0;
+	flow = net_flows_of(&u->flows, fd);
+	if (flow && flow->heard)
+		introduce(u, flow->version, flow->guest, flow->mac);
+	if (!is_listener(u, fd))
+		return revents;
+	if (!can_accept(u))
+		return 0;
+	u->ready++;
+	return revents;
+}
+
+static gboolean source_prepare(GSource *source, gint *timeout)
+{
+	struct user_source *s = (struct user_source *)source;
+	uint32_t ms = UINT32_MAX;
+
+	if (s->user->accept_at && g_source_get_time(source) >= s->user->accept_at)
+		s->user->accept_at = 0;
+	polls_begin(&s->polls);
+	slirp_pollfds_fill(s->user->slirp, &ms, add_poll, s);
+	polls_end(&s->polls);
+	if (s->user->accept_at || s->user->low)
+		ms = MIN(ms, ACCEPT_RETRY / 1000);
+	*timeout = ms > INT_MAX ? -1 : (gint)ms;
+	s->deadline = *timeout < 0 ? -1 : g_source_get_time(source) + 1000ll * *timeout;
+	return ms == 0;
+}
+
+static gboolean source_check(GSource *source)
+{
+	const struct user_source *s = (struct user_source *)source;
+
+	return polls_ready(&s->polls) ||
+	       (s->deadline >= 0 && g_source_get_time(source) >= s->deadline);
+}
+
+static gboolean source_dispatch(GSource *source, GSourceFunc callback, gpointer data)
+{
+	struct user_source *s = (struct user_source *)source;
+	struct user *u = s->user;
+
+	(void)callback;
+	(void)data;
+	u->ready = u->accepted = 0;
+	slirp_pollfds_poll(u->slirp, 0, get_revents, s);
+	if (u->accepted < u->ready)
+		u->accept_at = g_source_get_time(source) + ACCEPT_RETRY;
+	if (u->wanted)
+		u->be.events->batch_end(u->be.opaque, 0);
+	return G_SOURCE_CONTINUE;
+}
+
+static void source_finalize(GSource *source)
+{
+	polls_free(&((struct user_source *)source)->polls);
+}
+
+static GSourceFuncs source_funcs = {
+	.prepare = source_prepare,
+	.check = source_check,
+	.dispatch = source_dispatch,
+	.finalize = source_finalize,
+};
+
+/*
+ * What else libslirp asks of its host.
+ */
+static void guest_error(const char *msg, void *opaque)
+{
+	struct user *u = opaque;
+
+	u->be.events->trouble(u->be.opaque, true, msg);
+}
+
+static int64_t clock_get_ns(void *opaque)
+{
+	(void)opaque;
+	return g_get_monotonic_time() * 1000;
+}
+
+static gboolean timer_dispatch(GSource *source, GSourceFunc callback, gpointer data)
+{
+	struct user_timer *t = (struct user_timer *)source;
+
+	(void)callback;
+	(void)data;
+	g_source_set_ready_time(source, -1);
+	slirp_handle_timer(t->user->slirp, t->id, t->opaque);
+	if (t->user->wanted)
+		t->user->be.events->batch_end(t->user->be.opaque, 0);
+	return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs timer_funcs = { .dispatch = timer_dispatch };
+
+static void *timer_new(SlirpTimerId id, void *cb_opaque, void *opaque)
+{
+	struct user *u = opaque;
+	GSource *source = g_source_new(&timer_funcs, sizeof(struct user_timer));
+	struct user_timer *t = (struct user_timer *)source;
+
+	t->user = u;
+	t->id = id;
+	t->opaque = cb_opaque;
+	g_source_attach(source, loop_context(u->be.loop));
+	return t;
+}
+
+static void timer_free(void *timer, void *opaque)
+{
+	(void)opaque;
+	loop_unwatch(timer);
+}
+
+static void timer_mod(void *timer, int64_t expire_ms, void *opaque)
+{
+	(void)opaque;
+	g_source_set_ready_time(timer, expire_ms * 1000);
+}
+
+/* Of which forward is @fd, which has just been accepted? */
+static const struct user_forward *forward_of(const struct user *u, int fd)
+{
+	struct sockaddr_in here = { .sin_family = AF_UNSPEC };
+	socklen_t len = sizeof(here);
+
+	if (getsockname(fd, (struct sockaddr *)&here, &len) < 0)
+		return NULL;
+	for (guint i = 0; i < u->forwards->len; i++) {
+		const struct user_forward *f = &g_array_index(u->forwards, struct user_forward, i);
+
+		if (!f->udp && f->host_port == ntohs(here.sin_port) &&
+		    (f->host_addr.s_addr == INADDR_ANY ||
+		     f->host_addr.s_addr == here.sin_addr.s_addr))
+			return f;
+	}
+	return NULL;
+}
+
+static struct net_flow_key key_of_forward(const struct user_forward *f)
+{
+	struct net_flow_key key = { .version = 4,
+				    .protocol = f->udp ? NET_UDP : NET_TCP,
+				    .guest_port = (uint16_t)f->guest_port };
+
+	memcpy(key.guest, &f->guest_addr, sizeof(f->guest_addr));
+	return key;
+}
+
+/* Who connected, as the guest will see it. */
+static bool key_of_peer(const struct user *u, int fd, struct net_flow_key *ret)
+{
+	const struct user_forward *f = forward_of(u, fd);
+	struct sockaddr_in peer = { .sin_family = AF_UNSPEC };
+	socklen_t len = sizeof(peer);
+	struct in_addr seen;
+
+	if (!f || getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
+		return false;
+	seen = peer.sin_addr;
+	if (ntohl(seen.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET)
+		seen = u->guard.host;
+	*ret = key_of_forward(f);
+	ret->peer_port = ntohs(peer.sin_port);
+	memcpy(ret->peer, &seen, sizeof(seen));
+	return true;
+}
+
+static void socket_opened(int fd, void *opaque)
+{
+	struct user *u = opaque;
+	struct net_flow_key key;
+	bool from_host = !u->flows.opening;
+
+	if (fd < 0)
+		return;
+	u->accepted += from_host;
+	net_flows_opened(&u->flows, fd, from_host && key_of_peer(u, fd, &key) ? &key : NULL);
+}
+
+static void socket_closed(int fd, void *opaque)
+{
+	struct user *u = opaque;
+
+	net_flows_closed(&u->flows, fd);
+}
+
+static void ignore(void *opaque)
+{
+	(void)opaque;
+}
+
+static const SlirpCb callbacks = {
+	.send_packet = send_packet,
+	.guest_error = guest_error,
+	.clock_get_ns = clock_get_ns,
+	.timer_new_opaque = timer_new,
+	.timer_free = timer_free,
+	.timer_mod = timer_mod,
+	.register_poll_fd = socket_opened, /* each turn asks for all of them anyway */
+	.unregister_poll_fd = socket_closed,
+	.notify = ignore,
+};
+
+/*
+ * Opening and closing, on the loop.
+ */
+static void shut(void *arg)
+{
+	struct user *u = arg;
+
+	loop_unwatch((GSource *)u->source);
+	if (u->slirp)
+		slirp_cleanup(u->slirp);
+	net_guard_clear(&u->guard);
+	net_flows_free(&u->flows);
+}
+
+static void user_close(struct net_backend *be)
+{
+	struct user *u = (struct user *)be;
+
+	loop_call(be->loop, shut, u);
+	g_free(u->gather);
+	g_free(u->late.data);
+	g_array_unref(u->forwards);
+	g_array_unref(u->listeners);
+	g_free(u);
+}
+
+/* What libslirp makes of a guest's connections; and it looks the name servers up again and again. */
+static const struct syscall_use user_uses[] = {
+	/* Its sockets, */
+	{ SYSCALL_SOCKET(AF_INET) },
+	{ SYSCALL_SOCKET(AF_INET6) },
+	{ .name = "bind" },
+	{ .name = "connect" },
+	{ .name = "listen" },
+	{ .name = "accept" },
+	{ .name = "accept4" },
+	{ .name = "shutdown" },
+	/* what they are like, */
+	{ .name = "getsockname" },
+	{ .name = "getpeername" },
+	{ .name = "getsockopt" },
+	{ .name = "setsockopt" },
+	{ SYSCALL_FCNTL(F_GETFD) },
+	{ SYSCALL_FCNTL(F_SETFD) },
+	{ SYSCALL_FCNTL(F_GETFL) },
+	{ SYSCALL_FCNTL(F_SETFL) },
+	{ SYSCALL_IOCTL(FIONBIO) },
+	/* and what goes through them. */
+	{ .name = "recvfrom" },
+	{ .name = "recvmsg" },
+	{ .name = "sendto" },
+	{ .name = SYSCALLS_RESOLV },
+	{ .name = NULL },
+};
+
+static const struct net_backend_ops user_ops = {
+	.close = user_close,
+	.send = user_send,
+	.receive = user_receive,
+	.restart = user_restart,
+};
+
+static bool add_forward(struct user *u, const struct user_net *net, const char *text, GError **err)
+{
+	struct user_forward f;
+
+	if (!user_parse_forward(text, &f, err) || !user_check_forward(text, &f, net, err))
+		return false;
+	if (!f.guest_addr.s_addr)
+		f.guest_addr = net->guest;
+	if (slirp_add_hostfwd(u->slirp, f.udp, f.host_addr, (int)f.host_port, f.guest_addr,
+			      (int)f.guest_port) == 0) {
+		struct net_flow_key key = key_of_forward(&f);
+
+		g_array_append_val(u->forwards, f);
+		if (f.udp)
+			g_array_append_val(u->flows.listening, key);
+		return true;
+	}
+	return ringside_error_errno(err, errno, "--device net,hostfwd=%s: port %u of the host",
+				    text, f.host_port);
+}
+
+/* Before there are others. */
+static int note_listener(int fd, int wants, void *opaque)
+{
+	struct user *u = opaque;
+	int listens = 0;
+	socklen_t len = sizeof(listens);
+
+	(void)wants;
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens)
+		g_array_append_val(u->listeners, fd);
+	return -1;
+}
+
+/*
+ * How many descriptors its sockets may take. As many more are asked for; if the process may have no more, it
+ * leaves most of those that there are to others.
+ */
+static unsigned take_descriptors(void)
+{
+	struct rlimit old, new;
+	rlim_t more;
+
+	if (getrlimit(RLIMIT_NOFILE, &old) < 0)
+		return NET_FLOWS_MAX / 4;
+	new = old;
+	new.rlim_cur = MIN(old.rlim_max, old.rlim_cur + NET_FLOWS_MAX);
+	if (new.rlim_cur < old.rlim_cur || setrlimit(RLIMIT_NOFILE, &new) < 0)
+		new = old;
+	more = MAX(new.rlim_cur - old.rlim_cur, old.rlim_cur / 4);
+	return (unsigned)MIN(more, NET_FLOWS_MAX);
+}
+
+struct opening {
+	struct user *user;
+	const struct net_options *opt;
+	struct user_net net;
+	GError **err;
+	bool ok;
+};
+
+static void start(void *arg)
+{
+	struct opening *o = arg;
+	struct user *u = o->user;
+	size_t mtu = o->opt->mtu ? MIN(o->opt->mtu, SLIRP_LIMIT) : SLIRP_MTU;
+	SlirpConfig cfg = {
+		.version = 4,
+		.restricted = o->opt->restricted,
+		.in_enabled = true,
+		.vnetwork = o->net.net,
+		.vnetmask = o->net.mask,
+		.vhost = o->net.host,
+		.vdhcp_start = o->net.guest,
+		.vnameserver = o->net.dns,
+		.in6_enabled = true,
+		.vprefix_len = 64,
+		.vhostname = o->opt->hostname,
+		.if_mtu = mtu,
+		.if_mru = mtu,
+	};
+	uint32_t ms = 0;
+	struct user_source *s;
+
+	net_flows_init(&u->flows, take_descriptors(), (unsigned)mtu);
+	u->guard = (struct net_guard){ .host = o->net.host, .first = o->net.guest };
+	u->be.files = u->flows.max;
+	u->be.memory = u->flows.max * NET_FLOW_SOCKET + NET_FLOW_HELD + NET_REASSEMBLY_MEMORY +
+		       RESERVE;
+	(void)inet_pton(AF_INET6, "fec0::", &cfg.vprefix_addr6);
+	(void)inet_pton(AF_INET6, "fec0::2", &cfg.vhost6);
+	(void)inet_pton(AF_INET6, "fec0::3", &cfg.vnameserver6);
+	u->slirp = slirp_new(&cfg, &callbacks, u);
+	for (guint i = 0; o->opt->hostfwd && i < o->opt->hostfwd->len; i++)
+		if (!add_forward(u, &o->net, g_ptr_array_index(o->opt->hostfwd, i), o->err))
+			return;
+	slirp_pollfds_fill(u->slirp, &ms, note_listener, u);
+	s = (struct user_source *)g_source_new(&source_funcs, sizeof(*s));
+	s->user = u;
+	polls_init(&s->polls, &s->source);
+	u->source = s;
+	g_source_attach(&s->source, loop_context(u->be.loop));
+	o->ok = true;
+}
+
+struct net_backend *net_user_open(const struct net_options *opt, const struct net_backend *common,
+				  GError **err)
+{
+	struct opening o = { .opt = opt, .err = err };
+	struct user *u;
+
+	if (!user_parse_net(opt->net, opt->dns, &o.net, err))
+		return NULL;
+	u = g_new0(struct user, 1);
+	u->be = *common;
+	u->be.ops = &user_ops;
+	u->be.uses[0] = user_uses;
+	u->be.connects = true;
+	u->be.takes = NET_DO_TSO4 | NET_DO_TSO6 | NET_DO_ECN;
+	u->be.checked = true;
+	u->forwards = g_array_new(FALSE, FALSE, sizeof(struct user_forward));
+	u->listeners = g_array_new(FALSE, FALSE, sizeof(int));
+	u->unseen = RESERVE_STEP;
+	u->gather = g_malloc(NET_FRAME_MAX);
+	u->late = (struct net_late){ .data = g_malloc(LATE_SIZE), .size = LATE_SIZE };
+	o.user = u;
+	loop_call(u->be.loop, start, &o);
+	if (o.ok)
+		return &u->be;
+	user_close(&u->be);
+	return NULL;
+}

@@ -1,0 +1,281 @@
+/*
+ * Each loop keeps a list of calls that other threads ask of it, beside whatever sources its
+ * GMainContext has. The list has its own lock and eventfd rather than being GLib idle sources: the
+ * thread sanitizer can then see who handed what to whom.
+ */
+#include "devices/base/loop.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define CALLS_A_TURN 32u
+
+struct call {
+	void (*fn)(void *arg);
+	void *arg;
+	struct loop_done *done; /* loop_call(): of fn's return; NULL: nobody waits */
+	struct call *next;
+};
+
+struct loop {
+	GMainContext *context;
+	bool own_thread;
+	bool quit; /* touched on the loop's thread only */
+	pthread_t thread;
+	char name[16];
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* a call is done, or the thread is up */
+	struct call *first, **last;
+	bool up;
+
+	int wake_fd;
+	GSource *wake;
+};
+
+static void wake_up(struct loop *loop)
+{
+	uint64_t one = 1;
+
+	(void)!write(loop->wake_fd, &one, sizeof(one));
+}
+
+/* With the lock held. */
+static void set_done(struct loop *loop, struct loop_done *done)
+{
+	done->done = true;
+	if (done->waiter)
+		g_main_context_wakeup(done->waiter);
+	pthread_cond_broadcast(&loop->changed);
+}
+
+/* A few only in one turn of the loop: processors of a guest may ask without end. */
+static void run_calls(void *arg, GIOCondition revents)
+{
+	struct loop *loop = arg;
+	uint64_t count;
+
+	(void)revents;
+	(void)!read(loop->wake_fd, &count, sizeof(count));
+	pthread_mutex_lock(&loop->lock);
+	for (unsigned left = CALLS_A_TURN; loop->first && left; left--) {
+		struct call *call = loop->first;
+
+		loop->first = call->next;
+		if (!loop->first)
+			loop->last = &loop->first;
+		pthread_mutex_unlock(&loop->lock);
+		call->fn(call->arg);
+		pthread_mutex_lock(&loop->lock);
+		if (call->done)
+			set_done(loop, call->done);
+		else
+			g_free(call);
+	}
+	if (loop->first)
+		wake_up(loop);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+static struct loop *loop_make(GMainContext *context)
+{
+	struct loop *loop = g_new0(struct loop, 1);
+
+	loop->context = context;
+	loop->last = &loop->first;
+	pthread_mutex_init(&loop->lock, NULL);
+	pthread_cond_init(&loop->changed, NULL);
+	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->wake_fd < 0)
+		g_error("eventfd: %s", g_strerror(errno));
+	loop->wake = loop_watch(loop, loop->wake_fd, G_IO_IN, run_calls, loop);
+	return loop;
+}
+
+struct loop *loop_main(void)
+{
+	return loop_make(g_main_context_ref(g_main_context_default()));
+}
+
+/* loop_start()'s, which waits until the thread is up. */
+struct start {
+	struct loop *loop;
+	void (*first)(void *arg);
+	void *arg;
+};
+
+static void *loop_thread(void *arg)
+{
+	const struct start *start = arg;
+	struct loop *loop = start->loop;
+
+	pthread_setname_np(pthread_self(), loop->name);
+	if (start->first)
+		start->first(start->arg);
+	g_main_context_push_thread_default(loop->context); /* acquires it, too */
+	pthread_mutex_lock(&loop->lock);
+	loop->up = true;
+	pthread_cond_broadcast(&loop->changed);
+	pthread_mutex_unlock(&loop->lock);
+	while (!loop->quit)
+		g_main_context_iteration(loop->context, TRUE);
+	g_main_context_pop_thread_default(loop->context);
+	return NULL;
+}
+
+struct loop *loop_new_later(const char *name)
+{
+	struct loop *loop = loop_make(g_main_context_new());
+
+	g_strlcpy(loop->name, name, sizeof(loop->name));
+	return loop;
+}
+
+void loop_start(struct loop *loop, void (*first)(void *arg), void *arg)
+{
+	struct start start = { loop, first, arg };
+	pthread_attr_t attr;
+	int ret;
+
+	loop->own_thread = true;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 256ul * 1024);
+	ret = pthread_create(&loop->thread, &attr, loop_thread, &start);
+	pthread_attr_destroy(&attr);
+	if (ret)
+		g_error("thread %s: %s", loop->name, g_strerror(ret));
+	pthread_mutex_lock(&loop->lock);
+	while (!loop->up)
+		pthread_cond_wait(&loop->changed, &loop->lock);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+struct loop *loop_new(const char *name)
+{
+	struct loop *loop = loop_new_later(name);
+
+	loop_start(loop, NULL, NULL);
+	return loop;
+}
+
+static void quit(void *arg)
+{
+	struct loop *loop = arg;
+
+	loop->quit = true;
+}
+
+void loop_free(struct loop *loop)
+{
+	if (!loop)
+		return;
+	if (loop->own_thread) {
+		loop_post(loop, quit, loop);
+		pthread_join(loop->thread, NULL);
+	}
+	loop_unwatch(loop->wake);
+	close(loop->wake_fd);
+	while (loop->first) {
+		struct call *call = loop->first;
+
+		loop->first = call->next;
+		g_free(call);
+	}
+	pthread_cond_destroy(&loop->changed);
+	pthread_mutex_destroy(&loop->lock);
+	g_main_context_unref(loop->context);
+	g_free(loop);
+}
+
+GMainContext *loop_context(struct loop *loop)
+{
+	return loop->context;
+}
+
+/* With the lock held. */
+static void append(struct loop *loop, struct call *call)
+{
+	*loop->last = call;
+	loop->last = &call->next;
+	wake_up(loop);
+}
+
+/* Serves nothing meanwhile. */
+static void sleep_until(struct loop *loop, const struct loop_done *done)
+{
+	pthread_mutex_lock(&loop->lock);
+	while (!done->done)
+		pthread_cond_wait(&loop->changed, &loop->lock);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)
+{
+	struct loop_done done = { 0 };
+	struct call call = { .fn = fn, .arg = arg, .done = &done };
+
+	if (g_main_context_acquire(loop->context)) { /* ours already, or nobody's */
+		fn(arg);
+		g_main_context_release(loop->context);
+		return;
+	}
+	pthread_mutex_lock(&loop->lock);
+	append(loop, &call);
+	pthread_mutex_unlock(&loop->lock);
+	sleep_until(loop, &done);
+}
+
+void loop_done(struct loop *loop, struct loop_done *done)
+{
+	pthread_mutex_lock(&loop->lock);
+	set_done(loop, done);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+static bool is_done(struct loop *loop, const struct loop_done *done)
+{
+	bool ret;
+
+	pthread_mutex_lock(&loop->lock);
+	ret = done->done;
+	pthread_mutex_unlock(&loop->lock);
+	return ret;
+}
+
+/* Serves @context, which the calling thread owns. */
+static void serve_until(GMainContext *context, struct loop *loop, const struct loop_done *done)
+{
+	while (!is_done(loop, done))
+		g_main_context_iteration(context, TRUE);
+}
+
+void loop_wait(struct loop *loop, struct loop_done *done)
+{
+	g_autoptr(GMainContext) own = g_main_context_ref_thread_default();
+
+	if (g_main_context_acquire(loop->context)) { /* ours, or nobody's: it is up to us */
+		serve_until(loop->context, loop, done);
+		g_main_context_release(loop->context);
+	} else if (g_main_context_is_owner(own)) {
+		pthread_mutex_lock(&loop->lock);
+		done->waiter = own;
+		pthread_mutex_unlock(&loop->lock);
+		serve_until(own, loop, done);
+	} else {
+		sleep_until(loop, done);
+	}
+}
+
+void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg)
+{
+	struct call *call = g_new0(struct call, 1);
+
+	call->fn = fn;
+	call->arg = arg;
+	pthread_mutex_lock(&loop->lock);
+	append(loop, call);
+	pthread_mutex_unlock(&loop->lock);
+}

@@ -1,0 +1,482 @@
+/*
+ * Queues of a device: the registers a driver programs, starting and stopping on the owner's thread,
+ * and the one loop that empties a queue.
+ *
+ * Starting is in two steps for all queues together: first every ring is started, then every queue
+ * gets its first kick, so that a class's kick() finds the other queues ready. The first kick is
+ * ours: a driver may have filled a queue before DRIVER_OK, when kicking is not allowed yet.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "devices/core/vdev-impl.h"
+
+#define BATCH        32u
+#define DRAIN_BUDGET 1024u /* chains in one turn of the loop, then others get theirs */
+#define TURN_US      100   /* or so long, more or less a batch: */
+#define BATCH_US     25    /* one that takes longer is followed by a smaller one */
+
+static uint16_t wished_size(const struct vdev *dev)
+{
+	return dev->opt_queue_size ? dev->opt_queue_size : dev->class->queue_size;
+}
+
+size_t vdev_memory_max(const struct vdev *dev)
+{
+	return dev->n_queues * vq_memory_max(wished_size(dev), dev->class->request_size) +
+	       dev->more_memory;
+}
+
+uint16_t vdev_queue_size(const struct vdev *dev)
+{
+	return (uint16_t)(1u << (31 - __builtin_clz(wished_size(dev))));
+}
+
+/* A power of two until a driver has taken RING_PACKED (DEV-PCI-COMMON-15). */
+static uint16_t size_max(const struct vdev *dev)
+{
+	return vdev_accepted(dev, VIRTIO_F_RING_PACKED) ? wished_size(dev) : vdev_queue_size(dev);
+}
+
+void vdev_queue_negotiated(struct vdev *dev)
+{
+	for (unsigned q = 0; q < dev->n_queues; q++) {
+		struct vdev_queue *queue = &dev->queue[q];
+
+		if (queue->size == queue->size_max)
+			queue->size = size_max(dev);
+		queue->size_max = size_max(dev);
+	}
+}
+
+void vdev_queue_defaults(struct vdev_queue *queue)
+{
+	queue->size_max = size_max(queue->dev);
+	queue->size = queue->size_max;
+	queue->desc = 0;
+	queue->driver = 0;
+	queue->device = 0;
+	queue->enabled = false;
+	queue->starved = false;
+	queue->ran = false;
+	queue->batch = BATCH;
+}
+
+/* The log line of a fault: once, until a reset mends it. @where: "queue 1", "queue 1, head 7" */
+static void say_fault(struct vdev *dev, const char *where, enum vq_fault fault)
+{
+	if (!(dev->status & VIRTIO_S_NEEDS_RESET))
+		vdev_guest_bug(dev, "%s: %s: %s", where, vq_fault_name(fault),
+			       vq_fault_text(fault));
+}
+
+static void ring_fault(struct vdev *dev, unsigned q)
+{
+	const struct vq *vq = dev->queue[q].vq;
+	char where[40];
+
+	(void)snprintf(where, sizeof(where), "queue %u, head %u", q, vq_fault_head(vq));
+	say_fault(dev, where, vq_fault(vq));
+}
+
+/*
+ * Starting and stopping, on the owner's thread.
+ */
+struct queue_ref {
+	struct vdev *dev;
+	unsigned q;
+	enum vdev_stop why; /* to stop it */
+};
+
+static void kicked(void *arg, GIOCondition revents)
+{
+	struct vdev_queue *queue = arg;
+	struct vq_stats *stats = vq_stats(queue->vq);
+	uint64_t count;
+
+	(void)revents;
+	if (read(queue->kick_fd, &count, sizeof(count)) < 0)
+		return;
+	__atomic_store_n(&stats->kicks, stats->kicks + count, __ATOMIC_RELAXED);
+	if (queue->dev->class->kick)
+		queue->dev->class->kick(queue->dev, (unsigned)(queue - queue->dev->queue));
+}
+
+static void serve(struct vdev *dev, unsigned q)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+
+	queue->kick_watch = loop_watch(queue->loop, queue->kick_fd, G_IO_IN, kicked, queue);
+	if (dev->class->queue_started)
+		dev->class->queue_started(dev, q);
+}
+
+static void start_ring(struct vdev *dev, unsigned q)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+	enum vq_fault fault = VQ_FAULT_SIZE;
+	bool packed = vdev_accepted(dev, VIRTIO_F_RING_PACKED);
+	struct vq_config cfg = {
+		.desc = queue->desc,
+		.driver = queue->driver,
+		.device = queue->device,
+		.size = queue->size,
+		.event_idx = vdev_accepted(dev, VIRTIO_F_EVENT_IDX),
+		.indirect = vdev_accepted(dev, VIRTIO_F_INDIRECT_DESC),
+		.packed = packed,
+		.in_order = vdev_accepted(dev, VIRTIO_F_IN_ORDER),
+		.request_size = dev->class->request_size,
+		.position = queue->ran ? queue->position : vq_position_initial(packed),
+	};
+	char where[24];
+
+	if (queue->size <= queue->size_max)
+		fault = vq_start(queue->vq, dev->mem, &cfg);
+	if (fault == VQ_OK)
+		return;
+	(void)snprintf(where, sizeof(where), "queue %u", q);
+	say_fault(dev, where, fault);
+}
+
+/* Of one that is not served; after a pause the ring is started still. */
+static void queue_start(void *arg)
+{
+	const struct queue_ref *ref = arg;
+	struct vdev_queue *queue = &ref->dev->queue[ref->q];
+
+	if (!queue->paused)
+		start_ring(ref->dev, ref->q);
+	queue->paused = false;
+	if (vq_started(queue->vq))
+		serve(ref->dev, ref->q);
+}
+
+static void queue_first_kick(void *arg)
+{
+	const struct queue_ref *ref = arg;
+
+	if (vq_started(ref->dev->queue[ref->q].vq) && ref->dev->class->kick)
+		ref->dev->class->kick(ref->dev, ref->q);
+}
+
+void vdev_queue_stopped(struct vdev *dev, unsigned q)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+
+	g_assert(queue->stopping);
+	queue->stopping = false;
+	vdev_flush(dev, q);
+	queue->paused = queue->why == VDEV_STOP_PAUSE;
+	if (!queue->paused) {
+		queue->position = vq_stop(queue->vq);
+		queue->ran = true;
+	}
+	loop_done(queue->loop, &queue->stopped);
+}
+
+static void queue_stop(void *arg)
+{
+	const struct queue_ref *ref = arg;
+	struct vdev *dev = ref->dev;
+	struct vdev_queue *queue = &dev->queue[ref->q];
+
+	if (!vq_started(queue->vq)) {
+		loop_done(queue->loop, &queue->stopped);
+		return;
+	}
+	loop_unwatch(g_steal_pointer(&queue->kick_watch));
+	queue->why = ref->why;
+	queue->stopping = true;
+	if (!dev->class->queue_stop || dev->class->queue_stop(dev, ref->q, ref->why))
+		vdev_queue_stopped(dev, ref->q);
+}
+
+static void on_owner(struct vdev *dev, unsigned q, void (*fn)(void *arg), enum vdev_stop why)
+{
+	struct queue_ref ref = { dev, q, why };
+
+	loop_call(dev->queue[q].loop, fn, &ref);
+}
+
+static void begin_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
+{
+	dev->queue[q].stopped = (struct loop_done){ 0 };
+	on_owner(dev, q, queue_stop, why);
+}
+
+static void await_stop(struct vdev *dev, unsigned q)
+{
+	loop_wait(dev->queue[q].loop, &dev->queue[q].stopped);
+}
+
+static void stop_queue(struct vdev *dev, unsigned q)
+{
+	vdev_begin_wait(dev);
+	begin_stop(dev, q, VDEV_STOP_RESET);
+	await_stop(dev, q);
+	vdev_end_wait(dev);
+}
+
+static void start_queue(struct vdev *dev, unsigned q)
+{
+	vdev_begin_wait(dev);
+	on_owner(dev, q, queue_start, 0);
+	on_owner(dev, q, queue_first_kick, 0);
+	vdev_end_wait(dev);
+}
+
+void vdev_start_queues(struct vdev *dev)
+{
+	dev->running = true;
+	vdev_begin_wait(dev);
+	for (unsigned q = 0; q < dev->n_queues; q++)
+		if (dev->queue[q].enabled)
+			on_owner(dev, q, queue_start, 0);
+	for (unsigned q = 0; q < dev->n_queues; q++)
+		if (dev->queue[q].enabled)
+			on_owner(dev, q, queue_first_kick, 0);
+	vdev_end_wait(dev);
+}
+
+void vdev_stop_queues(struct vdev *dev, enum vdev_stop why)
+{
+	dev->running = false;
+	vdev_begin_wait(dev);
+	for (unsigned q = 0; q < dev->n_queues; q++)
+		if (dev->queue[q].enabled)
+			begin_stop(dev, q, why);
+	for (unsigned q = 0; q < dev->n_queues; q++)
+		if (dev->queue[q].enabled)
+			await_stop(dev, q);
+	vdev_end_wait(dev);
+}
+
+void vdev_pause(struct vdev *dev)
+{
+	vdev_enter(dev);
+	if (dev->running)
+		vdev_stop_queues(dev, VDEV_STOP_PAUSE);
+	vdev_leave(dev);
+}
+
+void vdev_resume(struct vdev *dev)
+{
+	vdev_enter(dev);
+	if (!dev->running && dev->status & VIRTIO_S_DRIVER_OK &&
+	    !(dev->status & VIRTIO_S_NEEDS_RESET))
+		vdev_start_queues(dev);
+	vdev_leave(dev);
+}
+
+void vdev_restart(struct vdev *dev)
+{
+	if (dev->class->restart)
+		dev->class->restart(dev);
+}
+
+/*
+ * Registers.
+ */
+static uint64_t *address_register(struct vdev_queue *queue, enum vdev_queue_reg reg)
+{
+	switch (reg) {
+	case VQR_DESC:
+		return &queue->desc;
+	case VQR_DRIVER:
+		return &queue->driver;
+	case VQR_DEVICE:
+		return &queue->device;
+	default:
+		return NULL;
+	}
+}
+
+static uint64_t queue_read(struct vdev_queue *queue, enum vdev_queue_reg reg)
+{
+	switch (reg) {
+	case VQR_SIZE_MAX:
+		return queue->size_max;
+	case VQR_SIZE:
+		return queue->size;
+	case VQR_ENABLE:
+		return queue->enabled;
+	case VQR_RESET:
+		return 0; /* a reset is over before the write that asked for it returns */
+	default:
+		return *address_register(queue, reg);
+	}
+}
+
+uint64_t vdev_queue_read(struct vdev *dev, unsigned q, enum vdev_queue_reg reg)
+{
+	uint64_t value;
+
+	if (q >= dev->n_queues)
+		return 0;
+	vdev_enter(dev);
+	value = queue_read(&dev->queue[q], reg);
+	vdev_leave(dev);
+	return value;
+}
+
+static void queue_enable(struct vdev *dev, unsigned q, bool on)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+
+	if (on == queue->enabled)
+		return;
+	if (!on)
+		stop_queue(dev, q);
+	queue->enabled = on;
+	if (on && dev->running)
+		start_queue(dev, q);
+}
+
+static void queue_write(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uint64_t value)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+
+	switch (reg) {
+	case VQR_SIZE_MAX:
+		break;
+	case VQR_ENABLE:
+		queue_enable(dev, q, value & 1);
+		break;
+	case VQR_RESET:
+		if (value == 1 && vdev_accepted(dev, VIRTIO_F_RING_RESET)) {
+			queue_enable(dev, q, false);
+			vdev_queue_defaults(queue);
+		}
+		break;
+	case VQR_SIZE:
+		if (!queue->enabled)
+			queue->size = (uint16_t)value;
+		break;
+	default: /* an enabled queue keeps its addresses, whatever is written (4.1.4.3.2) */
+		if (!queue->enabled)
+			*address_register(queue, reg) = value;
+		break;
+	}
+}
+
+void vdev_queue_write(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uint64_t value,
+		      uint64_t mask)
+{
+	if (q >= dev->n_queues)
+		return;
+	vdev_enter(dev);
+	queue_write(dev, q, reg, (queue_read(&dev->queue[q], reg) & ~mask) | (value & mask));
+	vdev_leave(dev);
+}
+
+void vdev_notify(struct vdev *dev, unsigned q)
+{
+	uint64_t one = 1;
+
+	if (q < dev->n_queues && dev->running)
+		(void)!write(dev->queue[q].kick_fd, &one, sizeof(one));
+}
+
+/*
+ * The data path, on the owner's thread.
+ */
+void vdev_flush(struct vdev *dev, unsigned q)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+
+	if (vq_publish(queue->vq)) {
+		if (dev->host)
+			dev->host->queue_changed(dev, q);
+	} else if (vq_fault(queue->vq) != VQ_OK) { /* in the driver's event structure */
+		ring_fault(dev, q);
+	}
+	if (queue->starved && dev->running) {
+		queue->starved = false;
+		vdev_notify(dev, q);
+	}
+}
+
+struct turn {
+	gint64 begun, batch_begun;
+};
+
+/* After a full batch: is there time for another? A guest chooses how much work a chain is. The clock runs
+ * from the end of the first batch on: a kick with little behind it need not look at it. */
+static bool time_left(struct vdev_queue *queue, struct turn *t)
+{
+	gint64 now = g_get_monotonic_time();
+	gint64 took = now - t->batch_begun;
+
+	t->batch_begun = now;
+	if (!t->begun) {
+		t->begun = now;
+		return true;
+	}
+	if (took > BATCH_US)
+		queue->batch = MAX(queue->batch / 4, 1);
+	else if (took < BATCH_US / 4)
+		queue->batch = MIN(queue->batch * 2, BATCH);
+	return now - t->begun < TURN_US;
+}
+
+void vdev_drain(struct vdev *dev, unsigned q, vdev_handle_fn handle)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+	struct vq_chain *chains[BATCH];
+	unsigned left = DRAIN_BUDGET;
+	struct turn turn = { 0 };
+	int n = 0;
+
+	if (queue->batch < BATCH) /* its chains took long before */
+		turn.begun = turn.batch_begun = g_get_monotonic_time();
+
+	do {
+		vq_quiet(queue->vq);
+		while (left && (n = vq_pop(queue->vq, chains, MIN(queue->batch, left))) > 0) {
+			unsigned full = queue->batch;
+
+			for (int i = 0; i < n; i++)
+				handle(dev, q, chains[i]);
+			left -= (unsigned)n;
+			vdev_flush(dev, q);
+			if ((unsigned)n == full && !time_left(queue, &turn))
+				left = 0;
+		}
+		if (left == 0) {
+			vdev_notify(dev, q); /* another turn, after the loop's other sources */
+			return;
+		}
+		if (n < 0) {
+			ring_fault(dev, q);
+			return;
+		}
+		if (vq_exhausted(queue->vq)) {
+			queue->starved = true;
+			return;
+		}
+	} while (!vq_rearm(queue->vq));
+}
+
+struct vq_chain *vdev_take(struct vdev *dev, unsigned q)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+	struct vq_chain *c;
+	int n;
+
+	do {
+		n = vq_pop(queue->vq, &c, 1);
+		if (n > 0) {
+			vq_quiet(queue->vq);
+			return c;
+		}
+		if (n < 0) {
+			ring_fault(dev, q);
+			return NULL;
+		}
+		if (vq_exhausted(queue->vq)) {
+			queue->starved = true;
+			return NULL;
+		}
+	} while (!vq_rearm(queue->vq));
+	return NULL;
+}

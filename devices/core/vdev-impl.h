@@ -1,0 +1,35 @@
+/* What vdev.c, features.c and queue.c share and nobody else needs. */
+#pragma once
+
+#include "devices/core/vdev.h"
+
+/* Offers what the options ask for, as far as it does not depend on the class's open(), and withholds
+ * what they withhold; and after open(): false if it did not offer what they ask for. @context begins
+ * messages. */
+bool vdev_features_open(struct vdev *dev, const char *context, GError **err);
+bool vdev_features_opened(struct vdev *dev, const char *context, GError **err);
+
+/* May the driver have what it accepts? */
+bool vdev_features_hold(struct vdev *dev);
+
+/* A queue as reset leaves it (2.6.1); not while it runs. */
+void vdev_queue_defaults(struct vdev_queue *queue);
+
+/* The queues' sizes follow the ring format that was negotiated; before the driver has set them. */
+void vdev_queue_negotiated(struct vdev *dev);
+
+/* Begins and ends a call of the driver: between them dev->lock is held, but for where owners are waited for,
+ * and no other call is under way. */
+void vdev_enter(struct vdev *dev);
+void vdev_leave(struct vdev *dev);
+
+/* In such a call: the lock is let go while owners are waited for. */
+void vdev_begin_wait(struct vdev *dev);
+void vdev_end_wait(struct vdev *dev);
+
+/* In such a call, or with nobody else about: start all enabled queues; stop all that run or are paused. */
+void vdev_start_queues(struct vdev *dev);
+void vdev_stop_queues(struct vdev *dev, enum vdev_stop why);
+
+/* Sets DEVICE_NEEDS_RESET, once, and tells a running driver. From any thread. */
+void vdev_needs_reset(struct vdev *dev);

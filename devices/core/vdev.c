@@ -1,0 +1,419 @@
+/*
+ * Life of a device and its status machine. Features are in features.c, queues in queue.c.
+ *
+ * Order of locks: dev->lock, then dev->host_lock, then dev->config_lock. An owner takes the last two
+ * only, and none is held while somebody waits for an owner.
+ */
+#include "devices/core/vdev.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "devices/core/rules.h"
+#include "devices/core/vdev-impl.h"
+
+#define OFFSET(field) offsetof(struct vdev, field)
+
+static const char *const rings[] = {
+	[VDEV_RING_SPLIT] = "split", [VDEV_RING_PACKED] = "packed", NULL
+};
+
+const struct prop vdev_common_props[] = {
+	{ "id", PROP_STR, OFFSET(id),
+	  .help = "name of the device in messages and on the control "
+		  "socket" },
+	{ "queue-size", PROP_U16, OFFSET(opt_queue_size), .min = 1, .max = VRING_QUEUE_SIZE_MAX,
+	  .also = "queue_size rx_queue_size tx_queue_size queue-depth",
+	  .help = "most entries of each queue; a power of two unless the ring is packed" },
+	{ "ring", PROP_ENUM, OFFSET(opt_ring), .preset = "split", .choices = rings,
+	  .help = "format of the queues; packed is offered, a driver may still take split" },
+	{ "features", PROP_LIST, OFFSET(opt_features),
+	  .help = "+NAME,-NAME,...: what to offer beyond the usual, and what not" },
+	{ "iothread", PROP_STR, OFFSET(opt_iothread),
+	  .help = "event loop thread that serves the queues, by a name of your choice; devices may "
+		  "share one (without it the main thread serves them)" },
+	{ 0 },
+};
+
+/*
+ * Making and freeing.
+ */
+
+static bool check_queue_size(struct vdev *dev, const char *context, GError **err)
+{
+	uint16_t size = dev->opt_queue_size;
+
+	if (!vfeatures_has(dev->offered, VIRTIO_F_RING_PACKED) && size & (size - 1))
+		return ringside_usage(err,
+				      "%s,queue-size=%u: not a power of two, which a split ring "
+				      "must have; ring=packed takes any size",
+				      context, size);
+	return true;
+}
+
+static void choose_loop(struct vdev *dev, const struct vdev_env *env)
+{
+	dev->main_loop = env->main_loop;
+	dev->loop = env->main_loop;
+	if (dev->opt_iothread && env->iothread)
+		dev->loop = env->iothread(env->opaque, dev->opt_iothread);
+}
+
+static bool open_queues(struct vdev *dev, GError **err)
+{
+	g_assert(dev->n_queues <= VDEV_QUEUES_MAX);
+	for (unsigned q = 0; q < dev->n_queues; q++) {
+		struct vdev_queue *queue = &dev->queue[q];
+
+		queue->dev = dev;
+		queue->vq = vq_new();
+		queue->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (queue->kick_fd < 0)
+			return ringside_error_errno(err, errno, "--device %s: eventfd of queue %u",
+						    dev->class->name, q);
+		if (!queue->loop)
+			queue->loop = dev->loop;
+		vdev_queue_defaults(queue);
+	}
+	return true;
+}
+
+static bool open_device(struct vdev *dev, GPtrArray *pairs, const struct vdev_env *env,
+			GError **err)
+{
+	const struct vdev_class *class = dev->class;
+	g_autofree char *context = g_strdup_printf("--device %s", class->name);
+
+	if (!prop_parse(vdev_common_props, dev, pairs, context, err) ||
+	    (class->props && !prop_parse(class->props, dev, pairs, context, err)) ||
+	    !vdev_features_open(dev, context, err) || !check_queue_size(dev, context, err))
+		return false;
+	choose_loop(dev, env);
+	if (class->open && !class->open(dev, err))
+		return false;
+	return vdev_features_opened(dev, context, err) && open_queues(dev, err);
+}
+
+struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const struct vdev_env *env,
+		      GError **err)
+{
+	struct vdev *dev = g_malloc0(class->size);
+
+	dev->class = class;
+	dev->mem = env->mem;
+	dev->env = env;
+	dev->n_queues = class->n_queues;
+	dev->keeps = g_ptr_array_new();
+	dev->config_size = class->config_size;
+	pthread_mutex_init(&dev->lock, NULL);
+	pthread_cond_init(&dev->changed, NULL);
+	pthread_mutex_init(&dev->config_lock, NULL);
+	pthread_mutex_init(&dev->host_lock, NULL);
+	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++)
+		dev->queue[q].kick_fd = -1;
+	if (!open_device(dev, pairs, env, err)) {
+		vdev_free(dev);
+		return NULL;
+	}
+	dev->env = NULL;
+	return dev;
+}
+
+void vdev_free(struct vdev *dev)
+{
+	if (!dev)
+		return;
+	vdev_enter(dev);
+	vdev_stop_queues(dev, VDEV_STOP_RESET);
+	vdev_leave(dev);
+	if (dev->class->close)
+		dev->class->close(dev);
+	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++) {
+		vq_free(dev->queue[q].vq);
+		if (dev->queue[q].kick_fd >= 0)
+			close(dev->queue[q].kick_fd);
+	}
+	if (dev->class->props)
+		prop_free(dev->class->props, dev);
+	prop_free(vdev_common_props, dev);
+	g_ptr_array_unref(dev->keeps);
+	pthread_mutex_destroy(&dev->host_lock);
+	pthread_mutex_destroy(&dev->config_lock);
+	pthread_cond_destroy(&dev->changed);
+	pthread_mutex_destroy(&dev->lock);
+	g_free(dev);
+}
+
+/*
+ * The driver's calls.
+ */
+
+void vdev_enter(struct vdev *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	while (dev->changing)
+		pthread_cond_wait(&dev->changed, &dev->lock);
+}
+
+void vdev_leave(struct vdev *dev)
+{
+	pthread_mutex_unlock(&dev->lock);
+}
+
+void vdev_begin_wait(struct vdev *dev)
+{
+	dev->changing = true;
+	pthread_mutex_unlock(&dev->lock);
+}
+
+void vdev_end_wait(struct vdev *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	dev->changing = false;
+	pthread_cond_broadcast(&dev->changed);
+}
+
+/*
+ * Status (2.1) and reset (2.4).
+ */
+
+uint32_t vdev_status(struct vdev *dev)
+{
+	return dev->status;
+}
+
+static void reset(struct vdev *dev)
+{
+	vdev_stop_queues(dev, VDEV_STOP_RESET);
+	if (dev->class->reset) {
+		vdev_begin_wait(dev);
+		dev->class->reset(dev);
+		vdev_end_wait(dev);
+	}
+	dev->accepted = (struct vfeatures){ 0 };
+	for (unsigned q = 0; q < dev->n_queues; q++)
+		vdev_queue_defaults(&dev->queue[q]);
+	dev->status = 0;
+}
+
+static void negotiated(struct vdev *dev)
+{
+	vdev_queue_negotiated(dev);
+	if (dev->class->negotiated) {
+		vdev_begin_wait(dev);
+		dev->class->negotiated(dev);
+		vdev_end_wait(dev);
+	}
+}
+
+/* Bits a driver may set; DEVICE_NEEDS_RESET is ours alone. */
+#define DRIVER_BITS                                                                           \
+	(VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_DRIVER_OK | VIRTIO_S_FEATURES_OK | \
+	 VIRTIO_S_FAILED)
+
+void vdev_set_status(struct vdev *dev, uint32_t status)
+{
+	uint32_t added;
+
+	vdev_enter(dev);
+	vdev_judge_status(dev, status);
+	added = status & DRIVER_BITS & ~dev->status;
+	if (status == 0) {
+		reset(dev);
+		goto out;
+	}
+	if (added & VIRTIO_S_FEATURES_OK) {
+		if (vdev_features_hold(dev))
+			negotiated(dev);
+		else
+			added &= ~(uint32_t)VIRTIO_S_FEATURES_OK;
+	}
+	/* DRIVER_OK before the features are settled starts nothing (3.1.1). */
+	if (added & VIRTIO_S_DRIVER_OK && !((dev->status | added) & VIRTIO_S_FEATURES_OK))
+		added &= ~(uint32_t)VIRTIO_S_DRIVER_OK;
+	dev->status |= added;
+	if (added & VIRTIO_S_DRIVER_OK)
+		vdev_start_queues(dev);
+out:
+	vdev_leave(dev);
+}
+
+void vdev_needs_reset(struct vdev *dev)
+{
+	uint32_t before = atomic_fetch_or(&dev->status, VIRTIO_S_NEEDS_RESET);
+
+	/* 2.1.2: a running driver learns of it by a configuration change notification. */
+	if (!(before & VIRTIO_S_NEEDS_RESET) && before & VIRTIO_S_DRIVER_OK)
+		vdev_config_changed(dev, true);
+}
+
+void vdev_uses(struct vdev *dev, const struct syscall_use *table)
+{
+	for (unsigned i = 0; i < dev->n_uses; i++)
+		if (dev->uses[i] == table)
+			return;
+	if (!table)
+		return;
+	g_assert(dev->n_uses < VDEV_USES_MAX);
+	dev->uses[dev->n_uses++] = table;
+}
+
+void vdev_keeps(struct vdev *dev, const char *path)
+{
+	if (path)
+		g_ptr_array_add(dev->keeps, (gpointer)path);
+}
+
+struct loop *vdev_worker(struct vdev *dev)
+{
+	if (!dev->worker && dev->env->worker)
+		dev->worker = dev->env->worker(dev->env->opaque, vdev_name(dev));
+	return dev->worker;
+}
+
+/*
+ * Configuration space (2.5).
+ */
+
+void vdev_config_lock(struct vdev *dev)
+{
+	pthread_mutex_lock(&dev->config_lock);
+}
+
+/* The generation changes together with what the caller wrote: a driver that reads it, the fields and
+ * it again must not find it unchanged if a write fell in between (2.5.1). */
+void vdev_config_unlock(struct vdev *dev)
+{
+	dev->config_moved = true;
+	pthread_mutex_unlock(&dev->config_lock);
+}
+
+void vdev_config_changed(struct vdev *dev, bool notify)
+{
+	pthread_mutex_lock(&dev->host_lock);
+	if (dev->host && notify && dev->status & VIRTIO_S_DRIVER_OK)
+		dev->host->config_changed(dev);
+	else if (dev->host && dev->host->config_stale)
+		dev->host->config_stale(dev);
+	pthread_mutex_unlock(&dev->host_lock);
+}
+
+void vdev_attach(struct vdev *dev, const struct vdev_host_ops *host, void *data)
+{
+	pthread_mutex_lock(&dev->host_lock);
+	dev->host_data = data;
+	dev->host = host;
+	pthread_mutex_unlock(&dev->host_lock);
+}
+
+void vdev_detach(struct vdev *dev)
+{
+	vdev_attach(dev, NULL, NULL);
+}
+
+/* It moves on when it is looked at, not with each change: 256 changes between two looks would bring it
+ * back to where it was. */
+uint32_t vdev_config_generation(struct vdev *dev)
+{
+	uint32_t generation;
+
+	pthread_mutex_lock(&dev->config_lock);
+	dev->generation += dev->config_moved;
+	dev->config_moved = false;
+	generation = dev->generation;
+	pthread_mutex_unlock(&dev->config_lock);
+	return generation;
+}
+
+/* How many of @len bytes at @off lie inside the space. */
+static size_t config_room(const struct vdev *dev, size_t off, size_t len)
+{
+	return off >= dev->config_size ? 0 : MIN(len, dev->config_size - off);
+}
+
+void vdev_config_read(struct vdev *dev, size_t off, void *dst, size_t len)
+{
+	size_t n = config_room(dev, off, len);
+
+	memset(dst, 0, len);
+	if (n == 0) /* then config + off may be no address of anything */
+		return;
+	pthread_mutex_lock(&dev->config_lock);
+	memcpy(dst, dev->config + off, n);
+	pthread_mutex_unlock(&dev->config_lock);
+}
+
+void vdev_config_write(struct vdev *dev, size_t off, const void *src, size_t len)
+{
+	size_t n = config_room(dev, off, len);
+
+	if (!dev->class->config_written || n == 0)
+		return;
+	vdev_config_lock(dev);
+	memcpy(dev->config + off, src, n);
+	dev->class->config_written(dev, off, n);
+	vdev_config_unlock(dev);
+}
+
+/*
+ * Messages. A guest can make as many mistakes a second as it likes; the log takes ten in a window.
+ */
+#define LOG_WINDOW_US (10l * G_USEC_PER_SEC)
+#define LOG_BURST     10u
+
+static void G_GNUC_PRINTF(3, 0)
+	say(struct vdev *dev, const char *whose, const char *fmt, va_list ap)
+{
+	unsigned window = (unsigned)(g_get_monotonic_time() / LOG_WINDOW_US);
+	char text[256];
+	unsigned n;
+
+	if (atomic_exchange(&dev->log_window, window) != window)
+		dev->log_count = 0;
+	n = atomic_fetch_add(&dev->log_count, 1);
+	if (n > LOG_BURST)
+		return;
+	if (n == LOG_BURST) {
+		g_log("ringside", G_LOG_LEVEL_WARNING, "%s: more messages, not shown for a while",
+		      vdev_name(dev));
+		return;
+	}
+	(void)g_vsnprintf(text, sizeof(text), fmt, ap);
+	g_log("ringside", G_LOG_LEVEL_WARNING, "%s: %s: %s", vdev_name(dev), whose, text);
+}
+
+void vdev_guest_bug(struct vdev *dev, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(dev, "guest bug", fmt, ap);
+	va_end(ap);
+	vdev_needs_reset(dev);
+}
+
+void vdev_host_error(struct vdev *dev, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(dev, "host", fmt, ap);
+	va_end(ap);
+}
+
+void vdev_guest_note(struct vdev *dev, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(dev, "guest", fmt, ap);
+	va_end(ap);
+}
+
+const char *vdev_name(const struct vdev *dev)
+{
+	return dev->id ? dev->id : dev->class->name;
+}

@@ -1,0 +1,383 @@
+/*
+ * The waist: what all virtio devices share, seen from both sides.
+ *
+ * Above are device classes (devices/blk/, devices/net/, ...): one const struct each. They know
+ * queues, chains and their configuration space, and cannot name their transport. Below are the
+ * transports (transport/): they translate registers or messages into the vdev_* calls of the second
+ * half of this file and are told two things back, queue_changed and config_changed. The status
+ * machine, feature negotiation, the config generation and reset live here once (VIRTIO 1.4, 2.1 to
+ * 2.5, 3.1).
+ *
+ * Threads. Transports call from any vCPU's thread; vdev serialises them with the device's lock.
+ * Each queue belongs to its loop's thread (queue->loop): the class's kick(), and whatever it calls
+ * on the queue's vq, run there and only there. Starting and stopping a queue happens on the owner's
+ * thread too, while the caller waits, so after vdev_set_status(dev, 0) nothing of the device touches
+ * guest memory. The owner never takes the device's lock.
+ *
+ * Stopping takes as long as the host has something in hand for the queue, and no longer: what was not
+ * begun is dropped on a reset and kept on a pause. The lock is not held meanwhile (dev->changing keeps
+ * other calls of the driver out), and a caller that runs an event loop goes on serving it.
+ */
+#pragma once
+
+#include <glib.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "devices/base/error.h"
+#include "devices/base/loop.h"
+#include "devices/base/prop.h"
+#include "devices/base/syscalls.h"
+#include "virtqueue/gmem.h"
+#include "virtqueue/vq.h"
+
+struct vdev;
+struct vdev_env;
+struct chr;
+struct chr_tap;
+
+/* Feature bits 0 to 127 (VIRTIO 1.4, 2.2: net uses bits above 63). */
+struct vfeatures {
+	uint64_t w[2];
+};
+
+static inline bool vfeatures_has(struct vfeatures f, unsigned bit)
+{
+	return bit < 128 && (f.w[bit / 64] >> (bit % 64) & 1);
+}
+
+static inline void vfeatures_set(struct vfeatures *f, unsigned bit, bool on)
+{
+	uint64_t mask = 1ull << (bit % 64);
+
+	f->w[bit / 64] = on ? f->w[bit / 64] | mask : f->w[bit / 64] & ~mask;
+}
+
+/* A feature bit of a class, by the name that features=LIST has for it: the specification's, small and
+ * without its prefix. */
+struct vdev_feature {
+	const char *name;
+	unsigned char bit;
+	uint64_t one_of; /* bits 0 to 63, of which it needs one; 0: none */
+};
+
+/* Fields of a configuration space: @n in a row, each @width bytes (1, 2, 4, 8); or a union of @n bytes,
+ * with fields of any width. */
+struct vdev_field {
+	uint8_t width, n;
+};
+#define VDEV_UNION 0xffu
+
+/* Why a queue stops. */
+enum vdev_stop {
+	VDEV_STOP_RESET, /* for good: by a reset of the device or of the queue, QueueReady 0, the end */
+	VDEV_STOP_PAUSE, /* it goes on later from where it was, or is reset */
+};
+
+#define VDEV_CONFIG_MAX 256 /* bytes of device configuration space */
+#define VDEV_QUEUES_MAX 128
+#define VDEV_USES_MAX   8
+
+/*
+ * A device class. Facts first, functions last; a NULL function is "nothing to do". The device's own
+ * struct begins with a struct vdev; object offsets in props count from there.
+ */
+struct vdev_class {
+	const char *name;    /* as in --device NAME */
+	const char *summary; /* one line for --device help */
+	uint32_t id;         /* virtio device type (5 Device Types) */
+	uint32_t pci_class;  /* class << 16 | subclass << 8 | interface for PCI */
+	size_t size;         /* of the device's struct */
+	size_t request_size; /* of its state per chain, see vq_chain_request() */
+	size_t config_size;  /* of its configuration space; open() may lower dev->config_size */
+	uint16_t queue_size; /* entries of each queue when the operator says nothing */
+	unsigned n_queues;   /* open() may change dev->n_queues, up to VDEV_QUEUES_MAX */
+	const unsigned char *feature_bits;   /* class features always offered, ends with 255; open()
+					      may add and drop with vdev_offer() */
+	const struct vdev_feature *features; /* all that it knows, ends with an empty row; NULL: it
+						has none */
+	const struct vdev_field
+		*config_fields; /* in order, ends with an empty row: rule "config-width" */
+	uint16_t
+		config_early; /* offset of a field that may be written before FEATURES_OK; 0: none */
+	const struct prop *props;
+	const struct syscall_use
+		*uses; /* of the kernel, whatever the options; NULL: nothing special */
+
+	/* Options are in the struct: open the backend, fill dev->config, offer features, set
+	 * n_queues. On failure the class's close() is called on the half-made device. */
+	bool (*open)(struct vdev *dev, GError **err);
+	void (*close)(struct vdev *dev);
+
+	/* The driver's features are final (FEATURES_OK held). Owner threads are quiet. */
+	void (*negotiated)(struct vdev *dev);
+
+	/*
+	 * Called on the owner's thread. After queue_started() kicks come, at first and after a pause.
+	 * queue_stop() begins nothing any more and cancels what the host has in hand where that can
+	 * be done. True: nothing is in hand, and no backend event will touch the queue. False: the
+	 * class calls vdev_queue_stopped() on the owner's thread as soon as that is so.
+	 *
+	 * On a pause the chains that it has popped stay valid; those not begun wait for the next
+	 * queue_started(). On a reset all are void and to be forgotten when it has stopped; it may
+	 * come while the queue is paused.
+	 */
+	void (*queue_started)(struct vdev *dev, unsigned q);
+	bool (*queue_stop)(struct vdev *dev, unsigned q, enum vdev_stop why);
+
+	/* The queue may have chains. Called on the owner's thread; usually vdev_drain(). */
+	void (*kick)(struct vdev *dev, unsigned q);
+
+	/* The device goes back to its state after open(): called with all queues stopped. */
+	void (*reset)(struct vdev *dev);
+
+	/* The machine begins anew: called after reset(), by none of the owners. */
+	void (*restart)(struct vdev *dev);
+
+	/* The driver wrote dev->config bytes [off, off + len): take them or put them right. Called
+	 * under the config lock on a vCPU's thread. Without it the space is read-only. */
+	void (*config_written)(struct vdev *dev, size_t off, size_t len);
+
+	/* False refuses a set of offered features that does not hold together in a way that
+	 * `features' cannot tell: FEATURES_OK then stays clear (2.2.2). */
+	bool (*features_ok)(struct vdev *dev, struct vfeatures accepted);
+};
+
+/* What a device may know of its transport: how to reach the driver. From any thread. */
+struct vdev_host_ops {
+	void (*queue_changed)(struct vdev *dev, unsigned q); /* used buffers: interrupt */
+	void (*config_changed)(struct vdev *dev);            /* configuration change interrupt */
+	void (*config_stale)(struct vdev *dev); /* changed, but no interrupt; may be NULL */
+};
+
+/* A queue as transports program it, and as its owner runs it. */
+struct vdev_queue {
+	struct vdev *dev;
+	struct vq *vq;
+	struct loop *loop;   /* the owner */
+	int kick_fd;         /* eventfd: transports and boards write, the owner reads */
+	GSource *kick_watch; /* on loop, while started */
+
+	/* Programmed by the driver before it enables the queue. */
+	uint16_t size;     /* as the driver set it; starts as size_max */
+	uint16_t size_max; /* 0: the queue does not exist */
+	uint64_t desc, driver, device;
+	bool enabled; /* queue_enable / QueueReady */
+
+	bool ran; /* and was stopped: when it is enabled again it goes on from */
+	struct vq_position position;
+
+	/* The owner's. */
+	bool paused; /* the ring is started and nobody serves it */
+	bool stopping;
+	enum vdev_stop why;
+	struct loop_done stopped;
+
+	bool starved;   /* chains wait for room in the pool: look again after a push */
+	unsigned batch; /* chains popped together: fewer where each takes long */
+};
+
+struct vdev {
+	const struct vdev_class *class;
+	char *id; /* the operator's name for it, or "blk0", ... ; unique */
+
+	/* Common options, before open(). */
+	uint16_t opt_queue_size; /* 0: the class's */
+	char *opt_iothread;      /* loop's name, or NULL: main loop */
+	unsigned opt_ring;       /* enum vdev_ring */
+	GPtrArray *opt_features; /* of "+NAME,-NAME,..." */
+
+	const struct vdev_env *env; /* during open() only */
+	const struct gmem *mem;
+	struct loop *main_loop;
+	struct loop *loop;   /* of the queues unless the class says otherwise in open() */
+	struct loop *worker; /* vdev_worker() */
+
+	pthread_mutex_t lock; /* of what follows, as far as transports' calls change it */
+	bool changing;        /* such a call waits for owners: others wait for its end */
+	pthread_cond_t changed;
+	_Atomic uint32_t status;
+	struct vfeatures offered, accepted; /* accepted: as written; in force after FEATURES_OK */
+	struct vfeatures withheld;          /* by the operator: never offered */
+	_Atomic bool running;               /* DRIVER_OK and not being stopped */
+
+	pthread_mutex_t config_lock; /* config and generation */
+	uint8_t config[VDEV_CONFIG_MAX];
+	size_t config_size;
+	uint32_t generation;
+	bool config_moved; /* since the generation was last looked at */
+
+	unsigned n_queues;
+	struct vdev_queue queue[VDEV_QUEUES_MAX];
+
+	const struct syscall_use *uses[VDEV_USES_MAX]; /* vdev_uses() */
+	unsigned n_uses;
+	GPtrArray *keeps; /* of const char *, vdev_keeps() */
+	bool connects;    /* to whom the driver names: it needs the host's network */
+	/* What its backend may come to need, beside what it has and what queues take. */
+	unsigned more_files;
+	size_t more_memory; /* bytes */
+
+	const struct vdev_host_ops *host; /* the transport's: vdev_attach() */
+	void *host_data;
+	pthread_mutex_t host_lock; /* against the transport's leaving under config_changed() */
+
+	_Atomic unsigned log_window, log_count; /* messages in this window of time: rate limit */
+};
+
+/*
+ * ---- for whoever makes devices (machine, tests, fuzzers) ----
+ */
+
+/* What a device needs of its surroundings. */
+struct vdev_env {
+	const struct gmem *mem;
+	struct loop *main_loop;
+	/* Finds or makes the loop that iothread=NAME asks for; NULL: everything on main_loop. */
+	struct loop *(*iothread)(void *opaque, const char *name);
+	void *opaque;
+	unsigned n_cpus;      /* guest's vCPUs: queue counts' presets */
+	struct chr *terminal; /* what chr=stdio means (backend/chr.h); NULL: there is none */
+	/* Makes a loop with a thread of its own, @name's, which lives longer than the device; NULL, or
+	 * answers NULL: there are none to be had. */
+	struct loop *(*worker)(void *opaque, const char *name);
+	/* Makes a listener for what one console prints (backend/chr.h); NULL: nobody wants to listen. */
+	struct chr_tap *(*console_tap)(void *opaque);
+};
+
+/*
+ * Makes and opens a device. @pairs are the options (prop_split()); those that the class and the
+ * common rows know are marked used, the rest is the caller's (transport=...). NULL with @err.
+ */
+struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const struct vdev_env *env,
+		      GError **err);
+
+/* Stops, closes and frees. NULL is fine. */
+void vdev_free(struct vdev *dev);
+
+/* What to call it in messages: its id, or its class's name while it has none. */
+const char *vdev_name(const struct vdev *dev);
+
+/* The rows that every device has (id, queue-size, ring, ...), for help. */
+extern const struct prop vdev_common_props[];
+
+enum vdev_ring { VDEV_RING_SPLIT, VDEV_RING_PACKED };
+
+/* The names that features=LIST takes for @class: "on" are those that every device offers by itself, "may"
+ * those it offers when asked to, "own" the class's (NULL if it has none). Blanks between names. */
+enum vdev_names { VDEV_NAMES_ON, VDEV_NAMES_MAY, VDEV_NAMES_OWN };
+char *vdev_feature_names(const struct vdev_class *class, enum vdev_names which);
+
+/* Pause and go on, for `stop` and `cont`: queues stop where they are, what the host has in hand comes
+ * to its end, and they go on later with what is left. Guest-visible state does not change. The caller
+ * goes on serving its loop while it waits. */
+void vdev_pause(struct vdev *dev);
+void vdev_resume(struct vdev *dev);
+
+/* The machine begins anew, after the device's reset. */
+void vdev_restart(struct vdev *dev);
+
+/*
+ * ---- for device classes ----
+ */
+
+/* In open() only. What features=LIST takes away stays away: dev->offered tells. */
+void vdev_offer(struct vdev *dev, unsigned bit, bool on);
+bool vdev_accepted(const struct vdev *dev, unsigned bit); /* after negotiation */
+
+/* In open(): what the backend that was chosen asks of the kernel, beside class->uses; and the name of a
+ * file that it goes on using (the string stays its own). NULL is fine. */
+void vdev_uses(struct vdev *dev, const struct syscall_use *table);
+void vdev_keeps(struct vdev *dev, const char *path);
+
+/* In open(): a loop with a thread of the device's own, for what would hold up those of its queues; the same
+ * each time. NULL if there is none to be had. */
+struct loop *vdev_worker(struct vdev *dev);
+
+/* Does each of the class's features in @f have what it needs? */
+bool vdev_features_fit(const struct vdev_class *class, struct vfeatures f);
+
+/* Entries of each queue that a driver can count on, whatever it negotiates. From open() on. */
+uint16_t vdev_queue_size(const struct vdev *dev);
+
+/* Bytes of memory that its queues take at most, all of them started (vq_memory_max()). */
+size_t vdev_memory_max(const struct vdev *dev);
+
+/* Takes chains off queue @q until it is empty, calling @handle for each; re-arms kicks, publishes
+ * and interrupts per batch. @handle must vq_push() the chain or keep it. Bounded: after a budget it
+ * schedules itself anew so that other sources of the loop get their turn. On the owner's thread. */
+typedef void (*vdev_handle_fn)(struct vdev *dev, unsigned q, struct vq_chain *c);
+void vdev_drain(struct vdev *dev, unsigned q, vdev_handle_fn handle);
+
+/* For queues that the device feeds (net receive, input, console input): one chain, or NULL when
+ * there is none (kicks are then armed: kick() comes when there is) or the ring broke. */
+struct vq_chain *vdev_take(struct vdev *dev, unsigned q);
+
+/* Publishes what was pushed and interrupts if wanted. Once per batch, on the owner's thread. */
+void vdev_flush(struct vdev *dev, unsigned q);
+
+/* Bytes [off, off + len) of config changed under the device's hand: new generation and, if @notify,
+ * a configuration change interrupt. Wrap writes to dev->config in vdev_config_lock/unlock; call
+ * this after the unlock. */
+void vdev_config_lock(struct vdev *dev);
+void vdev_config_unlock(struct vdev *dev);
+void vdev_config_changed(struct vdev *dev, bool notify);
+
+/* Of a queue_stop() that was not over at once: now it is. On the owner's thread. */
+void vdev_queue_stopped(struct vdev *dev, unsigned q);
+
+/* The driver broke a rule that is no ring fault (a malformed request of a device whose
+ * specification has no status for it): logs and sets DEVICE_NEEDS_RESET. */
+void vdev_guest_bug(struct vdev *dev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+/* Rate-limited messages through g_log: "DEV: host: ..." and "DEV: guest: ...". */
+void vdev_host_error(struct vdev *dev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+void vdev_guest_note(struct vdev *dev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+/*
+ * ---- for transports ----
+ *
+ * One call at a time: others wait until it is over. Selectors and indices are the driver's and unchecked.
+ */
+
+/* The transport is there; and it goes, after a reset: when vdev_detach() returns, none of its ops runs
+ * any more. */
+void vdev_attach(struct vdev *dev, const struct vdev_host_ops *host, void *data);
+void vdev_detach(struct vdev *dev);
+
+/* 32 bits of the offered features, @select as in device_feature_select; 0 beyond what there is. */
+uint32_t vdev_features_offered(struct vdev *dev, uint32_t select);
+uint32_t vdev_features_accepted(struct vdev *dev, uint32_t select);
+void vdev_features_accept(struct vdev *dev, uint32_t select, uint32_t bits);
+
+uint32_t vdev_status(struct vdev *dev);
+/* Writes the status as the driver did; 0 resets and returns when nothing is in flight any more. */
+void vdev_set_status(struct vdev *dev, uint32_t status);
+
+/* Queue registers. @q beyond n_queues reads as a queue of size 0 and ignores writes. */
+enum vdev_queue_reg {
+	VQR_SIZE_MAX,
+	VQR_SIZE,
+	VQR_DESC,
+	VQR_DRIVER,
+	VQR_DEVICE,
+	VQR_ENABLE,
+	VQR_RESET
+};
+uint64_t vdev_queue_read(struct vdev *dev, unsigned q, enum vdev_queue_reg reg);
+/* @mask: the bits of the register that are written (a 64-bit address comes in two halves).
+ * VQR_ENABLE 1 starts the queue as soon as the device runs; VQR_ENABLE 0 stops it (MMIO);
+ * VQR_RESET 1 stops it and puts it back to its defaults (VIRTIO_F_RING_RESET). */
+void vdev_queue_write(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uint64_t value,
+		      uint64_t mask);
+
+/* A kick that came as a register write. */
+void vdev_notify(struct vdev *dev, unsigned q);
+
+/* Device configuration space; reads beyond it give 0, writes beyond it are dropped. */
+void vdev_config_read(struct vdev *dev, size_t off, void *dst, size_t len);
+void vdev_config_write(struct vdev *dev, size_t off, const void *src, size_t len);
+uint32_t vdev_config_generation(struct vdev *dev);

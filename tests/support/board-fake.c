@@ -1,0 +1,537 @@
+#include "tests/support/board-fake.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PAGE 4096u
+
+struct line {
+	unsigned gsi;
+	int fd, resample_fd;
+	unsigned edges;
+	bool level;
+};
+
+struct msi {
+	bool open;
+	uint64_t addr;
+	uint32_t data;
+	int fd; /* attached; -1: not */
+};
+
+struct message {
+	uint64_t addr;
+	uint32_t data;
+	unsigned count;
+};
+
+struct shadow {
+	uint64_t addr;
+	const void *page;
+};
+
+typedef struct board_window *window_ref;
+
+struct board_fake {
+	struct board board; /* first */
+	pthread_mutex_t lock;
+	bool has_shadows;
+	unsigned refuse;
+	struct board_fake_counts counts;
+	GArray *windows; /* of struct board_window * */
+	GArray *bells, *lines, *msis, *messages, *shadows;
+};
+
+#define EACH(array, type, var)                                                           \
+	for (type *var = (type *)(void *)(array)->data, *var##_end = var + (array)->len; \
+	     var < var##_end; var++)
+#define INDEX(array, var) ((guint)((var) - (__typeof__(var))(void *)(array)->data))
+
+static struct board_fake *lock(struct board *board)
+{
+	struct board_fake *b = (struct board_fake *)board;
+
+	pthread_mutex_lock(&b->lock);
+	return b;
+}
+
+static int unlock(struct board_fake *b, int ret)
+{
+	pthread_mutex_unlock(&b->lock);
+	return ret;
+}
+
+static bool take(int fd)
+{
+	uint64_t count;
+
+	return read(fd, &count, sizeof(count)) == sizeof(count);
+}
+
+/*
+ * What transports ask for.
+ */
+
+static int window_add(struct board *board, struct board_window *w)
+{
+	struct board_fake *b = lock(board);
+
+	if (b->refuse & BOARD_REFUSE_WINDOW)
+		return unlock(b, -ENOSPC);
+	EACH(b->windows, window_ref, other)
+	if ((*other)->io == w->io && w->base < (*other)->base + (*other)->size &&
+	    (*other)->base < w->base + w->size)
+		return unlock(b, -EEXIST);
+	g_array_append_val(b->windows, w);
+	return unlock(b, 0);
+}
+
+static void window_del(struct board *board, struct board_window *w)
+{
+	struct board_fake *b = lock(board);
+
+	EACH(b->windows, window_ref, have)
+	if (*have == w) {
+		g_array_remove_index(b->windows, INDEX(b->windows, have));
+		unlock(b, 0);
+		return;
+	}
+	g_error("a window that is not there was removed");
+}
+
+/* As KVM_IOEVENTFD judges what it is given. */
+static bool is_sound(const struct board_doorbell *bell)
+{
+	switch (bell->len) {
+	case 0: /* any length: then no value can be asked for */
+		return !bell->has_match;
+	case 1:
+	case 2:
+	case 4:
+	case 8:
+		return bell->addr + bell->len > bell->addr;
+	default:
+		return false;
+	}
+}
+
+/* No write can belong to two: any length or any value meets all of them at its address. */
+static bool collide(const struct board_doorbell *a, const struct board_doorbell *b)
+{
+	if (a->io != b->io || a->addr != b->addr)
+		return false;
+	if (!a->len || !b->len)
+		return true;
+	return a->len == b->len && (!a->has_match || !b->has_match || a->match == b->match);
+}
+
+static bool same_bell(const struct board_doorbell *a, const struct board_doorbell *b)
+{
+	return a->addr == b->addr && a->len == b->len && a->io == b->io && a->fd == b->fd &&
+	       a->has_match == b->has_match && (!a->has_match || a->match == b->match);
+}
+
+static int doorbell_add(struct board_fake *b, const struct board_doorbell *bell)
+{
+	if (b->refuse & BOARD_REFUSE_DOORBELL)
+		return -ENOSPC;
+	EACH(b->bells, struct board_doorbell, have)
+	if (collide(have, bell))
+		return -EEXIST;
+	g_array_append_val(b->bells, *bell);
+	return 0;
+}
+
+static int doorbell_del(struct board_fake *b, const struct board_doorbell *bell)
+{
+	EACH(b->bells, struct board_doorbell, have)
+	if (same_bell(have, bell)) {
+		g_array_remove_index_fast(b->bells, INDEX(b->bells, have));
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int doorbell(struct board *board, const struct board_doorbell *bell, bool add)
+{
+	struct board_fake *b = lock(board);
+
+	if (!is_sound(bell))
+		return unlock(b, -EINVAL);
+	return unlock(b, add ? doorbell_add(b, bell) : doorbell_del(b, bell));
+}
+
+static int shadow(struct board *board, uint64_t addr, const void *page)
+{
+	struct board_fake *b = lock(board);
+	struct shadow new = { addr, page };
+
+	if (!b->has_shadows)
+		return unlock(b, -ENOTSUP);
+	if (addr % PAGE || (uintptr_t)page % PAGE)
+		return unlock(b, -EINVAL);
+	if (page && b->refuse & BOARD_REFUSE_SHADOW)
+		return unlock(b, -ENOSPC);
+	EACH(b->shadows, struct shadow, have)
+	if (have->addr == addr) {
+		if (page)
+			return unlock(b, -EEXIST);
+		g_array_remove_index_fast(b->shadows, INDEX(b->shadows, have));
+		return unlock(b, 0);
+	}
+	if (!page)
+		return unlock(b, -ENOENT);
+	g_array_append_val(b->shadows, new);
+	b->counts.shadows++;
+	return unlock(b, 0);
+}
+
+static int line(struct board *board, unsigned gsi, int fd, int resample_fd, bool add)
+{
+	struct board_fake *b = lock(board);
+	struct line new = { .gsi = gsi, .fd = fd, .resample_fd = resample_fd };
+
+	if (add && b->refuse & BOARD_REFUSE_LINE)
+		return unlock(b, -ENOSPC);
+	if (add) {
+		EACH(b->lines, struct line, other)
+		if (other->fd == fd)
+			return unlock(b, -EBUSY); /* an eventfd is one irqfd's */
+		g_array_append_val(b->lines, new);
+		return unlock(b, 0);
+	}
+	EACH(b->lines, struct line, have)
+	if (have->gsi == gsi && have->fd == fd) {
+		g_array_remove_index_fast(b->lines, INDEX(b->lines, have));
+		return unlock(b, 0);
+	}
+	return unlock(b, -ENOENT);
+}
+
+static int msi_open(struct board *board)
+{
+	struct board_fake *b = lock(board);
+	struct msi new = { .open = true, .fd = -1 };
+
+	if (b->refuse & BOARD_REFUSE_MSI)
+		return unlock(b, -ENOSPC);
+	EACH(b->msis, struct msi, m)
+	if (!m->open) {
+		*m = new;
+		return unlock(b, (int)INDEX(b->msis, m));
+	}
+	g_array_append_val(b->msis, new);
+	return unlock(b, (int)b->msis->len - 1);
+}
+
+static void msi_close(struct board *board, int msi)
+{
+	struct board_fake *b = lock(board);
+	struct msi *m = &g_array_index(b->msis, struct msi, msi);
+
+	g_assert(m->open && m->fd < 0);
+	m->open = false;
+	unlock(b, 0);
+}
+
+static int msi_route(struct board *board, int msi, uint64_t addr, uint32_t data)
+{
+	struct board_fake *b = lock(board);
+	struct msi *m = &g_array_index(b->msis, struct msi, msi);
+
+	g_assert(m->open);
+	m->addr = addr;
+	m->data = data;
+	return unlock(b, 0);
+}
+
+static int msi_attach(struct board *board, int msi, int fd, bool add)
+{
+	struct board_fake *b = lock(board);
+	struct msi *m = &g_array_index(b->msis, struct msi, msi);
+
+	g_assert(m->open && (add ? m->fd < 0 : m->fd == fd));
+	if (add && b->refuse & BOARD_REFUSE_ATTACH)
+		return unlock(b, -ENOSPC);
+	m->fd = add ? fd : -1;
+	return unlock(b, 0);
+}
+
+static const struct board_ops ops = {
+	.window_add = window_add,
+	.window_del = window_del,
+	.doorbell = doorbell,
+	.shadow = shadow,
+	.line = line,
+	.msi_open = msi_open,
+	.msi_close = msi_close,
+	.msi_route = msi_route,
+	.msi_attach = msi_attach,
+};
+
+/*
+ * The guest's accesses.
+ */
+
+static bool find_window(struct board_fake *b, bool io, uint64_t addr, unsigned len,
+			struct board_window *ret)
+{
+	EACH(b->windows, window_ref, w)
+	if ((*w)->io == io && addr >= (*w)->base && addr - (*w)->base < (*w)->size &&
+	    len <= (*w)->size - (addr - (*w)->base)) {
+		*ret = **w;
+		return true;
+	}
+	return false;
+}
+
+static bool read_shadow(struct board_fake *b, uint64_t addr, unsigned len, uint64_t *ret)
+{
+	EACH(b->shadows, struct shadow, s)
+	if (addr >= s->addr && addr - s->addr < PAGE && len <= PAGE - (addr - s->addr)) {
+		const uint8_t *at = (const uint8_t *)s->page + (addr - s->addr);
+
+		*ret = 0;
+		if (len == 4 && addr % 4 == 0)
+			*ret = __atomic_load_n((const uint32_t *)(const void *)at,
+					       __ATOMIC_ACQUIRE);
+		else
+			for (unsigned i = 0; i < len; i++)
+				*ret |= (uint64_t)__atomic_load_n(at + i, __ATOMIC_ACQUIRE)
+					<< (8 * i);
+		return true;
+	}
+	return false;
+}
+
+static uint64_t mask(unsigned len)
+{
+	return len >= 8 ? UINT64_MAX : (1ull << (8 * len)) - 1;
+}
+
+uint64_t board_fake_read(struct board_fake *b, bool io, uint64_t addr, unsigned len)
+{
+	struct board_window w;
+	uint64_t value;
+	bool found;
+
+	lock(&b->board);
+	if (!io && read_shadow(b, addr, len, &value)) {
+		b->counts.shadowed++;
+		unlock(b, 0);
+		return value;
+	}
+	b->counts.reads++;
+	found = find_window(b, io, addr, len, &w);
+	unlock(b, 0);
+	return (found && w.read ? w.read(w.opaque, addr - w.base, len) : UINT64_MAX) & mask(len);
+}
+
+static bool ring_doorbell(struct board_fake *b, bool io, uint64_t addr, unsigned len,
+			  uint64_t value)
+{
+	uint64_t one = 1;
+
+	EACH(b->bells, struct board_doorbell, d)
+	if (d->io == io && d->addr == addr && (d->len == 0 || d->len == len) &&
+	    (!d->has_match || d->match == value)) {
+		b->counts.doorbells++;
+		return write(d->fd, &one, sizeof(one)) == sizeof(one);
+	}
+	return false;
+}
+
+void board_fake_write(struct board_fake *b, bool io, uint64_t addr, unsigned len, uint64_t value)
+{
+	struct board_window w;
+	bool found;
+
+	value &= mask(len);
+	lock(&b->board);
+	if (ring_doorbell(b, io, addr, len, value)) {
+		unlock(b, 0);
+		return;
+	}
+	b->counts.writes++;
+	found = find_window(b, io, addr, len, &w);
+	unlock(b, 0);
+	if (found && w.write)
+		w.write(w.opaque, addr - w.base, len, value);
+}
+
+/*
+ * Interrupts.
+ */
+
+static void record(struct board_fake *b, const struct msi *m)
+{
+	struct message new = { m->addr, m->data, 1 };
+
+	EACH(b->messages, struct message, have)
+	if (have->addr == m->addr && have->data == m->data) {
+		have->count++;
+		return;
+	}
+	g_array_append_val(b->messages, new);
+}
+
+static void collect(struct board_fake *b)
+{
+	lock(&b->board);
+	EACH(b->lines, struct line, l)
+	if (take(l->fd)) {
+		l->edges++;
+		l->level = l->resample_fd >= 0;
+	}
+	EACH(b->msis, struct msi, m)
+	if (m->fd >= 0 && take(m->fd))
+		record(b, m);
+	unlock(b, 0);
+}
+
+unsigned board_fake_take_edges(struct board_fake *b, unsigned gsi)
+{
+	unsigned edges = 0;
+
+	collect(b);
+	lock(&b->board);
+	EACH(b->lines, struct line, l)
+	if (l->gsi == gsi) {
+		edges += l->edges;
+		l->edges = 0;
+	}
+	unlock(b, 0);
+	return edges;
+}
+
+bool board_fake_level(struct board_fake *b, unsigned gsi)
+{
+	bool level = false;
+
+	collect(b);
+	lock(&b->board);
+	EACH(b->lines, struct line, l)
+	level |= l->gsi == gsi && l->level;
+	unlock(b, 0);
+	return level;
+}
+
+void board_fake_eoi(struct board_fake *b, unsigned gsi)
+{
+	uint64_t one = 1;
+
+	collect(b);
+	lock(&b->board);
+	EACH(b->lines, struct line, l)
+	if (l->gsi == gsi && l->resample_fd >= 0) {
+		l->level = false;
+		(void)!write(l->resample_fd, &one, sizeof(one));
+	}
+	unlock(b, 0);
+}
+
+unsigned board_fake_take_msi(struct board_fake *b, uint64_t addr, uint32_t data)
+{
+	unsigned count = 0;
+
+	collect(b);
+	lock(&b->board);
+	EACH(b->messages, struct message, m)
+	if (m->addr == addr && m->data == data) {
+		count = m->count;
+		m->count = 0;
+	}
+	unlock(b, 0);
+	return count;
+}
+
+/*
+ * Looking, and life.
+ */
+
+struct board_fake_counts board_fake_counts(struct board_fake *b)
+{
+	return b->counts;
+}
+
+unsigned board_fake_n_doorbells(struct board_fake *b)
+{
+	return b->bells->len;
+}
+
+bool board_fake_has_shadow(struct board_fake *b, uint64_t addr)
+{
+	bool found = false;
+
+	lock(&b->board);
+	EACH(b->shadows, struct shadow, s)
+	found |= s->addr == addr;
+	unlock(b, 0);
+	return found;
+}
+
+bool board_fake_has_line(struct board_fake *b, unsigned gsi)
+{
+	bool found = false;
+
+	lock(&b->board);
+	EACH(b->lines, struct line, l)
+	found |= l->gsi == gsi;
+	unlock(b, 0);
+	return found;
+}
+
+void board_fake_refuse(struct board_fake *b, unsigned what)
+{
+	b->refuse = what;
+}
+
+struct board *board_fake_board(struct board_fake *b)
+{
+	return &b->board;
+}
+
+struct board_fake *board_fake_new(bool shadow_too)
+{
+	struct board_fake *b = g_new0(struct board_fake, 1);
+
+	b->board.ops = &ops;
+	b->has_shadows = shadow_too;
+	pthread_mutex_init(&b->lock, NULL);
+	b->windows = g_array_new(FALSE, FALSE, sizeof(struct board_window *));
+	b->bells = g_array_new(FALSE, FALSE, sizeof(struct board_doorbell));
+	b->lines = g_array_new(FALSE, FALSE, sizeof(struct line));
+	b->msis = g_array_new(FALSE, FALSE, sizeof(struct msi));
+	b->messages = g_array_new(FALSE, FALSE, sizeof(struct message));
+	b->shadows = g_array_new(FALSE, FALSE, sizeof(struct shadow));
+	return b;
+}
+
+void board_fake_free(struct board_fake *b)
+{
+	if (!b)
+		return;
+	assert_int_equal(b->windows->len, 0);
+	assert_int_equal(b->bells->len, 0);
+	assert_int_equal(b->lines->len, 0);
+	assert_int_equal(b->shadows->len, 0);
+	EACH(b->msis, struct msi, m)
+	assert_false(m->open);
+	g_array_unref(b->windows);
+	g_array_unref(b->bells);
+	g_array_unref(b->lines);
+	g_array_unref(b->msis);
+	g_array_unref(b->messages);
+	g_array_unref(b->shadows);
+	pthread_mutex_destroy(&b->lock);
+	g_free(b);
+}

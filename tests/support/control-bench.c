@@ -1,0 +1,219 @@
+#include "tests/support/control-bench.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/*
+ * The machine.
+ */
+static const char *fake_status(void *opaque)
+{
+	return ((struct bench *)opaque)->status;
+}
+
+static void fake_quit(void *opaque)
+{
+	((struct bench *)opaque)->quits++;
+}
+
+static void fake_powerdown(void *opaque)
+{
+	struct bench *b = opaque;
+
+	b->powerdowns++;
+	control_event("POWERDOWN", false, b->ctl);
+}
+
+static void fake_reset(void *opaque)
+{
+	struct bench *b = opaque;
+
+	b->resets++;
+	control_event("RESET", false, b->ctl);
+}
+
+static void fake_stop(void *opaque)
+{
+	struct bench *b = opaque;
+
+	b->stops++;
+	for (unsigned i = 0; b->turns && i < 1000; i++)
+		g_main_context_iteration(NULL, FALSE);
+	b->status = "paused";
+	control_event("STOP", false, b->ctl);
+}
+
+static void fake_cont(void *opaque)
+{
+	struct bench *b = opaque;
+
+	b->conts++;
+	b->status = "running";
+	control_event("RESUME", false, b->ctl);
+}
+
+static void fake_devices(void *opaque, control_device_fn fn, void *arg)
+{
+	struct bench *b = opaque;
+
+	for (unsigned i = 0; i < b->n_rigs; i++)
+		fn(rig_dev(b->rig[i]), i % 2 ? "mmio" : "pci", arg);
+}
+
+static void fake_stats(void *opaque, control_stat_fn fn, void *arg)
+{
+	(void)opaque;
+	fn("vcpu0", "exits-io", 7, arg);
+	fn("vcpu0", "exits-mmio", 8, arg);
+	fn("vcpu1", "exits-io", 9, arg);
+}
+
+const struct control_ops bench_ops = {
+	.status = fake_status,
+	.quit = fake_quit,
+	.powerdown = fake_powerdown,
+	.reset = fake_reset,
+	.stop = fake_stop,
+	.cont = fake_cont,
+	.for_each_device = fake_devices,
+	.for_each_stat = fake_stats,
+};
+
+int bench_setup(void **state)
+{
+	struct bench *b = g_new0(struct bench, 1);
+
+	b->dir = g_dir_make_tmp("ringside-control-XXXXXX", NULL);
+	b->path = g_build_filename(b->dir, "s", NULL);
+	b->spec = g_strdup_printf("unix:%s", b->path);
+	b->status = "running";
+	b->ctl = control_new(b->spec, &bench_ops, b, NULL);
+	assert_non_null(b->ctl);
+	*state = b;
+	return 0;
+}
+
+int bench_teardown(void **state)
+{
+	struct bench *b = *state;
+
+	control_free(b->ctl);
+	for (unsigned i = 0; i < b->n_rigs; i++)
+		rig_close(b->rig[i]);
+	assert_false(g_file_test(b->path, G_FILE_TEST_EXISTS));
+	assert_int_equal(g_rmdir(b->dir), 0);
+	g_free(b->dir);
+	g_free(b->path);
+	g_free(b->spec);
+	g_free(b);
+	return 0;
+}
+
+/* One more device, called @id, on a rig of its own. */
+struct rig *bench_add(struct bench *b, const char *id, const char *spec)
+{
+	struct rig_case c = { .name = "control", .spec = spec };
+	struct rig *r = rig_open(rig_link_find("direct"), &c);
+
+	assert_true(b->n_rigs < RIGS);
+	b->rig[b->n_rigs++] = r;
+	g_free(rig_dev(r)->id); /* the rig gives all the same */
+	rig_dev(r)->id = g_strdup(id);
+	return r;
+}
+
+/*
+ * A client.
+ */
+struct qmp *qmp_connect(struct bench *b)
+{
+	struct qmp *c = g_new0(struct qmp, 1);
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	c->in = g_string_new(NULL);
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	g_strlcpy(addr.sun_path, b->path, sizeof(addr.sun_path));
+	assert_int_equal(connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	return c;
+}
+
+void qmp_hang_up(struct qmp *c)
+{
+	close(c->fd);
+	g_string_free(c->in, TRUE);
+	g_free(c);
+}
+
+void qmp_say(struct qmp *c, const char *text)
+{
+	assert_int_equal(send(c->fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* The next line, NULL when the other end hung up. Free with g_free(). */
+char *qmp_hear(struct qmp *c)
+{
+	gint64 end = g_get_monotonic_time() + 10 * G_TIME_SPAN_SECOND;
+	char buf[4096], *newline, *line;
+
+	while (!(newline = strstr(c->in->str, "\r\n"))) {
+		ssize_t n = recv(c->fd, buf, sizeof(buf), 0);
+
+		if (n == 0)
+			return NULL;
+		if (n > 0)
+			g_string_append_len(c->in, buf, n);
+		assert_true(g_get_monotonic_time() < end);
+		g_main_context_iteration(NULL, FALSE);
+	}
+	line = g_strndup(c->in->str, (gsize)(newline - c->in->str));
+	g_string_erase(c->in, 0, newline - c->in->str + 2);
+	return line;
+}
+
+void qmp_expect(struct qmp *c, const char *part)
+{
+	g_autofree char *line = qmp_hear(c);
+
+	assert_non_null(line);
+	if (!strstr(line, part))
+		fail_msg("'%s' does not say '%s'", line, part);
+}
+
+void qmp_expect_error(struct qmp *c, const char *class, const char *part)
+{
+	g_autofree char *line = qmp_hear(c);
+	g_autofree char *start = g_strdup_printf("{\"error\":{\"class\":\"%s\"", class);
+
+	assert_non_null(line);
+	if (!g_str_has_prefix(line, start) || !strstr(line, part))
+		fail_msg("'%s' is no %s about '%s'", line, class, part);
+}
+
+void qmp_expect_silence(struct qmp *c)
+{
+	char byte;
+
+	for (unsigned i = 0; i < 100; i++)
+		g_main_context_iteration(NULL, FALSE);
+	assert_int_equal(c->in->len, 0);
+	assert_int_equal(recv(c->fd, &byte, 1, 0), -1);
+}
+
+struct qmp *qmp_greet(struct bench *b)
+{
+	struct qmp *c = qmp_connect(b);
+
+	qmp_expect(c, "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":");
+	qmp_say(c, CAPABILITIES "\n");
+	qmp_expect(c, "{\"return\":{}}");
+	return c;
+}

@@ -1,0 +1,303 @@
+/* Opening and closing a rig, and the two tables with one loop. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "devices/registry.h"
+#include "tests/support/rig-impl.h"
+
+/*
+ * Each way to a device by itself, with a packed ring, with all the features that a device offers on
+ * request, and with both. The product of all is for `make device-all' (RIG_LINKS=all); the usual run
+ * has each of them once.
+ */
+#define ASKED ",features=+in_order,+notification_data,+access_platform,+order_platform"
+
+enum { PACKED = 1, ORDER = 2, PACKED_ORDER = 4 };
+
+#define WAY(name, ops, variant, thread, more, usual)                                      \
+	{ name, ops, variant, thread, "", true },                                         \
+		{ name "-packed", ops, variant, thread, ",ring=packed", (usual)&PACKED }, \
+		{ name "-order", ops, variant, thread, ASKED more, (usual)&ORDER },       \
+	{                                                                                 \
+		name "-packed-order", ops, variant, thread, ",ring=packed" ASKED more,    \
+			(usual)&PACKED_ORDER                                              \
+	}
+
+#define PCI_MORE ",+notif_config_data"
+
+static const struct rig_link links[] = {
+	WAY("direct", &rig_direct_ops, 0, false, "", 0),
+	WAY("mmio", &rig_mmio_ops, RIG_MMIO_EXACT, false, "", 0),
+	WAY("mmio-cached", &rig_mmio_ops, RIG_MMIO_CACHED, false, "", 0),
+	WAY("pci", &rig_pci_ops, RIG_PCI_MSIX, false, PCI_MORE, PACKED),
+	WAY("pci-intx", &rig_pci_ops, RIG_PCI_INTX, false, PCI_MORE, 0),
+	WAY("pci-cfg", &rig_pci_ops, RIG_PCI_CFG, false, PCI_MORE, 0),
+	WAY("direct-thread", &rig_direct_ops, 0, true, "", 0),
+	WAY("mmio-thread", &rig_mmio_ops, RIG_MMIO_EXACT, true, "", PACKED_ORDER),
+	WAY("mmio-cached-thread", &rig_mmio_ops, RIG_MMIO_CACHED, true, "", 0),
+	WAY("pci-thread", &rig_pci_ops, RIG_PCI_MSIX, true, PCI_MORE, ORDER),
+};
+
+const struct rig_link *rig_link_find(const char *name)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(links); i++)
+		if (strcmp(links[i].name, name) == 0)
+			return &links[i];
+	fail_msg("no link is called %s", name);
+	return NULL;
+}
+
+const char *rig_link_name(const struct rig *r)
+{
+	return r->link->name;
+}
+
+/*
+ * Opening.
+ */
+
+static void arena_open(struct rig *r, struct rig_arena *a, uint64_t gpa, uint64_t len)
+{
+	a->base = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_ptr_not_equal(a->base, MAP_FAILED);
+	a->gpa = gpa;
+	a->len = len;
+	assert_int_equal(gmem_add(&r->mem, gpa, len, a->base), 0);
+}
+
+static void logged(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer data)
+{
+	struct rig *r = data;
+
+	(void)domain;
+	if (level & G_LOG_FLAG_FATAL)
+		print_error("%s\n", message);
+	pthread_mutex_lock(&r->log_lock);
+	g_string_append_printf(r->log, "%s\n", message);
+	pthread_mutex_unlock(&r->log_lock);
+}
+
+static struct loop *own_thread(void *opaque, const char *name)
+{
+	struct rig *r = opaque;
+
+	if (!r->thread)
+		r->thread = loop_new(name);
+	return r->thread;
+}
+
+static struct loop *worker(void *opaque, const char *name)
+{
+	struct rig *r = opaque;
+
+	assert_null(r->worker);
+	r->worker = loop_new(name);
+	return r->worker;
+}
+
+/* @spec with "@/" replaced by the directory. */
+static char *expand(struct rig *r, const char *spec)
+{
+	g_auto(GStrv) parts = g_strsplit(spec, "@/", -1);
+	g_autofree char *dir = g_strdup_printf("%s/", r->dir);
+	g_autofree char *whole = g_strjoinv(dir, parts);
+
+	return g_strdup_printf("%s,id=rig%s%s", whole, r->link->thread ? ",iothread=rig" : "",
+			       r->link->options);
+}
+
+static void open_device(struct rig *r, const struct rig_case *c)
+{
+	struct vdev_env env = { .mem = &r->mem,
+				.main_loop = r->main,
+				.iothread = own_thread,
+				.worker = worker,
+				.opaque = r,
+				.n_cpus = 1 };
+	g_autofree char *spec = expand(r, c->spec);
+	g_autofree char *name = NULL;
+	g_autoptr(GPtrArray) pairs = prop_split(spec, &name);
+	const struct vdev_class *class = c->class ? c->class : vdev_class_find(name);
+	const struct prop *const tables[] = { vdev_common_props, class ? class->props : NULL,
+					      NULL };
+	GError *err = NULL;
+
+	if (!class)
+		fail_msg("%s: no such device", spec);
+	r->dev = vdev_new(class, pairs, &env, &err);
+	if (!r->dev || !prop_all_used(pairs, tables, "rig", &err))
+		fail_msg("%s: %s", spec, err->message);
+}
+
+struct rig *rig_open(const struct rig_link *link, const struct rig_case *c)
+{
+	struct rig *r = g_new0(struct rig, 1);
+
+	signal(SIGPIPE, SIG_IGN); /* as in the program: cables count on it */
+	r->link = link;
+	r->bufs = g_array_new(FALSE, FALSE, sizeof(struct rig_buf));
+	r->reqs = g_ptr_array_new_with_free_func(g_free);
+	r->log = g_string_new(NULL);
+	pthread_mutex_init(&r->log_lock, NULL);
+	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK);
+	r->log_handler = g_log_set_handler("ringside", G_LOG_LEVEL_MASK, logged, r);
+	r->dir = g_dir_make_tmp("ringside-test-XXXXXX", NULL);
+	assert_non_null(r->dir);
+	if (c->setup)
+		c->setup(r->dir);
+	r->main = loop_main();
+	arena_open(r, &r->low, RIG_LOW_GPA, RIG_LOW_LEN);
+	arena_open(r, &r->high, RIG_HIGH_GPA, RIG_HIGH_LEN);
+	open_device(r, c);
+	link->ops->open(r);
+	return r;
+}
+
+/*
+ * Closing.
+ */
+
+static bool is_guard(const uint8_t *at)
+{
+	for (unsigned i = 0; i < RIG_GUARD; i++)
+		if (at[i] != RIG_GUARD_VAL)
+			return false;
+	return true;
+}
+
+static void check_guards(struct rig *r)
+{
+	for (guint i = 0; i < r->bufs->len; i++) {
+		struct rig_buf *b = &g_array_index(r->bufs, struct rig_buf, i);
+
+		if (!is_guard((uint8_t *)b->p - RIG_GUARD) || !is_guard((uint8_t *)b->p + b->len))
+			fail_msg("the device wrote outside buffer %u of %u bytes", i, b->len);
+	}
+}
+
+static void remove_dir(const char *path)
+{
+	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+	const char *name;
+
+	while (dir && (name = g_dir_read_name(dir))) {
+		g_autofree char *file = g_build_filename(path, name, NULL);
+
+		if (unlink(file) < 0)
+			remove_dir(file);
+	}
+	(void)rmdir(path);
+}
+
+void rig_close(struct rig *r)
+{
+	if (!r)
+		return;
+	r->link->ops->close(r);
+	vdev_free(r->dev);
+	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++)
+		g_free(r->queue[q].vq);
+	board_fake_free(r->board);
+	loop_free(r->thread);
+	loop_free(r->worker);
+	loop_free(r->main);
+	check_guards(r);
+	munmap(r->low.base, RIG_LOW_LEN);
+	munmap(r->high.base, RIG_HIGH_LEN);
+	remove_dir(r->dir);
+	g_log_remove_handler("ringside", r->log_handler);
+	g_string_free(r->log, TRUE);
+	pthread_mutex_destroy(&r->log_lock);
+	g_array_unref(r->bufs);
+	g_ptr_array_unref(r->reqs);
+	g_free(r->dir);
+	g_free(r);
+}
+
+/*
+ * Cases x links.
+ */
+
+struct run {
+	const struct rig_case *c;
+	const struct rig_link *link;
+	struct rig *r;
+};
+
+static int run_setup(void **state)
+{
+	struct run *run = *state;
+
+	run->r = rig_open(run->link, run->c);
+	return 0;
+}
+
+static void run_case(void **state)
+{
+	struct run *run = *state;
+
+	run->c->run(run->r);
+}
+
+static int run_teardown(void **state)
+{
+	struct run *run = *state;
+
+	rig_close(g_steal_pointer(&run->r));
+	return 0;
+}
+
+static bool chosen(const struct rig_link *link)
+{
+	return link->usual || g_strcmp0(g_getenv("RIG_LINKS"), "all") == 0;
+}
+
+static bool applies(const struct rig_case *c, const struct rig_link *link)
+{
+	g_auto(GStrv) globs = g_strsplit(c->links ? c->links : "*", " ", -1);
+	bool own = strstr(c->spec, "ring=") || strstr(c->spec, "features=");
+	bool fits = false;
+
+	for (char **glob = globs; *glob; glob++)
+		if (**glob == '!')
+			fits = fits && !g_pattern_match_simple(*glob + 1, link->name);
+		else
+			fits |= g_pattern_match_simple(*glob, link->name);
+	if (!fits || !chosen(link) || (own && *link->options))
+		return false;
+	return !c->direct_only || (link->ops == &rig_direct_ops && !link->thread);
+}
+
+int rig_run(const char *group, const struct rig_case *cases, size_t n)
+{
+	g_autoptr(GArray) tests = g_array_new(FALSE, TRUE, sizeof(struct CMUnitTest));
+	g_autoptr(GPtrArray) runs = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+
+	for (size_t i = 0; i < n * G_N_ELEMENTS(links); i++) {
+		const struct rig_case *c = &cases[i / G_N_ELEMENTS(links)];
+		struct run run = { c, &links[i % G_N_ELEMENTS(links)], NULL };
+		struct CMUnitTest test = { .test_func = run_case,
+					   .setup_func = run_setup,
+					   .teardown_func = run_teardown };
+
+		if (!applies(c, run.link))
+			continue;
+		g_ptr_array_add(names, g_strdup_printf("%s over %s", c->name, run.link->name));
+		g_ptr_array_add(runs, g_memdup2(&run, sizeof(run)));
+		test.name = g_ptr_array_index(names, names->len - 1);
+		test.initial_state = g_ptr_array_index(runs, runs->len - 1);
+		g_array_append_val(tests, test);
+	}
+	if (g_getenv("TESTS"))
+		cmocka_set_test_filter(g_getenv("TESTS"));
+	return _cmocka_run_group_tests(group, (const struct CMUnitTest *)(void *)tests->data,
+				       tests->len, NULL, NULL);
+}

@@ -1,0 +1,350 @@
+#include "tools/cli/cli.h"
+
+#include <string.h>
+
+#include "devices/base/error.h"
+#include "devices/base/prop.h"
+#include "devices/registry.h"
+#include "tools/cli/cli-int.h"
+#include "vmm/machine/habits.h"
+
+#define MEMORY_MIN (2u << 20)
+#define CPUS_MAX   64u
+#define GRACE_MAX  86400u
+
+/*
+ * Options.
+ */
+static void *field(struct parse *p, const struct option *o)
+{
+	return (char *)p->cfg + o->offset;
+}
+
+/* GOption would take --stats=off for --stats, so it is told that there may be a value. */
+static bool no_value(const struct option *o, const char *value, GError **err)
+{
+	return !value || ringside_usage(err, "--%s=%s: takes no value; give --%s or leave it out",
+					o->name, value, o->name);
+}
+
+static bool set_flag(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	*(bool *)field(p, o) = true;
+	return no_value(o, value, err);
+}
+
+static bool set_text(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	char **text = field(p, o);
+
+	if (!*value)
+		return ringside_usage(err, "--%s: is empty; it takes %s", o->name, o->arg);
+	g_free(*text);
+	*text = g_strdup(value);
+	return true;
+}
+
+static bool set_append(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	char *old = p->cfg->append;
+
+	(void)o;
+	(void)err;
+	p->cfg->append = old ? g_strconcat(old, " ", value, NULL) : g_strdup(value);
+	g_free(old);
+	return true;
+}
+
+/* A bare number counts MiB, as everywhere. */
+static bool set_memory(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	size_t n = strlen(value);
+	bool bare = n && g_ascii_isdigit(value[n - 1]);
+	g_autofree char *text = bare ? g_strconcat(value, "M", NULL) : g_strdup(value);
+	uint64_t size;
+
+	(void)o;
+	if (!prop_size(text, &size))
+		return ringside_usage(err,
+				      "--memory %s: not a size; it takes MiB, or a number "
+				      "with K, M, G or T",
+				      value);
+	if (size < MEMORY_MIN)
+		return ringside_usage(err, "--memory %s: too small; it takes 2M or more", value);
+	if (size % 4096)
+		return ringside_usage(err, "--memory %s: no multiple of 4K", value);
+	if (size > 1ull << 40)
+		return ringside_usage(err, "--memory %s: too much; it takes up to 1T", value);
+	p->cfg->memory = size;
+	return true;
+}
+
+static bool set_cpus(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	guint64 n;
+
+	(void)o;
+	if (!g_ascii_string_to_unsigned(value, 10, 1, CPUS_MAX, &n, NULL))
+		return ringside_usage(err, "--cpus %s: it takes a number from 1 to %u", value,
+				      CPUS_MAX);
+	p->cfg->cpus = (unsigned)n;
+	return true;
+}
+
+static bool set_cpu(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	if (strcmp(value, "help") != 0)
+		return set_text(p, o, value, err);
+	g_free(p->text);
+	p->text = cli_cpu_text();
+	return true;
+}
+
+static bool set_grace(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	guint64 n = 0;
+	bool off = strcmp(value, "off") == 0;
+
+	(void)o;
+	if (!off && !g_ascii_string_to_unsigned(value, 10, 0, GRACE_MAX, &n, NULL))
+		return ringside_usage(err, "--grace %s: it takes seconds, 0 to %u, or off", value,
+				      GRACE_MAX);
+	p->cfg->grace = off ? -1 : (int)n;
+	return true;
+}
+
+static bool set_sandbox(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	(void)o;
+	if (strcmp(value, "help") == 0) {
+		g_free(p->text);
+		p->text = cli_sandbox_text();
+		return true;
+	}
+	if (sandbox_find_level(value, &p->cfg->sandbox))
+		return true;
+	return ringside_usage(err, "--sandbox %s: it takes on, strict, off or help", value);
+}
+
+/*
+ * --device, its help and its shorthands.
+ */
+static void add_device(struct parse *p, char *spec, char *given)
+{
+	struct machine_device *d = g_new0(struct machine_device, 1);
+
+	d->spec = spec;
+	d->given = given;
+	g_ptr_array_add(p->cfg->devices, d);
+}
+
+static bool has_help(GPtrArray *pairs)
+{
+	for (guint i = 0; i < pairs->len; i++) {
+		const struct prop_pair *pair = g_ptr_array_index(pairs, i);
+
+		if (strcmp(pair->key, "help") == 0 && !pair->value)
+			return true;
+	}
+	return false;
+}
+
+static bool set_device(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	g_autofree char *name = NULL;
+	g_autoptr(GPtrArray) pairs = prop_split(value, &name);
+	const struct vdev_class *class;
+
+	(void)o;
+	if (name && strcmp(name, "help") == 0) {
+		g_free(p->text);
+		p->text = cli_devices_text();
+		return true;
+	}
+	if (!name || !has_help(pairs)) {
+		add_device(p, g_strdup(value), NULL);
+		return true;
+	}
+	class = vdev_class_find(name);
+	if (!class)
+		return habit_unknown_device(name, err);
+	g_free(p->text);
+	p->text = cli_device_text(class);
+	return true;
+}
+
+static bool set_shorthand(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	static const struct {
+		const char *option, *before;
+		const char *keys[5]; /* that somebody may write out */
+	} shorthands[] = {
+		{ "disk", "blk,path=", { "path=", "file=" } },
+		{ "net", "net,backend=", { "backend=", "type=", "mode=" } },
+		{ "console", "console,chr=", { "chr=", "path=" } },
+	};
+
+	if (!*value)
+		return ringside_usage(err, "--%s: is empty; it takes %s", o->name, o->arg);
+	for (size_t i = 0; i < G_N_ELEMENTS(shorthands); i++) {
+		if (strcmp(shorthands[i].option, o->name) != 0)
+			continue;
+		for (const char *const *key = shorthands[i].keys; *key; key++)
+			if (g_str_has_prefix(value, *key))
+				return ringside_usage(
+					err, "--%s %s: it begins with the value: --%s %s", o->name,
+					value, o->name, value + strlen(*key));
+		add_device(p, g_strconcat(shorthands[i].before, value, NULL),
+			   g_strdup_printf("--%s %s", o->name, value));
+	}
+	return true;
+}
+
+static bool set_help(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	p->help = true;
+	return no_value(o, value, err);
+}
+
+#define AT(member) offsetof(struct machine_config, member)
+
+static const struct option options[] = {
+	{ "kernel", 'k', "FILE", "bzImage or ELF vmlinux (required)", set_text, AT(kernel) },
+	{ "initrd", 'i', "FILE", "initial RAM disk", set_text, AT(initrd) },
+	{ "append", 'a', "WORDS", "kernel command line [" CLI_APPEND_PRESET "]", set_append, 0 },
+	{ "memory", 'm', "SIZE", "in MiB, or with K, M, G, T [256]", set_memory, 0 },
+	{ "cpus", 'c', "N", "processors, 1 to 64 [1]", set_cpus, 0 },
+	{ "cpu", 0, "MODEL", "host[,-FEATURE...]; help lists [host]", set_cpu, AT(cpu) },
+	{ "device", 'd', "SPEC", "NAME[,KEY=VALUE...]; help lists", set_device, 0 },
+	{ "disk", 0, "FILE", "short for --device blk,path=FILE", set_shorthand, 0 },
+	{ "net", 0, "KIND", "short for --device net,backend=KIND", set_shorthand, 0 },
+	{ "console", 0, "STREAM", "short for --device console,chr=STREAM", set_shorthand, 0 },
+	{ "serial", 0, "STREAM", "serial port: see below [stdio]", set_text, AT(serial) },
+	{ "control", 0, "unix:PATH", "control socket (JSON, as QMP)", set_text, AT(control) },
+	{ "stats", 0, NULL, "print counters at the end", set_flag, AT(stats) },
+	{ "no-reboot", 0, NULL, "end when the guest reboots", set_flag, AT(no_reboot) },
+	{ "grace", 0, "SECONDS", "from the first SIGTERM to the end, or off [10]", set_grace, 0 },
+	{ "sandbox", 0, "LEVEL", "on, strict, off; help tells [on]", set_sandbox, 0 },
+	{ "help", 'h', NULL, "this help", set_help, 0 },
+};
+
+/* What GOption calls for each option: the row does the rest. */
+static gboolean on_option(const char *name, const char *value, gpointer data, GError **err)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+		const struct option *o = &options[i];
+
+		if ((name[0] == '-' && name[1] == '-' && strcmp(name + 2, o->name) == 0) ||
+		    (o->letter && name[1] == o->letter && !name[2]))
+			return o->set(data, o, value, err);
+	}
+	return ringside_usage(err, "%s: unknown option", name);
+}
+
+static GOptionContext *make_context(struct parse *p)
+{
+	GOptionEntry entries[G_N_ELEMENTS(options) + 1] = { 0 };
+	GOptionContext *context = g_option_context_new(NULL);
+	GOptionGroup *group = g_option_group_new("run", NULL, NULL, p, NULL);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(options); i++)
+		entries[i] = (GOptionEntry){
+			.long_name = options[i].name,
+			.short_name = options[i].letter,
+			.flags = G_OPTION_FLAG_FILENAME | /* bytes as they are */
+				 (options[i].arg ? 0 : G_OPTION_FLAG_OPTIONAL_ARG),
+			.arg = G_OPTION_ARG_CALLBACK,
+			.arg_data = (gpointer)on_option,
+			.description = options[i].help,
+			.arg_description = options[i].arg,
+		};
+	g_option_group_add_entries(group, entries); /* copies them */
+	g_option_context_set_main_group(context, group);
+	g_option_context_set_help_enabled(context, FALSE);
+	return context;
+}
+
+/*
+ * The whole.
+ */
+static bool complete(struct machine_config *cfg, GError **err)
+{
+	if (!cfg->kernel)
+		return ringside_usage(err, "--kernel: is missing: a bzImage or an ELF vmlinux "
+					   "(ringside help)");
+	if (!cfg->append)
+		cfg->append = g_strdup(CLI_APPEND_PRESET);
+	return true;
+}
+
+/* Takes from *args (and frees) what it understands. */
+static bool parse_options(struct parse *p, char ***args, GError **err)
+{
+	g_autoptr(GOptionContext) context = make_context(p);
+
+	return ringside_options(context, args, "ringside help lists all", err);
+}
+
+static bool parse_run(int argc, char *const *argv, struct parse *p, GError **err)
+{
+	g_auto(GStrv) args = g_new0(char *, (gsize)argc + 1);
+
+	for (int i = 0; i < argc; i++)
+		args[i] = g_strdup(argv[i]);
+	if (!cli_check_words(options, G_N_ELEMENTS(options), args + 1, err) ||
+	    !parse_options(p, &args, err))
+		return false;
+	if (p->help) {
+		g_free(p->text);
+		p->text = cli_help_text(options, G_N_ELEMENTS(options));
+	}
+	return p->text || complete(p->cfg, err);
+}
+
+/* ringside --device help: the options by themselves are good enough for help. */
+static bool parse_bare(int argc, char *const *argv, struct parse *p, GError **err)
+{
+	if (!parse_run(argc, argv, p, err))
+		return false;
+	if (p->text)
+		return true;
+	return ringside_usage(err, "the command is missing: ringside run %s ...", argv[1]);
+}
+
+static bool parse_command(int argc, char *const *argv, struct parse *p, GError **err)
+{
+	const char *command = argc > 1 ? argv[1] : NULL;
+
+	if (!command)
+		return ringside_usage(err,
+				      "the command is missing: ringside run, or ringside help");
+	if (strcmp(command, "run") == 0)
+		return parse_run(argc - 1, argv + 1, p, err);
+	if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0)
+		p->text = cli_version_text();
+	else if (strcmp(command, "help") == 0)
+		p->text = cli_help_text(options, G_N_ELEMENTS(options));
+	else if (command[0] == '-')
+		return parse_bare(argc, argv, p, err);
+	else
+		return ringside_usage(
+			err, "'%s': unknown command; it takes run, bench, fuzz or help", command);
+	return true;
+}
+
+bool cli_parse(int argc, char *const *argv, struct machine_config **ret_config, char **ret_text,
+	       GError **err)
+{
+	struct parse p = { .cfg = machine_config_new() };
+
+	if (!parse_command(argc, argv, &p, err)) {
+		machine_config_free(p.cfg);
+		g_free(p.text);
+		return false;
+	}
+	if (p.text)
+		g_clear_pointer(&p.cfg, machine_config_free);
+	*ret_config = p.cfg;
+	*ret_text = p.text;
+	return true;
+}

@@ -1,0 +1,227 @@
+/*
+ * The program: arguments to a machine, the machine's end to an exit status. The only file that
+ * prints messages, and that knows how the process itself has to behave: signals, the allocator,
+ * the terminal's mode on every way out.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "devices/base/error.h"
+#include "devices/base/log-limit.h"
+#include "tools/bench/bench.h"
+#include "tools/bench/progress.h"
+#include "tools/cli/cli.h"
+#include "tools/cli/fuzz-command.h"
+#include "vmm/console/printable.h"
+#include "vmm/console/std-fds.h"
+#include "vmm/console/terminal.h"
+#include "vmm/control/machine.h"
+#include "vmm/machine/machine.h"
+#include "vmm/sandbox/sandbox.h"
+
+/* File-scope because atexit() and signal handlers have no other way to it. */
+static struct terminal_mode mode;
+
+/* Of the log writer, which any thread may come to. */
+static pthread_mutex_t limit_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log_limit limit;
+
+static void restore(void)
+{
+	terminal_restore(&mode);
+}
+
+static void on_deadly(int sig)
+{
+	restore();
+	raise(sig); /* SA_RESETHAND: this time it kills */
+}
+
+/* A system call that the sandbox does not allow, or does not want to get to the kernel. */
+static void on_sys(int sig, siginfo_t *info, void *context)
+{
+	if (!sandbox_trapped(info))
+		on_deadly(sig);
+	if (sandbox_trap_answer(info, context))
+		return;
+	restore();
+	sandbox_trap_die(info);
+}
+
+static void catch_deadly(void)
+{
+	static const int deadly[] = { SIGHUP, SIGQUIT, SIGABRT, SIGBUS, SIGFPE,
+				      SIGILL, SIGSEGV, SIGTRAP, SIGXCPU };
+	struct sigaction act = { .sa_handler = on_deadly, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction sys = { .sa_sigaction = on_sys, .sa_flags = SA_SIGINFO };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(deadly); i++) {
+		struct sigaction old;
+
+		/* What somebody had ignored (nohup) stays so. A sanitizer's handler goes: ours
+		 * lets the default follow. */
+		if (sigaction(deadly[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(deadly[i], &act, NULL);
+	}
+	sigaction(SIGSYS, &sys, NULL);
+	signal(SIGPIPE, SIG_IGN); /* writes report EPIPE */
+	signal(SIGXFSZ, SIG_IGN); /* and EFBIG */
+}
+
+/* The only way of a line to the terminal. Without memory from the heap, which may have run out; and in
+ * raw mode a line feed alone does not return to the first column. */
+static void say(const char *text)
+{
+	bool utf8 = printable_utf8();
+	char buf[1024] = "ringside: ";
+	size_t n = strlen(buf);
+
+	flockfile(stderr);
+	do {
+		n += printable_next(&text, buf + n, sizeof(buf) - n - strlen("\r\n"), utf8);
+		if (!*text)
+			n = g_strlcat(buf, mode.raw ? "\r\n" : "\n", sizeof(buf));
+		(void)fwrite(buf, 1, n, stderr);
+		n = 0;
+	} while (*text);
+	funlockfile(stderr);
+}
+
+/* A line that a guest may be the cause of. */
+static void say_limited(const char *text)
+{
+	unsigned dropped;
+	char more[64];
+	bool pass;
+
+	pthread_mutex_lock(&limit_lock);
+	pass = log_limit_pass(&limit, g_get_monotonic_time(), &dropped);
+	pthread_mutex_unlock(&limit_lock);
+	if (!pass)
+		return;
+	if (dropped) {
+		g_snprintf(more, sizeof(more), "(%u more messages, not shown)", dropped);
+		say(more);
+	}
+	say(text);
+}
+
+static GLogWriterOutput on_log(GLogLevelFlags level, const GLogField *fields, gsize n,
+			       gpointer data)
+{
+	(void)data;
+	if (level & (G_LOG_LEVEL_DEBUG | G_LOG_LEVEL_INFO))
+		return G_LOG_WRITER_HANDLED;
+	for (gsize i = 0; i < n; i++)
+		if (strcmp(fields[i].key, "MESSAGE") == 0)
+			say_limited(fields[i].value);
+	return G_LOG_WRITER_HANDLED;
+}
+
+static int complain(const GError *err)
+{
+	say(err->message);
+	return g_error_matches(err, RINGSIDE_ERROR, RINGSIDE_ERROR_USAGE) ? CLI_USAGE
+									  : CLI_HOST_ERROR;
+}
+
+/* Nothing is freed: what the host has in hand still uses it. */
+static void overdue(enum machine_end end)
+{
+	restore();
+	say("the host does not give back what it has in hand for a device; not waiting for it");
+	_exit((int)cli_status(end));
+}
+
+static int run_machine(struct machine *m, const struct machine_config *cfg, GError **err)
+{
+	struct control *control = NULL;
+	const char *text = NULL;
+	enum machine_end end;
+
+	if (cfg->control) {
+		control = control_machine_new(cfg->control, m, err);
+		if (!control)
+			return -1;
+	}
+	if (!machine_build(m, err)) {
+		control_machine_free(control, m);
+		return -1;
+	}
+	end = machine_run(m, &text);
+	control_machine_free(control, m);
+	restore();
+	if (text)
+		say(text);
+	if (cfg->stats)
+		machine_stats_print(m, stderr);
+	return (int)cli_status(end);
+}
+
+static int run(struct machine_config *cfg)
+{
+	g_autoptr(GError) err = NULL;
+	struct machine *m;
+	int ret = -1;
+
+	cfg->mode = &mode;
+	cfg->overdue = overdue;
+	m = machine_new(cfg, &err);
+	if (m)
+		ret = run_machine(m, cfg, &err);
+	machine_free(m);
+	return ret < 0 ? complain(err) : ret;
+}
+
+static int bench(int argc, char **argv)
+{
+	g_autoptr(GError) err = NULL;
+
+	if (bench_command(argc, argv, stdout, progress_terminal(), &err))
+		return 0;
+	return complain(err);
+}
+
+static int fuzz(char **argv)
+{
+	g_autoptr(GError) err = NULL;
+
+	fuzz_command(argv, &err);
+	return complain(err);
+}
+
+int main(int argc, char **argv)
+{
+	g_autoptr(GError) err = NULL;
+	struct machine_config *cfg;
+	g_autofree char *text = NULL;
+	int ret;
+
+	if (!std_fds_open())
+		return CLI_HOST_ERROR;
+	/* One arena: threads allocate seldom, and each arena of their own costs memory. */
+	mallopt(M_ARENA_MAX, 1);
+	g_log_set_writer_func(on_log, NULL, NULL);
+	if (argc > 1 && strcmp(argv[1], "bench") == 0)
+		return bench(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "fuzz") == 0)
+		return fuzz(argv + 1);
+	if (!cli_parse(argc, argv, &cfg, &text, &err))
+		return complain(err);
+	if (text) {
+		fputs(text, stdout);
+		return fflush(stdout) == 0 ? 0 : CLI_HOST_ERROR;
+	}
+	catch_deadly();
+	if (atexit(restore) != 0)
+		return CLI_HOST_ERROR;
+	ret = run(cfg);
+	machine_config_free(cfg);
+	return ret;
+}

@@ -1,0 +1,355 @@
+#include "tools/fuzz/links/board.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+
+#include "tools/fuzz/host/host.h"
+#include "tools/fuzz/language/story.h"
+
+#define WINDOWS 16u
+#define BELLS   192u
+#define SHADOWS 4u
+#define LINES   8u
+#define MSIS    384u
+#define PAGE    4096u
+
+struct line {
+	unsigned gsi;
+	int fd, resample_fd;
+	bool level;
+};
+
+struct msi {
+	bool open;
+	int fd; /* attached; -1: not */
+	uint64_t addr;
+	uint32_t data;
+};
+
+struct fuzz_board {
+	struct board board; /* first */
+	bool has_shadows;
+	unsigned refuse;
+	struct board_window *window[WINDOWS];
+	struct board_doorbell bell[BELLS];
+	struct {
+		uint64_t addr;
+		const uint8_t *page;
+	} shadow[SHADOWS];
+	struct line line[LINES];
+	struct msi msi[MSIS];
+	unsigned n_windows, n_bells, n_shadows, n_lines, n_msis;
+};
+
+static struct fuzz_board *of(struct board *board)
+{
+	return (struct fuzz_board *)board;
+}
+
+/*
+ * What transports ask for.
+ */
+
+static int window_add(struct board *board, struct board_window *w)
+{
+	struct fuzz_board *b = of(board);
+
+	if (b->refuse & REFUSE_WINDOW || b->n_windows == WINDOWS)
+		return -ENOSPC;
+	for (unsigned i = 0; i < b->n_windows; i++) {
+		const struct board_window *have = b->window[i];
+
+		if (have == w)
+			fuzz_bug("a window is added twice");
+		if (have->io == w->io && w->base < have->base + have->size &&
+		    have->base < w->base + w->size)
+			return -EEXIST;
+	}
+	b->window[b->n_windows++] = w;
+	story("board: window of %#lx bytes at %#lx", w->size, w->base);
+	return 0;
+}
+
+static void window_del(struct board *board, struct board_window *w)
+{
+	struct fuzz_board *b = of(board);
+
+	for (unsigned i = 0; i < b->n_windows; i++)
+		if (b->window[i] == w) {
+			b->window[i] = b->window[--b->n_windows];
+			return;
+		}
+	fuzz_bug("a window is removed that is not there");
+}
+
+/* As KVM_IOEVENTFD compares them. */
+static bool same_bell(const struct board_doorbell *a, const struct board_doorbell *b)
+{
+	return a->addr == b->addr && a->len == b->len && a->io == b->io && a->fd == b->fd &&
+	       a->has_match == b->has_match && (!a->has_match || a->match == b->match);
+}
+
+static bool collide(const struct board_doorbell *a, const struct board_doorbell *b)
+{
+	if (a->io != b->io || a->addr != b->addr)
+		return false;
+	if (!a->len || !b->len)
+		return true;
+	return a->len == b->len && (!a->has_match || !b->has_match || a->match == b->match);
+}
+
+static int doorbell(struct board *board, const struct board_doorbell *bell, bool add)
+{
+	struct fuzz_board *b = of(board);
+
+	if (add && (b->refuse & REFUSE_BELL || b->n_bells == BELLS))
+		return -ENOSPC;
+	for (unsigned i = 0; i < b->n_bells; i++) {
+		const struct board_doorbell *have = &b->bell[i];
+
+		if (!(add ? collide(have, bell) : same_bell(have, bell)))
+			continue;
+		if (add)
+			return -EEXIST;
+		b->bell[i] = b->bell[--b->n_bells];
+		return 0;
+	}
+	if (!add)
+		fuzz_bug("a doorbell is removed that is not there");
+	b->bell[b->n_bells++] = *bell;
+	return 0;
+}
+
+static int shadow(struct board *board, uint64_t addr, const void *page)
+{
+	struct fuzz_board *b = of(board);
+
+	if (!b->has_shadows)
+		return -ENOTSUP;
+	for (unsigned i = 0; i < b->n_shadows; i++) {
+		if (b->shadow[i].addr != addr)
+			continue;
+		if (page)
+			fuzz_bug("two shadows at one place");
+		b->shadow[i] = b->shadow[--b->n_shadows];
+		return 0;
+	}
+	if (!page)
+		fuzz_bug("a shadow is removed that is not there");
+	if (b->refuse & REFUSE_SHADOW || b->n_shadows == SHADOWS)
+		return -ENOSPC;
+	b->shadow[b->n_shadows].addr = addr;
+	b->shadow[b->n_shadows++].page = page;
+	return 0;
+}
+
+static int line(struct board *board, unsigned gsi, int fd, int resample_fd, bool add)
+{
+	struct fuzz_board *b = of(board);
+
+	if (add && (b->refuse & REFUSE_LINE || b->n_lines == LINES))
+		return -ENOSPC;
+	if (add) {
+		b->line[b->n_lines++] =
+			(struct line){ .gsi = gsi, .fd = fd, .resample_fd = resample_fd };
+		return 0;
+	}
+	for (unsigned i = 0; i < b->n_lines; i++)
+		if (b->line[i].gsi == gsi && b->line[i].fd == fd) {
+			b->line[i] = b->line[--b->n_lines];
+			return 0;
+		}
+	fuzz_bug("a line is removed that is not there");
+}
+
+static int msi_open(struct board *board)
+{
+	struct fuzz_board *b = of(board);
+
+	if (b->n_msis == MSIS)
+		return -ENOSPC;
+	b->msi[b->n_msis] = (struct msi){ .open = true, .fd = -1 };
+	return (int)b->n_msis++;
+}
+
+static struct msi *msi_of(struct board *board, int msi)
+{
+	struct fuzz_board *b = of(board);
+
+	if (msi >= 0 && (unsigned)msi < b->n_msis && b->msi[msi].open)
+		return &b->msi[msi];
+	fuzz_bug("message %d is not open", msi);
+}
+
+static void msi_close(struct board *board, int msi)
+{
+	struct msi *m = msi_of(board, msi);
+
+	if (m->fd >= 0)
+		fuzz_bug("message %d is closed while it is attached", msi);
+	m->open = false;
+}
+
+static int msi_route(struct board *board, int msi, uint64_t addr, uint32_t data)
+{
+	struct msi *m = msi_of(board, msi);
+
+	if (of(board)->refuse & REFUSE_ROUTE)
+		return -EINVAL;
+	m->addr = addr;
+	m->data = data;
+	return 0;
+}
+
+static int msi_attach(struct board *board, int msi, int fd, bool add)
+{
+	struct msi *m = msi_of(board, msi);
+
+	if (add && of(board)->refuse & REFUSE_ATTACH)
+		return -ENOSPC;
+	if (add == (m->fd >= 0))
+		fuzz_bug("message %d is %s twice", msi, add ? "attached" : "detached");
+	m->fd = add ? fd : -1;
+	return 0;
+}
+
+static const struct board_ops ops = {
+	.window_add = window_add,
+	.window_del = window_del,
+	.doorbell = doorbell,
+	.shadow = shadow,
+	.line = line,
+	.msi_open = msi_open,
+	.msi_close = msi_close,
+	.msi_route = msi_route,
+	.msi_attach = msi_attach,
+};
+
+/*
+ * The guest.
+ */
+
+static struct board_window *find_window(struct fuzz_board *b, bool io, uint64_t addr, unsigned len)
+{
+	for (unsigned i = 0; i < b->n_windows; i++) {
+		struct board_window *w = b->window[i];
+		uint64_t off = addr - w->base;
+
+		if (w->io == io && off < w->size && len <= w->size - off)
+			return w;
+	}
+	return NULL;
+}
+
+static uint64_t mask(unsigned len)
+{
+	return len >= 8 ? UINT64_MAX : (1ull << (8 * len)) - 1;
+}
+
+static const uint8_t *find_shadow(const struct fuzz_board *b, uint64_t addr, unsigned len)
+{
+	for (unsigned i = 0; i < b->n_shadows; i++)
+		if (addr - b->shadow[i].addr <= PAGE - len)
+			return b->shadow[i].page + (addr - b->shadow[i].addr);
+	return NULL;
+}
+
+uint64_t fuzz_board_read(struct fuzz_board *b, bool io, uint64_t addr, unsigned len)
+{
+	const uint8_t *page = io ? NULL : find_shadow(b, addr, len);
+	struct board_window *w;
+	uint64_t value = UINT64_MAX;
+
+	if (page) {
+		value = 0;
+		memcpy(&value, page, len);
+		return value;
+	}
+	w = find_window(b, io, addr, len);
+	if (w && w->read)
+		value = w->read(w->opaque, addr - w->base, len);
+	story("guest: %u bytes at %s%#lx read as %#lx", len, io ? "port " : "", addr,
+	      value & mask(len));
+	return value & mask(len);
+}
+
+void fuzz_board_write(struct fuzz_board *b, bool io, uint64_t addr, unsigned len, uint64_t value)
+{
+	struct board_window *w;
+
+	value &= mask(len);
+	story("guest: writes %#lx, %u bytes, to %s%#lx", value, len, io ? "port " : "", addr);
+	for (unsigned i = 0; i < b->n_bells; i++) {
+		const struct board_doorbell *d = &b->bell[i];
+
+		if (d->io == io && d->addr == addr && (d->len == 0 || d->len == len) &&
+		    (!d->has_match || d->match == value)) {
+			host_event_add(d->fd, 1);
+			return;
+		}
+	}
+	w = find_window(b, io, addr, len);
+	if (w && w->write)
+		w->write(w->opaque, addr - w->base, len, value);
+}
+
+unsigned fuzz_board_interrupts(struct fuzz_board *b)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < b->n_lines; i++)
+		if (host_event_take(b->line[i].fd)) {
+			b->line[i].level = b->line[i].resample_fd >= 0;
+			story("board: interrupt line %u", b->line[i].gsi);
+			n++;
+		}
+	for (unsigned i = 0; i < b->n_msis; i++)
+		if (b->msi[i].fd >= 0 && host_event_take(b->msi[i].fd)) {
+			story("board: message %#x to %#lx", b->msi[i].data, b->msi[i].addr);
+			n++;
+		}
+	return n;
+}
+
+void fuzz_board_eoi(struct fuzz_board *b)
+{
+	for (unsigned i = 0; i < b->n_lines; i++)
+		if (b->line[i].level) {
+			b->line[i].level = false;
+			host_event_add(b->line[i].resample_fd, 1);
+		}
+}
+
+/*
+ * Life.
+ */
+
+void fuzz_board_refuse(struct fuzz_board *b, unsigned what)
+{
+	b->refuse = what;
+}
+
+struct board *fuzz_board_board(struct fuzz_board *b)
+{
+	return &b->board;
+}
+
+struct fuzz_board *fuzz_board_new(bool shadows)
+{
+	struct fuzz_board *b = g_new0(struct fuzz_board, 1);
+
+	b->board.ops = &ops;
+	b->has_shadows = shadows;
+	return b;
+}
+
+void fuzz_board_free(struct fuzz_board *b)
+{
+	if (!b)
+		return;
+	if (b->n_windows || b->n_bells || b->n_shadows || b->n_lines)
+		fuzz_bug("the transport left %u windows, %u doorbells, %u shadows, %u lines",
+			 b->n_windows, b->n_bells, b->n_shadows, b->n_lines);
+	g_free(b);
+}

@@ -1,0 +1,308 @@
+/*
+ * The control socket: clients come and go, say what they like in pieces of any size, and read as much
+ * as they like. Behind it are three devices, one of which may have a driver, and a machine of nothing.
+ */
+#include <string.h>
+
+#include "devices/registry.h"
+#include "tools/fuzz/fixture/arena.h"
+#include "tools/fuzz/fixture/world.h"
+#include "tools/fuzz/fuzz.h"
+#include "tools/fuzz/host/fakes.h"
+#include "tools/fuzz/host/host.h"
+#include "tools/fuzz/language/grammar.h"
+#include "tools/fuzz/language/input.h"
+#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/targets/device.h"
+#include "vmm/control/control.h"
+
+#define N_DEVS 3u
+
+struct room {
+	struct control *ctl;
+	struct world world[N_DEVS]; /* their loop is the room's */
+	struct world *driven;       /* the one that has a driver in this run; NULL: none */
+	GMainContext *context;
+	struct loop *loop;
+	const char *status;
+};
+
+/*
+ * The machine.
+ */
+static const char *get_status(void *opaque)
+{
+	return ((struct room *)opaque)->status;
+}
+
+static void quit(void *opaque)
+{
+	((struct room *)opaque)->status = "shutdown";
+}
+
+static void powerdown(void *opaque)
+{
+	control_event("POWERDOWN", false, ((struct room *)opaque)->ctl);
+}
+
+static void reset(void *opaque)
+{
+	control_event("RESET", false, ((struct room *)opaque)->ctl);
+}
+
+/* As the machine's, which turns the loop while it waits for its processors. */
+static void stop(void *opaque)
+{
+	struct room *r = opaque;
+
+	for (unsigned i = 0; i < 3; i++)
+		g_main_context_iteration(r->context, FALSE);
+	r->status = "paused";
+	control_event("STOP", false, r->ctl);
+}
+
+static void cont(void *opaque)
+{
+	struct room *r = opaque;
+
+	r->status = "running";
+	control_event("RESUME", false, r->ctl);
+}
+
+static void each_device(void *opaque, control_device_fn fn, void *arg)
+{
+	struct room *r = opaque;
+
+	for (unsigned i = 0; i < N_DEVS; i++)
+		fn(r->world[i].dev, i % 2 ? "mmio" : "pci", arg);
+}
+
+static void each_stat(void *opaque, control_stat_fn fn, void *arg)
+{
+	(void)opaque;
+	fn("vcpu0", "exits-io", 7, arg);
+	fn("vcpu1", "exits-io", 9, arg);
+}
+
+static const struct control_ops ops = {
+	.status = get_status,
+	.quit = quit,
+	.powerdown = powerdown,
+	.reset = reset,
+	.stop = stop,
+	.cont = cont,
+	.for_each_device = each_device,
+	.for_each_stat = each_stat,
+};
+
+/*
+ * The clients.
+ */
+static int client(struct input *in)
+{
+	return host_nth(HOST_STREAM, in8(in) % 4);
+}
+
+static void connect_one(struct room *r, struct input *in)
+{
+	static const char greeting[] = "{\"execute\":\"qmp_capabilities\"}";
+	int fd = host_nth(HOST_LISTEN, 0), last = -1;
+
+	host_knock(fd);
+	g_main_context_iteration(r->context, FALSE);
+	if (in8(in) & 1) /* one who has not learned to be polite */
+		return;
+	for (unsigned i = 0; (fd = host_nth(HOST_STREAM, i)) >= 0; i++)
+		last = fd;
+	if (last >= 0)
+		host_feed(last, greeting, strlen(greeting));
+}
+
+static void say(struct room *r, struct input *in)
+{
+	int fd = client(in);
+
+	(void)r;
+	if (fd < 0)
+		return;
+	story("client: %.*s", (int)in_left(in), (const char *)in->at);
+	host_feed(fd, in->at, in_left(in));
+}
+
+/* Something well-formed around what the input has. */
+static void say_line(struct room *r, struct input *in)
+{
+	static const char *const commands[CONTROL_COMMANDS] = {
+		"qmp_capabilities",
+		"query-status",
+		"query-commands",
+		"query-stats",
+		"query-version",
+		"query-virtio",
+		"query-virtio-queue",
+		"x-query-virtio",
+		"stop",
+		"cont",
+		"system_reset",
+		"system_powerdown",
+		"quit",
+		"query-virtio-status",
+		"input-send-event",
+		"none",
+	};
+	int fd = client(in);
+	const char *command = commands[in8(in) % CONTROL_COMMANDS];
+	g_autofree char *args = g_strndup((const char *)in->at, in_left(in));
+	g_autofree char *line = g_strdup_printf("{\"execute\":\"%s\"%s%s}\n", command,
+						*args ? ",\"arguments\":" : "", args);
+
+	(void)r;
+	if (fd < 0)
+		return;
+	story("client: %s", line);
+	host_feed(fd, line, strlen(line));
+}
+
+static void hang_up(struct room *r, struct input *in)
+{
+	int fd = client(in);
+
+	(void)r;
+	if (fd >= 0)
+		host_hang_up(fd, in8(in) & 1);
+}
+
+static void room(struct room *r, struct input *in)
+{
+	int fd = client(in);
+
+	(void)r;
+	if (fd >= 0)
+		host_room(fd, in16(in));
+}
+
+static void turn(struct room *r, struct input *in)
+{
+	for (unsigned n = in8(in) % 16 + 1; n && g_main_context_iteration(r->context, FALSE); n--)
+		;
+}
+
+static void event(struct room *r, struct input *in)
+{
+	static const char *const events[] = {
+		"STOP",     "RESUME",         "POWERDOWN",        "RESET",
+		"SHUTDOWN", "GUEST_PANICKED", "GUEST_CRASHLOADED"
+	};
+	unsigned n = in8(in);
+
+	control_event(events[n % G_N_ELEMENTS(events)], in8(in) & 1, r->ctl);
+}
+
+static void fail(struct room *r, struct input *in)
+{
+	(void)r;
+	host_fail(HOST_FAIL_ACCEPT, in8(in) % 4);
+	host_advance(1000000ull * in16(in));
+}
+
+/*
+ * A driver: what queues are asked about is then in motion, or at fault. One device has it at a time, for
+ * drivers share the guest's memory and the twins.
+ */
+static void start(struct room *r, struct input *in)
+{
+	struct world *w = &r->world[in8(in) % N_DEVS];
+
+	if (r->driven) {
+		world_reset(r->driven);
+		r->driven->link->interrupts(r->driven);
+	}
+	r->driven = w;
+	device_driver_op(w, DEV_START, in);
+}
+
+static void chain(struct room *r, struct input *in)
+{
+	if (r->driven)
+		device_driver_op(r->driven, DEV_CHAIN, in);
+}
+
+static void bend(struct room *r, struct input *in)
+{
+	if (r->driven)
+		device_driver_op(r->driven, DEV_BEND, in);
+}
+
+static void publish(struct room *r, struct input *in)
+{
+	if (r->driven)
+		device_driver_op(r->driven, DEV_PUBLISH, in);
+}
+
+static void (*const run[N_CONTROL_OPS])(struct room *r, struct input *in) = {
+	[CONTROL_CONNECT] = connect_one, [CONTROL_SAY] = say,   [CONTROL_LINE] = say_line,
+	[CONTROL_HANG_UP] = hang_up,     [CONTROL_ROOM] = room, [CONTROL_TURN] = turn,
+	[CONTROL_EVENT] = event,         [CONTROL_FAIL] = fail, [CONTROL_START] = start,
+	[CONTROL_CHAIN] = chain,         [CONTROL_BEND] = bend, [CONTROL_PUBLISH] = publish,
+};
+
+static void open_devices(struct room *r)
+{
+	static const char *const specs[N_DEVS] = { "input,type=multitouch,id=pointer",
+						   "input,type=keyboard,id=keys,ring=packed",
+						   "blk,path=fake,id=disk" };
+
+	for (unsigned i = 0; i < N_DEVS; i++) {
+		struct vdev_env env = { .mem = arena_mem(), .main_loop = r->loop, .n_cpus = 1 };
+		struct world *w = &r->world[i];
+		g_autofree char *name = NULL;
+		g_autoptr(GPtrArray) pairs = prop_split(specs[i], &name);
+
+		w->link = link_nth(0);
+		w->context = r->context;
+		w->loop = r->loop;
+		fakes_collect(&w->fakes);
+		w->dev = vdev_new(vdev_class_find(name), pairs, &env, NULL);
+		if (!w->dev)
+			fuzz_bug("%s cannot be opened", specs[i]);
+		w->link->open(w);
+	}
+}
+
+static struct room *room_new(void)
+{
+	struct room *r = g_new0(struct room, 1);
+
+	arena_init();
+	r->context = g_main_context_new();
+	g_main_context_set_poll_func(r->context, host_poll);
+	host_set_context(r->context);
+	r->loop = loop_main();
+	open_devices(r);
+	return r;
+}
+
+void fuzz_control_run(const struct fuzz_target *t, const uint8_t *data, size_t size)
+{
+	struct input in = { data, data + size }, args;
+	static struct room *r; /* only its devices outlive a run, and they are reset */
+	GError *err = NULL;
+	uint8_t op;
+
+	(void)t;
+	if (!r)
+		r = room_new();
+	for (unsigned i = 0; i < N_DEVS; i++)
+		world_begin(&r->world[i]);
+	r->status = "running";
+	r->driven = NULL;
+	r->ctl = control_new("unix:fuzz", &ops, r, &err);
+	if (!r->ctl)
+		fuzz_bug("%s", err->message);
+	while (in_record(&in, &op, &args))
+		run[op % N_CONTROL_OPS](r, &args);
+	for (unsigned i = 0; i < 4; i++)
+		g_main_context_iteration(r->context, FALSE);
+	control_free(g_steal_pointer(&r->ctl));
+	world_end(r->driven ? r->driven : &r->world[0]);
+}

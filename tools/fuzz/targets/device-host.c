@@ -1,0 +1,180 @@
+/*
+ * The host's side of device targets: time, disks, cables, streams, events, a board that refuses.
+ */
+#include <errno.h>
+
+#include "devices/input/input.h"
+#include "tools/fuzz/host/host.h"
+#include "tools/fuzz/language/grammar.h"
+#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/targets/device.h"
+
+static void pass_time(struct world *w, struct input *in)
+{
+	unsigned ms = in16(in);
+
+	story("time: %u ms", ms);
+	host_advance(1000000ull * ms);
+	world_turn(w, TURNS);
+}
+
+static void refuse(struct world *w, struct input *in)
+{
+	unsigned what = in8(in);
+
+	if (!w->board)
+		return;
+	w->moved = true;
+	fuzz_board_refuse(w->board, what);
+}
+
+static void fail(struct world *w, struct input *in)
+{
+	unsigned what = in8(in);
+
+	(void)w;
+	host_fail(what % N_HOST_FAILURES, in8(in));
+}
+
+static void disk_policy(struct world *w, struct input *in)
+{
+	for (unsigned i = 0; i < w->fakes.n_disks; i++)
+		fake_disk_policy(w->fakes.disk[i], in8(in));
+}
+
+static void disk_end(struct world *w, struct input *in)
+{
+	static const uint8_t errors[] = { 0, EIO, ENOSPC, EOPNOTSUPP };
+	unsigned n = in8(in), result = errors[in8(in) % G_N_ELEMENTS(errors)];
+
+	for (unsigned i = 0; i < w->fakes.n_disks; i++)
+		fake_disk_end(w->fakes.disk[i], n, (int)result);
+}
+
+static void frame(struct world *w, struct input *in)
+{
+	unsigned channel = in8(in), flags = in8(in), extra = in16(in);
+	struct net_offload off = { .need_csum = flags & 1, .csum_valid = flags & 2 };
+
+	off.segment = in8(in);
+	off.seg_size = in16(in);
+	off.csum_start = in8(in);
+	off.csum_offset = in8(in);
+	for (unsigned i = 0; i < w->fakes.n_nets; i++)
+		fake_net_frame(w->fakes.net[i], channel, *in, extra, &off);
+}
+
+static void cable(struct world *w, struct input *in)
+{
+	unsigned how = in8(in), a = in8(in), b = in8(in);
+
+	for (unsigned i = 0; i < w->fakes.n_nets; i++) {
+		struct fake_net *n = w->fakes.net[i];
+
+		if (how & 1)
+			fake_net_busy(n, a % 16, b % 16);
+		if (how & 2)
+			fake_net_writable(n, a);
+		if (how & 4)
+			fake_net_link(n, b & 1);
+		fake_net_echo(n, how & 8);
+	}
+}
+
+static struct fake_chr *chr_of(struct world *w, unsigned n)
+{
+	return w->fakes.n_chrs ? w->fakes.chr[n % w->fakes.n_chrs] : NULL;
+}
+
+static void bytes(struct world *w, struct input *in)
+{
+	struct fake_chr *c = chr_of(w, in8(in));
+
+	if (c)
+		fake_chr_bytes(c, *in);
+}
+
+static void peer(struct world *w, struct input *in)
+{
+	struct fake_chr *c = chr_of(w, in8(in));
+	unsigned how = in8(in), a = in16(in), b = in16(in);
+
+	if (!c)
+		return;
+	if (how & 1)
+		fake_chr_connect(c, how & 2);
+	if (how & 4)
+		fake_chr_room(c, a);
+	if (how & 8)
+		fake_chr_size(c, (uint16_t)a, (uint16_t)b);
+	if (how & 16)
+		fake_chr_trouble(c);
+}
+
+static void events(struct world *w, struct input *in)
+{
+	struct input_ev ev[INPUT_REPORT_MAX];
+	size_t n = 0;
+
+	while (in_left(in) && n < G_N_ELEMENTS(ev)) {
+		ev[n].type = in8(in);
+		ev[n].code = in16(in);
+		ev[n++].value = (int16_t)in16(in);
+	}
+	if (w->fakes.n_evdevs) {
+		for (size_t i = 0; i < n; i++)
+			fake_evdev_event(w->fakes.evdev[0], &ev[i]);
+		if (n == 1 && ev[0].type == 0xff)
+			fake_evdev_gone(w->fakes.evdev[0]);
+	} else if (input_is(w->dev) && input_send(w->dev, ev, n)) {
+		story("host: a report of %zu events", n);
+	}
+}
+
+/* For variants on the project's own back-ends: their sockets' other ends. */
+static void host_bytes(struct world *w, struct input *in)
+{
+	int fd = host_nth(HOST_STREAM, in8(in) % 2);
+
+	if (fd < 0)
+		return;
+	w->stale = true;
+	host_feed(fd, in->at, in_left(in));
+}
+
+static void host_peer(struct world *w, struct input *in)
+{
+	unsigned how = in8(in);
+	int listening = host_nth(HOST_LISTEN, 0), fd = host_nth(HOST_STREAM, 0);
+
+	if (listening >= 0 || fd >= 0)
+		w->stale = true;
+	if (how & 1 && listening >= 0)
+		host_knock(listening);
+	if (how & 2 && fd >= 0)
+		host_hang_up(fd, how & 4);
+	if (how & 8 && fd >= 0)
+		host_room(fd, in16(in));
+	host_answer(!(how & 16));
+}
+
+void device_host_op(struct world *w, unsigned op, struct input *in)
+{
+	static void (*const run[N_DEV_OPS])(struct world * w, struct input * in) = {
+		[DEV_TIME] = pass_time,
+		[DEV_REFUSE] = refuse,
+		[DEV_FAIL] = fail,
+		[DEV_DISK_POLICY] = disk_policy,
+		[DEV_DISK_END] = disk_end,
+		[DEV_FRAME] = frame,
+		[DEV_CABLE] = cable,
+		[DEV_BYTES] = bytes,
+		[DEV_PEER] = peer,
+		[DEV_EVENTS] = events,
+		[DEV_HOST_BYTES] = host_bytes,
+		[DEV_HOST_PEER] = host_peer,
+	};
+
+	if (run[op])
+		run[op](w, in);
+}

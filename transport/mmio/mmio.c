@@ -1,0 +1,356 @@
+/*
+ * virtio-mmio, version 2 (VIRTIO 1.4, 4.2.2 MMIO Device Register Layout).
+ *
+ * Every register access traps until the driver sets DRIVER_OK. From then on the data path reaches this
+ * process once for each interrupt, when the driver reads InterruptStatus: kicks are ioeventfds, one a
+ * queue, told apart by the value written to QueueNotify; an interrupt is an eventfd wired to the line,
+ * and its acknowledgement an ioeventfd, too (irq.c). With `cached-registers=on` that read needs no
+ * exit either, and one MUST of the specification is broken for it (shadow.c).
+ *
+ * With NOTIFICATION_DATA the value says more than the queue, and an ioeventfd matches the whole of it or
+ * nothing. A device of one queue takes any value for that queue's kick; with several the kicks
+ * trap, which is exact (docs/design.md).
+ *
+ * Locks: `lock` serialises trapped register writes (selectors, ioeventfds) and is held across calls
+ * into the device, which may wait for the queues' owners. `page_lock` guards the shadow; `irq_lock`
+ * InterruptStatus, from owners too, and is a leaf.
+ */
+#include "transport/mmio/mmio.h"
+
+#include "devices/base/eventfd.h"
+#include "devices/core/rules.h"
+#include "transport/mmio/impl.h"
+
+/*
+ * Ioeventfds and shadow follow the device's state.
+ */
+
+static void bell_set(struct mmio *m, unsigned q, bool on)
+{
+	struct board_doorbell bell = { .addr = m->window.base + R_QUEUE_NOTIFY,
+				       .len = 4,
+				       .has_match = m->dev->n_queues > 1,
+				       .match = q,
+				       .fd = m->dev->queue[q].kick_fd };
+
+	if (on == m->bell[q])
+		return;
+	/* Should the board refuse, kicks trap and arrive all the same. */
+	if (m->board->ops->doorbell(m->board, &bell, on) == 0)
+		m->bell[q] = on;
+}
+
+static void follow_state(struct mmio *m)
+{
+	bool running = vdev_status(m->dev) & VIRTIO_S_DRIVER_OK, tell;
+
+	m->kick_data = running && vdev_accepted(m->dev, VIRTIO_F_NOTIFICATION_DATA);
+	tell = !m->kick_data || m->dev->n_queues == 1;
+	for (unsigned q = 0; q < m->dev->n_queues; q++)
+		bell_set(m, q, running && tell && vdev_queue_read(m->dev, q, VQR_ENABLE));
+	if (m->cached)
+		mmio_shadow_set(m, running);
+	mmio_irq_acks(m, running && (!m->cached || m->shadow_on));
+}
+
+/*
+ * Registers.
+ */
+
+uint32_t mmio_register(struct mmio *m, unsigned off)
+{
+	switch (off) {
+	case R_MAGIC:
+		return MMIO_MAGIC;
+	case R_VERSION:
+		return MMIO_VERSION;
+	case R_DEVICE_ID:
+		return m->dev->class->id;
+	case R_VENDOR_ID:
+		return 0x1af4;
+	case R_DEVICE_FEATURES:
+		return vdev_features_offered(m->dev, m->device_features_sel);
+	case R_QUEUE_SIZE_MAX:
+		return (uint32_t)vdev_queue_read(m->dev, m->queue_sel, VQR_SIZE_MAX);
+	case R_QUEUE_READY:
+		return (uint32_t)vdev_queue_read(m->dev, m->queue_sel, VQR_ENABLE);
+	case R_QUEUE_RESET:
+		return (uint32_t)vdev_queue_read(m->dev, m->queue_sel, VQR_RESET);
+	case R_INTERRUPT_STATUS:
+		return mmio_irq_status(m);
+	case R_STATUS:
+		return vdev_status(m->dev);
+	case R_SHM_LEN: /* a length of all ones: there is no such region (4.2.2) */
+	case R_SHM_LEN + 4:
+	case R_SHM_BASE:
+	case R_SHM_BASE + 4:
+		return UINT32_MAX;
+	case R_CONFIG_GENERATION:
+		return vdev_config_generation(m->dev);
+	default:
+		return 0;
+	}
+}
+
+/* Half an address: @off says which. */
+static void write_address(struct mmio *m, enum vdev_queue_reg reg, unsigned off, uint64_t value)
+{
+	unsigned shift = off & 4 ? 32 : 0;
+
+	vdev_queue_write(m->dev, m->queue_sel, reg, value << shift, 0xffffffffull << shift);
+}
+
+static void write_status(struct mmio *m, uint32_t value)
+{
+	vdev_set_status(m->dev, value);
+	if (value == 0)
+		mmio_irq_reset(m);
+	follow_state(m);
+}
+
+static void register_write(struct mmio *m, unsigned off, uint32_t value)
+{
+	mmio_judge_queue(m, off, value);
+	switch (off) {
+	case R_DEVICE_FEATURES_SEL:
+		m->device_features_sel = value;
+		m->device_sel_written = true;
+		break;
+	case R_DRIVER_FEATURES_SEL:
+		m->driver_features_sel = value;
+		m->driver_sel_written = true;
+		break;
+	case R_DRIVER_FEATURES:
+		vdev_features_accept(m->dev, m->driver_features_sel, value);
+		break;
+	case R_QUEUE_SEL:
+		m->queue_sel = value;
+		break;
+	case R_QUEUE_SIZE:
+		vdev_queue_write(m->dev, m->queue_sel, VQR_SIZE, value, UINT32_MAX);
+		break;
+	case R_QUEUE_READY:
+		vdev_queue_write(m->dev, m->queue_sel, VQR_ENABLE, value, UINT32_MAX);
+		follow_state(m);
+		break;
+	case R_QUEUE_RESET:
+		if (value == 1 && vdev_accepted(m->dev, VIRTIO_F_RING_RESET))
+			mmio_shadow_resetting(m);
+		vdev_queue_write(m->dev, m->queue_sel, VQR_RESET, value, UINT32_MAX);
+		follow_state(m);
+		break;
+	case R_STATUS:
+		write_status(m, value);
+		break;
+	case R_QUEUE_DESC:
+	case R_QUEUE_DESC + 4:
+		write_address(m, VQR_DESC, off, value);
+		break;
+	case R_QUEUE_DRIVER:
+	case R_QUEUE_DRIVER + 4:
+		write_address(m, VQR_DRIVER, off, value);
+		break;
+	case R_QUEUE_DEVICE:
+	case R_QUEUE_DEVICE + 4:
+		write_address(m, VQR_DEVICE, off, value);
+		break;
+	default:
+		break;
+	}
+}
+
+/*
+ * Trapped accesses. Registers are 32 bits wide (4.2.2.2). Other widths are told of; they read the bytes
+ * that are there and write nothing.
+ */
+
+static uint64_t config_read(struct mmio *m, uint64_t off, unsigned len)
+{
+	uint64_t value = 0;
+
+	vdev_judge_config(m->dev, off - R_CONFIG, len, false, RULE_MMIO_CONFIG_WIDTH);
+	if (!mmio_shadow_read(m, off, len, &value))
+		vdev_config_read(m->dev, off - R_CONFIG, &value, len);
+	return GUINT64_FROM_LE(value);
+}
+
+static uint64_t register_read(struct mmio *m, unsigned off)
+{
+	uint64_t value;
+
+	if (off == R_CONFIG_GENERATION && mmio_shadow_read(m, off, 4, &value))
+		return (uint32_t)GUINT64_FROM_LE(value);
+	if (off == R_INTERRUPT_STATUS)
+		return mmio_irq_status(m);
+	pthread_mutex_lock(&m->lock);
+	value = mmio_register(m, off);
+	pthread_mutex_unlock(&m->lock);
+	return value;
+}
+
+static uint64_t trapped_read(void *opaque, uint64_t off, unsigned len)
+{
+	struct mmio *m = opaque;
+	unsigned first = (unsigned)off & ~3u, skip = (unsigned)off & 3;
+	uint64_t value;
+
+	if (off == R_INTERRUPT_STATUS && len == 4)
+		return mmio_irq_status(m);
+	if (off >= R_CONFIG)
+		return config_read(m, off, len);
+	mmio_judge_read(m, (unsigned)off, len);
+	value = register_read(m, first);
+	if (skip + len > 4 && first + 4 < R_CONFIG)
+		value |= register_read(m, first + 4) << 32;
+	return value >> (8 * skip);
+}
+
+static bool is_data_path(struct mmio *m, uint64_t off, uint32_t value)
+{
+	unsigned q = m->kick_data ? value & 0xffff : value;
+
+	switch (off) {
+	case R_QUEUE_NOTIFY:
+		vdev_judge_notify(m->dev, q);
+		vdev_notify(m->dev, q);
+		return true;
+	case R_INTERRUPT_ACK:
+		if (value & ~(MMIO_INT_USED | MMIO_INT_CONFIG))
+			vdev_rule_broken(m->dev, RULE_MMIO_ACK, "InterruptACK, %#x", value);
+		mmio_irq_ack(m, value);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void trapped_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
+{
+	struct mmio *m = opaque;
+	uint64_t bytes = GUINT64_TO_LE(value);
+
+	if (off >= R_CONFIG)
+		vdev_judge_config(m->dev, off - R_CONFIG, len, true, RULE_MMIO_CONFIG_WIDTH);
+	else if (!mmio_judge_write(m, (unsigned)off, len) || is_data_path(m, off, (uint32_t)value))
+		return;
+	pthread_mutex_lock(&m->lock);
+	if (off >= R_CONFIG)
+		vdev_config_write(m->dev, off - R_CONFIG, &bytes, len);
+	else
+		register_write(m, (unsigned)off, (uint32_t)value);
+	mmio_shadow_written(m, off >= R_CONFIG);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/*
+ * From the device.
+ */
+
+static void queue_changed(struct vdev *dev, unsigned q)
+{
+	(void)q;
+	mmio_irq_raise(dev->host_data, MMIO_INT_USED);
+}
+
+static void config_stale(struct vdev *dev)
+{
+	mmio_shadow_changed(dev->host_data);
+}
+
+static void config_changed(struct vdev *dev)
+{
+	mmio_shadow_changed(dev->host_data);
+	mmio_irq_raise(dev->host_data, MMIO_INT_CONFIG);
+}
+
+static const struct vdev_host_ops host_ops = {
+	.queue_changed = queue_changed,
+	.config_changed = config_changed,
+	.config_stale = config_stale,
+};
+
+/*
+ * Life.
+ */
+
+static bool plug_in(struct mmio *m, GError **err)
+{
+	const char *name = vdev_name(m->dev);
+	int ret;
+
+	if (!mmio_irq_open(m, err) || !mmio_shadow_new(m, err))
+		return false;
+	ret = m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, true);
+	if (ret < 0)
+		return ringside_error_errno(err, -ret, "%s: interrupt line %u", name, m->gsi);
+	ret = m->board->ops->window_add(m->board, &m->window);
+	if (ret < 0) {
+		m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, false);
+		return ringside_error_errno(err, -ret, "%s: registers at 0x%" G_GINT64_MODIFIER "x",
+					    name, m->window.base);
+	}
+	return true;
+}
+
+static void mmio_destroy(struct mmio *m)
+{
+	mmio_shadow_free(m);
+	mmio_irq_close(m);
+	pthread_mutex_destroy(&m->page_lock);
+	pthread_mutex_destroy(&m->lock);
+	g_free(m);
+}
+
+struct mmio *mmio_new(struct vdev *dev, struct board *board, const struct mmio_config *config,
+		      GError **err)
+{
+	struct mmio *m;
+
+	if (vfeatures_has(dev->offered, VIRTIO_F_NOTIF_CONFIG_DATA)) {
+		ringside_usage(err,
+			       "features=+notif_config_data: virtio-mmio has no register for it; "
+			       "use transport=pci");
+		return NULL;
+	}
+	m = g_new0(struct mmio, 1);
+	m->dev = dev;
+	m->board = board;
+	m->gsi = config->gsi;
+	m->cached = config->cached_registers;
+	m->window = (struct board_window){ .base = config->base,
+					   .size = MMIO_SIZE,
+					   .read = trapped_read,
+					   .write = trapped_write,
+					   .opaque = m };
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_mutex_init(&m->page_lock, NULL);
+	if (!plug_in(m, err)) {
+		mmio_destroy(m);
+		return NULL;
+	}
+	vdev_attach(dev, &host_ops, m);
+	return m;
+}
+
+void mmio_reset(struct mmio *m)
+{
+	pthread_mutex_lock(&m->lock);
+	write_status(m, 0);
+	m->device_features_sel = 0;
+	m->driver_features_sel = 0;
+	m->queue_sel = 0;
+	m->device_sel_written = false;
+	m->driver_sel_written = false;
+	pthread_mutex_unlock(&m->lock);
+}
+
+void mmio_free(struct mmio *m)
+{
+	if (!m)
+		return;
+	mmio_reset(m);
+	vdev_detach(m->dev);
+	m->board->ops->window_del(m->board, &m->window);
+	m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, false);
+	mmio_destroy(m);
+}

@@ -1,0 +1,122 @@
+/* The rules for a driver that virtio-mmio's registers have (VIRTIO 1.4, 4.2.2.2). */
+#include "devices/core/rules.h"
+#include "transport/mmio/impl.h"
+
+enum direction { R = 1, W = 2 };
+
+static const struct {
+	uint16_t off;
+	uint8_t dir;
+	const char *name;
+} registers[] = {
+	{ R_MAGIC, R, "MagicValue" },
+	{ R_VERSION, R, "Version" },
+	{ R_DEVICE_ID, R, "DeviceID" },
+	{ R_VENDOR_ID, R, "VendorID" },
+	{ R_DEVICE_FEATURES, R, "DeviceFeatures" },
+	{ R_DEVICE_FEATURES_SEL, W, "DeviceFeaturesSel" },
+	{ R_DRIVER_FEATURES, W, "DriverFeatures" },
+	{ R_DRIVER_FEATURES_SEL, W, "DriverFeaturesSel" },
+	{ R_QUEUE_SEL, W, "QueueSel" },
+	{ R_QUEUE_SIZE_MAX, R, "QueueSizeMax" },
+	{ R_QUEUE_SIZE, W, "QueueSize" },
+	{ R_QUEUE_READY, R | W, "QueueReady" },
+	{ R_QUEUE_NOTIFY, W, "QueueNotify" },
+	{ R_INTERRUPT_STATUS, R, "InterruptStatus" },
+	{ R_INTERRUPT_ACK, W, "InterruptACK" },
+	{ R_STATUS, R | W, "Status" },
+	{ R_QUEUE_DESC, W, "QueueDescLow" },
+	{ R_QUEUE_DESC + 4, W, "QueueDescHigh" },
+	{ R_QUEUE_DRIVER, W, "QueueDriverLow" },
+	{ R_QUEUE_DRIVER + 4, W, "QueueDriverHigh" },
+	{ R_QUEUE_DEVICE, W, "QueueDeviceLow" },
+	{ R_QUEUE_DEVICE + 4, W, "QueueDeviceHigh" },
+	{ R_SHM_SEL, W, "SHMSel" },
+	{ R_SHM_LEN, R, "SHMLenLow" },
+	{ R_SHM_LEN + 4, R, "SHMLenHigh" },
+	{ R_SHM_BASE, R, "SHMBaseLow" },
+	{ R_SHM_BASE + 4, R, "SHMBaseHigh" },
+	{ R_QUEUE_RESET, R | W, "QueueReset" },
+	{ R_CONFIG_GENERATION, R, "ConfigGeneration" },
+};
+
+/* QueueReset is there if RING_RESET was accepted. */
+static bool is_there(struct mmio *m, unsigned reg)
+{
+	bool there = true;
+
+	if (reg == R_QUEUE_RESET) {
+		pthread_mutex_lock(&m->lock); /* against another processor's reset */
+		there = vdev_accepted(m->dev, VIRTIO_F_RING_RESET);
+		pthread_mutex_unlock(&m->lock);
+	}
+	return there;
+}
+
+/* What the access is to: the register's name, or its number in @number; and its directions, 0: none. */
+static const char *name_of(struct mmio *m, unsigned off, char number[24], unsigned *ret_dir)
+{
+	*ret_dir = 0;
+	for (unsigned i = 0; i < G_N_ELEMENTS(registers); i++) {
+		if (registers[i].off != (off & ~3u))
+			continue;
+		if (is_there(m, registers[i].off))
+			*ret_dir = registers[i].dir;
+		return registers[i].name;
+	}
+	(void)g_snprintf(number, 24, "offset %#x", off);
+	return number;
+}
+
+void mmio_judge_read(struct mmio *m, unsigned off, unsigned len)
+{
+	char number[24];
+	unsigned dir;
+	const char *name = name_of(m, off, number, &dir);
+
+	if (!dir)
+		vdev_access_broken(m->dev, RULE_MMIO_NOTHING, name, false, len);
+	else if (len != 4 || off % 4)
+		vdev_access_broken(m->dev, RULE_MMIO_WIDTH, name, false, len);
+	else if (!(dir & R))
+		vdev_access_broken(m->dev, RULE_MMIO_WRITE_ONLY, name, false, len);
+	else if (off == R_DEVICE_FEATURES && !m->device_sel_written)
+		vdev_access_broken(m->dev, RULE_MMIO_DEVICE_SEL, name, false, len);
+}
+
+bool mmio_judge_write(struct mmio *m, unsigned off, unsigned len)
+{
+	char number[24];
+	unsigned dir;
+	const char *name = name_of(m, off, number, &dir);
+
+	if (!dir)
+		vdev_access_broken(m->dev, RULE_MMIO_NOTHING, name, true, len);
+	else if (len != 4 || off % 4)
+		vdev_access_broken(m->dev, RULE_MMIO_WIDTH, name, true, len);
+	else if (!(dir & W))
+		vdev_access_broken(m->dev, RULE_MMIO_READ_ONLY, name, true, len);
+	else if (off == R_DRIVER_FEATURES && !m->driver_sel_written)
+		vdev_access_broken(m->dev, RULE_MMIO_DRIVER_SEL, name, true, len);
+	return len == 4 && off % 4 == 0;
+}
+
+void mmio_judge_queue(struct mmio *m, unsigned off, uint32_t value)
+{
+	static const struct vdev_queue_rules rules = { RULE_MMIO_QUEUE_LIVE, RULE_MMIO_QUEUE_SIZE,
+						       RULE_MMIO_QUEUE_SIZE };
+	static const struct {
+		uint16_t off;
+		enum vdev_queue_reg reg;
+	} queue[] = {
+		{ R_QUEUE_SIZE, VQR_SIZE },     { R_QUEUE_READY, VQR_ENABLE },
+		{ R_QUEUE_DESC, VQR_DESC },     { R_QUEUE_DESC + 4, VQR_DESC },
+		{ R_QUEUE_DRIVER, VQR_DRIVER }, { R_QUEUE_DRIVER + 4, VQR_DRIVER },
+		{ R_QUEUE_DEVICE, VQR_DEVICE }, { R_QUEUE_DEVICE + 4, VQR_DEVICE },
+		{ R_QUEUE_RESET, VQR_RESET },
+	};
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(queue); i++)
+		if (queue[i].off == off)
+			vdev_judge_queue(m->dev, m->queue_sel, queue[i].reg, value, &rules);
+}

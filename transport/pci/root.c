@@ -1,0 +1,312 @@
+/*
+ * The machine has no firmware, so the bus does what firmware would have done before a kernel looks:
+ * every BAR has an address and every pin a line from the start. Decoding is off, as after a
+ * hardware reset. Linux keeps addresses that it finds inside the host bridge's window and turns
+ * decoding on with the driver; had it been on already, sizing each BAR would take it off and on
+ * again, which moves windows and doorbells for nothing.
+ *
+ * Functions carry no PCI Express capability: a kernel that finds one walks the extended space for a
+ * dozen capabilities that no virtio device has, one exit to this process each. ECAM works without.
+ *
+ * INTx: pin A of the function at slot S is line 16 + S % 4, the usual swizzle. Functions share
+ * lines; each has its own level and its own way to know that the interrupt ended.
+ */
+#include "transport/pci/root.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "devices/base/error.h"
+
+#define PORT_ADDRESS  0xcf8u
+#define PORT_ENABLE   0x80000000u
+#define PORT_REGISTER 0xfcu
+
+#define RESET_CONTROL 1u /* offset in the ports, of one byte */
+#define RESET_NOW     0x04u
+#define RESET_KINDS   0x0au /* of a full power cycle, of a hard reset: all the same here */
+
+struct pci_root {
+	struct board *board;
+	struct pci_root_config config;
+	struct board_window ecam, ports;
+	pthread_mutex_t lock; /* of address */
+	uint32_t address;     /* what was written to port 0xcf8 */
+	_Atomic uint8_t reset_control;
+	uint64_t mem_next; /* first address not given to a BAR */
+	struct pci_function bridge;
+	struct pci_function *slot[PCI_SLOTS];
+};
+
+/* Of virtual machines' generic PCI Express host bridge; no driver binds to it. */
+static const struct pci_ids bridge_ids = {
+	.vendor = 0x1b36,
+	.device = 0x0008,
+	.subsystem_vendor = 0x1af4,
+	.subsystem = 0x1100,
+	.class = 0x060000,
+};
+
+static const struct pci_function_ops bridge_ops = { 0 };
+
+static uint32_t all_ones(unsigned len)
+{
+	return len >= 4 ? UINT32_MAX : (1u << (8 * len)) - 1;
+}
+
+uint32_t pci_root_read(struct pci_root *root, unsigned devfn, unsigned reg, unsigned len)
+{
+	struct pci_function *f = devfn % 8 == 0 && devfn / 8 < PCI_SLOTS ? root->slot[devfn / 8]
+									 : NULL;
+
+	if (!f)
+		return all_ones(len);
+	return pci_config_read(f, reg, len);
+}
+
+void pci_root_write(struct pci_root *root, unsigned devfn, unsigned reg, unsigned len,
+		    uint32_t value)
+{
+	struct pci_function *f = devfn % 8 == 0 && devfn / 8 < PCI_SLOTS ? root->slot[devfn / 8]
+									 : NULL;
+
+	if (f)
+		pci_config_write(f, reg, len, value);
+}
+
+/*
+ * ECAM: bits 12 to 19 of the offset are the function, 0 to 11 the register. Only what a processor
+ * does in one access of up to four aligned bytes is one (PCI Express 7.2.2); the rest reads ones.
+ */
+
+static bool is_sound(uint64_t off, unsigned len)
+{
+	return len <= 4 && off % len == 0;
+}
+
+static uint64_t ecam_read(void *opaque, uint64_t off, unsigned len)
+{
+	if (!is_sound(off, len))
+		return UINT64_MAX;
+	return pci_root_read(opaque, (unsigned)(off >> 12), off & 0xfff, len);
+}
+
+static void ecam_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
+{
+	if (is_sound(off, len))
+		pci_root_write(opaque, (unsigned)(off >> 12), off & 0xfff, len, (uint32_t)value);
+}
+
+/*
+ * Ports: 0xcf8 (four bytes at once) says which register 0xcfc to 0xcff stand for. Bus 0 is all
+ * there is. A single byte at 0xcf9 is something else, the reset control register that chipsets have there.
+ */
+
+/* The function and register behind @off (4 to 7) bytes into the ports; false if there is none. */
+static bool port_target(struct pci_root *root, uint64_t off, unsigned *ret_devfn, unsigned *ret_reg)
+{
+	uint32_t address;
+
+	pthread_mutex_lock(&root->lock);
+	address = root->address;
+	pthread_mutex_unlock(&root->lock);
+	if (!(address & PORT_ENABLE) || address & 0x00ff0000)
+		return false;
+	*ret_devfn = address >> 8 & 0xff;
+	*ret_reg = (address & PORT_REGISTER) | (off & 3);
+	return true;
+}
+
+static uint64_t ports_read(void *opaque, uint64_t off, unsigned len)
+{
+	struct pci_root *root = opaque;
+	unsigned devfn, reg;
+	uint32_t address;
+
+	if (off == 0 && len == 4) {
+		pthread_mutex_lock(&root->lock);
+		address = root->address;
+		pthread_mutex_unlock(&root->lock);
+		return address;
+	}
+	if (off == RESET_CONTROL && len == 1)
+		return root->reset_control;
+	if (off < 4 || !is_sound(off, len) || !port_target(root, off, &devfn, &reg))
+		return UINT64_MAX;
+	return pci_root_read(root, devfn, reg, len);
+}
+
+static void write_reset_control(struct pci_root *root, uint8_t value)
+{
+	root->reset_control = value & RESET_KINDS;
+	if (value & RESET_NOW && root->config.reset)
+		root->config.reset(root->config.opaque);
+}
+
+static void ports_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
+{
+	struct pci_root *root = opaque;
+	unsigned devfn, reg;
+
+	if (off == 0 && len == 4) {
+		pthread_mutex_lock(&root->lock);
+		root->address = (uint32_t)value;
+		pthread_mutex_unlock(&root->lock);
+	} else if (off == RESET_CONTROL && len == 1) {
+		write_reset_control(root, (uint8_t)value);
+	} else if (off >= 4 && is_sound(off, len) && port_target(root, off, &devfn, &reg)) {
+		pci_root_write(root, devfn, reg, len, (uint32_t)value);
+	}
+}
+
+/*
+ * Plugging.
+ */
+
+unsigned pci_root_gsi(unsigned slot, unsigned pin)
+{
+	return PCI_GSI_BASE + (slot + pin) % 4;
+}
+
+/* Addresses for the BARs, each aligned to its size. */
+static bool place_bars(struct pci_root *root, struct pci_function *f, GError **err)
+{
+	uint64_t end = root->config.mem_base + root->config.mem_size;
+	uint64_t next = root->mem_next;
+
+	for (unsigned b = 0; b < PCI_BARS; b++) {
+		uint64_t size = f->bar[b].size;
+
+		if (!size)
+			continue;
+		next = (next + size - 1) & ~(size - 1);
+		if (next > end || size > end - next)
+			return ringside_usage(err,
+					      "no PCI memory left for a BAR of %" G_GUINT64_FORMAT
+					      " bytes: use fewer devices",
+					      size);
+		f->bar[b].address = next;
+		next += size;
+	}
+	root->mem_next = next;
+	return true;
+}
+
+static unsigned free_slot(const struct pci_root *root)
+{
+	unsigned slot = 1;
+
+	while (slot < PCI_SLOTS && root->slot[slot])
+		slot++;
+	return slot;
+}
+
+bool pci_root_add(struct pci_root *root, struct pci_function *f, unsigned slot, GError **err)
+{
+	if (slot == 0)
+		slot = free_slot(root);
+	else if (slot < PCI_SLOTS && root->slot[slot])
+		return ringside_usage(err, "slot=%u: is taken; slot=0 finds a free one", slot);
+	if (slot >= PCI_SLOTS)
+		return ringside_usage(err, "a PCI bus has slots 1 to %u%s", PCI_SLOTS - 1,
+				      slot == PCI_SLOTS ? ", and all are taken" : "");
+	if (!place_bars(root, f, err))
+		return false;
+	f->board = root->board;
+	f->slot = slot;
+	f->gsi = pci_root_gsi(slot, 0);
+	if (f->config[PCI_INTERRUPT_PIN])
+		f->config[PCI_INTERRUPT_LINE] = (uint8_t)f->gsi;
+	pci_config_seal(f);
+	root->slot[slot] = f;
+	return true;
+}
+
+void pci_root_remove(struct pci_root *root, struct pci_function *f)
+{
+	if (root->slot[f->slot] == f)
+		root->slot[f->slot] = NULL;
+}
+
+struct board *pci_root_board(const struct pci_root *root)
+{
+	return root->board;
+}
+
+/*
+ * Life.
+ */
+
+static bool add_windows(struct pci_root *root, GError **err)
+{
+	const struct board_ops *ops = root->board->ops;
+	int ret = ops->window_add(root->board, &root->ecam);
+
+	if (ret < 0)
+		return ringside_error_errno(err, -ret, "PCI configuration window");
+	if (root->config.no_ports)
+		return true;
+	ret = ops->window_add(root->board, &root->ports);
+	if (ret < 0) {
+		ops->window_del(root->board, &root->ecam);
+		return ringside_error_errno(err, -ret, "PCI configuration ports");
+	}
+	return true;
+}
+
+static void root_destroy(struct pci_root *root)
+{
+	pci_config_clear(&root->bridge);
+	pthread_mutex_destroy(&root->lock);
+	g_free(root);
+}
+
+struct pci_root *pci_root_new(struct board *board, const struct pci_root_config *config,
+			      GError **err)
+{
+	struct pci_root *root = g_new0(struct pci_root, 1);
+
+	root->board = board;
+	root->config = *config;
+	root->mem_next = config->mem_base;
+	root->ecam = (struct board_window){ .base = config->ecam_base,
+					    .size = PCI_ECAM_SIZE,
+					    .read = ecam_read,
+					    .write = ecam_write,
+					    .opaque = root };
+	root->ports = (struct board_window){ .base = PORT_ADDRESS,
+					     .size = 8,
+					     .io = true,
+					     .read = ports_read,
+					     .write = ports_write,
+					     .opaque = root };
+	pthread_mutex_init(&root->lock, NULL);
+	pci_config_init(&root->bridge, &bridge_ops, &bridge_ids);
+	root->bridge.board = board;
+	pci_config_seal(&root->bridge);
+	root->slot[0] = &root->bridge;
+	if (!add_windows(root, err)) {
+		root_destroy(root);
+		return NULL;
+	}
+	return root;
+}
+
+void pci_root_free(struct pci_root *root)
+{
+	if (!root)
+		return;
+	root->board->ops->window_del(root->board, &root->ecam);
+	if (!root->config.no_ports)
+		root->board->ops->window_del(root->board, &root->ports);
+	root_destroy(root);
+}
+
+void pci_root_reset(struct pci_root *root)
+{
+	root->address = 0;
+	root->reset_control = 0;
+	for (unsigned slot = 0; slot < PCI_SLOTS; slot++)
+		if (root->slot[slot])
+			pci_config_reset(root->slot[slot]);
+}

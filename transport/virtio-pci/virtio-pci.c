@@ -1,0 +1,470 @@
+/*
+ * virtio-pci, modern (VIRTIO 1.4, 4.1.4 PCI Device Layout).
+ *
+ * One 64-bit BAR of four pages holds everything:
+ *
+ *	0x0000  common configuration
+ *	0x0100  ISR status
+ *	0x0200  device configuration
+ *	0x1000  MSI-X table
+ *	0x2000  MSI-X pending bits
+ *	0x3000  notify region: four bytes for each queue
+ *
+ * The notify region has its page to itself. Since each queue has its own address there, a doorbell
+ * needs no match on the value and takes writes of any width; with NOTIFICATION_DATA and
+ * NOTIF_CONFIG_DATA too, whose values are of no use to us.
+ *
+ * Doorbells hang where the BAR is decoded and while the queue is enabled and the device runs. They
+ * are taken down and put up again when the BAR moves. The INTx line is wired only while a driver
+ * runs that has not switched MSI-X on.
+ *
+ * Locks, in this order: f.lock (configuration space), p->lock (registers), the MSI-X table's. All
+ * are held across calls into the device, which may wait for queues' owners: owners take none of
+ * them (irq.c).
+ */
+#include "transport/virtio-pci/virtio-pci.h"
+
+#include <string.h>
+
+#include "devices/base/eventfd.h"
+#include "devices/core/rules.h"
+#include "transport/virtio-pci/impl.h"
+
+#define BAR_BYTES    0x4000u
+#define AT_COMMON    0x0000u
+#define AT_ISR       0x0100u
+#define AT_CONFIG    0x0200u
+#define AT_TABLE     0x1000u
+#define AT_PENDING   0x2000u
+#define AT_NOTIFY    0x3000u
+#define NOTIFY_BYTES 0x1000u
+#define NOTIFY_EACH  4ul /* notify_off_multiplier */
+
+/* struct virtio_pci_cap (4.1.4): types and offsets. */
+enum { CAP_COMMON = 1, CAP_NOTIFY, CAP_ISR, CAP_DEVICE, CAP_PCI_ACCESS };
+enum { CAP_LEN = 2, CAP_TYPE = 3, CAP_BAR = 4, CAP_OFFSET = 8, CAP_LENGTH = 12, CAP_EXTRA = 16 };
+
+/*
+ * The BAR. Each region takes accesses that lie inside it; everything else reads 0, and is told of.
+ */
+struct region {
+	const char *name;
+	uint32_t at, size;
+	uint64_t (*read)(struct vpci *p, uint64_t off, unsigned len);
+	void (*write)(struct vpci *p, uint64_t off, unsigned len, uint64_t value);
+};
+
+static uint64_t common_read(struct vpci *p, uint64_t off, unsigned len)
+{
+	uint64_t value;
+
+	pthread_mutex_lock(&p->lock);
+	value = vpci_common_read(p, off, len);
+	pthread_mutex_unlock(&p->lock);
+	return value;
+}
+
+static void common_write(struct vpci *p, uint64_t off, unsigned len, uint64_t value)
+{
+	pthread_mutex_lock(&p->lock);
+	vpci_common_write(p, off, len, value);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static uint64_t isr_read(struct vpci *p, uint64_t off, unsigned len)
+{
+	if (off || len != 1)
+		vdev_access_broken(p->dev, RULE_PCI_WIDTH, "ISR status", false, len);
+	return off == 0 ? vpci_irq_isr(p) : 0;
+}
+
+static uint64_t config_read(struct vpci *p, uint64_t off, unsigned len)
+{
+	uint64_t value = 0;
+
+	vdev_judge_config(p->dev, off, len, false, RULE_PCI_CONFIG_WIDTH);
+	vdev_config_read(p->dev, off, &value, len);
+	return GUINT64_FROM_LE(value);
+}
+
+static void config_write(struct vpci *p, uint64_t off, unsigned len, uint64_t value)
+{
+	uint64_t bytes = GUINT64_TO_LE(value);
+
+	vdev_judge_config(p->dev, off, len, true, RULE_PCI_CONFIG_WIDTH);
+	vdev_config_write(p->dev, off, &bytes, len);
+}
+
+/* Of the vector table and of the pending bits. */
+static void judge_msix(struct vpci *p, uint64_t off, unsigned len, bool write)
+{
+	if ((len != 4 && len != 8) || off % len)
+		vdev_access_broken(p->dev, RULE_PCI_MSIX_TABLE, "MSI-X", write, len);
+}
+
+static uint64_t table_read(struct vpci *p, uint64_t off, unsigned len)
+{
+	judge_msix(p, off, len, false);
+	return pci_msix_table_read(&p->msix, off, len);
+}
+
+static void table_write(struct vpci *p, uint64_t off, unsigned len, uint64_t value)
+{
+	int ret = pci_msix_table_write(&p->msix, off, len, value);
+
+	judge_msix(p, off, len, true);
+	if (ret < 0)
+		vdev_host_error(p->dev, "MSI-X: %s", g_strerror(-ret));
+}
+
+static uint64_t pending_read(struct vpci *p, uint64_t off, unsigned len)
+{
+	judge_msix(p, off, len, false);
+	return pci_msix_pending_read(&p->msix, off, len);
+}
+
+static void pending_write(struct vpci *p, uint64_t off, unsigned len, uint64_t value)
+{
+	(void)off;
+	(void)value;
+	vdev_access_broken(p->dev, RULE_PCI_MSIX_TABLE, "MSI-X pending bits", true, len);
+}
+
+static void judge_notify(struct vpci *p, unsigned q, unsigned len, uint64_t value)
+{
+	unsigned id = p->kick_config ? NOTIF_DATA_BASE + q : q;
+
+	vdev_judge_notify(p->dev, q);
+	if (q >= p->dev->n_queues || !(vdev_status(p->dev) & VIRTIO_S_DRIVER_OK))
+		return;
+	if (len != (p->kick_wide ? 4 : 2))
+		vdev_rule_broken(p->dev, RULE_PCI_NOTIFY_WIDTH, "queue %u, %u bytes", q, len);
+	else if ((value & 0xffff) != id)
+		vdev_rule_broken(p->dev, RULE_PCI_NOTIFY_VALUE, "queue %u, value %#x", q,
+				 (unsigned)value);
+}
+
+/* A kick that no doorbell took: its address says which queue, whatever was written. */
+static void notify_write(struct vpci *p, uint64_t off, unsigned len, uint64_t value)
+{
+	unsigned q = (unsigned)(off / NOTIFY_EACH);
+
+	if (off % NOTIFY_EACH) {
+		vdev_access_broken(p->dev, RULE_PCI_NOTHING, "between notification addresses", true,
+				   len);
+		return;
+	}
+	judge_notify(p, q, len, value);
+	vdev_notify(p->dev, q);
+}
+
+static const struct region regions[] = {
+	{ "common configuration", AT_COMMON, COMMON_BYTES, common_read, common_write },
+	{ "ISR status", AT_ISR, 4, isr_read, NULL },
+	{ "configuration space", AT_CONFIG, VDEV_CONFIG_MAX, config_read, config_write },
+	{ "MSI-X table", AT_TABLE, AT_PENDING - AT_TABLE, table_read, table_write },
+	{ "MSI-X pending bits", AT_PENDING, AT_NOTIFY - AT_PENDING, pending_read, pending_write },
+	{ "notification", AT_NOTIFY, NOTIFY_BYTES, NULL, notify_write },
+};
+
+static const struct region *region_at(uint64_t off, unsigned len)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(regions); i++)
+		if (off >= regions[i].at && off - regions[i].at < regions[i].size &&
+		    len <= regions[i].size - (off - regions[i].at))
+			return &regions[i];
+	return NULL;
+}
+
+/* An access that no region takes. */
+static void nothing_there(struct vpci *p, const struct region *r, uint64_t off, bool write,
+			  unsigned len)
+{
+	char what[32];
+
+	(void)g_snprintf(what, sizeof(what), "%s at %#x in the BAR", r ? r->name : "gap",
+			 (unsigned)off);
+	vdev_access_broken(p->dev, RULE_PCI_NOTHING, what, write, len);
+}
+
+static uint64_t bar_read(struct pci_function *f, unsigned bar, uint64_t off, unsigned len)
+{
+	const struct region *r = region_at(off, len);
+
+	(void)bar;
+	if (r && r->read)
+		return r->read((struct vpci *)f, off - r->at, len);
+	nothing_there((struct vpci *)f, r, off, false, len);
+	return 0;
+}
+
+static void bar_write(struct pci_function *f, unsigned bar, uint64_t off, unsigned len,
+		      uint64_t value)
+{
+	const struct region *r = region_at(off, len);
+
+	(void)bar;
+	if (r && r->write)
+		r->write((struct vpci *)f, off - r->at, len, value);
+	else
+		nothing_there((struct vpci *)f, r, off, true, len);
+}
+
+/*
+ * The way to the BAR through configuration space (4.1.4.9): the capability names a place, accesses
+ * to the four bytes after it go there. Lengths other than 1, 2 and 4 and places beyond the BAR or
+ * misaligned go nowhere.
+ */
+
+struct place {
+	uint32_t off, len;
+};
+
+static bool access_place(const struct vpci *p, struct place *ret)
+{
+	unsigned cap = p->access_cap;
+	struct place at = { pci_config_get32(&p->f, cap + CAP_OFFSET),
+			    pci_config_get32(&p->f, cap + CAP_LENGTH) };
+
+	if (!at.len) /* as at first: who reads all of configuration space means nothing by it */
+		return false;
+	if ((at.len != 1 && at.len != 2 && at.len != 4) || at.off % at.len) {
+		vdev_rule_broken(p->dev, RULE_PCI_ACCESS_ALIGN, "pci_cfg_data, %#x bytes at %#x",
+				 at.len, at.off);
+		return false;
+	}
+	if (p->f.config[cap + CAP_BAR] != 0 || at.off >= BAR_BYTES || !region_at(at.off, at.len)) {
+		vdev_rule_broken(p->dev, RULE_PCI_ACCESS_PLACE, "pci_cfg_data, BAR %u at %#x",
+				 p->f.config[cap + CAP_BAR], at.off);
+		return false;
+	}
+	*ret = at;
+	return true;
+}
+
+static bool touches(unsigned reg, unsigned len, unsigned first, unsigned n)
+{
+	return reg < first + n && first < reg + len;
+}
+
+static void access_read(struct vpci *p)
+{
+	struct place at;
+
+	if (access_place(p, &at))
+		pci_config_set32(&p->f, p->access_cap + CAP_EXTRA,
+				 (uint32_t)bar_read(&p->f, 0, at.off, at.len));
+}
+
+static void access_write(struct vpci *p)
+{
+	uint32_t data = pci_config_get32(&p->f, p->access_cap + CAP_EXTRA);
+	struct place at;
+
+	if (access_place(p, &at))
+		bar_write(&p->f, 0, at.off, at.len,
+			  at.len == 4 ? data : data & ((1u << (8 * at.len)) - 1));
+}
+
+/*
+ * Configuration space.
+ */
+
+static void before_read(struct pci_function *f, unsigned reg, unsigned len)
+{
+	struct vpci *p = (struct vpci *)f;
+
+	if (touches(reg, len, PCI_STATUS, 1)) {
+		bool pending = !pci_msix_enabled(&p->msix) && atomic_load(&p->isr);
+
+		f->config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTERRUPT;
+		f->config[PCI_STATUS] |= pending ? PCI_STATUS_INTERRUPT : 0;
+	}
+	if (touches(reg, len, p->access_cap + CAP_EXTRA, 4))
+		access_read(p);
+}
+
+static void written(struct pci_function *f, unsigned reg, unsigned len)
+{
+	struct vpci *p = (struct vpci *)f;
+	int ret;
+
+	if (touches(reg, len, p->caps, p->access_cap + CAP_BAR - p->caps))
+		vdev_access_broken(p->dev, RULE_PCI_CAPABILITY, "virtio capability", true, len);
+	if (touches(reg, len, p->access_cap + CAP_EXTRA, 4))
+		access_write(p);
+	if (!touches(reg, len, PCI_COMMAND, 2) && !touches(reg, len, p->msix.cap, 4))
+		return;
+	ret = pci_msix_update(&p->msix);
+	if (ret < 0)
+		vdev_host_error(p->dev, "MSI-X: %s", g_strerror(-ret));
+	pthread_mutex_lock(&p->lock);
+	p->msix_on = pci_msix_enabled(&p->msix);
+	vpci_irq_retarget(p);
+	vpci_follow_state(p);
+	pthread_mutex_unlock(&p->lock);
+	vpci_irq_command(p, pci_config_get16(f, PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE);
+}
+
+/*
+ * Doorbells.
+ */
+
+static void bell_set(struct vpci *p, unsigned q, bool on)
+{
+	struct board_doorbell bell = { .addr = p->notify_at + q * NOTIFY_EACH,
+				       .fd = p->dev->queue[q].kick_fd };
+
+	if (on == p->bell[q])
+		return;
+	/* Should the board refuse, kicks trap and arrive all the same. */
+	if (p->f.board->ops->doorbell(p->f.board, &bell, on) == 0)
+		p->bell[q] = on;
+}
+
+void vpci_follow_state(struct vpci *p)
+{
+	bool running = vdev_status(p->dev) & VIRTIO_S_DRIVER_OK;
+
+	p->kick_wide = running && vdev_accepted(p->dev, VIRTIO_F_NOTIFICATION_DATA);
+	p->kick_config = running && vdev_accepted(p->dev, VIRTIO_F_NOTIF_CONFIG_DATA);
+	for (unsigned q = 0; q < p->dev->n_queues; q++)
+		bell_set(p, q, running && p->notify_at && vdev_queue_read(p->dev, q, VQR_ENABLE));
+	vpci_irq_line(p, running && !p->msix_on);
+}
+
+static void remapped(struct pci_function *f, unsigned bar)
+{
+	struct vpci *p = (struct vpci *)f;
+
+	pthread_mutex_lock(&p->lock);
+	for (unsigned q = 0; q < p->dev->n_queues; q++)
+		bell_set(p, q, false);
+	p->notify_at = f->bar[bar].mapped ? f->bar[bar].mapped + AT_NOTIFY : 0;
+	vpci_follow_state(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Of the device and of the registers: machine reset, and the end. */
+static void reset(struct pci_function *f)
+{
+	struct vpci *p = (struct vpci *)f;
+
+	pthread_mutex_lock(&p->lock);
+	vdev_set_status(p->dev, 0);
+	p->device_feature_select = 0;
+	p->driver_feature_select = 0;
+	p->queue_select = 0;
+	p->msix_on = false;
+	vpci_irq_reset(p);
+	vpci_follow_state(p);
+	pthread_mutex_unlock(&p->lock);
+	pci_msix_reset(&p->msix);
+	vpci_irq_command(p, false);
+}
+
+static const struct pci_function_ops function_ops = {
+	.bar_read = bar_read,
+	.bar_write = bar_write,
+	.remapped = remapped,
+	.before_read = before_read,
+	.written = written,
+	.reset = reset,
+};
+
+/*
+ * Life.
+ */
+
+static void put32(uint8_t *at, uint32_t value)
+{
+	value = GUINT32_TO_LE(value);
+	memcpy(at, &value, sizeof(value));
+}
+
+static unsigned add_cap(struct vpci *p, uint8_t type, uint32_t at, uint32_t length)
+{
+	uint8_t body[CAP_EXTRA + 4] = { PCI_CAP_VENDOR, [CAP_TYPE] = type };
+	uint8_t writable[CAP_EXTRA + 4] = { 0 };
+	bool extra = type == CAP_NOTIFY || type == CAP_PCI_ACCESS;
+
+	body[CAP_LEN] = extra ? CAP_EXTRA + 4 : CAP_EXTRA;
+	put32(body + CAP_OFFSET, at);
+	put32(body + CAP_LENGTH, length);
+	if (type == CAP_NOTIFY)
+		put32(body + CAP_EXTRA, NOTIFY_EACH);
+	if (type == CAP_PCI_ACCESS) {
+		writable[CAP_BAR] = 0xff;
+		memset(writable + CAP_OFFSET, 0xff, 12);
+	}
+	return pci_config_cap(&p->f, body, body[CAP_LEN], writable);
+}
+
+static void make_function(struct vpci *p)
+{
+	const struct vdev_class *class = p->dev->class;
+	struct pci_ids ids = { .vendor = 0x1af4,
+			       .device = (uint16_t)(0x1040 + class->id),
+			       .subsystem_vendor = 0x1af4,
+			       .subsystem = (uint16_t)(0x1040 + class->id),
+			       .class = class->pci_class,
+			       .revision = 1,
+			       .intx = true };
+	struct pci_msix_layout msix = { .n = p->dev->n_queues + 1,
+					.table = AT_TABLE,
+					.pending = AT_PENDING };
+
+	pci_config_init(&p->f, &function_ops, &ids);
+	pci_config_bar(&p->f, 0, BAR_BYTES);
+	p->caps = add_cap(p, CAP_COMMON, AT_COMMON, COMMON_BYTES);
+	add_cap(p, CAP_NOTIFY, AT_NOTIFY, (uint32_t)(p->dev->n_queues * NOTIFY_EACH));
+	add_cap(p, CAP_ISR, AT_ISR, 1);
+	if (p->dev->config_size)
+		add_cap(p, CAP_DEVICE, AT_CONFIG, (uint32_t)p->dev->config_size);
+	p->access_cap = add_cap(p, CAP_PCI_ACCESS, 0, 0);
+	pci_msix_init(&p->msix, &p->f, &msix);
+}
+
+static void vpci_destroy(struct vpci *p)
+{
+	if (p->f.board)
+		pci_root_remove(p->root, &p->f);
+	vpci_irq_close(p);
+	pci_msix_clear(&p->msix);
+	pci_config_clear(&p->f);
+	pthread_mutex_destroy(&p->lock);
+	g_free(p);
+}
+
+struct vpci *vpci_new(struct vdev *dev, struct pci_root *root, unsigned slot, GError **err)
+{
+	struct vpci *p = g_new0(struct vpci, 1);
+
+	p->dev = dev;
+	p->root = root;
+	p->intx_fd = p->resample_fd = -1;
+	pthread_mutex_init(&p->lock, NULL);
+	make_function(p);
+	if (!pci_root_add(root, &p->f, slot, err) || !pci_msix_open(&p->msix, err) ||
+	    !vpci_irq_open(p, err)) {
+		vpci_destroy(p);
+		return NULL;
+	}
+	vpci_irq_reset(p);
+	vdev_attach(dev, &vpci_host_ops, p);
+	return p;
+}
+
+void vpci_free(struct vpci *p)
+{
+	if (!p)
+		return;
+	pci_config_reset(&p->f);
+	vdev_detach(p->dev);
+	vpci_destroy(p);
+}
+
+unsigned vpci_slot(const struct vpci *p)
+{
+	return p->f.slot;
+}

@@ -1,0 +1,26 @@
+/*
+ * virtio-pci, modern (VIRTIO 1.4, 4.1 Virtio Over PCI Bus): one device as one PCI function with one
+ * BAR, MSI-X with a vector for each queue and one for the configuration, and INTx for drivers that
+ * use no MSI-X. The design is explained in virtio-pci.c.
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "devices/core/vdev.h"
+#include "transport/pci/root.h"
+
+struct vpci;
+
+/*
+ * Puts @dev on the bus at @slot (1 to 31; 0: the first free one). Both stay the caller's and must
+ * outlive the transport; dev->host is ours from now on. NULL with a usage error (slot taken, bus
+ * full) or a host error (the board refuses a vector).
+ */
+struct vpci *vpci_new(struct vdev *dev, struct pci_root *root, unsigned slot, GError **err);
+
+/* Resets and detaches the device, takes it off the bus. No vCPU may run any more. NULL is fine. */
+void vpci_free(struct vpci *pci);
+
+/* Where it is: 00:SLOT.0. Machine reset comes with pci_root_reset(). */
+unsigned vpci_slot(const struct vpci *pci);

@@ -1,0 +1,318 @@
+/*
+ * ACPI tables (ACPI 6.3, chapter 5): RSDP -> XSDT -> FADT -> DSDT, MADT and, with PCI, MCFG.
+ *
+ * The machine is of the hardware-reduced kind (4.1): it has no PM1 block, no PM timer and no fixed
+ * events. A kernel then looks for no 8259, no PIT and no SCI, which is most of what it would probe
+ * for, and the interrupts of the tables are I/O APIC pins and nothing else. What remains to be
+ * described is small: two sleep registers and a reset register (vmm/x86/pm.h), and an event device
+ * whose interrupt means "read the event register". The power button is such an event.
+ *
+ * The flags of the FADT say which relics of a PC are missing: keyboard controller, clock, VGA.
+ * The DSDT itself is written by dsdt.c.
+ */
+#include "vmm/acpi/acpi.h"
+
+#include <string.h>
+
+#include "devices/base/error.h"
+#include "vmm/acpi/dsdt.h"
+#include "vmm/x86/layout.h"
+#include "vmm/x86/pm.h"
+
+struct __attribute__((packed)) header {
+	char signature[4];
+	uint32_t length;
+	uint8_t revision, checksum;
+	char oem[6], oem_table[8];
+	uint32_t oem_revision;
+	char creator[4];
+	uint32_t creator_revision;
+};
+
+struct __attribute__((packed)) rsdp {
+	char signature[8];
+	uint8_t checksum; /* of the first 20 bytes */
+	char oem[6];
+	uint8_t revision;
+	uint32_t rsdt, length;
+	uint64_t xsdt;
+	uint8_t checksum_all, reserved[3];
+};
+
+struct __attribute__((packed)) address { /* Generic Address Structure, 5.2.3.2 */
+	uint8_t space, bits, offset, access;
+	uint64_t at;
+};
+
+struct __attribute__((packed)) fadt {
+	struct header h;
+	uint32_t facs, dsdt;
+	uint8_t reserved1, profile;
+	uint8_t pm1_and_older[63];
+	uint16_t boot_flags;
+	uint8_t reserved2;
+	uint32_t flags;
+	struct address reset;
+	uint8_t reset_value;
+	uint16_t arm_flags;
+	uint8_t minor;
+	uint64_t x_facs, x_dsdt;
+	struct address blocks[8];
+	struct address sleep_control, sleep_status;
+	char hypervisor[8];
+};
+
+struct __attribute__((packed)) madt {
+	struct header h;
+	uint32_t lapic, flags;
+};
+
+struct __attribute__((packed)) mcfg {
+	struct header h;
+	uint64_t reserved, base;
+	uint16_t segment;
+	uint8_t first_bus, last_bus;
+	uint32_t reserved2;
+};
+
+enum {
+	SPACE_IO = 1,
+	ACCESS_BYTE = 1,
+
+	BOOT_NO_VGA = 1u << 2,
+	BOOT_NO_CLOCK = 1u << 5,
+
+	FLAG_WBINVD = 1u << 0,
+	FLAG_POWER_BUTTON = 1u << 4, /* is a device, not a fixed event */
+	FLAG_SLEEP_BUTTON = 1u << 5, /* likewise, or missing */
+	FLAG_RESET_REGISTER = 1u << 10,
+	FLAG_HW_REDUCED = 1u << 20,
+
+	PROFILE_SERVER = 4,
+	LAPIC_MAX = 254, /* larger APIC ids need the x2APIC structure */
+};
+
+static const struct header blank = {
+	.oem = { 'R', 'I', 'N', 'G', 'S', 'D' },
+	.oem_table = { 'R', 'I', 'N', 'G', 'S', 'I', 'D', 'E' },
+	.oem_revision = 1,
+	.creator = { 'R', 'I', 'N', 'G' },
+	.creator_revision = 1,
+};
+
+static struct header header(const char *signature, uint8_t revision)
+{
+	struct header h = blank;
+
+	memcpy(h.signature, signature, sizeof(h.signature));
+	h.revision = revision;
+	return h;
+}
+
+static uint8_t checksum(const void *data, size_t len)
+{
+	uint8_t sum = 0;
+
+	for (size_t i = 0; i < len; i++)
+		sum += ((const uint8_t *)data)[i];
+	return (uint8_t)-sum;
+}
+
+/* The tables one behind the other, as they will lie in memory. */
+struct image {
+	GByteArray *bytes;
+	uint64_t at;       /* where bytes[0] will be */
+	uint64_t table[4]; /* what the XSDT lists */
+	unsigned n;
+};
+
+static void align(struct image *im)
+{
+	static const uint8_t zero[16];
+
+	g_byte_array_append(im->bytes, zero, -im->bytes->len & 15);
+}
+
+/* Appends a whole table, filling in its length and checksum. Returns its address. */
+static uint64_t add_table(struct image *im, const void *table, size_t len)
+{
+	struct header *h;
+	guint at;
+
+	align(im);
+	at = im->bytes->len;
+	g_byte_array_append(im->bytes, table, (guint)len);
+	h = (struct header *)(im->bytes->data + at);
+	h->length = (uint32_t)len;
+	h->checksum = 0;
+	h->checksum = checksum(h, len);
+	return im->at + at;
+}
+
+static uint64_t add_array(struct image *im, GByteArray *a)
+{
+	uint64_t at = add_table(im, a->data, a->len);
+
+	g_byte_array_unref(a);
+	return at;
+}
+
+static uint64_t add_dsdt(struct image *im, const struct acpi_params *p)
+{
+	struct header h = header("DSDT", 2);
+	GByteArray *a = g_byte_array_new();
+
+	g_byte_array_append(a, (const guint8 *)&h, sizeof(h));
+	acpi_dsdt(a, p);
+	return add_array(im, a);
+}
+
+static struct address pm_register(unsigned reg)
+{
+	return (struct address){ SPACE_IO, 8, 0, ACCESS_BYTE, LAYOUT_PM_PORT + reg };
+}
+
+static uint64_t add_fadt(struct image *im, uint64_t dsdt)
+{
+	struct fadt f = {
+		.h = header("FACP", 6),
+		.dsdt = (uint32_t)dsdt,
+		.profile = PROFILE_SERVER,
+		.boot_flags = BOOT_NO_VGA | BOOT_NO_CLOCK,
+		.flags = FLAG_WBINVD | FLAG_POWER_BUTTON | FLAG_SLEEP_BUTTON | FLAG_RESET_REGISTER |
+			 FLAG_HW_REDUCED,
+		.reset = pm_register(PM_RESET),
+		.reset_value = PM_RESET_VALUE,
+		.minor = 3,
+		.x_dsdt = dsdt,
+		.sleep_control = pm_register(PM_SLEEP_CONTROL),
+		.sleep_status = pm_register(PM_SLEEP_STATUS),
+		.hypervisor = "RINGSIDE",
+	};
+
+	G_STATIC_ASSERT(sizeof(f) == 276);
+	return add_table(im, &f, sizeof(f));
+}
+
+static void add_cpu(GByteArray *a, uint32_t id)
+{
+	struct __attribute__((packed)) {
+		uint8_t type, len, uid, id;
+		uint32_t flags;
+	} lapic = { 0, sizeof(lapic), (uint8_t)id, (uint8_t)id, 1 };
+	struct __attribute__((packed)) {
+		uint8_t type, len;
+		uint16_t reserved;
+		uint32_t id, flags, uid;
+	} x2apic = { 9, sizeof(x2apic), 0, id, 1, id };
+
+	if (id <= LAPIC_MAX)
+		g_byte_array_append(a, (const guint8 *)&lapic, sizeof(lapic));
+	else
+		g_byte_array_append(a, (const guint8 *)&x2apic, sizeof(x2apic));
+}
+
+static uint64_t add_madt(struct image *im, unsigned n_cpus)
+{
+	const struct madt head = { .h = header("APIC", 5), .lapic = LAYOUT_LAPIC };
+	const struct __attribute__((packed)) {
+		uint8_t type, len, id, reserved;
+		uint32_t at, gsi;
+	} ioapic = { 1, sizeof(ioapic), 0, 0, LAYOUT_IOAPIC, 0 };
+	const struct __attribute__((packed)) { /* level, active-high: not what ISA presumes */
+		uint8_t type, len, bus, source;
+		uint32_t gsi;
+		uint16_t flags;
+	} override = { 2, sizeof(override), 0, LAYOUT_GSI_SCI, LAYOUT_GSI_SCI, 0xd };
+	const struct __attribute__((packed)) { /* LINT1 of every processor */
+		uint8_t type, len, uid;
+		uint16_t flags;
+		uint8_t lint;
+	} nmi = { 4, sizeof(nmi), 0xff, 0, 1 };
+	GByteArray *a = g_byte_array_new();
+
+	g_byte_array_append(a, (const guint8 *)&head, sizeof(head));
+	for (unsigned i = 0; i < n_cpus; i++)
+		add_cpu(a, i);
+	g_byte_array_append(a, (const guint8 *)&ioapic, sizeof(ioapic));
+	g_byte_array_append(a, (const guint8 *)&override, sizeof(override));
+	g_byte_array_append(a, (const guint8 *)&nmi, sizeof(nmi));
+	return add_array(im, a);
+}
+
+static uint64_t add_mcfg(struct image *im)
+{
+	const struct mcfg m = {
+		.h = header("MCFG", 1),
+		.base = LAYOUT_ECAM,
+		.last_bus = LAYOUT_PCI_BUSES - 1,
+	};
+
+	return add_table(im, &m, sizeof(m));
+}
+
+static uint64_t add_xsdt(struct image *im)
+{
+	struct __attribute__((packed)) {
+		struct header h;
+		uint64_t table[G_N_ELEMENTS(im->table)];
+	} x = { .h = header("XSDT", 1) };
+
+	for (unsigned i = 0; i < im->n; i++)
+		x.table[i] = im->table[i];
+	return add_table(im, &x, sizeof(x.h) + im->n * sizeof(x.table[0]));
+}
+
+static void fill_rsdp(struct image *im, uint64_t xsdt)
+{
+	struct rsdp r = {
+		.signature = { 'R', 'S', 'D', ' ', 'P', 'T', 'R', ' ' },
+		.revision = 2,
+		.length = sizeof(r),
+		.xsdt = xsdt,
+	};
+
+	G_STATIC_ASSERT(sizeof(r) == 36);
+	memcpy(r.oem, blank.oem, sizeof(r.oem));
+	r.checksum = checksum(&r, 20);
+	r.checksum_all = checksum(&r, sizeof(r));
+	memcpy(im->bytes->data, &r, sizeof(r));
+}
+
+uint64_t acpi_build(const struct acpi_params *p, const struct gmem *mem, GError **err)
+{
+	g_autoptr(GByteArray) bytes = g_byte_array_new();
+	struct image im = { .bytes = bytes, .at = LAYOUT_ACPI };
+	uint64_t dsdt;
+
+	g_byte_array_set_size(bytes, sizeof(struct rsdp)); /* filled in last */
+	dsdt = add_dsdt(&im, p);
+	im.table[im.n++] = add_fadt(&im, dsdt);
+	im.table[im.n++] = add_madt(&im, p->n_cpus);
+	if (p->pci)
+		im.table[im.n++] = add_mcfg(&im);
+	fill_rsdp(&im, add_xsdt(&im));
+	if (bytes->len > LAYOUT_ACPI_LEN || !gmem_write(mem, im.at, bytes->data, bytes->len)) {
+		ringside_usage(err,
+			       "--device: too many virtio-mmio devices or processors: their "
+			       "ACPI tables take %u bytes of %u",
+			       bytes->len, LAYOUT_ACPI_LEN);
+		return 0;
+	}
+	return im.at;
+}
+
+/*
+ * Hardware-reduced tables have no 8259 (Linux takes a dummy for it), so there is nothing to fall back to, and a PC
+ * described in full would be slower to boot for everybody. Linux 6.12 then says "IRQ index 0 not found" of each device
+ * on mmio.
+ */
+const char *acpi_will_miss(const char *cmdline)
+{
+	g_auto(GStrv) words = g_strsplit(cmdline, " ", -1);
+
+	if (!g_strv_contains((const gchar *const *)words, "noapic"))
+		return NULL;
+	return "--append noapic: without the I/O APIC (there is no 8259 here) devices on mmio, the power button and "
+	       "the serial port have no interrupts; devices on pci have (MSI-X)";
+}

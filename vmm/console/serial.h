@@ -1,0 +1,44 @@
+/*
+ * The serial port: a 16550 (vmm/x86/uart.h) between the guest's I/O ports and a stream of bytes on
+ * the host (devices/backend/chr/chr.h).
+ *
+ * What the guest prints is gathered for a millisecond before the main loop writes it, so that a
+ * line costs the host one write and not one for each byte.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "devices/backend/chr/chr.h"
+#include "devices/base/loop.h"
+#include "vmm/machine/bus.h"
+
+struct serial;
+
+struct serial_ops {
+	/* The interrupt line changed; on any thread. */
+	void (*irq)(void *opaque, bool level);
+	/* The guest printed this; on the main thread. */
+	void (*printed)(void *opaque, const uint8_t *data, size_t len);
+};
+
+/* @chr becomes the port's. NULL with a host error. The rest must outlive it. */
+struct serial *serial_new(struct chr *chr, struct loop *main, const struct serial_ops *ops,
+			  void *opaque, GError **err);
+
+/* Writes what is still to be written, and frees. NULL is fine. */
+void serial_free(struct serial *s);
+
+/* Puts the port on the bus. 0 or -errno. */
+int serial_plug(struct serial *s, struct bus *bus);
+
+/* The machine starts again. While no vCPU runs. */
+void serial_reset(struct serial *s);
+
+/* A vCPU that prints faster than the host reads waits, unless @hurry: the vCPUs are to stand still
+ * now. */
+void serial_hurry(struct serial *s, bool hurry);
+
+/* Everything printed so far goes to the host, as far as it takes it at once. On the main thread. */
+void serial_flush(struct serial *s);

@@ -1,0 +1,189 @@
+/*
+ * The commands: a table of names, functions and arguments, and the simple ones themselves.
+ */
+#include <stdarg.h>
+#include <string.h>
+
+#include "vmm/control/control-impl.h"
+
+/*
+ * Commands.
+ */
+static void query_status(struct control_call *call)
+{
+	const char *status = call->ops->status(call->opaque);
+
+	json_builder_begin_object(call->out);
+	json_builder_set_member_name(call->out, "running");
+	json_builder_add_boolean_value(call->out, strcmp(status, "running") == 0);
+	json_builder_set_member_name(call->out, "singlestep");
+	json_builder_add_boolean_value(call->out, FALSE);
+	json_builder_set_member_name(call->out, "status");
+	json_builder_add_string_value(call->out, status);
+	json_builder_end_object(call->out);
+}
+
+static void query_version(struct control_call *call)
+{
+	control_add_version(call->out);
+}
+
+static void query_commands(struct control_call *call);
+
+static void quit(struct control_call *call)
+{
+	call->quit = true;
+}
+
+static void powerdown(struct control_call *call)
+{
+	call->ops->powerdown(call->opaque);
+}
+
+static void reset(struct control_call *call)
+{
+	call->ops->reset(call->opaque);
+}
+
+static void stop(struct control_call *call)
+{
+	call->ops->stop(call->opaque);
+}
+
+static void cont(struct control_call *call)
+{
+	call->ops->cont(call->opaque);
+}
+
+/* There are none to be had; a client may still say so. */
+static void capabilities(struct control_call *call)
+{
+	if (json_object_has_member(call->args, "enable") &&
+	    json_array_get_length(json_object_get_array_member(call->args, "enable")) > 0)
+		control_fail(call, "there are no capabilities to enable");
+}
+
+static const struct control_command commands[] = {
+	{ CONTROL_CAPABILITIES, capabilities, { { "enable", CONTROL_ARRAY, false } } },
+	{ "cont", cont, { { 0 } } },
+	{ "input-send-event",
+	  control_input_send_event,
+	  { { "events", CONTROL_ARRAY, true },
+	    { "device", CONTROL_STRING, false },
+	    { "head", CONTROL_INT, false } } },
+	{ "port_remove",
+	  control_port_remove,
+	  { { "path", CONTROL_STRING, true }, { "port", CONTROL_STRING, true } } },
+	{ "query-commands", query_commands, { { 0 } } },
+	{ "query-stats",
+	  control_query_stats,
+	  { { "target", CONTROL_STRING, false }, { "vcpus", CONTROL_ARRAY, false } } },
+	{ "query-status", query_status, { { 0 } } },
+	{ "query-version", query_version, { { 0 } } },
+	{ "query-virtio", control_query_virtio, { { 0 } } },
+	{ "query-virtio-queue",
+	  control_query_virtio_queue,
+	  { { "path", CONTROL_STRING, true }, { "queue", CONTROL_INT, false } } },
+	{ "query-virtio-status",
+	  control_query_virtio_status,
+	  { { "path", CONTROL_STRING, true } } },
+	{ "quit", quit, { { 0 } } },
+	{ "stop", stop, { { 0 } } },
+	{ "system_powerdown", powerdown, { { 0 } } },
+	{ "system_reset", reset, { { 0 } } },
+	{ "x-query-virtio", control_query_virtio, { { 0 } } },
+};
+
+static void query_commands(struct control_call *call)
+{
+	json_builder_begin_array(call->out);
+	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+		json_builder_begin_object(call->out);
+		json_builder_set_member_name(call->out, "name");
+		json_builder_add_string_value(call->out, commands[i].name);
+		json_builder_end_object(call->out);
+	}
+	json_builder_end_array(call->out);
+}
+
+/*
+ * Arguments.
+ */
+void control_fail(struct control_call *call, const char *fmt, ...)
+{
+	va_list ap;
+
+	g_free(call->error);
+	va_start(ap, fmt);
+	call->error = g_strdup_vprintf(fmt, ap);
+	va_end(ap);
+}
+
+const char *control_arg_string(const struct control_call *call, const char *name,
+			       const char *preset)
+{
+	return json_object_has_member(call->args, name)
+		       ? json_object_get_string_member(call->args, name)
+		       : preset;
+}
+
+gint64 control_arg_int(const struct control_call *call, const char *name, gint64 preset)
+{
+	return json_object_has_member(call->args, name)
+		       ? json_object_get_int_member(call->args, name)
+		       : preset;
+}
+
+bool control_node_is(JsonNode *node, enum control_arg_type type)
+{
+	switch (type) {
+	case CONTROL_STRING:
+		return JSON_NODE_HOLDS_VALUE(node) &&
+		       json_node_get_value_type(node) == G_TYPE_STRING;
+	case CONTROL_INT:
+		return JSON_NODE_HOLDS_VALUE(node) &&
+		       json_node_get_value_type(node) == G_TYPE_INT64;
+	case CONTROL_ARRAY:
+		return JSON_NODE_HOLDS_ARRAY(node);
+	}
+	return false;
+}
+
+static const struct control_arg *find_arg(const struct control_command *command, const char *name)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(command->args) && command->args[i].name; i++)
+		if (strcmp(command->args[i].name, name) == 0)
+			return &command->args[i];
+	return NULL;
+}
+
+bool control_args_fit(struct control_call *call, const struct control_command *command)
+{
+	static const char *const types[] = { "a string", "an integer", "an array" };
+	g_autoptr(GList) names = json_object_get_members(call->args);
+
+	for (GList *l = names; l; l = l->next) {
+		const struct control_arg *arg = find_arg(command, l->data);
+
+		if (!arg)
+			control_fail(call, "%s has no argument '%s'", command->name,
+				     (char *)l->data);
+		else if (!control_node_is(json_object_get_member(call->args, l->data), arg->type))
+			control_fail(call, "argument '%s' of %s must be %s", arg->name,
+				     command->name, types[arg->type]);
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(command->args) && command->args[i].name; i++)
+		if (command->args[i].required &&
+		    !json_object_has_member(call->args, command->args[i].name))
+			control_fail(call, "%s needs argument '%s'", command->name,
+				     command->args[i].name);
+	return !call->error;
+}
+
+const struct control_command *control_command_find(const char *name)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}

@@ -1,0 +1,61 @@
+/*
+ * The control socket: `--control unix:PATH`, JSON in lines, with the conventions of QMP, so that
+ * clients written for QEMU's monitor can talk to it.
+ *
+ * What it controls is behind struct control_ops, so it is tested without KVM;
+ * vmm/control/machine.c answers with the machine's own functions. Everything runs on the main
+ * thread, over the default GMainContext.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "devices/core/vdev.h"
+
+typedef void (*control_device_fn)(struct vdev *dev, const char *transport, void *arg);
+
+/* One figure: what it is about ("vcpu0", "net0/1") and its name there ("exits-io", "kicks").
+ * Figures about one thing come one after the other. */
+typedef void (*control_stat_fn)(const char *object, const char *name, uint64_t value, void *arg);
+
+struct control_ops {
+	const char *(*status)(void *opaque); /* "running", "paused", "shutdown" */
+	void (*quit)(void *opaque);
+	void (*powerdown)(void *opaque);
+	void (*reset)(void *opaque);
+	void (*stop)(void *opaque);
+	void (*cont)(void *opaque);
+	/* Calls fn(dev, "pci" or "mmio", arg) for each device, in the order of the command line. */
+	void (*for_each_device)(void *opaque, control_device_fn fn, void *arg);
+	/* Calls fn for each figure that is not a queue's: those are asked of the devices. */
+	void (*for_each_stat)(void *opaque, control_stat_fn fn, void *arg);
+};
+
+struct control;
+
+/*
+ * Listens on @spec ("unix:PATH"); clients are served from now on by whoever runs the default
+ * context. A socket file that a dead process left is replaced. NULL with a usage error that begins
+ * with "--control" when the address is malformed, in use, or no socket can be made there. @ops and
+ * @opaque must outlive the result.
+ */
+struct control *control_new(const char *spec, const struct control_ops *ops, void *opaque,
+			    GError **err);
+
+/* Sends what is still unsent (within a tenth of a second), hangs up, removes the socket's file.
+ * NULL is fine. */
+void control_free(struct control *ctl);
+
+/*
+ * Tells all clients of an event: "STOP", "RESUME", "POWERDOWN", "GUEST_PANICKED", "GUEST_CRASHLOADED",
+ * or, with who wanted it, "RESET" and "SHUTDOWN". On the main thread. NULL @ctl is fine. The signature of a
+ * machine_event_fn with a struct control as its @opaque.
+ */
+void control_event(const char *event, bool guest, void *ctl);
+
+/* The program's version as query-version gives it, "MAJOR.MINOR.MICRO". */
+#define CONTROL_VERSION_MAJOR 0
+#define CONTROL_VERSION_MINOR 1
+#define CONTROL_VERSION_MICRO 0

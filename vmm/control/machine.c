@@ -1,0 +1,93 @@
+#include "vmm/control/machine.h"
+
+static const char *status(void *opaque)
+{
+	static const char *const names[] = {
+		[MACHINE_STATUS_RUNNING] = "running",
+		[MACHINE_STATUS_PAUSED] = "paused",
+		[MACHINE_STATUS_SHUTDOWN] = "shutdown",
+	};
+
+	return names[machine_status(opaque)];
+}
+
+static void quit(void *opaque)
+{
+	machine_quit(opaque);
+}
+
+static void powerdown(void *opaque)
+{
+	machine_powerdown(opaque);
+}
+
+static void reset(void *opaque)
+{
+	machine_reset(opaque);
+}
+
+static void stop(void *opaque)
+{
+	machine_stop(opaque);
+}
+
+static void cont(void *opaque)
+{
+	machine_cont(opaque);
+}
+
+static void for_each_device(void *opaque, control_device_fn fn, void *arg)
+{
+	machine_for_each_device(opaque, fn, arg);
+}
+
+static void for_each_stat(void *opaque, control_stat_fn fn, void *arg)
+{
+	struct machine *m = opaque;
+
+	for (unsigned cpu = 0; cpu < machine_cpus(m); cpu++) {
+		g_autofree char *object = g_strdup_printf("vcpu%u", cpu);
+		struct machine_cpu_stats s;
+
+		machine_cpu_stats(m, cpu, &s);
+		for (unsigned i = 0; i < s.n; i++) {
+			g_autofree char *name = g_strdup_printf("exits-%s", s.reason[i]);
+
+			fn(object, name, s.count[i], arg);
+		}
+		fn(object, "exits-to-process", s.to_process, arg);
+		if (!s.kvm_known)
+			continue;
+		fn(object, "exits", s.all, arg);
+		fn(object, "halts", s.halts, arg);
+		fn(object, "irq-injections", s.irq_injections, arg);
+	}
+}
+
+static const struct control_ops ops = {
+	.status = status,
+	.quit = quit,
+	.powerdown = powerdown,
+	.reset = reset,
+	.stop = stop,
+	.cont = cont,
+	.for_each_device = for_each_device,
+	.for_each_stat = for_each_stat,
+};
+
+struct control *control_machine_new(const char *spec, struct machine *m, GError **err)
+{
+	struct control *ctl = control_new(spec, &ops, m, err);
+
+	if (ctl)
+		machine_observe(m, control_event, ctl);
+	return ctl;
+}
+
+void control_machine_free(struct control *ctl, struct machine *m)
+{
+	if (!ctl)
+		return;
+	machine_observe(m, NULL, NULL);
+	control_free(ctl);
+}

@@ -1,0 +1,340 @@
+/*
+ * Questions about devices, queues and statistics.
+ *
+ * A device's lock is never held for long: what is its own is copied under it, and the queue's owner is
+ * asked for the rest. So there is an answer while a reset waits for the host, too.
+ */
+#include <string.h>
+
+#include "devices/console/console.h"
+#include "devices/input/input.h"
+#include "vmm/control/control-impl.h"
+
+/*
+ * A device's state in a plain struct.
+ */
+struct queue_state {
+	struct vdev_queue *queue; /* the owner copies from here */
+	uint16_t size, size_max, next_avail, next_used;
+	uint64_t desc, driver, device;
+	bool enabled, started;
+	unsigned in_flight;
+	const char *fault; /* NULL: none */
+	struct vq_stats stats;
+};
+
+static void copy_on_owner(void *arg)
+{
+	struct queue_state *s = arg;
+	const struct vq *vq = s->queue->vq;
+	struct vq_position position = s->queue->position;
+
+	s->started = vq_started(vq);
+	if (s->started)
+		position = vq_position(vq);
+	s->next_avail = position.next_avail;
+	s->next_used = position.next_used;
+	s->in_flight = s->started ? vq_in_flight(vq) : 0;
+	if (vq_fault(vq) != VQ_OK)
+		s->fault = vq_fault_name(vq_fault(vq));
+	s->stats = *vq_stats(s->queue->vq);
+}
+
+static struct queue_state queue_state(struct vdev *dev, unsigned q)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+	struct queue_state s = { .queue = queue };
+
+	pthread_mutex_lock(&dev->lock);
+	s.size = queue->size;
+	s.size_max = queue->size_max;
+	s.desc = queue->desc;
+	s.driver = queue->driver;
+	s.device = queue->device;
+	s.enabled = queue->enabled;
+	pthread_mutex_unlock(&dev->lock);
+	loop_call(queue->loop, copy_on_owner, &s);
+	return s;
+}
+
+static struct vfeatures accepted_features(struct vdev *dev)
+{
+	struct vfeatures f;
+
+	pthread_mutex_lock(&dev->lock);
+	f = dev->accepted;
+	pthread_mutex_unlock(&dev->lock);
+	return f;
+}
+
+/*
+ * As JSON.
+ */
+static void add_int(JsonBuilder *b, const char *name, uint64_t value)
+{
+	json_builder_set_member_name(b, name);
+	json_builder_add_int_value(b, (gint64)value);
+}
+
+static void add_bool(JsonBuilder *b, const char *name, bool value)
+{
+	json_builder_set_member_name(b, name);
+	json_builder_add_boolean_value(b, value);
+}
+
+static void add_string(JsonBuilder *b, const char *name, const char *value)
+{
+	json_builder_set_member_name(b, name);
+	json_builder_add_string_value(b, value);
+}
+
+static void add_features(JsonBuilder *b, const char *name, struct vfeatures f)
+{
+	json_builder_set_member_name(b, name);
+	json_builder_begin_array(b);
+	for (unsigned bit = 0; bit < 128; bit++)
+		if (vfeatures_has(f, bit))
+			json_builder_add_int_value(b, bit);
+	json_builder_end_array(b);
+}
+
+static const struct {
+	uint32_t bit;
+	const char *name;
+} statuses[] = {
+	{ VIRTIO_S_ACKNOWLEDGE, "ACKNOWLEDGE" },        { VIRTIO_S_DRIVER, "DRIVER" },
+	{ VIRTIO_S_FEATURES_OK, "FEATURES_OK" },        { VIRTIO_S_DRIVER_OK, "DRIVER_OK" },
+	{ VIRTIO_S_NEEDS_RESET, "DEVICE_NEEDS_RESET" }, { VIRTIO_S_FAILED, "FAILED" },
+};
+
+static void add_status(JsonBuilder *b, uint32_t status)
+{
+	json_builder_set_member_name(b, "status");
+	json_builder_begin_array(b);
+	for (size_t i = 0; i < G_N_ELEMENTS(statuses); i++)
+		if (status & statuses[i].bit)
+			json_builder_add_string_value(b, statuses[i].name);
+	json_builder_end_array(b);
+}
+
+/* The figures of a queue, by name. */
+static const struct {
+	const char *name;
+	size_t offset;
+} figures[] = {
+	{ "kicks", offsetof(struct vq_stats, kicks) },
+	{ "chains", offsetof(struct vq_stats, chains) },
+	{ "completed", offsetof(struct vq_stats, completed) },
+	{ "bytes-read", offsetof(struct vq_stats, bytes_read) },
+	{ "bytes-written", offsetof(struct vq_stats, bytes_written) },
+	{ "interrupts", offsetof(struct vq_stats, interrupts) },
+	{ "suppressed", offsetof(struct vq_stats, suppressed) },
+	{ "faults", offsetof(struct vq_stats, faults) },
+};
+
+static uint64_t figure(const struct vq_stats *stats, size_t i)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)stats + figures[i].offset, sizeof(value));
+	return value;
+}
+
+static void add_queue(JsonBuilder *b, unsigned q, const struct queue_state *s)
+{
+	json_builder_begin_object(b);
+	add_int(b, "queue", q);
+	add_int(b, "size", s->size);
+	add_int(b, "size-max", s->size_max);
+	add_bool(b, "enabled", s->enabled);
+	add_bool(b, "started", s->started);
+	add_int(b, "desc", s->desc);
+	add_int(b, "driver", s->driver);
+	add_int(b, "device", s->device);
+	add_int(b, "next-avail", s->next_avail);
+	add_int(b, "next-used", s->next_used);
+	add_int(b, "in-flight", s->in_flight);
+	if (s->fault)
+		add_string(b, "fault", s->fault);
+	for (size_t i = 0; i < G_N_ELEMENTS(figures); i++)
+		add_int(b, figures[i].name, figure(&s->stats, i));
+	json_builder_end_object(b);
+}
+
+/*
+ * Finding a device.
+ */
+struct search {
+	const char *id;
+	struct vdev *found;
+	const char *transport;
+};
+
+static void match(struct vdev *dev, const char *transport, void *arg)
+{
+	struct search *s = arg;
+
+	if (!s->found && strcmp(vdev_name(dev), s->id) == 0) {
+		s->found = dev;
+		s->transport = transport;
+	}
+}
+
+static struct search find(const struct control_call *call, const char *id)
+{
+	struct search s = { .id = id };
+
+	call->ops->for_each_device(call->opaque, match, &s);
+	return s;
+}
+
+struct vdev *control_find_device(const struct control_call *call, const char *id)
+{
+	return find(call, id).found;
+}
+
+/* The device the call's path names; sets its error if there is none. */
+static struct search find_path(struct control_call *call)
+{
+	struct search s = find(call, control_arg_string(call, "path", ""));
+
+	if (!s.found)
+		control_fail(call, "there is no device '%s'; query-virtio lists them", s.id);
+	return s;
+}
+
+/*
+ * Commands.
+ */
+static void list_device(struct vdev *dev, const char *transport, void *arg)
+{
+	JsonBuilder *b = arg;
+
+	json_builder_begin_object(b);
+	add_string(b, "path", vdev_name(dev));
+	add_string(b, "name", dev->class->name);
+	add_string(b, "transport", transport);
+	json_builder_end_object(b);
+}
+
+void control_query_virtio(struct control_call *call)
+{
+	json_builder_begin_array(call->out);
+	call->ops->for_each_device(call->opaque, list_device, call->out);
+	json_builder_end_array(call->out);
+}
+
+void control_query_virtio_status(struct control_call *call)
+{
+	struct search s = find_path(call);
+	struct vdev *dev = s.found;
+	JsonBuilder *b = call->out;
+
+	if (!dev)
+		return;
+	json_builder_begin_object(b);
+	add_string(b, "path", vdev_name(dev));
+	add_string(b, "name", dev->class->name);
+	add_string(b, "transport", s.transport);
+	add_int(b, "device-id", dev->class->id);
+	add_int(b, "num-vqs", dev->n_queues);
+	add_status(b, vdev_status(dev));
+	add_features(b, "host-features", dev->offered);
+	add_features(b, "guest-features", accepted_features(dev));
+	if (input_offers(dev, EV_LED, LED_NUML))
+		add_int(b, "leds", input_leds(dev));
+	if (console_is(dev))
+		control_add_ports(b, dev);
+	json_builder_end_object(b);
+}
+
+void control_query_virtio_queue(struct control_call *call)
+{
+	struct vdev *dev = find_path(call).found;
+	gint64 one = control_arg_int(call, "queue", -1);
+	bool all = !json_object_has_member(call->args, "queue");
+
+	if (!dev)
+		return;
+	if (!all && (one < 0 || one >= dev->n_queues)) {
+		control_fail(call, "'%s' has queues 0 to %u", vdev_name(dev), dev->n_queues - 1);
+		return;
+	}
+	json_builder_begin_array(call->out);
+	for (unsigned q = 0; q < dev->n_queues; q++) {
+		if (all || q == one) {
+			struct queue_state s = queue_state(dev, q);
+
+			add_queue(call->out, q, &s);
+		}
+	}
+	json_builder_end_array(call->out);
+}
+
+/*
+ * All figures: those the machine has, then those of the queues. An element of the answer is about
+ * one thing, as in QMP.
+ */
+struct stats_out {
+	JsonBuilder *b;
+	const char *target; /* only these: "vm", "vcpu"; NULL: all */
+	char *object;       /* the element that is begun, or NULL */
+};
+
+static void end_object(struct stats_out *out)
+{
+	if (!out->object)
+		return;
+	json_builder_end_array(out->b);
+	json_builder_end_object(out->b);
+	g_clear_pointer(&out->object, g_free);
+}
+
+static void add_stat(const char *object, const char *name, uint64_t value, void *arg)
+{
+	struct stats_out *out = arg;
+	const char *target = g_str_has_prefix(object, "vcpu") ? "vcpu" : "vm";
+
+	if (out->target && strcmp(target, out->target) != 0)
+		return;
+	if (g_strcmp0(object, out->object) != 0) {
+		end_object(out);
+		out->object = g_strdup(object);
+		json_builder_begin_object(out->b);
+		add_string(out->b, "provider", "ringside");
+		add_string(out->b, "object", object);
+		json_builder_set_member_name(out->b, "stats");
+		json_builder_begin_array(out->b);
+	}
+	json_builder_begin_object(out->b);
+	add_string(out->b, "name", name);
+	add_int(out->b, "value", value);
+	json_builder_end_object(out->b);
+}
+
+static void add_device_stats(struct vdev *dev, const char *transport, void *arg)
+{
+	(void)transport;
+	for (unsigned q = 0; q < dev->n_queues; q++) {
+		g_autofree char *object = g_strdup_printf("%s/%u", vdev_name(dev), q);
+		struct queue_state s = queue_state(dev, q);
+
+		for (size_t i = 0; i < G_N_ELEMENTS(figures); i++)
+			add_stat(object, figures[i].name, figure(&s.stats, i), arg);
+	}
+}
+
+void control_query_stats(struct control_call *call)
+{
+	struct stats_out out = { call->out, control_arg_string(call, "target", NULL), NULL };
+
+	if (out.target && strcmp(out.target, "vm") != 0 && strcmp(out.target, "vcpu") != 0) {
+		control_fail(call, "target must be 'vm' or 'vcpu'");
+		return;
+	}
+	json_builder_begin_array(call->out);
+	call->ops->for_each_stat(call->opaque, add_stat, &out);
+	call->ops->for_each_device(call->opaque, add_device_stats, &out);
+	end_object(&out);
+	json_builder_end_array(call->out);
+}

@@ -1,0 +1,209 @@
+#include "vmm/kvm/kvm.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "devices/base/error.h"
+#include "vmm/x86/layout.h"
+
+int kvm_ioctl(int fd, unsigned long request, void *arg)
+{
+	int ret;
+
+	do
+		ret = ioctl(fd, request, arg);
+	while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -errno : ret;
+}
+
+int kvm_ioctl_value(int fd, unsigned long request, unsigned long value)
+{
+	int ret;
+
+	do
+		ret = ioctl(fd, request, value);
+	while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -errno : ret;
+}
+
+static int check(const struct kvm *kvm, unsigned cap)
+{
+	int ret = kvm_ioctl_value(kvm->fd, KVM_CHECK_EXTENSION, cap);
+
+	return ret < 0 ? 0 : ret;
+}
+
+/* What there is no doing without. */
+static const struct {
+	unsigned cap;
+	const char *name;
+} needed[] = {
+	{ KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP" },
+	{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY" },
+	{ KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID" },
+	{ KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT" },
+	{ KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD" },
+	{ KVM_CAP_IRQFD, "KVM_CAP_IRQFD" },
+	{ KVM_CAP_IRQFD_RESAMPLE, "KVM_CAP_IRQFD_RESAMPLE" },
+	{ KVM_CAP_IRQ_ROUTING, "KVM_CAP_IRQ_ROUTING" },
+	{ KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR" },
+	{ KVM_CAP_MP_STATE, "KVM_CAP_MP_STATE" },
+};
+
+static bool check_needed(const struct kvm *kvm, GError **err)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(needed); i++)
+		if (!check(kvm, needed[i].cap)) {
+			g_set_error(err, RINGSIDE_ERROR, RINGSIDE_ERROR_HOST,
+				    "/dev/kvm: this kernel's KVM lacks %s", needed[i].name);
+			return false;
+		}
+	return true;
+}
+
+static bool open_failed(int errnum, GError **err)
+{
+	switch (errnum) {
+	case ENOENT:
+	case ENXIO:
+	case ENODEV:
+		return ringside_usage(
+			err, "/dev/kvm: not there; load kvm-intel or kvm-amd (and enable "
+			     "virtualisation in the firmware), or run under tools/kvm-box");
+	case EACCES:
+	case EPERM:
+		return ringside_usage(err, "/dev/kvm: permission denied; join its group with `sudo "
+					   "usermod -aG kvm $USER` and log in again, or run under "
+					   "tools/kvm-box");
+	default:
+		return ringside_error_errno(err, errnum, "/dev/kvm");
+	}
+}
+
+bool kvm_open(struct kvm *kvm, GError **err)
+{
+	int version;
+
+	*kvm = (struct kvm){ .fd = -1, .vm = -1 };
+	kvm->fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (kvm->fd < 0)
+		return open_failed(errno, err);
+	version = kvm_ioctl_value(kvm->fd, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION) {
+		g_set_error(err, RINGSIDE_ERROR, RINGSIDE_ERROR_HOST,
+			    "/dev/kvm: speaks version %d of KVM's interface; it takes %d", version,
+			    KVM_API_VERSION);
+		return false;
+	}
+	if (!check_needed(kvm, err))
+		return false;
+	kvm->run_size = (size_t)kvm_ioctl_value(kvm->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	kvm->max_cpus = (unsigned)MAX(check(kvm, KVM_CAP_MAX_VCPUS), 1);
+	kvm->max_routes = (unsigned)check(kvm, KVM_CAP_IRQ_ROUTING);
+	kvm->max_slots = (unsigned)check(kvm, KVM_CAP_NR_MEMSLOTS);
+	kvm->binary_stats = check(kvm, KVM_CAP_BINARY_STATS_FD);
+	kvm->readonly_slots = check(kvm, KVM_CAP_READONLY_MEM);
+	kvm->tsc_deadline = check(kvm, KVM_CAP_TSC_DEADLINE_TIMER);
+	kvm->any_length_bells = check(kvm, KVM_CAP_IOEVENTFD_ANY_LENGTH);
+	return true;
+}
+
+bool kvm_on_hardware(void)
+{
+	enum { FEATURES = 1, VMX = 1u << 5, MORE_FEATURES = 0x80000001, SVM = 1u << 2 };
+	unsigned a, b, c, d;
+
+	return (__get_cpuid(FEATURES, &a, &b, &c, &d) && c & VMX) ||
+	       (__get_cpuid(MORE_FEATURES, &a, &b, &c, &d) && c & SVM);
+}
+
+void kvm_close(struct kvm *kvm)
+{
+	if (kvm->vm >= 0)
+		close(kvm->vm);
+	if (kvm->fd >= 0)
+		close(kvm->fd);
+	kvm->vm = kvm->fd = -1;
+}
+
+int kvm_copy_irqchips(struct kvm *kvm, const struct kvm *from)
+{
+	/* The slave first: as soon as the master is set it looks at what the slave has pending, and
+	 * would note an interrupt that is gone when the slave is set. */
+	static const uint32_t chips[] = { KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_PIC_MASTER,
+					  KVM_IRQCHIP_IOAPIC };
+	int ret = 0;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(chips) && ret >= 0; i++) {
+		struct kvm_irqchip chip = { .chip_id = chips[i] };
+
+		ret = kvm_ioctl(from->vm, KVM_GET_IRQCHIP, &chip);
+		if (ret >= 0)
+			ret = kvm_ioctl(kvm->vm, KVM_SET_IRQCHIP, &chip);
+	}
+	return ret;
+}
+
+bool kvm_create_machine(struct kvm *kvm, GError **err)
+{
+	uint64_t identity = LAYOUT_KVM_IDENTITY;
+	int ret = kvm_ioctl_value(kvm->fd, KVM_CREATE_VM, 0);
+
+	if (ret < 0)
+		return ringside_error_errno(err, -ret, "/dev/kvm: KVM_CREATE_VM");
+	kvm->vm = ret;
+	/* Both before the first vCPU: old Intel processors need these pages in real mode. */
+	ret = kvm_ioctl(kvm->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);
+	if (ret >= 0)
+		ret = kvm_ioctl_value(kvm->vm, KVM_SET_TSS_ADDR, LAYOUT_KVM_TSS);
+	if (ret < 0)
+		return ringside_error_errno(err, -ret, "/dev/kvm: KVM_SET_TSS_ADDR");
+	ret = kvm_ioctl_value(kvm->vm, KVM_CREATE_IRQCHIP, 0);
+	if (ret < 0)
+		return ringside_error_errno(err, -ret, "/dev/kvm: KVM_CREATE_IRQCHIP");
+	return true;
+}
+
+int kvm_create_vcpu(struct kvm *kvm, unsigned id)
+{
+	return kvm_ioctl_value(kvm->vm, KVM_CREATE_VCPU, id);
+}
+
+int kvm_set_slot(struct kvm *kvm, const struct kvm_slot *slot)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot->n,
+		.flags = slot->readonly ? KVM_MEM_READONLY : 0,
+		.guest_phys_addr = slot->gpa,
+		.memory_size = slot->len,
+		.userspace_addr = (uintptr_t)slot->hva,
+	};
+
+	return kvm_ioctl(kvm->vm, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+int kvm_set_ioeventfd(struct kvm *kvm, const struct kvm_ioeventfd *io)
+{
+	return kvm_ioctl(kvm->vm, KVM_IOEVENTFD, (void *)io);
+}
+
+int kvm_set_irqfd(struct kvm *kvm, const struct kvm_irqfd *irq)
+{
+	return kvm_ioctl(kvm->vm, KVM_IRQFD, (void *)irq);
+}
+
+int kvm_set_routing(struct kvm *kvm, const struct kvm_irq_routing *table)
+{
+	return kvm_ioctl(kvm->vm, KVM_SET_GSI_ROUTING, (void *)table);
+}
+
+int kvm_irq_line(struct kvm *kvm, unsigned gsi, bool level)
+{
+	struct kvm_irq_level line = { .irq = gsi, .level = level };
+
+	return kvm_ioctl(kvm->vm, KVM_IRQ_LINE, &line);
+}

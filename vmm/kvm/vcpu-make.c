@@ -1,0 +1,113 @@
+/*
+ * vCPUs from KVM's file descriptors to the state after power-on, and back to nothing.
+ */
+#include "vmm/kvm/vcpu-int.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "devices/base/error.h"
+#include "vmm/kvm/stats.h"
+#include "vmm/kvm/vcpu-state.h"
+
+static bool open_vcpu(struct vcpu *v, GError **err)
+{
+	struct kvm *kvm = v->all->kvm;
+	void *run;
+
+	v->fd = kvm_create_vcpu(kvm, v->id);
+	if (v->fd < 0)
+		return ringside_error_errno(err, -v->fd, "/dev/kvm: KVM_CREATE_VCPU %u", v->id);
+	run = mmap(NULL, kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+	if (run == MAP_FAILED)
+		return ringside_error_errno(err, errno, "/dev/kvm: mapping vCPU %u", v->id);
+	v->run = run;
+	if (kvm->binary_stats)
+		v->stats_fd = kvm_stats_open(v->fd);
+	return true;
+}
+
+static bool init_vcpu(struct vcpu *v, const struct kvm_cpuid2 *supported,
+		      const struct cpu_model *model, GError **err)
+{
+	struct kvm *kvm = v->all->kvm;
+	struct cpuid_params p = {
+		.model = model,
+		.cpu = v->id,
+		.n_cpus = v->all->n,
+		.tsc_deadline = kvm->tsc_deadline,
+	};
+	int ret;
+
+	if (!open_vcpu(v, err))
+		return false;
+	p.tsc_khz = (uint32_t)MAX(kvm_ioctl_value(v->fd, KVM_GET_TSC_KHZ, 0), 0);
+	ret = vcpu_set_cpuid(v->fd, supported, &p);
+	if (ret < 0)
+		return ringside_error_errno(err, -ret, "/dev/kvm: CPUID of vCPU %u", v->id);
+	ret = vcpu_init_firmware(v->fd);
+	if (ret < 0)
+		return ringside_error_errno(err, -ret, "/dev/kvm: setting up vCPU %u", v->id);
+	return true;
+}
+
+static bool init_vcpus(struct vcpus *all, const struct cpu_model *model, GError **err)
+{
+	g_autofree struct kvm_cpuid2 *supported = vcpu_supported_cpuid(all->kvm, err);
+
+	if (!supported)
+		return false;
+	for (unsigned i = 0; i < all->n; i++)
+		if (!init_vcpu(&all->vcpu[i], supported, model, err))
+			return false;
+	return true;
+}
+
+struct vcpus *vcpus_new(const struct vcpus_config *cfg, GError **err)
+{
+	struct vcpus *all = g_malloc0(sizeof(*all) + cfg->n * sizeof(all->vcpu[0]));
+
+	all->kvm = cfg->kvm;
+	all->bus = cfg->bus;
+	all->mem = cfg->mem;
+	all->n = cfg->n;
+	all->stand = true;
+	pthread_mutex_init(&all->lock, NULL);
+	pthread_cond_init(&all->changed, NULL);
+	for (unsigned i = 0; i < all->n; i++) {
+		all->vcpu[i].all = all;
+		all->vcpu[i].id = i;
+		all->vcpu[i].fd = all->vcpu[i].stats_fd = -1;
+	}
+	if (!init_vcpus(all, cfg->model, err)) {
+		vcpus_free(all);
+		return NULL;
+	}
+	return all;
+}
+
+void vcpus_free(struct vcpus *all)
+{
+	if (!all)
+		return;
+	pthread_mutex_lock(&all->lock);
+	all->quit = true;
+	pthread_cond_broadcast(&all->changed);
+	pthread_mutex_unlock(&all->lock);
+	for (unsigned i = 0; i < all->n; i++) {
+		struct vcpu *v = &all->vcpu[i];
+
+		if (v->started)
+			pthread_join(v->thread, NULL);
+		if (v->run)
+			munmap(v->run, all->kvm->run_size);
+		if (v->stats_fd >= 0)
+			close(v->stats_fd);
+		if (v->fd >= 0)
+			close(v->fd);
+	}
+	pthread_cond_destroy(&all->changed);
+	pthread_mutex_destroy(&all->lock);
+	g_free(all);
+}

@@ -1,0 +1,101 @@
+/*
+ * The virtual processors: a thread each that runs KVM_RUN, hands accesses to the bus, counts the
+ * exits that reach this process, and stands still when asked.
+ *
+ * Whoever asks (the main thread) never waits for a vCPU inside a call: it asks, goes on iterating
+ * its GMainContext, and is told by vcpu_ops.paused when the last one stands.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/kvm/kvm.h"
+#include "vmm/machine/bus.h"
+#include "vmm/x86/boot.h"
+#include "vmm/x86/cpuid.h"
+
+/* Why KVM_RUN came back. vcpu_exit_name() has their names. */
+enum vcpu_exit {
+	VCPU_EXIT_IO_READ,
+	VCPU_EXIT_IO_WRITE,
+	VCPU_EXIT_MMIO_READ,
+	VCPU_EXIT_MMIO_WRITE,
+	VCPU_EXIT_SIGNAL, /* asked to stand still, or a signal of the process's */
+	VCPU_EXIT_SHUTDOWN,
+	VCPU_EXIT_INTERNAL_ERROR,
+	VCPU_EXIT_FAIL_ENTRY,
+	VCPU_EXIT_OTHER,
+	N_VCPU_EXITS,
+};
+
+const char *vcpu_exit_name(enum vcpu_exit why);
+
+/* Called on a vCPU's thread. */
+struct vcpu_ops {
+	/* The thread is there and has done nothing yet. */
+	void (*started)(unsigned cpu, void *opaque);
+	/* This vCPU cannot go on; all are standing still, or about to. @text is one line with its
+	 * registers, valid during the call. */
+	void (*failed)(unsigned cpu, enum vcpu_exit why, const char *text, void *opaque);
+	/* All vCPUs stand still. */
+	void (*paused)(void *opaque);
+};
+
+struct vcpus;
+
+struct vcpus_config {
+	struct kvm *kvm; /* these outlive the vCPUs */
+	struct bus *bus;
+	const struct gmem *mem; /* for messages: the code at rip */
+	unsigned n;
+	const struct cpu_model *model; /* NULL: the host's; for vcpus_new() only */
+};
+
+/* Makes vCPUs in the state after power-on; they stand still. NULL with a host error. */
+struct vcpus *vcpus_new(const struct vcpus_config *cfg, GError **err);
+
+/* Ends the threads (they must stand still or be about to) and frees. NULL is fine. */
+void vcpus_free(struct vcpus *cpus);
+
+/* Starts the threads, which stand still until vcpus_resume(). Once. */
+void vcpus_start(struct vcpus *cpus, const struct vcpu_ops *ops, void *opaque);
+
+/* Puts vCPUs that stand still into the state of as many others, which were never started. 0 or
+ * -errno. */
+int vcpus_copy_state(struct vcpus *to, const struct vcpus *from);
+
+/* The first one will begin with @entry; the others wait for it to wake them. 0 or -errno. */
+int vcpus_enter(struct vcpus *cpus, const struct boot_entry *entry);
+
+/* Asks all to stand still, from any thread; does not wait. */
+void vcpus_pause(struct vcpus *cpus);
+bool vcpus_all_paused(struct vcpus *cpus);
+
+/* Lets them go on. The guest's watchdogs are told that time was lost. */
+void vcpus_resume(struct vcpus *cpus);
+
+unsigned vcpus_count(const struct vcpus *cpus);
+
+/* What a processor was found doing. */
+struct vcpu_look {
+	bool off;        /* it waits for another one to start it */
+	bool halted;     /* it waits for an interrupt */
+	bool interrupts; /* and takes them */
+	unsigned level;  /* of privilege; 0: kernel */
+	uint64_t rip;
+};
+
+/* Asks each vCPU to leave the guest for a moment and note what it was doing; does not wait. One that stands
+ * still does so when it runs again. */
+void vcpus_look(struct vcpus *cpus);
+
+/* What vCPU @cpu noted. False: nothing since vcpus_look(). */
+bool vcpus_seen(struct vcpus *cpus, unsigned cpu, struct vcpu_look *ret);
+
+/* How many exits of each kind vCPU @cpu had; from any thread. */
+void vcpus_exits(const struct vcpus *cpus, unsigned cpu, uint64_t ret[N_VCPU_EXITS]);
+
+/* Where KVM's own statistics of it are, for kvm_stats_read(). */
+int vcpus_stats_fd(const struct vcpus *cpus, unsigned cpu);

@@ -1,0 +1,141 @@
+#include "vmm/machine/bus.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <pthread.h>
+#include <string.h>
+
+struct space {
+	unsigned n;
+	struct board_window **w; /* sorted by base, disjoint */
+};
+
+struct bus {
+	pthread_rwlock_t lock; /* of both tables, not of the windows' functions */
+	struct space space[2];
+};
+
+struct bus *bus_new(void)
+{
+	struct bus *bus = g_new0(struct bus, 1);
+
+	pthread_rwlock_init(&bus->lock, NULL);
+	return bus;
+}
+
+void bus_free(struct bus *bus)
+{
+	if (!bus)
+		return;
+	for (unsigned i = 0; i < G_N_ELEMENTS(bus->space); i++)
+		g_free(bus->space[i].w);
+	pthread_rwlock_destroy(&bus->lock);
+	g_free(bus);
+}
+
+/* The number of windows that begin at or below @addr. */
+static unsigned below(const struct space *s, uint64_t addr)
+{
+	unsigned lo = 0, hi = s->n;
+
+	while (lo < hi) {
+		unsigned mid = lo + (hi - lo) / 2;
+
+		if (s->w[mid]->base <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool is_valid(const struct board_window *w)
+{
+	uint64_t last = w->base + (w->size - 1);
+
+	return w->size && last >= w->base && (!w->io || last <= UINT16_MAX);
+}
+
+static int add_locked(struct space *s, struct board_window *w)
+{
+	unsigned at = below(s, w->base);
+
+	if (at > 0 && w->base - s->w[at - 1]->base < s->w[at - 1]->size)
+		return -EEXIST;
+	if (at < s->n && s->w[at]->base - w->base < w->size)
+		return -EEXIST;
+	s->w = g_renew(struct board_window *, s->w, s->n + 1);
+	memmove(&s->w[at + 1], &s->w[at], (s->n - at) * sizeof(s->w[0]));
+	s->w[at] = w;
+	s->n++;
+	return 0;
+}
+
+int bus_add(struct bus *bus, struct board_window *w)
+{
+	int ret;
+
+	if (!is_valid(w))
+		return -EINVAL;
+	pthread_rwlock_wrlock(&bus->lock);
+	ret = add_locked(&bus->space[w->io], w);
+	pthread_rwlock_unlock(&bus->lock);
+	return ret;
+}
+
+void bus_del(struct bus *bus, struct board_window *w)
+{
+	struct space *s = &bus->space[w->io];
+	unsigned at;
+
+	pthread_rwlock_wrlock(&bus->lock);
+	at = below(s, w->base);
+	if (at > 0 && s->w[at - 1] == w) {
+		memmove(&s->w[at - 1], &s->w[at], (s->n - at) * sizeof(s->w[0]));
+		s->n--;
+	}
+	pthread_rwlock_unlock(&bus->lock);
+}
+
+/* Copies the window that takes all of the access. */
+static bool find(struct bus *bus, bool io, uint64_t addr, unsigned len, struct board_window *ret)
+{
+	const struct space *s = &bus->space[io];
+	const struct board_window *w;
+	bool found = false;
+	unsigned at;
+
+	pthread_rwlock_rdlock(&bus->lock);
+	at = below(s, addr);
+	if (at > 0) {
+		w = s->w[at - 1];
+		if (addr - w->base < w->size && len <= w->size - (addr - w->base)) {
+			*ret = *w;
+			found = true;
+		}
+	}
+	pthread_rwlock_unlock(&bus->lock);
+	return found;
+}
+
+static uint64_t ones(unsigned len)
+{
+	return len >= 8 ? UINT64_MAX : (1ull << (8 * len)) - 1;
+}
+
+uint64_t bus_read(struct bus *bus, bool io, uint64_t addr, unsigned len)
+{
+	struct board_window w;
+
+	if (!find(bus, io, addr, len, &w) || !w.read)
+		return ones(len);
+	return w.read(w.opaque, addr - w.base, len) & ones(len);
+}
+
+void bus_write(struct bus *bus, bool io, uint64_t addr, unsigned len, uint64_t value)
+{
+	struct board_window w;
+
+	if (find(bus, io, addr, len, &w) && w.write)
+		w.write(w.opaque, addr - w.base, len, value & ones(len));
+}

@@ -1,0 +1,160 @@
+/* What the machine's own files share. */
+#pragma once
+
+#include <pthread.h>
+
+#include "transport/mmio/mmio.h"
+#include "transport/pci/root.h"
+#include "transport/virtio-pci/virtio-pci.h"
+#include "vmm/console/serial.h"
+#include "vmm/console/terminal.h"
+#include "vmm/kvm/board.h"
+#include "vmm/kvm/kvm.h"
+#include "vmm/kvm/vcpu.h"
+#include "vmm/machine/bus.h"
+#include "vmm/machine/machine.h"
+#include "vmm/machine/panic-look.h"
+#include "vmm/machine/panic-text.h"
+#include "vmm/machine/ram.h"
+#include "vmm/x86/legacy.h"
+#include "vmm/x86/pm.h"
+#include "vmm/x86/pvpanic.h"
+
+struct iothread {
+	char *name;
+	struct loop *loop;
+	bool private;                  /* a device's own: no iothread=NAME means it */
+	struct sandbox_filter *filter; /* its thread is sealed with */
+};
+
+struct device {
+	struct vdev *dev;
+	bool on_mmio;
+	bool cached_registers;
+	uint32_t slot;     /* on pci; 0: any */
+	struct mmio *mmio; /* one of these two */
+	struct vpci *pci;
+};
+
+/* What is known of the guest's panic; panic.c's. The main thread's, but for what is atomic. */
+struct machine_panic {
+	struct panic_watch serial;
+	GPtrArray *consoles; /* of struct console_watch */
+	_Atomic bool posted; /* judging is asked for */
+	_Atomic bool crash_loaded;
+	int timer; /* goes off after silence, and for each look at the processors */
+	GSource *source;
+	bool looking;
+	unsigned n_looks;
+	struct panic_looks looks;
+};
+
+/* What vCPU threads ask of the main thread, as bits. */
+enum { ASK_POWEROFF = 1, ASK_RESET = 2, ASK_FAILED = 4, ASK_PANICKED = 8 };
+
+struct machine {
+	const struct machine_config *cfg;
+	struct cpu_model model;
+	struct loop *main;
+	GPtrArray *iothreads; /* of struct iothread */
+	struct terminal *terminal;
+
+	struct kvm kvm;
+	struct ram ram;
+	struct bus *bus;
+	struct board_kvm *board;
+	struct pci_root *pci;
+	GPtrArray *devices; /* of struct device */
+	struct serial *serial;
+	struct chr *serial_chr; /* the serial port's own */
+	struct boot_files files;
+	struct pm *pm;
+	struct board_window pm_window;
+	struct pvpanic pvpanic;
+	struct legacy legacy;
+	struct vcpus *cpus;
+
+	struct sandbox_filter *filter[N_SANDBOX_ROLES]; /* for main and vCPU threads; NULL: none */
+
+	/* Written by vCPU threads. */
+	_Atomic unsigned asked;
+	pthread_mutex_t lock; /* of these: */
+	enum vcpu_exit why;   /* the first failure */
+	char *failure;
+
+	/* The main thread's. */
+	enum machine_end end;
+	char *text;
+	bool loaded;                   /* guest memory has held a kernel before */
+	bool stopped;                  /* by machine_stop() */
+	bool want_stopped, want_reset; /* what was asked for last */
+	bool changing;                 /* being seen to, further up the stack */
+	struct machine_panic panic;
+	int signals;
+	GSource *signal_watch;
+	unsigned terminations; /* SIGTERM or SIGINT so far */
+	GSource *overdue;      /* goes off some time after machine_quit() */
+	int64_t terminated_at; /* by the last of them: g_get_monotonic_time() */
+	int grace_timer;       /* goes off when the guest has had time enough after the first */
+	GSource *grace_watch;
+	machine_event_fn event;
+	void *event_opaque;
+};
+
+/* devices.c: parses and opens all devices of the configuration. */
+bool machine_open_devices(struct machine *m, GError **err);
+/* Puts them on their transports. */
+bool machine_plug_devices(struct machine *m, GError **err);
+void machine_unplug_devices(struct machine *m);
+void machine_close_devices(struct machine *m);
+/* The rows of --device that are the machine's and no device's. */
+extern const struct prop machine_device_props[];
+
+/* sandbox.c: do the devices, which are open, go together with the level that was asked for? */
+bool machine_check_sandbox(struct machine *m, GError **err);
+
+/* sandbox.c, in this order: shuts the process in; starts the event loops' threads; puts the
+ * calling thread under the filter of its role. */
+bool machine_confine(struct machine *m, GError **err);
+void machine_start_loops(struct machine *m);
+void machine_seal(struct machine *m, enum sandbox_role role);
+void machine_free_filters(struct machine *m);
+
+/* boot.c: tables, kernel and vCPUs as they are at the guest's first instruction. */
+bool machine_load(struct machine *m, GError **err);
+/* Processors and interrupt controllers as after power-on, while no vCPU runs. */
+bool machine_power_on(struct machine *m, GError **err);
+
+/* ports.c: what is on the bus beside devices, serial port and PCI. */
+bool machine_plug_ports(struct machine *m, GError **err);
+
+/* watch.c: signals and what follows them. Blocking comes before the first thread, which
+ * would inherit the mask; until machine_watch() the signals wait. */
+void machine_block_signals(void);
+bool machine_watch(struct machine *m, GError **err);
+void machine_unwatch(struct machine *m);
+extern const struct serial_ops machine_serial_ops;
+
+/* panic.c, from machine_new() to machine_free(): */
+void machine_panic_init(struct machine *m);
+bool machine_panic_watch(struct machine *m, GError **err);
+void machine_panic_unwatch(struct machine *m);
+void machine_panic_free(struct machine *m); /* when no console is open any more */
+/* The serial port printed this; a listener for a console (struct vdev_env). */
+void machine_printed(struct machine *m, const uint8_t *data, size_t len);
+struct chr_tap *machine_console_tap(void *opaque);
+/* The guest begins anew. */
+void machine_panic_reset(struct machine *m);
+/* Why a reset at this moment is a panic, or NULL if it is none; to be freed. */
+char *machine_panic_reason(struct machine *m);
+/* The guest has panicked: that is its end. */
+void machine_panicked(struct machine *m);
+extern const struct pvpanic_ops machine_pvpanic_ops;
+
+/* run.c: tells the control socket; remembers the first end there is (@text becomes its). */
+void machine_tell(struct machine *m, const char *event, bool guest);
+void machine_finish(struct machine *m, enum machine_end end, char *text);
+/* On vCPU threads, ASK_*: all stand still, and do not go on before the main thread has seen to it. */
+void machine_ask(struct machine *m, unsigned what);
+extern const struct vcpu_ops machine_vcpu_ops;
+extern const struct pm_ops machine_pm_ops;

@@ -1,0 +1,219 @@
+#include "vmm/machine/machine.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "devices/base/error.h"
+#include "vmm/acpi/acpi.h"
+#include "vmm/machine/machine-int.h"
+#include "vmm/x86/layout.h"
+
+static void device_free(void *p)
+{
+	struct machine_device *d = p;
+
+	g_free(d->spec);
+	g_free(d->given);
+	g_free(d);
+}
+
+struct machine_config *machine_config_new(void)
+{
+	struct machine_config *cfg = g_new0(struct machine_config, 1);
+
+	cfg->memory = 256u << 20;
+	cfg->cpus = 1;
+	cfg->devices = g_ptr_array_new_with_free_func(device_free);
+	cfg->sandbox = SANDBOX_PRESET;
+	cfg->grace = 10;
+	return cfg;
+}
+
+void machine_config_free(struct machine_config *cfg)
+{
+	if (!cfg)
+		return;
+	g_free(cfg->kernel);
+	g_free(cfg->initrd);
+	g_free(cfg->append);
+	g_free(cfg->cpu);
+	g_free(cfg->serial);
+	g_free(cfg->control);
+	g_ptr_array_unref(cfg->devices);
+	g_free(cfg);
+}
+
+/*
+ * The serial port has the terminal unless a console took it; then it only prints there. One that
+ * was asked for by name gets what it asked for or an error.
+ */
+static struct chr *open_serial(struct machine *m, GError **err)
+{
+	struct chr *terminal = terminal_chr(m->terminal);
+	g_autofree char *context = NULL;
+
+	if (m->cfg->serial) {
+		context = g_strdup_printf("--serial %s", m->cfg->serial);
+		return chr_open(m->cfg->serial, terminal, context, err);
+	}
+	if (terminal->taken)
+		return terminal_output(m->terminal);
+	return chr_open("stdio", terminal, "--serial", err);
+}
+
+static bool make_serial(struct machine *m, GError **err)
+{
+	if (m->cfg->serial && strcmp(m->cfg->serial, "none") == 0)
+		return true;
+	m->serial_chr = open_serial(m, err);
+	if (!m->serial_chr)
+		return false;
+	if (m->serial_chr->where)
+		g_message("--serial: %s", m->serial_chr->where);
+	m->serial = serial_new(m->serial_chr, m->main, &machine_serial_ops, m, err);
+	return m->serial != NULL;
+}
+
+static bool plug_serial(struct machine *m, GError **err)
+{
+	int ret = m->serial ? serial_plug(m->serial, m->bus) : 0;
+
+	return ret == 0 || ringside_error_errno(err, -ret, "serial port");
+}
+
+static bool make_board(struct machine *m, GError **err)
+{
+	struct pci_root_config root = {
+		.ecam_base = LAYOUT_ECAM,
+		.mem_base = LAYOUT_PCI32,
+		.mem_size = LAYOUT_PCI32_LEN,
+		.reset = machine_pm_ops.reset,
+		.opaque = m,
+	};
+
+	m->bus = bus_new();
+	m->board = board_kvm_new(&m->kvm, m->bus, m->ram.mem.n);
+	m->pci = pci_root_new(board_kvm_board(m->board), &root, err);
+	return m->pci != NULL;
+}
+
+static bool open_kvm(struct machine *m, GError **err)
+{
+	if (!kvm_open(&m->kvm, err))
+		return false;
+	if (m->cfg->cpus > m->kvm.max_cpus)
+		return ringside_usage(err, "--cpus %u: this host's KVM takes 1 to %u", m->cfg->cpus,
+				      m->kvm.max_cpus);
+	return true;
+}
+
+static bool make_kvm(struct machine *m, GError **err)
+{
+	int ret;
+
+	if (!kvm_create_machine(&m->kvm, err))
+		return false;
+	ret = ram_plug(&m->ram, &m->kvm);
+	return ret == 0 || ringside_error_errno(err, -ret, "/dev/kvm: guest memory");
+}
+
+static bool make_vcpus(struct machine *m, GError **err)
+{
+	struct vcpus_config cfg = {
+		.kvm = &m->kvm,
+		.bus = m->bus,
+		.mem = &m->ram.mem,
+		.n = m->cfg->cpus,
+		.model = &m->model,
+	};
+
+	m->cpus = vcpus_new(&cfg, err);
+	return m->cpus != NULL;
+}
+
+static void on_leave(void *opaque)
+{
+	machine_quit(opaque);
+}
+
+/* All that has a name on the host. The operator's mistakes come to light before KVM is asked for
+ * anything. */
+static bool open_all(struct machine *m, GError **err)
+{
+	const char *cpu = m->cfg->cpu ? m->cfg->cpu : "host";
+
+	return cpuid_parse_model(cpu, &m->model, err) && ram_open(&m->ram, m->cfg->memory, err) &&
+	       machine_open_devices(m, err) && machine_check_sandbox(m, err) &&
+	       make_serial(m, err) && open_kvm(m, err) &&
+	       boot_files_open(&m->files, m->cfg->kernel, m->cfg->initrd, err);
+}
+
+static void tell_of_words(struct machine *m)
+{
+	const char *miss = acpi_will_miss(m->cfg->append);
+
+	if (miss)
+		g_message("%s", miss);
+}
+
+bool machine_build(struct machine *m, GError **err)
+{
+	/* First, since KVM starts a thread of its own in this process on some kernels. */
+	if (!machine_confine(m, err) || !make_kvm(m, err) || !make_board(m, err) ||
+	    !machine_plug_devices(m, err) || !plug_serial(m, err) || !machine_plug_ports(m, err) ||
+	    !make_vcpus(m, err) || !machine_load(m, err) || !machine_watch(m, err))
+		return false;
+	machine_start_loops(m);
+	tell_of_words(m);
+	return true;
+}
+
+struct machine *machine_new(const struct machine_config *cfg, GError **err)
+{
+	struct machine *m = g_new0(struct machine, 1);
+
+	/* Ours for good: what vCPUs ask of the main loop then always runs on this thread. */
+	g_main_context_acquire(NULL);
+	machine_block_signals();
+	m->cfg = cfg;
+	m->kvm.fd = m->kvm.vm = -1;
+	m->files = BOOT_FILES_NONE;
+	m->signals = m->grace_timer = -1;
+	machine_panic_init(m);
+	pthread_mutex_init(&m->lock, NULL);
+	m->main = loop_main();
+	m->terminal = terminal_new(m->main, cfg->mode, on_leave, m);
+	if (!open_all(m, err)) {
+		machine_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+void machine_free(struct machine *m)
+{
+	if (!m)
+		return;
+	machine_unwatch(m);
+	vcpus_free(m->cpus);
+	machine_unplug_devices(m);
+	pci_root_free(m->pci);
+	machine_close_devices(m);
+	loop_unwatch(m->overdue);
+	serial_free(m->serial);
+	machine_panic_free(m);
+	pm_free(m->pm);
+	board_kvm_free(m->board);
+	bus_free(m->bus);
+	kvm_close(&m->kvm);
+	boot_files_close(&m->files);
+	machine_free_filters(m);
+	ram_close(&m->ram);
+	terminal_free(m->terminal);
+	loop_free(m->main);
+	pthread_mutex_destroy(&m->lock);
+	g_free(m->failure);
+	g_free(m->text);
+	g_free(m);
+	g_main_context_release(NULL);
+}

@@ -1,0 +1,126 @@
+/*
+ * The machine: memory, vCPUs, board, devices and the order in which they are made, run, stopped,
+ * reset and taken apart.
+ *
+ * Everything here is called on the main thread, which runs the default GMainContext. Changes that
+ * need the vCPUs to stand still (stop, reset, the end) iterate that context while they wait, since
+ * a vCPU may itself be waiting for the main thread in loop_call(). A change asked for meanwhile is
+ * remembered and made next.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "devices/core/vdev.h"
+#include "vmm/sandbox/sandbox.h"
+
+/* One --device, or a shorthand for it. */
+struct machine_device {
+	char *spec;  /* "blk,path=...": as --device takes it */
+	char *given; /* what the operator wrote, where that was a shorthand: "--disk FILE" */
+};
+
+struct terminal_mode;
+
+/* How a run ended. cli.h gives each its exit status. */
+enum machine_end {
+	MACHINE_RUNNING, /* not yet */
+	MACHINE_POWEROFF,
+	MACHINE_REBOOT, /* with --no-reboot */
+	MACHINE_PANIC,
+	MACHINE_TRIPLE_FAULT,
+	MACHINE_KVM_ERROR,  /* KVM could not run the guest */
+	MACHINE_HOST_ERROR, /* this host failed us while the guest ran */
+	MACHINE_QUIT,       /* the operator's wish */
+	N_MACHINE_ENDS,
+};
+
+/* What the operator asked for; cli.c fills it in. */
+struct machine_config {
+	char *kernel, *initrd, *append; /* append: NULL means the preset */
+	uint64_t memory;                /* bytes */
+	unsigned cpus;
+	char *cpu;          /* --cpu, NULL: host */
+	GPtrArray *devices; /* of struct machine_device */
+	char *serial;  /* a stream as in backend/chr.h; NULL: the terminal unless it is taken */
+	char *control; /* unix:PATH or NULL */
+	bool stats;    /* print them at the end */
+	bool no_reboot;
+	int grace; /* seconds from the first SIGTERM to the end; -1: as long as the guest likes */
+	enum sandbox_level sandbox;
+	struct terminal_mode *mode; /* of the terminal; outlives the machine */
+	/* The run has ended in @end because machine_quit() was called, and yet the process cannot
+	 * end in order: the host does not give back what it has in hand. Ends it; NULL: waits. */
+	void (*overdue)(enum machine_end end);
+};
+
+struct machine_config *machine_config_new(void);      /* with what holds when nothing is said */
+void machine_config_free(struct machine_config *cfg); /* NULL is fine */
+
+struct machine;
+
+/* Opens all that the configuration names. NULL with @err. @cfg outlives it. */
+struct machine *machine_new(const struct machine_config *cfg, GError **err);
+
+/*
+ * The second step: the process gives up what it does not need to run this guest, as cfg->sandbox says;
+ * then the machine is built up to the guest's first instruction. Whatever else the process is to have
+ * open has to be so by now, and it has no other thread. False with @err.
+ */
+bool machine_build(struct machine *m, GError **err);
+
+/* Runs the guest until it, or the operator, ends it. *ret_text, owned by the machine, is one line
+ * that says what happened, or NULL where there is nothing to say. */
+enum machine_end machine_run(struct machine *m, const char **ret_text);
+
+/* Stops whatever still runs, closes the devices, frees. NULL is fine. */
+void machine_free(struct machine *m);
+
+/*
+ * ---- for the control socket, the terminal and signals ----
+ */
+
+enum machine_status {
+	MACHINE_STATUS_RUNNING,
+	MACHINE_STATUS_PAUSED,   /* machine_stop() */
+	MACHINE_STATUS_SHUTDOWN, /* over, or about to be */
+};
+
+enum machine_status machine_status(const struct machine *m);
+unsigned machine_cpus(const struct machine *m);
+
+void machine_quit(struct machine *m);      /* ends the process's run at once */
+void machine_powerdown(struct machine *m); /* presses the power button */
+void machine_reset(struct machine *m);     /* as the reset button; does not heed --no-reboot */
+void machine_stop(struct machine *m);      /* vCPUs and queues stand still; idempotent */
+void machine_cont(struct machine *m);      /* go on; idempotent */
+
+/* Called for events worth telling a control client. Names as in QMP: "STOP", "RESUME", "RESET",
+ * "POWERDOWN", "SHUTDOWN", "GUEST_PANICKED", "GUEST_CRASHLOADED". One observer; NULL ends it. */
+typedef void (*machine_event_fn)(const char *event, bool guest, void *opaque);
+void machine_observe(struct machine *m, machine_event_fn fn, void *opaque);
+
+/* Calls @fn for each device in the order of the command line. @transport is "pci" or "mmio". */
+typedef void (*machine_device_fn)(struct vdev *dev, const char *transport, void *opaque);
+void machine_for_each_device(struct machine *m, machine_device_fn fn, void *opaque);
+
+/* Guest time is lost to exits: how many, by what caused them. */
+struct machine_cpu_stats {
+	unsigned n;             /* reasons below */
+	const char *reason[32]; /* exits to this process: "io", "mmio", ... */
+	uint64_t count[32];
+	uint64_t to_process;     /* their sum */
+	bool kvm_known;          /* the host has KVM's own statistics */
+	uint64_t all;            /* exits in all, most of them handled by KVM */
+	uint64_t halts;          /* HLT */
+	uint64_t irq_injections; /* interrupts injected */
+};
+
+/* Statistics of vCPU @cpu (below machine_cpus()). May lag a little while the guest runs. */
+void machine_cpu_stats(struct machine *m, unsigned cpu, struct machine_cpu_stats *ret);
+
+/* All statistics as an aligned table. Those of the queues are in vq_stats(dev->queue[q].vq). */
+void machine_stats_print(struct machine *m, FILE *to);

@@ -1,0 +1,344 @@
+/*
+ * The main loop: what the guest, the operator and the control socket ask for, and how the machine
+ * gets from running to standing still and back.
+ *
+ * vCPU threads only set a bit and wake the main thread; they stand still after a power-off, a reset or
+ * a failure, and no resume gets in between: while something is asked for, nobody lets them go on. So the
+ * guest never runs past one, whatever the operator asks for at the same time.
+ *
+ * While the main thread waits, for vCPUs or for the host to give back what it has in hand for a device, it
+ * serves its loop. What is asked for then is noted, and seen to by the one settle() further up the
+ * stack.
+ */
+#include <string.h>
+
+#include "vmm/machine/machine-int.h"
+#include "vmm/x86/layout.h"
+
+#define QUIT_PATIENCE_MS 1500u
+
+void machine_tell(struct machine *m, const char *event, bool guest)
+{
+	if (m->event)
+		m->event(event, guest, m->event_opaque);
+}
+
+void machine_finish(struct machine *m, enum machine_end end, char *text)
+{
+	if (m->end != MACHINE_RUNNING) {
+		g_free(text);
+		return;
+	}
+	m->end = end;
+	m->text = text;
+}
+
+/*
+ * On vCPU threads.
+ */
+void machine_ask(struct machine *m, unsigned what)
+{
+	pthread_mutex_lock(&m->lock);
+	m->asked |= what;
+	vcpus_pause(m->cpus);
+	pthread_mutex_unlock(&m->lock);
+	g_main_context_wakeup(NULL);
+}
+
+static void on_failed(unsigned cpu, enum vcpu_exit why, const char *text, void *opaque)
+{
+	struct machine *m = opaque;
+
+	(void)cpu;
+	pthread_mutex_lock(&m->lock);
+	if (!m->failure) {
+		m->why = why;
+		m->failure = g_strdup(text);
+	}
+	pthread_mutex_unlock(&m->lock);
+	machine_ask(m, ASK_FAILED);
+}
+
+static void on_paused(void *opaque)
+{
+	(void)opaque;
+	g_main_context_wakeup(NULL);
+}
+
+static void on_started(unsigned cpu, void *opaque)
+{
+	(void)cpu;
+	machine_seal(opaque, SANDBOX_VCPU);
+}
+
+const struct vcpu_ops machine_vcpu_ops = {
+	.started = on_started,
+	.failed = on_failed,
+	.paused = on_paused,
+};
+
+static void on_power_off(void *opaque)
+{
+	machine_ask(opaque, ASK_POWEROFF);
+}
+
+static void on_reset(void *opaque)
+{
+	machine_ask(opaque, ASK_RESET);
+}
+
+static void on_sci(void *opaque, bool level)
+{
+	struct machine *m = opaque;
+
+	(void)kvm_irq_line(&m->kvm, LAYOUT_GSI_SCI, level);
+}
+
+const struct pm_ops machine_pm_ops = {
+	.power_off = on_power_off,
+	.reset = on_reset,
+	.irq = on_sci,
+};
+
+/*
+ * Standing still.
+ */
+static void pause_cpus(struct machine *m)
+{
+	if (m->serial)
+		serial_hurry(m->serial, true);
+	vcpus_pause(m->cpus);
+	while (!vcpus_all_paused(m->cpus))
+		g_main_context_iteration(NULL, TRUE);
+}
+
+/* Not past what one of them has asked for. */
+static void resume_cpus(struct machine *m)
+{
+	if (m->serial)
+		serial_hurry(m->serial, false);
+	pthread_mutex_lock(&m->lock);
+	if (!m->asked)
+		vcpus_resume(m->cpus);
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void pause_devices(struct machine *m, bool pause)
+{
+	for (guint i = 0; i < m->devices->len; i++) {
+		struct device *d = g_ptr_array_index(m->devices, i);
+
+		if (pause)
+			vdev_pause(d->dev);
+		else
+			vdev_resume(d->dev);
+	}
+}
+
+static void stop(struct machine *m)
+{
+	pause_cpus(m);
+	pause_devices(m, true);
+	m->stopped = true;
+	machine_tell(m, "STOP", false);
+}
+
+static void cont(struct machine *m)
+{
+	pause_devices(m, false);
+	m->stopped = false;
+	resume_cpus(m);
+	machine_tell(m, "RESUME", false);
+}
+
+static void reset_devices(struct machine *m)
+{
+	for (guint i = 0; i < m->devices->len; i++) {
+		struct device *d = g_ptr_array_index(m->devices, i);
+
+		if (d->mmio)
+			mmio_reset(d->mmio);
+	}
+	pci_root_reset(m->pci);
+	for (guint i = 0; i < m->devices->len; i++)
+		vdev_restart(((struct device *)g_ptr_array_index(m->devices, i))->dev);
+	if (m->serial)
+		serial_reset(m->serial);
+	pm_reset(m->pm);
+}
+
+/*
+ * What vCPUs asked for.
+ */
+static void failed(struct machine *m)
+{
+	pthread_mutex_lock(&m->lock);
+	machine_finish(m, m->why == VCPU_EXIT_SHUTDOWN ? MACHINE_TRIPLE_FAULT : MACHINE_KVM_ERROR,
+		       g_strdup(m->failure));
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void guest_reset(struct machine *m)
+{
+	g_autofree char *reason = NULL;
+
+	if (m->serial)
+		serial_flush(m->serial); /* the last lines tell whether it panicked */
+	reason = machine_panic_reason(m);
+	if (reason)
+		machine_panicked(m);
+	else if (m->cfg->no_reboot)
+		machine_finish(m, MACHINE_REBOOT, g_strdup("the guest asked for a reboot"));
+	else
+		m->want_reset = true;
+}
+
+static void answer(struct machine *m)
+{
+	unsigned asked = atomic_exchange(&m->asked, 0);
+
+	if (asked & ASK_FAILED)
+		failed(m);
+	if (asked & ASK_PANICKED)
+		machine_panicked(m);
+	if (asked & ASK_POWEROFF)
+		machine_finish(m, MACHINE_POWEROFF, NULL);
+	if (asked & ASK_RESET)
+		guest_reset(m);
+}
+
+static void begin_again(struct machine *m)
+{
+	g_autoptr(GError) err = NULL;
+
+	machine_panic_reset(m);
+	reset_devices(m);
+	if (!machine_power_on(m, &err) || !machine_load(m, &err)) {
+		machine_finish(m, MACHINE_HOST_ERROR, g_strdup_printf("reset: %s", err->message));
+		return;
+	}
+	machine_tell(m, "RESET", false);
+	if (!m->stopped)
+		resume_cpus(m);
+}
+
+/* What was asked for until they stood still comes first: a power-off is one, though a reset was on its way.
+ * Another reset is this one. */
+static void reset(struct machine *m)
+{
+	pause_cpus(m);
+	answer(m);
+	m->want_reset = false;
+	if (m->end == MACHINE_RUNNING)
+		begin_again(m);
+}
+
+/* Goes one step towards what is wanted; false if all is as it is wanted. */
+static bool change(struct machine *m)
+{
+	if (m->want_reset)
+		reset(m);
+	else if (m->want_stopped && !m->stopped)
+		stop(m);
+	else if (!m->want_stopped && m->stopped)
+		cont(m);
+	else
+		return false;
+	return true;
+}
+
+/* Makes what was asked for so. While it waits, more may be asked for. */
+static void settle(struct machine *m)
+{
+	if (m->changing)
+		return;
+	m->changing = true;
+	do
+		answer(m);
+	while (m->end == MACHINE_RUNNING && change(m));
+	m->changing = false;
+}
+
+enum machine_end machine_run(struct machine *m, const char **ret_text)
+{
+	terminal_start(m->terminal);
+	vcpus_start(m->cpus, &machine_vcpu_ops, m);
+	machine_seal(m, SANDBOX_MAIN); /* no thread can be made after this */
+	resume_cpus(m);
+	while (m->end == MACHINE_RUNNING) {
+		g_main_context_iteration(NULL, TRUE);
+		settle(m);
+	}
+	pause_cpus(m);
+	if (m->serial)
+		serial_flush(m->serial);
+	machine_tell(m, "SHUTDOWN", m->end != MACHINE_QUIT);
+	*ret_text = m->text;
+	return m->end;
+}
+
+/*
+ * For the control socket, the terminal and signals.
+ */
+enum machine_status machine_status(const struct machine *m)
+{
+	if (m->end != MACHINE_RUNNING)
+		return MACHINE_STATUS_SHUTDOWN;
+	return m->stopped ? MACHINE_STATUS_PAUSED : MACHINE_STATUS_RUNNING;
+}
+
+unsigned machine_cpus(const struct machine *m)
+{
+	return m->cfg->cpus;
+}
+
+static gboolean on_overdue(void *opaque)
+{
+	struct machine *m = opaque;
+
+	m->cfg->overdue(m->end);
+	return G_SOURCE_CONTINUE;
+}
+
+/* A request that the host neither finishes nor cancels (a dead network file system, say) keeps its device,
+ * and with it a vCPU or this thread, waiting; which is right, but for an operator who wants to be off. */
+void machine_quit(struct machine *m)
+{
+	machine_finish(m, MACHINE_QUIT, NULL);
+	g_main_context_wakeup(NULL);
+	if (m->overdue || !m->cfg->overdue)
+		return;
+	m->overdue = g_timeout_source_new(QUIT_PATIENCE_MS);
+	g_source_set_callback(m->overdue, on_overdue, m, NULL);
+	g_source_attach(m->overdue, NULL);
+}
+
+void machine_powerdown(struct machine *m)
+{
+	pm_power_button(m->pm);
+	machine_tell(m, "POWERDOWN", false);
+}
+
+void machine_reset(struct machine *m)
+{
+	m->want_reset = true;
+	settle(m);
+}
+
+void machine_stop(struct machine *m)
+{
+	m->want_stopped = true;
+	settle(m);
+}
+
+void machine_cont(struct machine *m)
+{
+	m->want_stopped = false;
+	settle(m);
+}
+
+void machine_observe(struct machine *m, machine_event_fn fn, void *opaque)
+{
+	m->event = fn;
+	m->event_opaque = opaque;
+}

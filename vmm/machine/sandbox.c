@@ -1,0 +1,251 @@
+/*
+ * Shutting the machine in.
+ *
+ *	machine_new()    opens everything, on the one thread there is: event loops wait for theirs
+ *	                 (the control socket begins to listen)
+ *	machine_build()  makes filters out of what the devices say they use, and shuts the process in;
+ *	                 makes the virtual machine; starts the event loops, which are sealed before
+ *	                 they do anything
+ *	machine_run()    vCPUs' threads start and seal themselves; then the main thread does; then the
+ *	                 guest begins
+ */
+#include <string.h>
+#include <sys/socket.h>
+
+#include "devices/backend/unix-listen.h"
+#include "devices/base/error.h"
+#include "vmm/machine/machine-int.h"
+
+#define FILES_ANYWAY   64u /* clients of sockets, statistics */
+#define FILES_A_CPU    4u  /* a reset makes all of them a second time */
+#define FILES_A_DEVICE 8u
+#define FILES_A_QUEUE  4u
+#define MEMORY_USUAL   ((size_t)1 << 30)
+#define MEMORY_STRICT  ((size_t)512 << 20)
+#define CONTROL_PREFIX "unix:"
+
+/*
+ * What the machine uses.
+ */
+static void add_uses(GArray *all, const struct syscall_use *table, bool closing)
+{
+	struct sandbox_uses uses = { table, closing };
+
+	for (guint i = 0; i < all->len; i++) {
+		const struct sandbox_uses *have = &g_array_index(all, struct sandbox_uses, i);
+
+		if (have->table == table && have->closing <= closing)
+			return;
+	}
+	if (table)
+		g_array_append_val(all, uses);
+}
+
+static bool lives_on(const struct vdev *dev, const struct loop *loop)
+{
+	if (dev->loop == loop || dev->worker == loop)
+		return true;
+	for (unsigned q = 0; q < dev->n_queues; q++)
+		if (dev->queue[q].loop == loop)
+			return true;
+	return false;
+}
+
+/* Of the devices on @loop; @all_close: of the others what closing them takes. */
+static void add_devices(struct machine *m, GArray *all, const struct loop *loop, bool all_close)
+{
+	for (guint i = 0; i < m->devices->len; i++) {
+		const struct device *d = g_ptr_array_index(m->devices, i);
+		bool here = lives_on(d->dev, loop);
+
+		if (!here && !all_close)
+			continue;
+		add_uses(all, d->dev->class->uses, !here);
+		for (unsigned n = 0; n < d->dev->n_uses; n++)
+			add_uses(all, d->dev->uses[n], !here);
+	}
+}
+
+static struct sandbox_filter *make_filter(enum sandbox_role role, const GArray *uses, GError **err)
+{
+	return sandbox_filter_new(role, (const struct sandbox_uses *)(const void *)uses->data,
+				  uses->len, err);
+}
+
+static bool make_main_filter(struct machine *m, GError **err)
+{
+	g_autoptr(GArray) uses = g_array_new(FALSE, FALSE, sizeof(struct sandbox_uses));
+
+	add_devices(m, uses, m->main, true);
+	if (m->serial_chr)
+		add_uses(uses, m->serial_chr->uses, false);
+	if (m->cfg->control)
+		add_uses(uses, unix_listen_uses, false);
+	m->filter[SANDBOX_MAIN] = make_filter(SANDBOX_MAIN, uses, err);
+	return m->filter[SANDBOX_MAIN] != NULL;
+}
+
+static bool make_filters(struct machine *m, GError **err)
+{
+	for (guint i = 0; i < m->iothreads->len; i++) {
+		struct iothread *t = g_ptr_array_index(m->iothreads, i);
+		g_autoptr(GArray) uses = g_array_new(FALSE, FALSE, sizeof(struct sandbox_uses));
+
+		add_devices(m, uses, t->loop, false);
+		t->filter = make_filter(SANDBOX_LOOP, uses, err);
+		if (!t->filter)
+			return false;
+	}
+	m->filter[SANDBOX_VCPU] = sandbox_filter_new(SANDBOX_VCPU, NULL, 0, err);
+	return m->filter[SANDBOX_VCPU] && make_main_filter(m, err);
+}
+
+void machine_free_filters(struct machine *m)
+{
+	for (unsigned i = 0; i < N_SANDBOX_ROLES; i++)
+		g_clear_pointer(&m->filter[i], sandbox_filter_free);
+}
+
+/*
+ * What it still has to reach.
+ */
+
+/* The directory of file @path, once. */
+static void add_directory(GPtrArray *all, const char *path)
+{
+	g_autofree char *file = g_canonicalize_filename(path, NULL);
+	g_autofree char *dir = g_path_get_dirname(file);
+
+	if (!g_ptr_array_find_with_equal_func(all, dir, g_str_equal, NULL))
+		g_ptr_array_add(all, g_steal_pointer(&dir));
+}
+
+/* Ends with NULL. */
+static GPtrArray *directories(struct machine *m)
+{
+	GPtrArray *all = g_ptr_array_new_with_free_func(g_free);
+
+	for (guint i = 0; i < m->devices->len; i++) {
+		const struct device *d = g_ptr_array_index(m->devices, i);
+
+		for (guint n = 0; n < d->dev->keeps->len; n++)
+			add_directory(all, g_ptr_array_index(d->dev->keeps, n));
+	}
+	if (m->serial_chr && m->serial_chr->keeps)
+		add_directory(all, m->serial_chr->keeps);
+	if (m->cfg->control)
+		add_directory(all, m->cfg->control + strlen(CONTROL_PREFIX));
+	g_ptr_array_add(all, NULL);
+	return all;
+}
+
+static bool connects(struct machine *m)
+{
+	for (guint i = 0; i < m->devices->len; i++)
+		if (((struct device *)g_ptr_array_index(m->devices, i))->dev->connects)
+			return true;
+	return false;
+}
+
+/* Of its two tables, and of the class's: may it make unix sockets? */
+static bool makes_unix_sockets(const struct vdev *dev)
+{
+	static const struct syscall_use unix_socket = { SYSCALL_SOCKET(AF_UNIX) };
+
+	for (unsigned n = 0; n < dev->n_uses; n++)
+		for (const struct syscall_use *row = dev->uses[n]; row->name; row++)
+			if (strcmp(row->name, unix_socket.name) == 0 &&
+			    row->value == unix_socket.value && !row->closing)
+				return true;
+	return false;
+}
+
+bool machine_check_sandbox(struct machine *m, GError **err)
+{
+	if (m->cfg->sandbox != SANDBOX_STRICT || !connects(m))
+		return true;
+	for (guint i = 0; i < m->devices->len; i++) {
+		const struct device *d = g_ptr_array_index(m->devices, i);
+
+		if (makes_unix_sockets(d->dev))
+			return ringside_usage(
+				err,
+				"--sandbox strict: %s connects to a unix socket in the "
+				"network of a device with backend=user, which is the "
+				"host's: its abstract sockets would be in reach; give "
+				"%s listen=on, or a process of its own",
+				vdev_name(d->dev), vdev_name(d->dev));
+	}
+	return true;
+}
+
+static unsigned more_files(struct machine *m)
+{
+	unsigned n = FILES_ANYWAY + FILES_A_CPU * m->cfg->cpus;
+
+	for (guint i = 0; i < m->devices->len; i++) {
+		const struct device *d = g_ptr_array_index(m->devices, i);
+
+		n += FILES_A_DEVICE + FILES_A_QUEUE * d->dev->n_queues + d->dev->more_files;
+	}
+	return n;
+}
+
+/* A driver may start all queues there are; then their chains have to fit. */
+static size_t more_memory(struct machine *m)
+{
+	size_t n = m->cfg->sandbox == SANDBOX_STRICT ? MEMORY_STRICT : MEMORY_USUAL;
+
+	for (guint i = 0; i < m->devices->len; i++) {
+		const struct device *d = g_ptr_array_index(m->devices, i);
+
+		n += vdev_memory_max(d->dev);
+	}
+	return n;
+}
+
+bool machine_confine(struct machine *m, GError **err)
+{
+	g_autoptr(GPtrArray) keep = directories(m);
+	struct sandbox_plan plan = {
+		.level = m->cfg->sandbox,
+		.keep = (const char *const *)keep->pdata,
+		.network = connects(m),
+		.more_files = more_files(m),
+		.more_memory = more_memory(m),
+	};
+
+	return plan.level == SANDBOX_OFF || (make_filters(m, err) && sandbox_enter(&plan, err));
+}
+
+/*
+ * Threads.
+ */
+static void seal(const struct sandbox_filter *filter, const char *who)
+{
+	int ret = filter ? sandbox_seal(filter) : 0;
+
+	if (ret < 0)
+		g_error("--sandbox: the filter of %s: %s", who, g_strerror(-ret));
+}
+
+void machine_seal(struct machine *m, enum sandbox_role role)
+{
+	seal(m->filter[role], role == SANDBOX_MAIN ? "the main thread" : "a vCPU's thread");
+}
+
+static void seal_iothread(void *arg)
+{
+	const struct iothread *t = arg;
+
+	seal(t->filter, t->name);
+}
+
+void machine_start_loops(struct machine *m)
+{
+	for (guint i = 0; i < m->iothreads->len; i++) {
+		struct iothread *t = g_ptr_array_index(m->iothreads, i);
+
+		loop_start(t->loop, seal_iothread, t);
+	}
+}

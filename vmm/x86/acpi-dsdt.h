@@ -1,7 +1,0 @@
-/* The part of the ACPI tables that is a program: for acpi.c only. */
-#pragma once
-
-#include "vmm/x86/acpi.h"
-
-/* Appends the definition block's contents (without the table header). */
-void acpi_dsdt(GByteArray *a, const struct acpi_params *p);
