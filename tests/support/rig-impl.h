@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tests/support/rig.h"
+#include "transport/registry.h"
 
 #define RIG_LOW_GPA   0x0ull
 #define RIG_LOW_LEN   (16ull << 20)
@@ -63,6 +64,11 @@ uint32_t rig_kick_value(struct rig *r, unsigned q, unsigned *ret_len);
 void rig_interrupted(struct rig *r, unsigned q);
 void rig_config_interrupted(struct rig *r);
 
+/* Puts the device on the transport called @name with @options ("slot=3", or ""), on the rig's board and on
+ * @pci, which may be NULL; answers its handle. And takes it off. */
+void *rig_attach(struct rig *r, const char *name, const char *options, struct pci_root *pci);
+void rig_detach(struct rig *r);
+
 struct rig_queue {
 	struct drv_vq *vq; /* NULL: not started */
 	bool interrupted;
@@ -76,7 +82,9 @@ struct rig_arena {
 
 struct rig {
 	const struct rig_link *link;
-	void *transport; /* the link's */
+	void *transport;             /* the link's */
+	const struct transport *row; /* what rig_attach() attached: */
+	void *row_options, *handle;
 	struct board_fake *board;
 	struct vdev *dev;
 	struct loop *main, *thread, *worker;

@@ -6,7 +6,6 @@
 #include <cmocka.h>
 
 #include "tests/support/rig-impl.h"
-#include "transport/mmio/mmio.h"
 
 #define BASE RIG_MMIO_BASE
 #define GSI  RIG_MMIO_GSI
@@ -23,15 +22,10 @@ static void put(struct rig *r, unsigned off, uint32_t value)
 
 static void link_open(struct rig *r)
 {
-	struct mmio_config config = { .base = BASE,
-				      .gsi = GSI,
-				      .cached_registers = r->link->variant == RIG_MMIO_CACHED };
-	GError *err = NULL;
+	bool cached = r->link->variant == RIG_MMIO_CACHED;
 
 	r->board = board_fake_new(true); /* which is there whether it is used or not */
-	r->transport = mmio_new(r->dev, board_fake_board(r->board), &config, &err);
-	if (!r->transport)
-		fail_msg("%s", err->message);
+	r->transport = rig_attach(r, "mmio", cached ? "cached-registers=on" : "", NULL);
 	assert_int_equal(get(r, 0x000), 0x74726976);
 	assert_int_equal(get(r, 0x004), 2);
 	assert_int_equal(get(r, 0x008), r->dev->class->id);
@@ -39,7 +33,7 @@ static void link_open(struct rig *r)
 
 static void link_close(struct rig *r)
 {
-	mmio_free(r->transport);
+	rig_detach(r);
 }
 
 static void *transport(struct rig *r)

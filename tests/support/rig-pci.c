@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "tests/support/rig-impl.h"
-#include "transport/virtio-pci/virtio-pci.h"
+#include "transport/pci/root.h"
 
 #define ECAM        RIG_PCI_ECAM
 #define MEM         (8ull << 40)
@@ -28,7 +28,6 @@ struct place {
 
 struct pci_link {
 	struct pci_root *root;
-	struct vpci *pci;
 	unsigned slot;
 	uint64_t bar[6];
 	struct place common, notify, isr, device;
@@ -192,9 +191,9 @@ static void link_open(struct rig *r)
 	r->transport = l;
 	r->board = board_fake_new(false);
 	l->root = pci_root_new(board_fake_board(r->board), &config, &err);
-	l->pci = l->root ? vpci_new(r->dev, l->root, 0, &err) : NULL;
-	if (!l->pci)
+	if (!l->root)
 		fail_msg("%s", err->message);
+	rig_attach(r, "pci", "", l->root);
 	while (cfg_read(r, l->slot, 0, 4) != (0x1af4u | (0x1040 + r->dev->class->id) << 16))
 		assert_true(++l->slot < 32);
 	walk_caps(r);
@@ -207,7 +206,7 @@ static void link_close(struct rig *r)
 {
 	struct pci_link *l = r->transport;
 
-	vpci_free(l->pci);
+	rig_detach(r);
 	pci_root_free(l->root);
 	g_free(l);
 }
@@ -228,7 +227,7 @@ static void set_common(struct rig *r, uint32_t off, unsigned len, uint32_t value
 
 static void *transport(struct rig *r)
 {
-	return ((struct pci_link *)r->transport)->pci;
+	return r->handle;
 }
 
 static uint32_t offered(struct rig *r, uint32_t select)

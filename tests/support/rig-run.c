@@ -136,6 +136,43 @@ static void open_device(struct rig *r, const struct rig_case *c)
 		fail_msg("%s: %s", spec, err->message);
 }
 
+/* The only device on a page: where the links expect it. */
+static bool rig_page(void *opaque, struct transport_page *ret, GError **err)
+{
+	(void)opaque;
+	(void)err;
+	*ret = (struct transport_page){ RIG_MMIO_BASE, RIG_MMIO_GSI };
+	return true;
+}
+
+void *rig_attach(struct rig *r, const char *name, const char *options, struct pci_root *pci)
+{
+	const struct transport_env env = { .board = board_fake_board(r->board),
+					   .pci = pci,
+					   .page = rig_page };
+	g_autofree char *spec = g_strdup_printf("%s,%s", name, options), *first = NULL;
+	g_autoptr(GPtrArray) pairs = prop_split(spec, &first);
+	GError *err = NULL;
+
+	r->row = transport_find(name);
+	assert_non_null(r->row);
+	r->row_options = g_malloc0(r->row->options_size);
+	if (prop_parse(r->row->props, r->row_options, pairs, name, &err))
+		r->handle = r->row->attach(r->dev, &env, r->row_options, &err);
+	if (!r->handle)
+		fail_msg("%s: %s", name, err->message);
+	return r->handle;
+}
+
+void rig_detach(struct rig *r)
+{
+	if (r->handle)
+		r->row->detach(g_steal_pointer(&r->handle));
+	if (r->row)
+		prop_free(r->row->props, r->row_options);
+	g_clear_pointer(&r->row_options, g_free);
+}
+
 struct rig *rig_open(const struct rig_link *link, const struct rig_case *c)
 {
 	struct rig *r = g_new0(struct rig, 1);

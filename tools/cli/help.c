@@ -10,6 +10,7 @@
 #include "devices/backend/chr/chr.h"
 #include "devices/base/prop.h"
 #include "devices/registry.h"
+#include "transport/registry.h"
 #include "vmm/control/control.h"
 #include "vmm/machine/machine-int.h"
 #include "vmm/x86/cpuid.h"
@@ -135,6 +136,18 @@ static void add_memory(GString *out, const struct vdev_class *class)
 	}
 }
 
+static void add_transports(GString *out)
+{
+	const struct transport *t;
+
+	for (unsigned i = 0; (t = transport_nth(i)); i++) {
+		g_autofree char *own = prop_help(t->props, HELP_WIDTH);
+
+		g_string_append_printf(out, "With transport=%s (%s):\n%s", t->name, t->summary,
+				       own);
+	}
+}
+
 char *cli_device_text(const struct vdev_class *class)
 {
 	GString *out = g_string_new(NULL);
@@ -145,6 +158,7 @@ char *cli_device_text(const struct vdev_class *class)
 	g_string_append_printf(out, "--device %s[,KEY=VALUE...]\n%s\n", class->name,
 			       class->summary);
 	g_string_append_printf(out, "%sEvery device:\n%s%s", own ? own : "", common, place);
+	add_transports(out);
 	add_features(out, class);
 	add_memory(out, class);
 	return g_string_free(out, FALSE);

@@ -20,6 +20,7 @@
 #include "devices/base/eventfd.h"
 #include "devices/core/rules.h"
 #include "transport/mmio/impl.h"
+#include "transport/registry.h"
 
 /*
  * Ioeventfds and shadow follow the device's state.
@@ -354,3 +355,64 @@ void mmio_free(struct mmio *m)
 	m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, false);
 	mmio_destroy(m);
 }
+
+/*
+ * The row of transport/registry.h.
+ */
+
+struct mmio_options {
+	bool cached_registers;
+};
+
+static const struct prop mmio_props[] = {
+	{ .key = "cached-registers",
+	  .type = PROP_BOOL,
+	  .offset = offsetof(struct mmio_options, cached_registers),
+	  .preset = "off",
+	  .help = "a running driver reads registers without an exit; breaks a MUST (4.2.2.1, "
+		  "DEV-MMIO-REGS-04: InterruptStatus keeps the used-buffer bit after InterruptACK), so "
+		  "a driver that reads it until it is 0 never ends" },
+	{ 0 },
+};
+
+static void *mmio_attach(struct vdev *dev, const struct transport_env *env, const void *options,
+			 GError **err)
+{
+	const struct mmio_options *chosen = options;
+	struct mmio_config config = { .cached_registers = chosen->cached_registers };
+	struct transport_page page;
+
+	if (!env->page(env->opaque, &page, err))
+		return NULL;
+	config.base = page.base;
+	config.gsi = page.gsi;
+	return mmio_new(dev, env->board, &config, err);
+}
+
+static void mmio_detach(void *handle)
+{
+	mmio_free(handle);
+}
+
+static void mmio_machine_reset(void *handle)
+{
+	mmio_reset(handle);
+}
+
+static void mmio_place(const void *handle, struct transport_place *ret)
+{
+	const struct mmio *m = handle;
+
+	*ret = (struct transport_place){ .has_page = true, .page = { m->window.base, m->gsi } };
+}
+
+const struct transport mmio_transport = {
+	.name = "mmio",
+	.summary = "virtio-mmio: a page of registers and an interrupt line",
+	.props = mmio_props,
+	.options_size = sizeof(struct mmio_options),
+	.attach = mmio_attach,
+	.detach = mmio_detach,
+	.reset = mmio_machine_reset,
+	.place = mmio_place,
+};

@@ -28,6 +28,7 @@
 
 #include "devices/base/eventfd.h"
 #include "devices/core/rules.h"
+#include "transport/registry.h"
 #include "transport/virtio-pci/impl.h"
 
 #define BAR_BYTES    0x4000u
@@ -468,3 +469,58 @@ unsigned vpci_slot(const struct vpci *p)
 {
 	return p->f.slot;
 }
+
+/*
+ * The row of transport/registry.h.
+ */
+
+struct vpci_options {
+	uint32_t slot;
+};
+
+static const struct prop vpci_props[] = {
+	{ .key = "slot",
+	  .type = PROP_U32,
+	  .offset = offsetof(struct vpci_options, slot),
+	  .max = PCI_SLOTS - 1,
+	  .also = "addr",
+	  .help = "its place on the bus, 00:SLOT.0; 0 is the first free one" },
+	{ 0 },
+};
+
+static bool vpci_wants_place(const void *options)
+{
+	return ((const struct vpci_options *)options)->slot != 0;
+}
+
+static void *vpci_attach(struct vdev *dev, const struct transport_env *env, const void *options,
+			 GError **err)
+{
+	const struct vpci_options *chosen = options;
+
+	if (env->pci)
+		return vpci_new(dev, env->pci, chosen->slot, err);
+	ringside_usage(err, "transport=pci: this machine has no PCI bus");
+	return NULL;
+}
+
+static void vpci_detach(void *handle)
+{
+	vpci_free(handle);
+}
+
+static void vpci_place(const void *handle, struct transport_place *ret)
+{
+	*ret = (struct transport_place){ .pci_slot = vpci_slot(handle) };
+}
+
+const struct transport pci_transport = {
+	.name = "pci",
+	.summary = "virtio-pci: a function on the PCI bus, with MSI-X or INTx",
+	.props = vpci_props,
+	.options_size = sizeof(struct vpci_options),
+	.wants_place = vpci_wants_place,
+	.attach = vpci_attach,
+	.detach = vpci_detach,
+	.place = vpci_place,
+};

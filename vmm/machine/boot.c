@@ -11,32 +11,21 @@
 #include "vmm/x86/boot.h"
 #include "vmm/x86/layout.h"
 
-static void list_mmio(struct machine *m, struct acpi_mmio *list, unsigned *n)
+/* Where the guest finds its devices: register pages in @mmio, slots of PCI. */
+static void list_places(struct machine *m, struct acpi_mmio *mmio, struct acpi_params *p)
 {
-	*n = 0;
 	for (guint i = 0; i < m->devices->len; i++) {
 		const struct device *d = g_ptr_array_index(m->devices, i);
+		struct transport_place place;
 
-		if (!d->mmio)
-			continue;
-		list[*n].base = (uint32_t)layout_mmio_window(*n);
-		list[*n].len = MMIO_SIZE;
-		list[*n].gsi = layout_mmio_gsi(*n);
-		(*n)++;
+		d->transport->place(d->handle, &place);
+		if (place.has_page)
+			mmio[p->n_mmio++] = (struct acpi_mmio){ .base = (uint32_t)place.page.base,
+								.len = LAYOUT_MMIO_STRIDE,
+								.gsi = place.page.gsi };
+		if (place.pci_slot)
+			p->pci_slots |= 1u << place.pci_slot;
 	}
-}
-
-static uint32_t list_slots(struct machine *m)
-{
-	uint32_t slots = 0;
-
-	for (guint i = 0; i < m->devices->len; i++) {
-		const struct device *d = g_ptr_array_index(m->devices, i);
-
-		if (d->pci)
-			slots |= 1u << vpci_slot(d->pci);
-	}
-	return slots;
 }
 
 static uint64_t build_tables(struct machine *m, GError **err)
@@ -46,12 +35,11 @@ static uint64_t build_tables(struct machine *m, GError **err)
 		.n_cpus = m->cfg->cpus,
 		.serial = m->serial != NULL,
 		.pci = m->pci != NULL,
-		.pci_slots = list_slots(m),
 		.mem_size = m->ram.size,
 		.mmio = mmio,
 	};
 
-	list_mmio(m, mmio, &p.n_mmio);
+	list_places(m, mmio, &p);
 	return acpi_build(&p, &m->ram.mem, err);
 }
 

@@ -11,37 +11,18 @@
 #include "vmm/x86/layout.h"
 
 /* What the machine itself wants to know of each device. */
-struct place {
-	unsigned transport;
-	uint32_t slot;
-	bool cached_registers;
+struct common_options {
+	unsigned transport; /* transport_nth() */
 };
-
-enum { ON_PCI, ON_MMIO };
-
-static const char *const transports[] = { [ON_PCI] = "pci", [ON_MMIO] = "mmio", NULL };
 
 const struct prop machine_device_props[] = {
 	{ .key = "transport",
 	  .type = PROP_ENUM,
-	  .offset = offsetof(struct place, transport),
+	  .offset = offsetof(struct common_options, transport),
 	  .preset = "pci",
-	  .choices = transports,
+	  .choices = transport_names,
 	  .also = "bus virtio-transport",
 	  .help = "how the driver reaches it" },
-	{ .key = "slot",
-	  .type = PROP_U32,
-	  .offset = offsetof(struct place, slot),
-	  .max = PCI_SLOTS - 1,
-	  .also = "addr",
-	  .help = "on pci: 00:SLOT.0; 0 is the first free one" },
-	{ .key = "cached-registers",
-	  .type = PROP_BOOL,
-	  .offset = offsetof(struct place, cached_registers),
-	  .preset = "off",
-	  .help = "on mmio: a running driver reads registers without an exit; breaks a MUST (4.2.2.1, "
-		  "DEV-MMIO-REGS-04: InterruptStatus keeps the used-buffer bit after InterruptACK), so "
-		  "a driver that reads it until it is 0 never ends" },
 	{ 0 },
 };
 
@@ -162,7 +143,66 @@ static bool check_keys(GPtrArray *pairs, const struct prop *const *tables, const
 	return ok;
 }
 
-static bool open_device(struct machine *m, const char *spec, GError **err)
+/* All rows that a key of --device can be in. */
+static GPtrArray *list_tables(const struct vdev_class *class)
+{
+	GPtrArray *tables = g_ptr_array_new();
+	const struct transport *t;
+
+	g_ptr_array_add(tables, (gpointer)vdev_common_props);
+	g_ptr_array_add(tables, (gpointer)machine_device_props);
+	for (unsigned i = 0; (t = transport_nth(i)); i++)
+		g_ptr_array_add(tables, (gpointer)t->props);
+	if (class->props)
+		g_ptr_array_add(tables, (gpointer) class->props);
+	g_ptr_array_add(tables, NULL);
+	return tables;
+}
+
+/* A key that is left over, but another transport's: which one's? */
+static const struct transport *owner_of(const char *key)
+{
+	const struct transport *t;
+
+	for (unsigned i = 0; (t = transport_nth(i)); i++)
+		for (const struct prop *row = t->props; row->type != PROP_END; row++)
+			if (strcmp(row->key, key) == 0)
+				return t;
+	return NULL;
+}
+
+static bool choose_transport(struct device *d, GPtrArray *pairs, const char *context, GError **err)
+{
+	struct common_options common = { 0 };
+
+	if (!prop_parse(machine_device_props, &common, pairs, context, err))
+		return false;
+	d->transport = transport_nth(common.transport);
+	d->options = g_malloc0(d->transport->options_size);
+	if (!prop_parse(d->transport->props, d->options, pairs, context, err))
+		return false;
+	for (guint i = 0; i < pairs->len; i++) {
+		const struct prop_pair *pair = g_ptr_array_index(pairs, i);
+		const struct transport *other = pair->used ? NULL : owner_of(pair->key);
+
+		if (other)
+			return ringside_usage(err, "%s,%s: only devices with transport=%s have it",
+					      context, pair->key, other->name);
+	}
+	return true;
+}
+
+static void device_free(struct device *d)
+{
+	vdev_free(d->dev);
+	if (d->options)
+		prop_free(d->transport->props, d->options);
+	g_free(d->options);
+	g_free(d);
+}
+
+static struct vdev *open_vdev(struct machine *m, const struct vdev_class *class, GPtrArray *pairs,
+			      GError **err)
 {
 	struct vdev_env env = {
 		.mem = &m->ram.mem,
@@ -174,41 +214,35 @@ static bool open_device(struct machine *m, const char *spec, GError **err)
 		.terminal = terminal_chr(m->terminal),
 		.worker = new_worker,
 	};
+
+	name_device(m, class, pairs);
+	return vdev_new(class, pairs, &env, err);
+}
+
+static bool open_device(struct machine *m, const char *spec, GError **err)
+{
 	g_autofree char *name = NULL, *context = NULL;
-	g_autoptr(GPtrArray) pairs = prop_split(spec, &name);
+	g_autoptr(GPtrArray) pairs = prop_split(spec, &name), tables = NULL;
 	const struct vdev_class *class = find_class(name, err);
-	const struct prop *const tables[] = { vdev_common_props, machine_device_props,
-					      class ? class->props : NULL, NULL };
-	struct place place = { 0 };
+	const struct prop *const *rows;
 	struct device *d;
 
 	if (!class)
 		return false;
 	context = g_strdup_printf("--device %s", class->name);
-	if (!check_keys(pairs, tables, context, err) ||
-	    !prop_parse(machine_device_props, &place, pairs, context, err) ||
-	    !check_id(m, pairs, context, err))
+	tables = list_tables(class);
+	rows = (const struct prop *const *)tables->pdata;
+	if (!check_keys(pairs, rows, context, err))
 		return false;
-	name_device(m, class, pairs);
 	d = g_new0(struct device, 1);
-	d->on_mmio = place.transport == ON_MMIO;
-	d->slot = place.slot;
-	d->cached_registers = place.cached_registers;
-	d->dev = vdev_new(class, pairs, &env, err);
+	if (choose_transport(d, pairs, context, err) && check_id(m, pairs, context, err))
+		d->dev = open_vdev(m, class, pairs, err);
 	if (!d->dev) {
-		g_free(d);
+		device_free(d);
 		return false;
 	}
 	g_ptr_array_add(m->devices, d);
-	if (d->on_mmio && d->slot)
-		return ringside_usage(err, "%s,slot=%u: only devices on pci have a slot", context,
-				      d->slot);
-	if (!d->on_mmio && d->cached_registers)
-		return ringside_usage(err,
-				      "%s,cached-registers=on: only devices on mmio have them; "
-				      "with transport=mmio",
-				      context);
-	return prop_all_used(pairs, tables, context, err);
+	return prop_all_used(pairs, rows, context, err);
 }
 
 /* A mistake in a shorthand names that, and what it stands for only where that says more. */
@@ -237,46 +271,52 @@ bool machine_open_devices(struct machine *m, GError **err)
 	return true;
 }
 
-static bool plug_mmio(struct machine *m, struct device *d, unsigned *n, GError **err)
-{
-	unsigned at = (*n)++;
-	struct mmio_config config = { .base = layout_mmio_window(at),
-				      .gsi = layout_mmio_gsi(at),
-				      .cached_registers = d->cached_registers };
+/* Of virtio-mmio devices. */
+struct pages {
+	unsigned n; /* given out */
+};
 
-	if (at >= LAYOUT_MMIO_MAX)
+static bool next_page(void *opaque, struct transport_page *ret, GError **err)
+{
+	struct pages *pages = opaque;
+
+	if (pages->n >= LAYOUT_MMIO_MAX)
 		return ringside_usage(err,
-				      "--device %s,transport=mmio: there are %u places for devices "
-				      "on mmio and all are taken; use transport=pci",
-				      d->dev->class->name, LAYOUT_MMIO_MAX);
-	d->mmio = mmio_new(d->dev, board_kvm_board(m->board), &config, err);
-	if (!d->mmio)
-		g_prefix_error(err, "--device %s,id=%s: ", d->dev->class->name, vdev_name(d->dev));
-	return d->mmio != NULL;
+				      "there are %u places for devices on mmio and all are taken; "
+				      "use transport=pci",
+				      LAYOUT_MMIO_MAX);
+	ret->base = layout_mmio_window(pages->n);
+	ret->gsi = layout_mmio_gsi(pages->n);
+	pages->n++;
+	return true;
 }
 
-static bool plug_pci(struct machine *m, struct device *d, GError **err)
+static bool wants_place(const struct device *d)
 {
-	d->pci = vpci_new(d->dev, m->pci, d->slot, err);
-	if (!d->pci)
-		g_prefix_error(err, "--device %s,id=%s: ", d->dev->class->name, vdev_name(d->dev));
-	return d->pci != NULL;
+	return d->transport->wants_place && d->transport->wants_place(d->options);
 }
 
-/* Those that want a certain slot first. */
+/* Those that want a certain place first. */
 bool machine_plug_devices(struct machine *m, GError **err)
 {
-	unsigned n_mmio = 0;
+	struct pages pages = { 0 };
+	const struct transport_env env = { .board = board_kvm_board(m->board),
+					   .pci = m->pci,
+					   .page = next_page,
+					   .opaque = &pages };
 
 	for (unsigned pass = 0; pass < 2; pass++)
 		for (guint i = 0; i < m->devices->len; i++) {
 			struct device *d = g_ptr_array_index(m->devices, i);
-			bool fixed = !d->on_mmio && d->slot;
 
-			if (fixed != (pass == 0))
+			if (wants_place(d) != (pass == 0))
 				continue;
-			if (d->on_mmio ? !plug_mmio(m, d, &n_mmio, err) : !plug_pci(m, d, err))
+			d->handle = d->transport->attach(d->dev, &env, d->options, err);
+			if (!d->handle) {
+				g_prefix_error(err, "--device %s,id=%s: ", d->dev->class->name,
+					       vdev_name(d->dev));
 				return false;
+			}
 		}
 	return true;
 }
@@ -286,19 +326,15 @@ void machine_unplug_devices(struct machine *m)
 	for (guint i = 0; m->devices && i < m->devices->len; i++) {
 		struct device *d = g_ptr_array_index(m->devices, i);
 
-		g_clear_pointer(&d->mmio, mmio_free);
-		g_clear_pointer(&d->pci, vpci_free);
+		if (d->handle)
+			d->transport->detach(g_steal_pointer(&d->handle));
 	}
 }
 
 void machine_close_devices(struct machine *m)
 {
-	for (guint i = 0; m->devices && i < m->devices->len; i++) {
-		struct device *d = g_ptr_array_index(m->devices, i);
-
-		vdev_free(d->dev);
-		g_free(d);
-	}
+	for (guint i = 0; m->devices && i < m->devices->len; i++)
+		device_free(g_ptr_array_index(m->devices, i));
 	for (guint i = 0; m->iothreads && i < m->iothreads->len; i++) {
 		struct iothread *t = g_ptr_array_index(m->iothreads, i);
 
@@ -316,6 +352,6 @@ void machine_for_each_device(struct machine *m, machine_device_fn fn, void *opaq
 	for (guint i = 0; i < m->devices->len; i++) {
 		const struct device *d = g_ptr_array_index(m->devices, i);
 
-		fn(d->dev, transports[d->on_mmio ? ON_MMIO : ON_PCI], opaque);
+		fn(d->dev, d->transport->name, opaque);
 	}
 }

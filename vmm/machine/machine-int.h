@@ -3,9 +3,8 @@
 
 #include <pthread.h>
 
-#include "transport/mmio/mmio.h"
 #include "transport/pci/root.h"
-#include "transport/virtio-pci/virtio-pci.h"
+#include "transport/registry.h"
 #include "vmm/console/serial.h"
 #include "vmm/console/terminal.h"
 #include "vmm/kvm/board.h"
@@ -29,11 +28,9 @@ struct iothread {
 
 struct device {
 	struct vdev *dev;
-	bool on_mmio;
-	bool cached_registers;
-	uint32_t slot;     /* on pci; 0: any */
-	struct mmio *mmio; /* one of these two */
-	struct vpci *pci;
+	const struct transport *transport;
+	void *options; /* the transport's, parsed */
+	void *handle;  /* of the attached transport; NULL: not yet */
 };
 
 /* What is known of the guest's panic; panic.c's. The main thread's, but for what is atomic. */

@@ -103,7 +103,8 @@ void machine_cont(struct machine *m);      /* go on; idempotent */
 typedef void (*machine_event_fn)(const char *event, bool guest, void *opaque);
 void machine_observe(struct machine *m, machine_event_fn fn, void *opaque);
 
-/* Calls @fn for each device in the order of the command line. @transport is "pci" or "mmio". */
+/* Calls @fn for each device in the order of the command line. @transport is its
+ * transport's name (transport/registry.h). */
 typedef void (*machine_device_fn)(struct vdev *dev, const char *transport, void *opaque);
 void machine_for_each_device(struct machine *m, machine_device_fn fn, void *opaque);
 

@@ -154,10 +154,10 @@ static void cont(struct machine *m)
 static void reset_devices(struct machine *m)
 {
 	for (guint i = 0; i < m->devices->len; i++) {
-		struct device *d = g_ptr_array_index(m->devices, i);
+		const struct device *d = g_ptr_array_index(m->devices, i);
 
-		if (d->mmio)
-			mmio_reset(d->mmio);
+		if (d->transport->reset)
+			d->transport->reset(d->handle);
 	}
 	pci_root_reset(m->pci);
 	for (guint i = 0; i < m->devices->len; i++)
