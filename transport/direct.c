@@ -20,19 +20,19 @@ static void count(struct direct *d, _Atomic uint64_t *counter)
 
 static void queue_changed(struct vdev *dev, unsigned q)
 {
-	struct direct *d = dev->host_data;
+	struct direct *d = dev->transport_data;
 
 	count(d, &d->queue[q]);
 }
 
 static void config_changed(struct vdev *dev)
 {
-	struct direct *d = dev->host_data;
+	struct direct *d = dev->transport_data;
 
 	count(d, &d->config);
 }
 
-static const struct vdev_host_ops host_ops = {
+static const struct vdev_transport_ops direct_transport_ops = {
 	.queue_changed = queue_changed,
 	.config_changed = config_changed,
 };
@@ -43,7 +43,7 @@ struct direct *direct_new(struct vdev *dev)
 
 	d->dev = dev;
 	d->wake_fd = -1;
-	vdev_attach(dev, &host_ops, d);
+	vdev_attach(dev, &direct_transport_ops, d);
 	return d;
 }
 

@@ -385,8 +385,8 @@ void vdev_flush(struct vdev *dev, unsigned q)
 	struct vdev_queue *queue = &dev->queue[q];
 
 	if (vq_publish(queue->vq)) {
-		if (dev->host)
-			dev->host->queue_changed(dev, q);
+		if (dev->transport)
+			dev->transport->queue_changed(dev, q);
 	} else if (vq_fault(queue->vq) != VQ_OK) { /* in the driver's event structure */
 		ring_fault(dev, q);
 	}

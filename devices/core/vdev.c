@@ -1,7 +1,7 @@
 /*
  * Life of a device and its status machine. Features are in features.c, queues in queue.c.
  *
- * Order of locks: dev->lock, then dev->host_lock, then dev->config_lock. An owner takes the last two
+ * Order of locks: dev->lock, then dev->transport_lock, then dev->config_lock. An owner takes the last two
  * only, and none is held while somebody waits for an owner.
  */
 #include "devices/core/vdev.h"
@@ -111,7 +111,7 @@ struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const st
 	pthread_mutex_init(&dev->lock, NULL);
 	pthread_cond_init(&dev->changed, NULL);
 	pthread_mutex_init(&dev->config_lock, NULL);
-	pthread_mutex_init(&dev->host_lock, NULL);
+	pthread_mutex_init(&dev->transport_lock, NULL);
 	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++)
 		dev->queue[q].kick_fd = -1;
 	if (!open_device(dev, pairs, env, err)) {
@@ -140,7 +140,7 @@ void vdev_free(struct vdev *dev)
 		prop_free(dev->class->props, dev);
 	prop_free(vdev_common_props, dev);
 	g_ptr_array_unref(dev->keeps);
-	pthread_mutex_destroy(&dev->host_lock);
+	pthread_mutex_destroy(&dev->transport_lock);
 	pthread_mutex_destroy(&dev->config_lock);
 	pthread_cond_destroy(&dev->changed);
 	pthread_mutex_destroy(&dev->lock);
@@ -293,20 +293,20 @@ void vdev_config_unlock(struct vdev *dev)
 
 void vdev_config_changed(struct vdev *dev, bool notify)
 {
-	pthread_mutex_lock(&dev->host_lock);
-	if (dev->host && notify && dev->status & VIRTIO_S_DRIVER_OK)
-		dev->host->config_changed(dev);
-	else if (dev->host && dev->host->config_stale)
-		dev->host->config_stale(dev);
-	pthread_mutex_unlock(&dev->host_lock);
+	pthread_mutex_lock(&dev->transport_lock);
+	if (dev->transport && notify && dev->status & VIRTIO_S_DRIVER_OK)
+		dev->transport->config_changed(dev);
+	else if (dev->transport && dev->transport->config_stale)
+		dev->transport->config_stale(dev);
+	pthread_mutex_unlock(&dev->transport_lock);
 }
 
-void vdev_attach(struct vdev *dev, const struct vdev_host_ops *host, void *data)
+void vdev_attach(struct vdev *dev, const struct vdev_transport_ops *transport, void *data)
 {
-	pthread_mutex_lock(&dev->host_lock);
-	dev->host_data = data;
-	dev->host = host;
-	pthread_mutex_unlock(&dev->host_lock);
+	pthread_mutex_lock(&dev->transport_lock);
+	dev->transport_data = data;
+	dev->transport = transport;
+	pthread_mutex_unlock(&dev->transport_lock);
 }
 
 void vdev_detach(struct vdev *dev)

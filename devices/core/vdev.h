@@ -147,7 +147,7 @@ struct vdev_class {
 };
 
 /* What a device may know of its transport: how to reach the driver. From any thread. */
-struct vdev_host_ops {
+struct vdev_transport_ops {
 	void (*queue_changed)(struct vdev *dev, unsigned q); /* used buffers: interrupt */
 	void (*config_changed)(struct vdev *dev);            /* configuration change interrupt */
 	void (*config_stale)(struct vdev *dev); /* changed, but no interrupt; may be NULL */
@@ -221,9 +221,9 @@ struct vdev {
 	unsigned more_files;
 	size_t more_memory; /* bytes */
 
-	const struct vdev_host_ops *host; /* the transport's: vdev_attach() */
-	void *host_data;
-	pthread_mutex_t host_lock; /* against the transport's leaving under config_changed() */
+	const struct vdev_transport_ops *transport; /* set by vdev_attach() */
+	void *transport_data;
+	pthread_mutex_t transport_lock; /* against the transport's leaving under config_changed() */
 
 	_Atomic unsigned log_window, log_count; /* messages in this window of time: rate limit */
 };
@@ -345,7 +345,7 @@ void vdev_guest_note(struct vdev *dev, const char *fmt, ...) G_GNUC_PRINTF(2, 3)
 
 /* The transport is there; and it goes, after a reset: when vdev_detach() returns, none of its ops runs
  * any more. */
-void vdev_attach(struct vdev *dev, const struct vdev_host_ops *host, void *data);
+void vdev_attach(struct vdev *dev, const struct vdev_transport_ops *transport, void *data);
 void vdev_detach(struct vdev *dev);
 
 /* 32 bits of the offered features, @select as in device_feature_select; 0 beyond what there is. */

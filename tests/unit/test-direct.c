@@ -34,7 +34,7 @@ static struct bench *bench_open(void)
 static void bench_close(struct bench *b)
 {
 	direct_free(b->direct);
-	assert_null(b->dev->host);
+	assert_null(b->dev->transport);
 	vdev_free(b->dev);
 	loop_free(b->env.main_loop);
 	g_free(b);
@@ -45,15 +45,15 @@ static void interrupts_are_counted_by_queue(void **state)
 	struct bench *b = bench_open();
 
 	(void)state;
-	b->dev->host->queue_changed(b->dev, 1);
-	b->dev->host->queue_changed(b->dev, 1);
-	b->dev->host->queue_changed(b->dev, 2);
+	b->dev->transport->queue_changed(b->dev, 1);
+	b->dev->transport->queue_changed(b->dev, 1);
+	b->dev->transport->queue_changed(b->dev, 2);
 	assert_int_equal(direct_queue_interrupts(b->direct, 0), 0);
 	assert_int_equal(direct_queue_interrupts(b->direct, 1), 2);
 	assert_int_equal(direct_queue_interrupts(b->direct, 2), 1);
 	assert_int_equal(direct_queue_interrupts(b->direct, VDEV_QUEUES_MAX), 0);
 	assert_int_equal(direct_config_interrupts(b->direct), 0);
-	b->dev->host->config_changed(b->dev);
+	b->dev->transport->config_changed(b->dev);
 	assert_int_equal(direct_config_interrupts(b->direct), 1);
 	bench_close(b);
 }
@@ -67,12 +67,12 @@ static void an_interrupt_wakes_who_sleeps(void **state)
 	(void)state;
 	direct_wake(b->direct, fd);
 	assert_int_equal(read(fd, &count, sizeof(count)), -1);
-	b->dev->host->queue_changed(b->dev, 1);
-	b->dev->host->config_changed(b->dev);
+	b->dev->transport->queue_changed(b->dev, 1);
+	b->dev->transport->config_changed(b->dev);
 	assert_int_equal(read(fd, &count, sizeof(count)), sizeof(count));
 	assert_int_equal(count, 2);
 	direct_wake(b->direct, -1);
-	b->dev->host->queue_changed(b->dev, 1);
+	b->dev->transport->queue_changed(b->dev, 1);
 	assert_int_equal(read(fd, &count, sizeof(count)), -1);
 	close(fd);
 	bench_close(b);

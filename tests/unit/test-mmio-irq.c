@@ -56,7 +56,7 @@ static void *raise_events(void *arg)
 	for (uint32_t i = 0; i < EVENTS && !l->failed; i++) {
 		atomic_fetch_add(&l->published[o->index], 1);
 		atomic_fetch_add(&l->begun, 1);
-		dev->host->queue_changed(dev, ECHO_COPY);
+		dev->transport->queue_changed(dev, ECHO_COPY);
 		atomic_fetch_add(&l->done, 1);
 		while (l->in_step && l->handled < l->begun && !l->failed)
 			g_usleep(0);

@@ -527,13 +527,13 @@ static void a_board_that_refuses_is_told_of(void **state)
 	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
 		struct rig *r = open_rig("direct");
 		struct board_fake *b = board_fake_new(false);
-		const struct vdev_host_ops *host = rig_dev(r)->host;
+		const struct vdev_transport_ops *ops = rig_dev(r)->transport;
 		g_autoptr(GError) err = NULL;
 
 		board_fake_refuse(b, rows[i].refuse);
 		assert_null(mmio_new(rig_dev(r), board_fake_board(b), &elsewhere, &err));
 		assert_non_null(strstr(err->message, rows[i].says));
-		assert_ptr_equal(rig_dev(r)->host, host);
+		assert_ptr_equal(rig_dev(r)->transport, ops);
 		board_fake_free(b);
 		rig_close(r);
 	}

@@ -321,14 +321,14 @@ static void a_vector_too_many_is_told_of(void **state)
 	struct rig *r = peek_open("direct");
 	struct board_fake *b = board_fake_new(false);
 	struct pci_root *root = pci_root_new(board_fake_board(b), &config, NULL);
-	const struct vdev_host_ops *host = rig_dev(r)->host;
+	const struct vdev_transport_ops *ops = rig_dev(r)->transport;
 	g_autoptr(GError) err = NULL;
 
 	(void)state;
 	board_fake_refuse(b, BOARD_REFUSE_MSI);
 	assert_null(vpci_new(rig_dev(r), root, 0, &err));
 	assert_non_null(strstr(err->message, "MSI-X vector 0 of 4"));
-	assert_ptr_equal(rig_dev(r)->host, host);
+	assert_ptr_equal(rig_dev(r)->transport, ops);
 	g_clear_error(&err);
 	assert_null(vpci_new(rig_dev(r), root, 40, &err));
 	assert_non_null(strstr(err->message, "slots 1 to 31"));

@@ -105,7 +105,7 @@ static void each_says_where_the_driver_finds_the_device(void **state)
 		room_open(&m);
 		handle = attach(&m, t, "", NULL);
 		assert_non_null(handle);
-		assert_non_null(rig_dev(m.r)->host);
+		assert_non_null(rig_dev(m.r)->transport);
 		t->place(handle, &place);
 		assert_true(place.has_page != (place.pci_slot != 0));
 		if (place.has_page) {
@@ -117,7 +117,7 @@ static void each_says_where_the_driver_finds_the_device(void **state)
 					 0x1af4u | (0x1040 + echo_class.id) << 16);
 		}
 		t->detach(handle);
-		assert_null(rig_dev(m.r)->host);
+		assert_null(rig_dev(m.r)->transport);
 		room_close(&m);
 	}
 }
@@ -184,7 +184,7 @@ static void what_the_machine_lacks_is_a_usage_error(void **state)
 		assert_true(g_error_matches(err, RINGSIDE_ERROR, RINGSIDE_ERROR_USAGE));
 		assert_string_equal(err->message, i ? "no page is left"
 						    : "transport=pci: this machine has no PCI bus");
-		assert_null(rig_dev(m.r)->host);
+		assert_null(rig_dev(m.r)->transport);
 		room_close(&m);
 	}
 }

@@ -250,21 +250,21 @@ static void trapped_write(void *opaque, uint64_t off, unsigned len, uint64_t val
 static void queue_changed(struct vdev *dev, unsigned q)
 {
 	(void)q;
-	mmio_irq_raise(dev->host_data, MMIO_INT_USED);
+	mmio_irq_raise(dev->transport_data, MMIO_INT_USED);
 }
 
 static void config_stale(struct vdev *dev)
 {
-	mmio_shadow_changed(dev->host_data);
+	mmio_shadow_changed(dev->transport_data);
 }
 
 static void config_changed(struct vdev *dev)
 {
-	mmio_shadow_changed(dev->host_data);
-	mmio_irq_raise(dev->host_data, MMIO_INT_CONFIG);
+	mmio_shadow_changed(dev->transport_data);
+	mmio_irq_raise(dev->transport_data, MMIO_INT_CONFIG);
 }
 
-static const struct vdev_host_ops host_ops = {
+static const struct vdev_transport_ops mmio_transport_ops = {
 	.queue_changed = queue_changed,
 	.config_changed = config_changed,
 	.config_stale = config_stale,
@@ -329,7 +329,7 @@ struct mmio *mmio_new(struct vdev *dev, struct board *board, const struct mmio_c
 		mmio_destroy(m);
 		return NULL;
 	}
-	vdev_attach(dev, &host_ops, m);
+	vdev_attach(dev, &mmio_transport_ops, m);
 	return m;
 }
 

@@ -25,7 +25,7 @@ struct mmio_config {
 };
 
 /*
- * Puts @dev on @board. Both stay the caller's and must outlive the transport; dev->host is ours from now
+ * Puts @dev on @board. Both stay the caller's and must outlive the transport; dev->transport is ours from now
  * on. NULL with a host error if the board refuses, with a usage error if the device offers
  * NOTIF_CONFIG_DATA, which virtio-mmio cannot carry.
  */

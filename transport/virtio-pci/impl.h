@@ -56,7 +56,7 @@ void vpci_common_write(struct vpci *p, uint64_t off, unsigned len, uint64_t valu
 void vpci_follow_state(struct vpci *p);
 
 /* irq.c. */
-extern const struct vdev_host_ops vpci_host_ops;
+extern const struct vdev_transport_ops vpci_transport_ops;
 
 bool vpci_irq_open(struct vpci *p, GError **err);
 void vpci_irq_close(struct vpci *p);

@@ -31,21 +31,21 @@ static void interrupt(struct vpci *p, int target, unsigned isr_bit)
 
 static void queue_changed(struct vdev *dev, unsigned q)
 {
-	struct vpci *p = dev->host_data;
+	struct vpci *p = dev->transport_data;
 
 	interrupt(p, atomic_load_explicit(&p->queue_target[q], memory_order_acquire), ISR_QUEUE);
 }
 
 static void config_changed(struct vdev *dev)
 {
-	struct vpci *p = dev->host_data;
+	struct vpci *p = dev->transport_data;
 
 	/* This bit is set in either mode (4.1.4.5.1). */
 	atomic_fetch_or(&p->isr, ISR_CONFIG);
 	interrupt(p, atomic_load_explicit(&p->config_target, memory_order_acquire), ISR_CONFIG);
 }
 
-const struct vdev_host_ops vpci_host_ops = {
+const struct vdev_transport_ops vpci_transport_ops = {
 	.queue_changed = queue_changed,
 	.config_changed = config_changed,
 };

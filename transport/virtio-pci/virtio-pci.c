@@ -452,7 +452,7 @@ struct vpci *vpci_new(struct vdev *dev, struct pci_root *root, unsigned slot, GE
 		return NULL;
 	}
 	vpci_irq_reset(p);
-	vdev_attach(dev, &vpci_host_ops, p);
+	vdev_attach(dev, &vpci_transport_ops, p);
 	return p;
 }
 

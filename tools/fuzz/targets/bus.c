@@ -184,7 +184,7 @@ static void interrupt(struct bus *b, struct input *in)
 	if (!(vdev_status(dev) & VIRTIO_S_DRIVER_OK)) /* no device does it before */
 		return;
 	if (q < dev->n_queues)
-		dev->host->queue_changed(dev, q);
+		dev->transport->queue_changed(dev, q);
 	else
 		vdev_config_changed(dev, true);
 }
