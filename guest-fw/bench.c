@@ -65,7 +65,7 @@ static bool await(struct queue *q, unsigned n)
 			return false;
 		do
 			n = collect(q, n);
-		while (!drv_rearm(&q->drv));
+		while (!drv_enable_notify(&q->drv));
 	} while (n);
 	return true;
 }

@@ -301,9 +301,9 @@ static void collect(struct fuzzed *f, struct input *in)
 		return;
 	twin_collect(t);
 	if (how & 1)
-		(void)drv_rearm(&t->vq);
+		(void)drv_enable_notify(&t->vq);
 	else if (how & 2)
-		drv_quiet(&t->vq);
+		drv_disable_notify(&t->vq);
 }
 
 static void poke(struct fuzzed *f, struct input *in)

@@ -77,7 +77,7 @@ static bool start(struct queue *q, uint16_t size)
 	q->bell_wide = virtio_has(q->v, VIRTIO_F_NOTIFICATION_DATA);
 	q->v->ops->queue_start(q);
 	if (q->v->irq == VIRTIO_POLL)
-		drv_quiet(&q->drv);
+		drv_disable_notify(&q->drv);
 	return true;
 }
 
@@ -217,7 +217,7 @@ bool queue_wait(struct queue *q, void **ret_cookie, uint32_t *ret_len)
 	while (!drv_used(&q->drv, ret_cookie, ret_len)) {
 		if (q->drv.broken)
 			return virtio_fail(q->v, q->drv.broken);
-		if (drv_rearm(&q->drv) && !queue_sleep(q))
+		if (drv_enable_notify(&q->drv) && !queue_sleep(q))
 			return false;
 	}
 	end_irqs(q->v); /* a line stays up until then */

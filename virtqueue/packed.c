@@ -66,7 +66,7 @@ static void ask_for_kicks(struct vq *vq)
 	if (vq->event_idx)
 		__atomic_store_n(&vq->ring.device->off_wrap, cpu_le16(news(vq)), __ATOMIC_RELAXED);
 	set_event_flags(vq, vq->event_idx ? VRING_EVENT_DESC : VRING_EVENT_ENABLE);
-	vq->quiet = false;
+	vq->notify_disabled = false;
 }
 
 static enum vq_fault packed_start(struct vq *vq, const struct vq_config *cfg)
@@ -304,14 +304,14 @@ static bool packed_publish(struct vq *vq, uint16_t old)
 	return vring_pos_need_event(at, vq->pos.next_used, old, vq->size);
 }
 
-static void packed_quiet(struct vq *vq)
+static void packed_disable_notify(struct vq *vq)
 {
-	if (!vq->quiet)
+	if (!vq->notify_disabled)
 		set_event_flags(vq, VRING_EVENT_DISABLE);
-	vq->quiet = true;
+	vq->notify_disabled = true;
 }
 
-static bool packed_rearm(struct vq *vq)
+static bool packed_enable_notify(struct vq *vq)
 {
 	uint16_t next = news(vq);
 
@@ -331,7 +331,7 @@ const struct vq_layout vq_packed_layout = {
 	.unpop = packed_unpop,
 	.release = packed_release,
 	.publish = packed_publish,
-	.quiet = packed_quiet,
-	.rearm = packed_rearm,
+	.disable_notify = packed_disable_notify,
+	.enable_notify = packed_enable_notify,
 	.pending = packed_pending,
 };

@@ -41,7 +41,7 @@ static void ask_for_kicks(struct vq *vq)
 		store16(vq->split.avail_event, news(vq));
 	else
 		store16(&vq->split.used->flags, 0);
-	vq->quiet = false;
+	vq->notify_disabled = false;
 }
 
 static enum vq_fault split_start(struct vq *vq, const struct vq_config *cfg)
@@ -250,14 +250,14 @@ static bool split_publish(struct vq *vq, uint16_t old)
 
 /* With the event index there is nothing to write (DEV-SPLIT-AVAILSUPP-03): the event that was last
  * asked for is behind the driver's index, or soon will be. */
-static void split_quiet(struct vq *vq)
+static void split_disable_notify(struct vq *vq)
 {
-	if (!vq->event_idx && !vq->quiet)
+	if (!vq->event_idx && !vq->notify_disabled)
 		store16(&vq->split.used->flags, VRING_USED_F_NO_NOTIFY);
-	vq->quiet = true;
+	vq->notify_disabled = true;
 }
 
-static bool split_rearm(struct vq *vq)
+static bool split_enable_notify(struct vq *vq)
 {
 	ask_for_kicks(vq);
 	vring_full_barrier(); /* [D] */
@@ -275,7 +275,7 @@ const struct vq_layout vq_split_layout = {
 	.unpop = split_unpop,
 	.release = split_release,
 	.publish = split_publish,
-	.quiet = split_quiet,
-	.rearm = split_rearm,
+	.disable_notify = split_disable_notify,
+	.enable_notify = split_enable_notify,
 	.pending = split_pending,
 };

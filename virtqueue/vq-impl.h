@@ -74,8 +74,8 @@ struct vq_layout {
 	/* Writes used elements: one for each of @slots, after which the ring goes on c.n_slots later. */
 	void (*release)(struct vq *vq, struct vq_slot *const *slots, unsigned n);
 	bool (*publish)(struct vq *vq, uint16_t old); /* old: next_used at the last one */
-	void (*quiet)(struct vq *vq);
-	bool (*rearm)(struct vq *vq);
+	void (*disable_notify)(struct vq *vq);
+	bool (*enable_notify)(struct vq *vq);
 	bool (*pending)(const struct vq *vq);
 };
 
@@ -103,10 +103,10 @@ struct vq {
 	const struct gmem_region *hot; /* where the last buffer was, and the next will be */
 	uint16_t size, mask;           /* mask: of the size, made a power of two */
 	bool packed, event_idx, indirect, in_order;
-	bool quiet;        /* kicks are off */
-	bool exhausted;    /* see vq_exhausted() */
-	unsigned max_bufs; /* in a chain */
-	uint16_t returned; /* slots from next_avail on that were popped once and given back */
+	bool notify_disabled; /* the driver was told that kicks are useless */
+	bool exhausted;       /* see vq_exhausted() */
+	unsigned max_bufs;    /* in a chain */
+	uint16_t returned;    /* slots from next_avail on that were popped once and given back */
 	uint16_t order_head,
 		order_tail;  /* oldest place in pool.order; in_order: the next popped one's */
 	unsigned n_pushed;   /* and not yet released */

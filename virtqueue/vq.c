@@ -98,12 +98,12 @@ static bool none_publish(struct vq *vq, uint16_t old)
 	return false;
 }
 
-static void none_quiet(struct vq *vq)
+static void none_disable_notify(struct vq *vq)
 {
 	(void)vq;
 }
 
-static bool none_rearm(struct vq *vq)
+static bool none_enable_notify(struct vq *vq)
 {
 	(void)vq;
 	return true;
@@ -121,8 +121,8 @@ static const struct vq_layout none = {
 	.unpop = none_unpop,
 	.release = none_release,
 	.publish = none_publish,
-	.quiet = none_quiet,
-	.rearm = none_rearm,
+	.disable_notify = none_disable_notify,
+	.enable_notify = none_enable_notify,
 	.pending = none_pending,
 };
 
@@ -414,14 +414,14 @@ bool vq_publish(struct vq *vq)
 	return wanted;
 }
 
-void vq_quiet(struct vq *vq)
+void vq_disable_notify(struct vq *vq)
 {
-	vq->layout->quiet(vq);
+	vq->layout->disable_notify(vq);
 }
 
-bool vq_rearm(struct vq *vq)
+bool vq_enable_notify(struct vq *vq)
 {
-	return vq->layout->rearm(vq) || vq->exhausted;
+	return vq->layout->enable_notify(vq) || vq->exhausted;
 }
 
 bool vq_pending(const struct vq *vq)

@@ -9,13 +9,13 @@
  * One thread at a time owns a started queue; there is no lock in here, and nothing is allocated
  * between vq_start() and vq_stop(). Batches are the natural unit:
  *
- *	vq_quiet(vq);                                   kicks are useless while we look
+ *	vq_disable_notify(vq);                          kicks are useless while we look
  *	do {
  *		while ((n = vq_pop(vq, chains, BATCH)) > 0)
  *			... vq_push() each, now or later, in any order ...
  *		if (vq_publish(vq))                     one index store and one decision a batch
  *			interrupt();
- *	} while (n == 0 && !vq_rearm(vq));              false: more came while we re-armed
+ *	} while (n == 0 && !vq_enable_notify(vq));     false: more came meanwhile
  *
  * The layouts are behind struct vq_layout: split.c and packed.c.
  */
@@ -129,8 +129,9 @@ struct vq_stats *vq_stats(struct vq *vq);    /* survive vq_stop() */
 int vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max);
 
 /* Gives the last popped chain(s) back to the ring unused, last popped first: the next vq_pop()
- * returns them anew. Only for chains of which nothing has been consumed or pushed since. vq_rearm()
- * does not count them as news: it asks for a kick at the first chain after them. */
+ * returns them anew. Only for chains of which nothing has been consumed or pushed since.
+ * vq_enable_notify() does not count them as news: it asks for a kick at the first chain after
+ * them. */
 void vq_unpop(struct vq *vq, struct vq_chain *c);
 
 /* Returns chains to the driver with used lengths c->written. Not seen before vq_publish(). */
@@ -141,11 +142,11 @@ void vq_push_batch(struct vq *vq, struct vq_chain *const *chains, unsigned n);
 bool vq_publish(struct vq *vq);
 
 /* Tells the driver that kicks are useless for now. A hint: some still come. */
-void vq_quiet(struct vq *vq);
+void vq_disable_notify(struct vq *vq);
 
 /* Asks for a kick at the next chain that was never popped. False if there is one already: look
  * again instead. */
-bool vq_rearm(struct vq *vq);
+bool vq_enable_notify(struct vq *vq);
 
 /* True if a vq_pop() would find something (or a new fault). Not while vq_exhausted(). */
 bool vq_pending(const struct vq *vq);
@@ -154,7 +155,7 @@ bool vq_pending(const struct vq *vq);
  * True if the last vq_pop() had to leave a chain where it was, because all of the pool's room for
  * long chains was lent out. (Only rings of more than 1024 entries, with many chains of more than
  * VQ_CHAIN_SHORT buffers in flight, can do that.) No kick will come for the chain left behind, and
- * vq_rearm() is content: whoever pushes a chain later must look whether vq_pending(), which becomes
- * true with the room the push gave back.
+ * vq_enable_notify() is content: whoever pushes a chain later must look whether vq_pending(), which
+ * becomes true with the room the push gave back.
  */
 bool vq_exhausted(const struct vq *vq);

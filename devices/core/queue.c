@@ -431,7 +431,7 @@ void vdev_drain(struct vdev *dev, unsigned q, vdev_handle_fn handle)
 		turn.begun = turn.batch_begun = g_get_monotonic_time();
 
 	do {
-		vq_quiet(queue->vq);
+		vq_disable_notify(queue->vq);
 		while (left && (n = vq_pop(queue->vq, chains, MIN(queue->batch, left))) > 0) {
 			unsigned full = queue->batch;
 
@@ -454,7 +454,7 @@ void vdev_drain(struct vdev *dev, unsigned q, vdev_handle_fn handle)
 			queue->starved = true;
 			return;
 		}
-	} while (!vq_rearm(queue->vq));
+	} while (!vq_enable_notify(queue->vq));
 }
 
 struct vq_chain *vdev_take(struct vdev *dev, unsigned q)
@@ -466,7 +466,7 @@ struct vq_chain *vdev_take(struct vdev *dev, unsigned q)
 	do {
 		n = vq_pop(queue->vq, &c, 1);
 		if (n > 0) {
-			vq_quiet(queue->vq);
+			vq_disable_notify(queue->vq);
 			return c;
 		}
 		if (n < 0) {
@@ -477,6 +477,6 @@ struct vq_chain *vdev_take(struct vdev *dev, unsigned q)
 			queue->starved = true;
 			return NULL;
 		}
-	} while (!vq_rearm(queue->vq));
+	} while (!vq_enable_notify(queue->vq));
 	return NULL;
 }

@@ -306,9 +306,10 @@ uint16_t vdev_queue_size(const struct vdev *dev);
 /* Bytes of memory that its queues take at most, all of them started (vq_memory_max()). */
 size_t vdev_memory_max(const struct vdev *dev);
 
-/* Takes chains off queue @q until it is empty, calling @handle for each; re-arms kicks, publishes
- * and interrupts per batch. @handle must vq_push() the chain or keep it. Bounded: after a budget it
- * schedules itself anew so that other sources of the loop get their turn. On the owner's thread. */
+/* Takes chains off queue @q until it is empty, calling @handle for each; enables kicks again,
+ * publishes and interrupts per batch. @handle must vq_push() the chain or keep it. Bounded: after a
+ * budget it schedules itself anew so that other sources of the loop get their turn. On the owner's
+ * thread. */
 typedef void (*vdev_handle_fn)(struct vdev *dev, unsigned q, struct vq_chain *c);
 void vdev_drain(struct vdev *dev, unsigned q, vdev_handle_fn handle);
 

@@ -143,7 +143,7 @@ static void await(struct party *p)
 	uint64_t n;
 
 	while (!drv_used(&p->vq, &cookie, &len)) {
-		if (!drv_rearm(&p->vq))
+		if (!drv_enable_notify(&p->vq))
 			continue;
 		if (read(p->wake, &n, sizeof(n)) < 0 && errno != EINTR)
 			g_error("eventfd: %s", g_strerror(errno));

@@ -76,7 +76,7 @@ static void serve(struct vq *vq, const struct load *load)
 	int n;
 
 	do {
-		vq_quiet(vq);
+		vq_disable_notify(vq);
 		while ((n = vq_pop(vq, chains, DEVICE_POP)) > 0) {
 			for (int i = 0; i < n; i++) {
 				if (load->spoil)
@@ -85,7 +85,7 @@ static void serve(struct vq *vq, const struct load *load)
 			}
 			vq_publish(vq);
 		}
-	} while (!vq_rearm(vq));
+	} while (!vq_enable_notify(vq));
 }
 
 static void run_engine(const char *options, const struct load *load)
@@ -110,7 +110,7 @@ static void run_engine(const char *options, const struct load *load)
 		do {
 			serve(p.vq, load);
 			back += take_back(&p.drv);
-		} while (!drv_rearm(&p.drv));
+		} while (!drv_enable_notify(&p.drv));
 		if (back != load->chains)
 			g_error("%lu chains came back", back);
 	}
@@ -165,7 +165,7 @@ static void run_device(const char *what, const char *options, const char *link,
 	for (unsigned long b = 0; b < load->batches; b++) {
 		struct drv_vq *vq = rig_vq(r, 0);
 
-		(void)drv_rearm(vq); /* one interrupt, please */
+		(void)drv_enable_notify(vq); /* one interrupt, please */
 		for (unsigned long i = 0; i < load->chains; i++)
 			add(vq, request.bufs, 1, request.n_wr);
 		if (drv_publish(vq))

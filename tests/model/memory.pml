@@ -30,7 +30,7 @@ hidden int mutate;
 #define M_DEVICE_C (1 << 7)
 #define M_DEVICE_D (1 << 8)
 #define M_DEVICE_E (1 << 9)
-/* ... re-arming without a second look, event compared by equality, wrap counter flipped late. */
+/* ... enabling notifications without a second look, event compared by equality, wrap counter flipped late. */
 #define M_DRIVER_LOOK (1 << 10)
 #define M_DEVICE_LOOK (1 << 11)
 #define M_DRIVER_EQUAL (1 << 12)

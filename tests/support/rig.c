@@ -278,7 +278,7 @@ static void handle(struct rig_queue *queue)
 	if (!queue->vq)
 		return;
 	do {
-		drv_quiet(queue->vq);
+		drv_disable_notify(queue->vq);
 		while (drv_used(queue->vq, &cookie, &len)) {
 			struct rig_req *req = cookie;
 
@@ -288,7 +288,7 @@ static void handle(struct rig_queue *queue)
 		}
 		if (queue->vq->broken)
 			fail_msg("queue: %s", queue->vq->broken);
-	} while (!drv_rearm(queue->vq));
+	} while (!drv_enable_notify(queue->vq));
 }
 
 static void take_interrupts(struct rig *r)

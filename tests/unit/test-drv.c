@@ -69,8 +69,8 @@ static void the_ring_stays_in_its_bytes(void **state)
 		while (drv_add(vq, bufs, 1, 1, NULL) >= 0)
 			;
 		drv_publish(vq);
-		drv_quiet(vq);
-		drv_rearm(vq);
+		drv_disable_notify(vq);
+		drv_enable_notify(vq);
 		for (size_t i = bytes; i < sizeof(memory); i++)
 			assert_int_equal(memory[i], 0xee);
 		assert_int_equal(vq->n_free, 0);

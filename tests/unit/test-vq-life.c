@@ -54,17 +54,17 @@ static void what_is_given_back_comes_again_run(const struct ringpair_spec *spec)
 		assert_int_equal(vq_stats(p.vq)->chains, 5 * round + 1);
 		/* They are no news: a kick is for what comes after them. */
 		assert_true(vq_pending(p.vq));
-		assert_true(vq_rearm(p.vq));
+		assert_true(vq_enable_notify(p.vq));
 		assert_true(kick_for(&p, 1));
-		assert_false(vq_rearm(p.vq));
+		assert_false(vq_enable_notify(p.vq));
 		assert_int_equal(vq_pop(p.vq, c + 1, 3), 3);
 		for (unsigned i = 0; i < 4; i++) {
 			assert_int_equal(ringpair_number(c[i]), i);
 			ringpair_complete(&p, c[i]);
 		}
-		assert_false(vq_rearm(p.vq));
+		assert_false(vq_enable_notify(p.vq));
 		drain(&p);
-		assert_true(vq_rearm(p.vq));
+		assert_true(vq_enable_notify(p.vq));
 		assert_int_equal(vq_stats(p.vq)->bytes_read, (4 + 8) * (round + 1));
 		assert_int_equal(vq_stats(p.vq)->chains, 5 * (round + 1));
 	}
@@ -133,8 +133,8 @@ static void a_stopped_queue_touches_nothing_run(const struct ringpair_spec *spec
 	assert_int_equal(vq_pop(p.vq, &c, 1), 0);
 	assert_false(vq_pending(p.vq));
 	assert_false(vq_publish(p.vq));
-	vq_quiet(p.vq);
-	assert_true(vq_rearm(p.vq));
+	vq_disable_notify(p.vq);
+	assert_true(vq_enable_notify(p.vq));
 	assert_true(ringpair_untouched(&p));
 	ringpair_close(&p);
 }
@@ -159,7 +159,7 @@ static void the_whole_ring_can_be_in_flight_run(const struct ringpair_spec *spec
 		assert_int_equal(drv_add(&p.drv, &buf, 1, 0, NULL), -1);
 		assert_int_equal(vq_pop(p.vq, c, SIZE), SIZE);
 		assert_false(vq_pending(p.vq));
-		assert_true(vq_rearm(p.vq));
+		assert_true(vq_enable_notify(p.vq));
 		for (unsigned i = 0; i < SIZE; i++)
 			vq_push(p.vq, c[i]);
 		drain(&p);

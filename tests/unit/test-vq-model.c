@@ -158,12 +158,12 @@ static void drive(struct model *m)
 	}
 	m->interrupt = m->driver_sleeps = false;
 	if (below(m, 2))
-		drv_quiet(&m->p.drv);
+		drv_disable_notify(&m->p.drv);
 	n = take_back_some(m, max);
 	if (below(m, 3))
 		send_some(m);
 	if (n < max)
-		m->driver_sleeps = drv_rearm(&m->p.drv);
+		m->driver_sleeps = drv_enable_notify(&m->p.drv);
 }
 
 /* ---- the device ---- */
@@ -274,9 +274,9 @@ static void serve(struct model *m)
 	}
 	m->kick = m->device_sleeps = false;
 	if (below(m, 2))
-		vq_quiet(m->p.vq);
+		vq_disable_notify(m->p.vq);
 	if (!pop_some(m))
-		m->device_sleeps = vq_rearm(m->p.vq);
+		m->device_sleeps = vq_enable_notify(m->p.vq);
 	if (below(m, 3))
 		complete_some(m);
 }

@@ -189,8 +189,8 @@ static void is_dead(struct ringpair *p, enum vq_fault fault)
 	for (unsigned i = 0; i < n_lent; i++)
 		vq_push(p->vq, lent[i]);
 	assert_false(vq_publish(p->vq));
-	vq_quiet(p->vq);
-	assert_true(vq_rearm(p->vq));
+	vq_disable_notify(p->vq);
+	assert_true(vq_enable_notify(p->vq));
 	assert_false(vq_pending(p->vq));
 	assert_int_equal(vq_pop(p->vq, c, 1), -1);
 	assert_int_equal(vq_stats(p->vq)->faults, 1);
@@ -277,7 +277,7 @@ static void available_means_available(void **state)
 		vq_unpop(p.vq, ringpair_pop(&p));
 		if (!still)
 			p.drv.packed.desc[0].flags = 0;
-		assert_false(vq_rearm(p.vq)); /* there is another one */
+		assert_false(vq_enable_notify(p.vq)); /* there is another one */
 		assert_int_equal(vq_pop(p.vq, &c, 1), still ? 1 : -1);
 		assert_int_equal(vq_fault(p.vq), still ? VQ_OK : VQ_FAULT_TAKEN_BACK);
 		if (still) {
@@ -285,7 +285,7 @@ static void available_means_available(void **state)
 			vq_push(p.vq, ringpair_pop(&p));
 			vq_publish(p.vq);
 		}
-		assert_true(vq_rearm(p.vq));
+		assert_true(vq_enable_notify(p.vq));
 		ringpair_close(&p);
 	}
 }

@@ -77,7 +77,7 @@ static void a_pool_without_room_makes_chains_wait(void **state)
 	assert_true(n > 64 && n < BIG);
 	assert_true(vq_exhausted(p.vq));
 	assert_false(vq_pending(p.vq));
-	assert_true(vq_rearm(p.vq)); /* no use in looking again */
+	assert_true(vq_enable_notify(p.vq)); /* no use in looking again */
 	for (total = n; total < BIG; total++) {
 		assert_int_equal(c[n - 1]->rd.left, LONG);
 		vq_push(p.vq, c[n - 1]);

@@ -296,8 +296,8 @@ static void is_dead(struct ringpair *p, struct vq_chain *in_flight)
 	in_flight->written = 1;
 	vq_push(p->vq, in_flight);
 	assert_false(vq_publish(p->vq));
-	vq_quiet(p->vq);
-	assert_true(vq_rearm(p->vq));
+	vq_disable_notify(p->vq);
+	assert_true(vq_enable_notify(p->vq));
 	assert_false(vq_pending(p->vq));
 	assert_int_equal(vq_pop(p->vq, &c, 1), -1);
 	assert_int_equal(vq_stats(p->vq)->faults, 1);

@@ -266,9 +266,9 @@ static void our_flags_are_0_or_1_and_0_with_event_idx(void **state)
 
 		ringpair_open(&p, &spec);
 		assert_int_equal(le16_cpu(p.drv.split.used->flags), 0);
-		vq_quiet(p.vq);
+		vq_disable_notify(p.vq);
 		assert_int_equal(le16_cpu(p.drv.split.used->flags), !event_idx);
-		assert_true(vq_rearm(p.vq));
+		assert_true(vq_enable_notify(p.vq));
 		assert_int_equal(le16_cpu(p.drv.split.used->flags), 0);
 		ringpair_close(&p);
 	}

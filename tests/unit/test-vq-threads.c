@@ -96,7 +96,7 @@ static bool serve(struct pair *t)
 	int n;
 
 	do {
-		vq_quiet(t->p.vq);
+		vq_disable_notify(t->p.vq);
 		while ((n = vq_pop(t->p.vq, t->lent + t->n_lent, BATCH)) > 0) {
 			t->n_lent += n;
 			if (!complete_all_but(t, HOLD))
@@ -106,7 +106,7 @@ static bool serve(struct pair *t)
 			return trouble(t, vq_fault_text(vq_fault(t->p.vq)));
 		if (!complete_all_but(t, 0))
 			return false;
-	} while (!vq_rearm(t->p.vq));
+	} while (!vq_enable_notify(t->p.vq));
 	return true;
 }
 
@@ -170,11 +170,12 @@ static void drive(struct pair *t)
 		if (!collect(t, &n_done))
 			return;
 		/* The ring is full, or it is time for a nap. */
-		if ((n == 0 || n_sent % 5 == 0) && n_done < n_sent && drv_rearm(&t->p.drv) &&
+		if ((n == 0 || n_sent % 5 == 0) && n_done < n_sent &&
+		    drv_enable_notify(&t->p.drv) &&
 		    !wait_for(t, &t->interrupt, "an interrupt is lost"))
 			return;
 		if (n_sent % 3 == 0)
-			drv_quiet(&t->p.drv);
+			drv_disable_notify(&t->p.drv);
 	}
 }
 

@@ -106,14 +106,14 @@ static void *device(void *arg)
 	while (!t->over) {
 		dawdle(&t->device);
 		if (roll(&t->device) % 2)
-			vq_quiet(t->p.vq);
+			vq_disable_notify(t->p.vq);
 		while ((n = vq_pop(t->p.vq, c, SIZE)) > 0) {
 			for (int i = 0; i < n; i++)
 				vq_push(t->p.vq, c[i]);
 			if (vq_publish(t->p.vq))
 				wake(&t->driver);
 		}
-		if (!vq_rearm(t->p.vq))
+		if (!vq_enable_notify(t->p.vq))
 			continue;
 		if (!sleep_until_woken(&t->device, &t->driver))
 			break;
@@ -148,12 +148,12 @@ static void *driver(void *arg)
 	while (n_done < t->chains && !t->lost) {
 		dawdle(&t->driver);
 		if (roll(&t->driver) % 2)
-			drv_quiet(&t->p.drv);
+			drv_disable_notify(&t->p.drv);
 		n_sent += send(t, t->chains - n_sent);
 		while (n_done < n_sent && !t->lost) {
 			while (drv_used(&t->p.drv, &cookie, &len))
 				n_done++;
-			if (n_done < n_sent && drv_rearm(&t->p.drv))
+			if (n_done < n_sent && drv_enable_notify(&t->p.drv))
 				t->lost = !sleep_until_woken(&t->driver, &t->device);
 		}
 	}

@@ -145,14 +145,14 @@ static void an_interrupt_is_asked_for_or_not_run(const struct ringpair_spec *spe
 
 	ringpair_open(&p, spec);
 	for (unsigned round = 0; round < 30; round++) {
-		assert_true(drv_rearm(&p.drv));
+		assert_true(drv_enable_notify(&p.drv));
 		assert_true(push_one(&p));
-		assert_false(drv_rearm(&p.drv));
+		assert_false(drv_enable_notify(&p.drv));
 		assert_true(drv_used(&p.drv, &cookie, &len));
-		drv_quiet(&p.drv);
+		drv_disable_notify(&p.drv);
 		assert_false(push_one(&p));
 		assert_true(drv_used(&p.drv, &cookie, &len));
-		assert_true(drv_rearm(&p.drv));
+		assert_true(drv_enable_notify(&p.drv));
 	}
 	assert_int_equal(vq_stats(p.vq)->interrupts, 30);
 	assert_int_equal(vq_stats(p.vq)->suppressed, 30);
@@ -178,7 +178,7 @@ static void a_batch_may_step_over_the_event_run(const struct ringpair_spec *spec
 		return;
 	ringpair_open(&p, spec);
 	for (unsigned round = 0; round < 20; round++) {
-		assert_true(drv_rearm(&p.drv));
+		assert_true(drv_enable_notify(&p.drv));
 		ringpair_send_numbered(&p, 6);
 		assert_int_equal(vq_pop(p.vq, c, SIZE), 6);
 		for (unsigned i = 0; i < 3; i++)
@@ -252,12 +252,12 @@ static void a_kick_is_asked_for_or_not_run(const struct ringpair_spec *spec)
 
 	ringpair_open(&p, spec);
 	for (unsigned round = 0; round < 30; round++) {
-		assert_true(kick_for(&p, 3)); /* armed by the start, then by vq_rearm() */
-		assert_false(vq_rearm(p.vq));
-		vq_quiet(p.vq);
+		assert_true(kick_for(&p, 3)); /* armed by the start, then by vq_enable_notify() */
+		assert_false(vq_enable_notify(p.vq));
+		vq_disable_notify(p.vq);
 		assert_false(kick_for(&p, 2));
 		drain(&p);
-		assert_true(vq_rearm(p.vq));
+		assert_true(vq_enable_notify(p.vq));
 	}
 	ringpair_close(&p);
 }
@@ -280,7 +280,7 @@ static void a_kick_comes_once_with_event_idx_run(const struct ringpair_spec *spe
 		assert_false(kick_for(&p, 1));
 		assert_false(kick_for(&p, 6));
 		drain(&p);
-		assert_true(vq_rearm(p.vq));
+		assert_true(vq_enable_notify(p.vq));
 	}
 	ringpair_close(&p);
 }

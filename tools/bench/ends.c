@@ -211,9 +211,9 @@ static void device_waits(struct bench_ends *e)
 		wait_a_moment(&e->device);
 		if (vq_pending(e->vq))
 			return;
-		if (vq_rearm(e->vq))
+		if (vq_enable_notify(e->vq))
 			doze(&e->device);
-		vq_quiet(e->vq);
+		vq_disable_notify(e->vq);
 		return;
 	}
 	since = bench_ticks();
@@ -226,7 +226,7 @@ static void device(struct bench_ends *e)
 {
 	uint64_t left = e->chains;
 
-	vq_quiet(e->vq);
+	vq_disable_notify(e->vq);
 	while (left && !bench_failed(e)) {
 		uint64_t n = serve(e, left);
 
@@ -277,9 +277,9 @@ static uint64_t driver_waits(struct bench_ends *e)
 		n = collect(e);
 		if (n)
 			return n;
-		if (drv_rearm(&e->drv))
+		if (drv_enable_notify(&e->drv))
 			doze(&e->driver);
-		drv_quiet(&e->drv);
+		drv_disable_notify(&e->drv);
 		return 0;
 	}
 	since = bench_ticks();
@@ -293,7 +293,7 @@ static void driver(struct bench_ends *e)
 {
 	uint64_t sent = 0, done = 0;
 
-	drv_quiet(&e->drv);
+	drv_disable_notify(&e->drv);
 	while (done < e->chains && !bench_failed(e)) {
 		uint64_t n;
 
@@ -316,15 +316,15 @@ static void both(struct bench_ends *e)
 		uint64_t begin, offered, served, n;
 
 		begin = bench_ticks();
-		drv_quiet(&e->drv);
+		drv_disable_notify(&e->drv);
 		while (sent < e->chains && (n = offer(e, e->chains - sent)) > 0)
 			sent += n;
-		(void)drv_rearm(&e->drv);
+		(void)drv_enable_notify(&e->drv);
 		offered = bench_ticks();
 		do {
-			vq_quiet(e->vq);
+			vq_disable_notify(e->vq);
 			(void)serve(e, e->chains);
-		} while (!vq_rearm(e->vq));
+		} while (!vq_enable_notify(e->vq));
 		served = bench_ticks();
 		done += collect(e);
 		e->driver.idle += served - offered;

@@ -16,8 +16,8 @@ struct drv_layout {
 	bool (*publish)(struct drv_vq *vq);
 	uint32_t (*notification_data)(const struct drv_vq *vq);
 	unsigned (*used)(struct drv_vq *vq, struct drv_done *done, unsigned max);
-	void (*quiet)(struct drv_vq *vq);
-	bool (*rearm)(struct drv_vq *vq);
+	void (*disable_notify)(struct drv_vq *vq);
+	bool (*enable_notify)(struct drv_vq *vq);
 };
 
 extern const struct drv_layout drv_split_layout;

@@ -133,12 +133,12 @@ unsigned drv_used_batch(struct drv_vq *vq, struct drv_done *done, unsigned max)
 	return vq->broken ? 0 : vq->layout->used(vq, done, max);
 }
 
-void drv_quiet(struct drv_vq *vq)
+void drv_disable_notify(struct drv_vq *vq)
 {
-	vq->layout->quiet(vq);
+	vq->layout->disable_notify(vq);
 }
 
-bool drv_rearm(struct drv_vq *vq)
+bool drv_enable_notify(struct drv_vq *vq)
 {
-	return vq->layout->rearm(vq) && !vq->batch;
+	return vq->layout->enable_notify(vq) && !vq->batch;
 }

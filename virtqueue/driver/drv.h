@@ -16,7 +16,7 @@
  *	drv_add_batch(&vq, chains, n);     or drv_add() for each
  *	if (drv_publish(&vq)) kick();
  *	drv_used_batch(&vq, done, max);    or drv_used() for each
- *	if (!drv_rearm(&vq)) look again;
+ *	if (!drv_enable_notify(&vq)) look again;
  */
 #pragma once
 
@@ -135,6 +135,7 @@ unsigned drv_used_batch(struct drv_vq *vq, struct drv_done *done, unsigned max);
 /* Takes one back; false if there is none. */
 bool drv_used(struct drv_vq *vq, void **ret_cookie, uint32_t *ret_len);
 
-/* Interrupts off (a hint) and on again; drv_rearm() is false if there is something already. */
-void drv_quiet(struct drv_vq *vq);
-bool drv_rearm(struct drv_vq *vq);
+/* Tells the device that interrupts are useless for now (a hint), and asks for one at the next used
+ * buffer. drv_enable_notify() is false if there is one already. */
+void drv_disable_notify(struct drv_vq *vq);
+bool drv_enable_notify(struct drv_vq *vq);

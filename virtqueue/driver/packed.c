@@ -283,12 +283,12 @@ static void set_event_flags(struct drv_vq *vq, unsigned flags)
 	__atomic_store_n(&vq->packed.driver->flags, cpu_le16(flags), __ATOMIC_RELEASE);
 }
 
-static void packed_quiet(struct drv_vq *vq)
+static void packed_disable_notify(struct drv_vq *vq)
 {
 	set_event_flags(vq, VRING_EVENT_DISABLE);
 }
 
-static bool packed_rearm(struct drv_vq *vq)
+static bool packed_enable_notify(struct drv_vq *vq)
 {
 	struct drv_packed *r = &vq->packed;
 
@@ -306,6 +306,6 @@ const struct drv_layout drv_packed_layout = {
 	.publish = packed_publish,
 	.notification_data = packed_notification_data,
 	.used = packed_used,
-	.quiet = packed_quiet,
-	.rearm = packed_rearm,
+	.disable_notify = packed_disable_notify,
+	.enable_notify = packed_enable_notify,
 };

@@ -239,7 +239,7 @@ static unsigned split_used(struct drv_vq *vq, struct drv_done *done, unsigned ma
 }
 
 /* With the event index: an event that the device's index passes in 65535 steps. */
-static void split_quiet(struct drv_vq *vq)
+static void split_disable_notify(struct drv_vq *vq)
 {
 	if (vq->cfg.event_idx)
 		store16(vq->split.used_event, vq->split.last_used - 1);
@@ -247,7 +247,7 @@ static void split_quiet(struct drv_vq *vq)
 		store16(&vq->split.avail->flags, VRING_AVAIL_F_NO_INTERRUPT);
 }
 
-static bool split_rearm(struct drv_vq *vq)
+static bool split_enable_notify(struct drv_vq *vq)
 {
 	if (vq->cfg.event_idx)
 		store16(vq->split.used_event, vq->split.last_used);
@@ -264,6 +264,6 @@ const struct drv_layout drv_split_layout = {
 	.publish = split_publish,
 	.notification_data = split_notification_data,
 	.used = split_used,
-	.quiet = split_quiet,
-	.rearm = split_rearm,
+	.disable_notify = split_disable_notify,
+	.enable_notify = split_enable_notify,
 };

@@ -157,9 +157,9 @@ static void collect(struct ring *r, struct input *in)
 		return;
 	twin_collect(&r->twin);
 	if (how & 1)
-		(void)drv_rearm(&r->twin.vq);
+		(void)drv_enable_notify(&r->twin.vq);
 	else if (how & 2)
-		drv_quiet(&r->twin.vq);
+		drv_disable_notify(&r->twin.vq);
 }
 
 static void pop(struct ring *r, struct input *in)
@@ -261,9 +261,9 @@ static void arm(struct ring *r, struct input *in)
 	unsigned how = in8(in);
 
 	if (how & 1)
-		vq_quiet(r->vq);
+		vq_disable_notify(r->vq);
 	if (how & 2)
-		(void)vq_rearm(r->vq);
+		(void)vq_enable_notify(r->vq);
 	if (how & 4)
 		(void)vq_pending(r->vq);
 }
