@@ -40,9 +40,9 @@ enum vq_fault vq_build_pieces(struct vq_slot *s, uint64_t gpa, uint64_t len, str
 			return fault;
 		if (n > len)
 			n = len;
-		vq->hot = gmem_region(vq->mem, gpa);
+		vq->last_region = gmem_region(vq->mem, gpa);
 		s->c.rd.iov[s->c.rd.n + s->c.wr.n] = (struct iovec){
-			.iov_base = gmem_region_at(vq->hot, gpa, n),
+			.iov_base = gmem_region_at(vq->last_region, gpa, n),
 			.iov_len = n,
 		};
 		cur->n++;
@@ -62,7 +62,7 @@ enum vq_fault vq_build_table(struct vq *vq, struct vq_desc d, struct vq_table *r
 		return VQ_FAULT_INDIRECT_LEN;
 	*ret_table = (struct vq_table){
 		.gpa = d.addr,
-		.at = gmem_region_at(vq->hot, d.addr, d.len),
+		.at = gmem_region_at(vq->last_region, d.addr, d.len),
 		.n = d.len / ENTRY,
 	};
 	if (!ret_table->at && !gmem_has(vq->mem, d.addr, d.len))

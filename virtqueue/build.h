@@ -44,22 +44,22 @@ static inline struct vq_desc vq_table_entry(const struct vq *vq, const struct vq
 }
 
 /*
- * The short way, for what most rings are full of: chains of one direct descriptor whose buffer lies in
- * the region where the last one was. A layout takes a run of them, out of slots that were lent before:
- * the free slots are counted at its end. What is not so simple (it may be wrong) ends the run and
- * goes the long way, which tells.
+ * The short way, for what most rings are full of: chains of one direct descriptor whose buffer lies
+ * in the region where the last one was. A layout takes a run of them, out of slots that were in use
+ * before: the free slots are counted at its end. What is not so simple (it may be wrong) ends the
+ * run and goes the long way, which tells.
  */
-static inline bool vq_plain(const struct gmem_region *hot, struct vq_desc d)
+static inline bool vq_is_single(const struct gmem_region *region, struct vq_desc d)
 {
-	return d.len != 0 && gmem_region_has(hot, d.addr, d.len);
+	return d.len != 0 && gmem_region_has(region, d.addr, d.len);
 }
 
-/* Makes a chain of @d, which is plain. */
-static inline __attribute__((__always_inline__)) struct vq_chain *vq_build_plain(
-	struct vq *vq, struct vq_slot *s, const struct gmem_region *hot, struct vq_desc d,
+/* Makes a chain of @d alone: vq_is_single(). */
+static inline __attribute__((__always_inline__)) struct vq_chain *vq_build_single(
+	struct vq *vq, struct vq_slot *s, const struct gmem_region *region, struct vq_desc d,
 	uint16_t id)
 {
-	void *at = gmem_region_at(hot, d.addr, d.len);
+	void *at = gmem_region_at(region, d.addr, d.len);
 
 	s->c.vq = vq;
 	s->c.rd.iov = s->c.wr.iov = s->iov;
@@ -109,7 +109,7 @@ static inline enum vq_fault vq_build_add(struct vq_slot *s, struct vq_desc d)
 	cur->left += d.len;
 	if (rd->left + wr->left > 1ull << 32)
 		return VQ_FAULT_TOTAL;
-	at = gmem_region_at(vq->hot, d.addr, d.len);
+	at = gmem_region_at(vq->last_region, d.addr, d.len);
 	if (!at || n >= VQ_CHAIN_SHORT)
 		return vq_build_pieces(s, d.addr, d.len, cur);
 	s->iov[n] = (struct iovec){ .iov_base = at, .iov_len = d.len };

@@ -50,9 +50,9 @@ static inline __attribute__((__always_inline__)) struct vq_desc copy_of(
 }
 
 /* Where kicks are wanted from: past all that was popped once. */
-static uint16_t news(const struct vq *vq)
+static uint16_t first_new(const struct vq *vq)
 {
-	return vring_pos_advance(vq->pos.next_avail, vq->returned, vq->size);
+	return vring_pos_advance(vq->pos.next_avail, vq->unpopped, vq->size);
 }
 
 static void set_event_flags(struct vq *vq, unsigned flags)
@@ -64,7 +64,8 @@ static void set_event_flags(struct vq *vq, unsigned flags)
 static void ask_for_kicks(struct vq *vq)
 {
 	if (vq->event_idx)
-		__atomic_store_n(&vq->ring.device->off_wrap, cpu_le16(news(vq)), __ATOMIC_RELAXED);
+		__atomic_store_n(&vq->ring.device->off_wrap, cpu_le16(first_new(vq)),
+				 __ATOMIC_RELAXED);
 	set_event_flags(vq, vq->event_idx ? VRING_EVENT_DESC : VRING_EVENT_ENABLE);
 	vq->notify_disabled = false;
 }
@@ -129,7 +130,7 @@ static enum vq_fault walk(struct vq_slot *s, struct vq_desc *d, unsigned *ret_n)
 /* The next chains, up to the ring's end, as far as they can go the short way; at most @max. */
 static unsigned take_lap(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
-	const struct gmem_region *hot = vq->hot;
+	const struct gmem_region *region = vq->last_region;
 	const uint16_t pos = vq->pos.next_avail;
 	const unsigned want = vring_pos_avail_flags(pos), off = vring_pos_off(pos);
 	const unsigned size = vq->size;
@@ -148,9 +149,9 @@ static unsigned take_lap(struct vq *vq, struct vq_chain **chains, unsigned max)
 		if ((vring_rest_flags(rest) & (AVAIL_USED | LIST)) != want)
 			break;
 		d = copy_of(at, rest);
-		if (!vq_plain(hot, d))
+		if (!vq_is_single(region, d))
 			break;
-		chains[n] = vq_build_plain(vq, *--free, hot, d, d.link);
+		chains[n] = vq_build_single(vq, *--free, region, d, d.link);
 	}
 	vq->pool.n_free_slots -= n;
 	vq->ring.slots_out += n;
@@ -206,14 +207,14 @@ static int take_all(struct vq *vq, struct vq_chain **chains, unsigned max)
 
 		if (!is_available(rest, vq->pos.next_avail)) {
 			/* Or the last look, past what was given back, would send us here for ever. */
-			if (vq->returned && got == 0)
+			if (vq->unpopped && got == 0)
 				return vq_fail(vq, VQ_FAULT_TAKEN_BACK,
 					       vring_pos_off(vq->pos.next_avail));
 			break;
 		}
 		fault = take(vq, rest, &chains[got]);
 		if (fault == VQ_NO_ROOM)
-			vq->exhausted = true;
+			vq->pool_exhausted = true;
 		else if (fault && got == 0)
 			return vq_fail(vq, fault, vring_pos_off(vq->pos.next_avail));
 		if (fault)
@@ -313,7 +314,7 @@ static void packed_disable_notify(struct vq *vq)
 
 static bool packed_enable_notify(struct vq *vq)
 {
-	uint16_t next = news(vq);
+	uint16_t next = first_new(vq);
 
 	ask_for_kicks(vq);
 	vring_full_barrier(); /* [D] */

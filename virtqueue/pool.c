@@ -3,10 +3,10 @@
  *
  * One anonymous mapping holds, in this order, a byte for each head (in flight or not), the record
  * of pushed chains, the stack of free slots, a slot for each chain the ring can have in flight, and
- * areas of iovecs for long chains. It is reserved but not touched: slots and areas are lent out last in, first out,
- * never-used ones only when there is no other, so a queue that keeps two requests in flight costs
- * a page or two whatever its size. An ordinary chain's iovecs lie in its slot, beside what else is
- * used of it.
+ * areas of iovecs for long chains. It is reserved but not touched: slots and areas are given to
+ * chains last in, first out, never-used ones only when there is no other, so a queue that keeps two
+ * requests in flight costs a page or two whatever its size. An ordinary chain's iovecs lie in its
+ * slot, beside what else is used of it.
  *
  * A guest that wants our memory gone could keep every area busy: POOL_AREAS_MAX caps that.
  */

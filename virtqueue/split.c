@@ -30,15 +30,15 @@ static void store16(le16 *at, uint16_t v)
 }
 
 /* Where kicks are wanted from: past all that was popped once. */
-static uint16_t news(const struct vq *vq)
+static uint16_t first_new(const struct vq *vq)
 {
-	return vq->pos.next_avail + vq->returned;
+	return vq->pos.next_avail + vq->unpopped;
 }
 
 static void ask_for_kicks(struct vq *vq)
 {
 	if (vq->event_idx)
-		store16(vq->split.avail_event, news(vq));
+		store16(vq->split.avail_event, first_new(vq));
 	else
 		store16(&vq->split.used->flags, 0);
 	vq->notify_disabled = false;
@@ -123,7 +123,7 @@ static uint16_t head_at(const struct vq *vq, uint16_t i)
 /* The next chains as far as they can go the short way, at most @max; so many are there. */
 static unsigned take_run(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
-	const struct gmem_region *hot = vq->hot;
+	const struct gmem_region *region = vq->last_region;
 	const struct vring_desc *desc = vq->split.desc;
 	const le16 *ring = vq->split.avail->ring;
 	struct vq_slot **free = vq->pool.free_slots + vq->pool.n_free_slots;
@@ -140,9 +140,9 @@ static unsigned take_run(struct vq *vq, struct vq_chain **chains, unsigned max)
 		if (head > mask || in_flight[head])
 			break;
 		d = vq_desc_load(false, &desc[head]);
-		if (d.flags & LIST || !vq_plain(hot, d))
+		if (d.flags & LIST || !vq_is_single(region, d))
 			break;
-		chains[n] = vq_build_plain(vq, *--free, hot, d, head);
+		chains[n] = vq_build_single(vq, *--free, region, d, head);
 		in_flight[head] = 1;
 	}
 	vq->pool.n_free_slots -= n;
@@ -197,7 +197,7 @@ static int split_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 		enum vq_fault fault = take(vq, head, &chains[got]);
 
 		if (fault == VQ_NO_ROOM)
-			vq->exhausted = true;
+			vq->pool_exhausted = true;
 		else if (fault && got == 0)
 			return vq_fail(vq, fault, head);
 		if (fault)
@@ -261,7 +261,7 @@ static bool split_enable_notify(struct vq *vq)
 {
 	ask_for_kicks(vq);
 	vring_full_barrier(); /* [D] */
-	return load16(&vq->split.avail->idx) == news(vq);
+	return load16(&vq->split.avail->idx) == first_new(vq);
 }
 
 static bool split_pending(const struct vq *vq)

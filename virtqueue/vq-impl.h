@@ -27,7 +27,8 @@
 /* Not the driver's fault: the pool has no area left for a long chain. */
 #define VQ_NO_ROOM N_VQ_FAULTS
 
-/* A chain, with the device's request_size bytes behind it. While it is not lent, c.vq is NULL. */
+/* A chain, with the device's request_size bytes behind it. While it is not in flight, c.vq is
+ * NULL. */
 struct vq_slot {
 	struct vq_chain c;
 	struct vq_area *area; /* borrowed, or NULL */
@@ -46,7 +47,7 @@ struct vq_area {
 struct vq_pool {
 	void *map;
 	size_t map_bytes, slot_bytes, area_bytes;
-	unsigned n_areas, fresh_slots, fresh_areas; /* fresh: never lent, so never touched */
+	unsigned n_areas, fresh_slots, fresh_areas; /* fresh: never used, so never touched */
 	unsigned area_iovs;
 	uint8_t *slots, *areas;
 	struct vq_slot **free_slots; /* a stack */
@@ -100,13 +101,13 @@ struct vq_packed {
 struct vq {
 	const struct vq_layout *layout;
 	const struct gmem *mem;
-	const struct gmem_region *hot; /* where the last buffer was, and the next will be */
-	uint16_t size, mask;           /* mask: of the size, made a power of two */
+	const struct gmem_region *last_region; /* of the last buffer; tried first for the next */
+	uint16_t size, mask;                   /* mask: of the size, made a power of two */
 	bool packed, event_idx, indirect, in_order;
 	bool notify_disabled; /* the driver was told that kicks are useless */
-	bool exhausted;       /* see vq_exhausted() */
+	bool pool_exhausted;  /* see vq_pool_exhausted() */
 	unsigned max_bufs;    /* in a chain */
-	uint16_t returned;    /* slots from next_avail on that were popped once and given back */
+	uint16_t unpopped;    /* slots from next_avail on that vq_unpop() gave back */
 	uint16_t order_head,
 		order_tail;  /* oldest place in pool.order; in_order: the next popped one's */
 	unsigned n_pushed;   /* and not yet released */

@@ -248,7 +248,7 @@ enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_co
 	memset(vq, 0, offsetof(struct vq, stats)); /* those have readers elsewhere */
 	vq->layout = &none;
 	vq->mem = mem;
-	vq->hot = &mem->region[0];
+	vq->last_region = &mem->region[0];
 	vq->size = cfg->size;
 	vq->mask = vq_order_places(cfg->size) - 1;
 	vq->packed = cfg->packed;
@@ -328,12 +328,12 @@ struct vq_stats *vq_stats(struct vq *vq)
 /* ---- data path ---- */
 
 /* Of the chains that were given back, @chains came again. */
-static void count_returned(struct vq *vq, struct vq_chain **chains, unsigned n)
+static void count_popped_again(struct vq *vq, struct vq_chain **chains, unsigned n)
 {
-	for (unsigned i = 0; i < n && vq->returned; i++) {
+	for (unsigned i = 0; i < n && vq->unpopped; i++) {
 		uint16_t slots = chains[i]->n_slots;
 
-		vq->returned -= slots < vq->returned ? slots : vq->returned;
+		vq->unpopped -= slots < vq->unpopped ? slots : vq->unpopped;
 	}
 }
 
@@ -341,15 +341,15 @@ int vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
 	int n;
 
-	vq->exhausted = false;
+	vq->pool_exhausted = false;
 	vq->bytes_read = 0;
 	n = vq->layout->pop(vq, chains, max);
 	if (n <= 0)
 		return n;
 	if (vq->in_order)
 		order_enter(vq, chains, n);
-	if (vq->returned)
-		count_returned(vq, chains, n);
+	if (vq->unpopped)
+		count_popped_again(vq, chains, n);
 	vq_count(&vq->stats.chains, n);
 	vq_count(&vq->stats.bytes_read, vq->bytes_read);
 	return n;
@@ -360,7 +360,7 @@ void vq_unpop(struct vq *vq, struct vq_chain *c)
 	vq->layout->unpop(vq, c);
 	if (vq->in_order)
 		order_leave(vq);
-	vq->returned += c->n_slots;
+	vq->unpopped += c->n_slots;
 	vq_count(&vq->stats.chains, -1ull);
 	vq_count(&vq->stats.bytes_read, -(uint64_t)c->rd.left);
 	vq_slot_drop(&vq->pool, vq_slot_of(c));
@@ -370,7 +370,7 @@ static __attribute__((__noinline__)) void give_area_back(struct vq *vq, struct v
 {
 	vq_area_put(&vq->pool, s->area);
 	s->area = NULL;
-	vq->exhausted = false;
+	vq->pool_exhausted = false;
 }
 
 /* Notes a chain as pushed: at its own place in order, or else at @next. */
@@ -378,7 +378,7 @@ static inline void note(struct vq *vq, struct vq_chain *c, uint16_t next)
 {
 	struct vq_slot *s = vq_slot_of(c);
 
-	assert(c->vq == vq); /* the device's mistake: not lent, or lent by another queue */
+	assert(c->vq == vq); /* the device's mistake: not in flight, or of another queue */
 	c->vq = NULL;
 	s->used = c->written < s->writable ? c->written : s->writable;
 	vq->pool.order[(vq->in_order ? s->seq : next) & vq->mask] = s;
@@ -421,15 +421,15 @@ void vq_disable_notify(struct vq *vq)
 
 bool vq_enable_notify(struct vq *vq)
 {
-	return vq->layout->enable_notify(vq) || vq->exhausted;
+	return vq->layout->enable_notify(vq) || vq->pool_exhausted;
 }
 
 bool vq_pending(const struct vq *vq)
 {
-	return !vq->exhausted && vq->layout->pending(vq);
+	return !vq->pool_exhausted && vq->layout->pending(vq);
 }
 
-bool vq_exhausted(const struct vq *vq)
+bool vq_pool_exhausted(const struct vq *vq)
 {
-	return vq->exhausted;
+	return vq->pool_exhausted;
 }

@@ -15,7 +15,7 @@
  *			... vq_push() each, now or later, in any order ...
  *		if (vq_publish(vq))                     one index store and one decision a batch
  *			interrupt();
- *	} while (n == 0 && !vq_enable_notify(vq));     false: more came meanwhile
+ *	} while (n == 0 && !vq_enable_notify(vq));      false: more came meanwhile
  *
  * The layouts are behind struct vq_layout: split.c and packed.c.
  */
@@ -99,8 +99,8 @@ void vq_free(struct vq *vq); /* NULL is fine; must be stopped */
 
 /*
  * Starts a queue on @mem, which must stay as it is until vq_stop(). Checks what 2.7 and 2.8 demand
- * of sizes, alignments and addresses. Returns VQ_OK or the fault, or VQ_OK with the chain pool's
- * memory missing never: if the host has no memory it aborts, like g_malloc().
+ * of sizes, alignments and addresses. Returns VQ_OK or the fault. When the host has no memory for
+ * the chain pool it aborts, like g_malloc().
  */
 enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_config *cfg);
 
@@ -108,7 +108,7 @@ enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_co
  * at once, of memory as the driver keeps them in flight). */
 size_t vq_memory_max(unsigned size, size_t request_size);
 
-/* Ends all use of guest memory. Chains still lent out become void: drain the device first
+/* Ends all use of guest memory. Chains still in flight become void: drain the device first
  * (vq_in_flight() says how many). Returns the position to continue from. Idempotent. */
 struct vq_position vq_stop(struct vq *vq);
 
@@ -123,14 +123,14 @@ struct vq_stats *vq_stats(struct vq *vq);    /* survive vq_stop() */
 
 /*
  * Takes up to @max chains the driver made available. Returns how many, 0 if there is none (or all
- * the pool's chains are lent out), -1 if the driver broke the ring: see vq_fault(). Chains before
+ * the pool's chains are in flight), -1 if the driver broke the ring: see vq_fault(). Chains before
  * the broken one are delivered first.
  */
 int vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max);
 
 /* Gives the last popped chain(s) back to the ring unused, last popped first: the next vq_pop()
  * returns them anew. Only for chains of which nothing has been consumed or pushed since.
- * vq_enable_notify() does not count them as news: it asks for a kick at the first chain after
+ * vq_enable_notify() asks for no kick for them, but at the first chain after
  * them. */
 void vq_unpop(struct vq *vq, struct vq_chain *c);
 
@@ -148,14 +148,14 @@ void vq_disable_notify(struct vq *vq);
  * again instead. */
 bool vq_enable_notify(struct vq *vq);
 
-/* True if a vq_pop() would find something (or a new fault). Not while vq_exhausted(). */
+/* True if a vq_pop() would find something (or a new fault). Not while vq_pool_exhausted(). */
 bool vq_pending(const struct vq *vq);
 
 /*
  * True if the last vq_pop() had to leave a chain where it was, because all of the pool's room for
- * long chains was lent out. (Only rings of more than 1024 entries, with many chains of more than
+ * long chains was taken. (Only rings of more than 1024 entries, with many chains of more than
  * VQ_CHAIN_SHORT buffers in flight, can do that.) No kick will come for the chain left behind, and
  * vq_enable_notify() is content: whoever pushes a chain later must look whether vq_pending(), which
  * becomes true with the room the push gave back.
  */
-bool vq_exhausted(const struct vq *vq);
+bool vq_pool_exhausted(const struct vq *vq);

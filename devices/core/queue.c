@@ -57,7 +57,7 @@ void vdev_queue_defaults(struct vdev_queue *queue)
 	queue->driver = 0;
 	queue->device = 0;
 	queue->enabled = false;
-	queue->starved = false;
+	queue->awaits_room = false;
 	queue->ran = false;
 	queue->batch = BATCH;
 }
@@ -390,8 +390,8 @@ void vdev_flush(struct vdev *dev, unsigned q)
 	} else if (vq_fault(queue->vq) != VQ_OK) { /* in the driver's event structure */
 		ring_fault(dev, q);
 	}
-	if (queue->starved && dev->running) {
-		queue->starved = false;
+	if (queue->awaits_room && dev->running) {
+		queue->awaits_room = false;
 		vdev_notify(dev, q);
 	}
 }
@@ -450,8 +450,8 @@ void vdev_drain(struct vdev *dev, unsigned q, vdev_handle_fn handle)
 			ring_fault(dev, q);
 			return;
 		}
-		if (vq_exhausted(queue->vq)) {
-			queue->starved = true;
+		if (vq_pool_exhausted(queue->vq)) {
+			queue->awaits_room = true;
 			return;
 		}
 	} while (!vq_enable_notify(queue->vq));
@@ -473,8 +473,8 @@ struct vq_chain *vdev_take(struct vdev *dev, unsigned q)
 			ring_fault(dev, q);
 			return NULL;
 		}
-		if (vq_exhausted(queue->vq)) {
-			queue->starved = true;
+		if (vq_pool_exhausted(queue->vq)) {
+			queue->awaits_room = true;
 			return NULL;
 		}
 	} while (!vq_enable_notify(queue->vq));

@@ -176,8 +176,8 @@ struct vdev_queue {
 	enum vdev_stop why;
 	struct loop_done stopped;
 
-	bool starved;   /* chains wait for room in the pool: look again after a push */
-	unsigned batch; /* chains popped together: fewer where each takes long */
+	bool awaits_room; /* chains wait for room in the pool: look again after a push */
+	unsigned batch;   /* chains popped together: fewer where each takes long */
 };
 
 struct vdev {

@@ -52,7 +52,7 @@ static void what_is_given_back_comes_again_run(const struct ringpair_spec *spec)
 			vq_unpop(p.vq, c[i]);
 		assert_int_equal(vq_in_flight(p.vq), 1);
 		assert_int_equal(vq_stats(p.vq)->chains, 5 * round + 1);
-		/* They are no news: a kick is for what comes after them. */
+		/* They ask for no kick: it is for what comes after them. */
 		assert_true(vq_pending(p.vq));
 		assert_true(vq_enable_notify(p.vq));
 		assert_true(kick_for(&p, 1));

@@ -40,9 +40,9 @@ struct model {
 	struct sent sent[PLACES]; /* by number % PLACES */
 	uint64_t n_sent, n_popped, n_returned, n_never_popped;
 
-	struct vq_chain *lent[RING]; /* the device's, oldest first */
+	struct vq_chain *in_flight[RING]; /* the device's, oldest first */
 	uint64_t number[RING];
-	unsigned n_lent;
+	unsigned n_in_flight;
 
 	bool device_sleeps, kick, driver_sleeps, interrupt;
 };
@@ -178,35 +178,36 @@ static void look_at(struct model *m, struct vq_chain *c)
 	check(m, vq_pull_some(c, bytes, sizeof(bytes)) == s->rd, "a chain is short");
 	for (unsigned i = 0; i < s->rd; i++)
 		check(m, bytes[i] == byte_of(m->n_popped, i, false), "a chain has other bytes");
-	m->lent[m->n_lent] = c;
-	m->number[m->n_lent++] = m->n_popped++;
+	m->in_flight[m->n_in_flight] = c;
+	m->number[m->n_in_flight++] = m->n_popped++;
 }
 
-/* Answers the @i-th of those that are lent. */
+/* Answers the @i-th of those in flight. */
 static struct vq_chain *answer(struct model *m, unsigned i)
 {
 	uint64_t number = m->number[i];
 	struct sent *s = &m->sent[number % PLACES];
-	struct vq_chain *c = m->lent[i];
+	struct vq_chain *c = m->in_flight[i];
 	uint8_t bytes[PLACE];
 
 	s->written = below(m, 3) ? s->wr : below(m, s->wr + 1);
 	for (unsigned k = 0; k < s->written; k++)
 		bytes[k] = byte_of(number, k, true);
 	check(m, vq_put(c, bytes, s->written), "no room for what there was room for");
-	m->n_lent--;
-	memmove(&m->lent[i], &m->lent[i + 1], (m->n_lent - i) * sizeof(m->lent[0]));
-	memmove(&m->number[i], &m->number[i + 1], (m->n_lent - i) * sizeof(m->number[0]));
+	m->n_in_flight--;
+	memmove(&m->in_flight[i], &m->in_flight[i + 1],
+		(m->n_in_flight - i) * sizeof(m->in_flight[0]));
+	memmove(&m->number[i], &m->number[i + 1], (m->n_in_flight - i) * sizeof(m->number[0]));
 	return c;
 }
 
 static void complete_some(struct model *m)
 {
-	unsigned n = m->n_lent ? below(m, m->n_lent + 1) : 0;
+	unsigned n = m->n_in_flight ? below(m, m->n_in_flight + 1) : 0;
 	struct vq_chain *c[RING];
 
 	for (unsigned i = 0; i < n; i++)
-		c[i] = answer(m, below(m, 2) ? 0 : below(m, m->n_lent));
+		c[i] = answer(m, below(m, 2) ? 0 : below(m, m->n_in_flight));
 	if (below(m, 2))
 		vq_push_batch(m->p.vq, c, n);
 	else
@@ -248,8 +249,8 @@ static void restart(struct model *m)
 /* Of the queue or of the device, which to a ring is the same. The device ends what it has begun. */
 static void reset(struct model *m)
 {
-	while (m->n_lent)
-		vq_push(m->p.vq, m->lent[--m->n_lent]);
+	while (m->n_in_flight)
+		vq_push(m->p.vq, m->in_flight[--m->n_in_flight]);
 	(void)vq_stop(m->p.vq);
 	check(m, drv_vq_init(&m->p.drv, &m->p.drv.cfg), "the driver cannot begin anew");
 	m->p.cfg.position = vq_position_initial(m->p.cfg.packed);
@@ -266,7 +267,7 @@ static void serve(struct model *m)
 {
 	if (below(m, 300) == 0)
 		reset(m);
-	else if (m->n_lent == 0 && below(m, 50) == 0)
+	else if (m->n_in_flight == 0 && below(m, 50) == 0)
 		restart(m);
 	if (m->device_sleeps && !m->kick) {
 		complete_some(m);
@@ -298,8 +299,8 @@ static void finish(struct model *m)
 {
 	while (pop_some(m))
 		;
-	while (m->n_lent)
-		vq_push(m->p.vq, answer(m, below(m, m->n_lent)));
+	while (m->n_in_flight)
+		vq_push(m->p.vq, answer(m, below(m, m->n_in_flight)));
 	vq_publish(m->p.vq);
 	while (take_back_some(m, 1))
 		;

@@ -176,18 +176,18 @@ static const struct {
 /* Pops until the fault; what was good before it is pushed after, without a trace in memory. */
 static void is_dead(struct ringpair *p, enum vq_fault fault)
 {
-	struct vq_chain *c[8], *lent[64];
-	unsigned n_lent = 0;
+	struct vq_chain *c[8], *in_flight[64];
+	unsigned n_in_flight = 0;
 	int n;
 
 	ringpair_remember(p);
 	while ((n = vq_pop(p->vq, c, 8)) > 0)
 		for (int i = 0; i < n; i++)
-			lent[n_lent++] = c[i];
+			in_flight[n_in_flight++] = c[i];
 	assert_int_equal(n, -1);
 	assert_string_equal(vq_fault_name(vq_fault(p->vq)), vq_fault_name(fault));
-	for (unsigned i = 0; i < n_lent; i++)
-		vq_push(p->vq, lent[i]);
+	for (unsigned i = 0; i < n_in_flight; i++)
+		vq_push(p->vq, in_flight[i]);
 	assert_false(vq_publish(p->vq));
 	vq_disable_notify(p->vq);
 	assert_true(vq_enable_notify(p->vq));

@@ -75,21 +75,21 @@ static void a_pool_without_room_makes_chains_wait(void **state)
 	assert_int_equal(got, 0);
 	assert_int_equal(vq_fault(p.vq), VQ_OK);
 	assert_true(n > 64 && n < BIG);
-	assert_true(vq_exhausted(p.vq));
+	assert_true(vq_pool_exhausted(p.vq));
 	assert_false(vq_pending(p.vq));
 	assert_true(vq_enable_notify(p.vq)); /* no use in looking again */
 	for (total = n; total < BIG; total++) {
 		assert_int_equal(c[n - 1]->rd.left, LONG);
 		vq_push(p.vq, c[n - 1]);
 		vq_publish(p.vq);
-		assert_false(vq_exhausted(p.vq));
+		assert_false(vq_pool_exhausted(p.vq));
 		assert_true(vq_pending(p.vq));
 		assert_int_equal(vq_pop(p.vq, c + n - 1, 1), 1);
 		if (total + 1 < BIG) {
 			struct vq_chain *none;
 
 			assert_int_equal(vq_pop(p.vq, &none, 1), 0);
-			assert_true(vq_exhausted(p.vq));
+			assert_true(vq_pool_exhausted(p.vq));
 		}
 	}
 	assert_false(vq_pending(p.vq));

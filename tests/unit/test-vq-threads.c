@@ -32,8 +32,8 @@ struct pair {
 	sem_t kick, interrupt;
 	const char *_Atomic failed; /* by either side: the first thing that went wrong */
 
-	struct vq_chain *lent[HOLD + BATCH]; /* the device's */
-	unsigned n_lent;
+	struct vq_chain *in_flight[HOLD + BATCH]; /* the device's */
+	unsigned n_in_flight;
 	uint64_t n_served;
 
 	struct place { /* the driver's */
@@ -83,8 +83,8 @@ static bool complete(struct pair *t, struct vq_chain *c)
 /* Keeps some back, and completes the newest first. */
 static bool complete_all_but(struct pair *t, unsigned keep)
 {
-	while (t->n_lent > keep)
-		if (!complete(t, t->lent[--t->n_lent]))
+	while (t->n_in_flight > keep)
+		if (!complete(t, t->in_flight[--t->n_in_flight]))
 			return false;
 	if (vq_publish(t->p.vq))
 		sem_post(&t->interrupt);
@@ -97,8 +97,8 @@ static bool serve(struct pair *t)
 
 	do {
 		vq_disable_notify(t->p.vq);
-		while ((n = vq_pop(t->p.vq, t->lent + t->n_lent, BATCH)) > 0) {
-			t->n_lent += n;
+		while ((n = vq_pop(t->p.vq, t->in_flight + t->n_in_flight, BATCH)) > 0) {
+			t->n_in_flight += n;
 			if (!complete_all_but(t, HOLD))
 				return false;
 		}

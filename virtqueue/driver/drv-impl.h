@@ -34,7 +34,7 @@ static inline bool drv_use_table(const struct drv_vq *vq, unsigned n)
 }
 
 /* A chain of one buffer, which most are, goes the short way. */
-static inline bool drv_plain(const struct drv_chain *c)
+static inline bool drv_is_single(const struct drv_chain *c)
 {
 	return c->n_rd + c->n_wr == 1;
 }

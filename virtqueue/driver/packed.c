@@ -98,7 +98,7 @@ static bool add(struct drv_vq *vq, struct drv_chain *c)
 	return true;
 }
 
-/* The first of the chains, as far as they are plain and fit in before the ring's end. */
+/* The first of the chains, as far as they have one buffer and fit in before the ring's end. */
 static unsigned add_run(struct drv_vq *vq, struct drv_chain *chains, unsigned max)
 {
 	struct drv_packed *r = &vq->packed;
@@ -112,7 +112,7 @@ static unsigned add_run(struct drv_vq *vq, struct drv_chain *chains, unsigned ma
 		max = vq->n_free;
 	if (max > size - off)
 		max = size - off;
-	for (n = 0; n < max && drv_plain(&chains[n]); n++, off++) {
+	for (n = 0; n < max && drv_is_single(&chains[n]); n++, off++) {
 		struct drv_chain *c = &chains[n];
 		const struct drv_buf *buf = c->bufs;
 		uint64_t rest = available | buf->len;

@@ -110,7 +110,7 @@ static bool add(struct drv_vq *vq, struct drv_chain *c)
 	return true;
 }
 
-/* The first of the chains, as far as they are plain and there is room. */
+/* The first of the chains, as far as they have one buffer and there is room. */
 static unsigned add_run(struct drv_vq *vq, struct drv_chain *chains, unsigned max)
 {
 	struct drv_split *s = &vq->split;
@@ -121,7 +121,7 @@ static unsigned add_run(struct drv_vq *vq, struct drv_chain *chains, unsigned ma
 
 	if (max > vq->n_free)
 		max = vq->n_free;
-	for (n = 0; n < max && drv_plain(&chains[n]); n++) {
+	for (n = 0; n < max && drv_is_single(&chains[n]); n++) {
 		struct drv_chain *c = &chains[n];
 		struct drv_slot *slot = &vq->slot[head];
 
