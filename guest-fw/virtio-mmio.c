@@ -51,8 +51,8 @@ static void queue_start(struct queue *q)
 	write_address(v, R_QUEUE_DRIVER, q->drv.driver);
 	write_address(v, R_QUEUE_DEVICE, q->drv.device);
 	reg_write32(v->base + R_QUEUE_READY, 1);
-	q->bell = v->base + R_QUEUE_NOTIFY;
-	q->bell_value = (uint16_t)q->index;
+	q->doorbell = v->base + R_QUEUE_NOTIFY;
+	q->doorbell_value = (uint16_t)q->index;
 }
 
 static void queue_reset(struct queue *q)

@@ -119,10 +119,11 @@ static void queue_start(struct queue *q)
 		msix_entry(v, q->index);
 		reg_write16(v->base + C_QUEUE_VECTOR, (uint16_t)q->index);
 	}
-	q->bell = v->notify + (uintptr_t)v->notify_each * reg_read16(v->base + C_QUEUE_NOTIFY_OFF);
-	q->bell_value = (uint16_t)q->index;
+	q->doorbell = v->notify +
+		      (uintptr_t)v->notify_each * reg_read16(v->base + C_QUEUE_NOTIFY_OFF);
+	q->doorbell_value = (uint16_t)q->index;
 	if (virtio_has(v, VIRTIO_F_NOTIF_CONFIG_DATA))
-		q->bell_value = reg_read16(v->base + C_QUEUE_NOTIF_CONFIG_DATA);
+		q->doorbell_value = reg_read16(v->base + C_QUEUE_NOTIF_CONFIG_DATA);
 	reg_write16(v->base + C_QUEUE_ENABLE, 1);
 }
 

@@ -74,7 +74,7 @@ static bool start(struct queue *q, uint16_t size)
 		return virtio_fail(q->v, "no ring of that size");
 	q->vector = IRQ_VECTOR + (q->v->irq == VIRTIO_MSIX ? q->index : 0);
 	q->irqs_before = q->irqs_seen = fw_irqs[q->vector];
-	q->bell_wide = virtio_has(q->v, VIRTIO_F_NOTIFICATION_DATA);
+	q->doorbell_wide = virtio_has(q->v, VIRTIO_F_NOTIFICATION_DATA);
 	q->v->ops->queue_start(q);
 	if (q->v->irq == VIRTIO_POLL)
 		drv_disable_notify(&q->drv);
@@ -161,12 +161,12 @@ void queue_kick(struct queue *q)
 	if (!drv_publish(&q->drv))
 		return;
 	q->kicks++;
-	if (q->bell_wide)
-		reg_write32(q->bell, q->bell_value | drv_notification_data(&q->drv));
+	if (q->doorbell_wide)
+		reg_write32(q->doorbell, q->doorbell_value | drv_notification_data(&q->drv));
 	else if (q->v->ops->irqs & 1u << VIRTIO_MSIX)
-		reg_write16(q->bell, q->bell_value);
+		reg_write16(q->doorbell, q->doorbell_value);
 	else
-		reg_write32(q->bell, q->bell_value);
+		reg_write32(q->doorbell, q->doorbell_value);
 }
 
 static bool poll(struct queue *q, void **ret_cookie, uint32_t *ret_len)

@@ -79,9 +79,9 @@ struct queue {
 	struct drv_vq drv;
 	struct virtio *v;
 	unsigned index;
-	uintptr_t bell;
-	uint16_t bell_value; /* what a kick writes, at least */
-	bool bell_wide;      /* 32 bits */
+	uintptr_t doorbell;
+	uint16_t doorbell_value; /* what a kick writes, at least */
+	bool doorbell_wide;      /* 32 bits */
 	unsigned vector;
 	uint32_t irqs_before, irqs_seen; /* of fw_irqs[vector]: at the start, and waited for */
 	uint64_t kicks;                  /* made */

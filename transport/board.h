@@ -41,7 +41,7 @@ struct board_ops {
 
 	/* Writes of @len bytes (0: any length) to @addr whose value is @match (if @has_match) signal
 	 * @fd instead of reaching the window (ioeventfd). */
-	int (*doorbell)(struct board *board, const struct board_doorbell *bell, bool add);
+	int (*doorbell)(struct board *board, const struct board_doorbell *doorbell, bool add);
 
 	/* Serves reads of a whole page of a window from the page at @page (4096-aligned, owned by the
 	 * caller) without an exit; writes go to the window or doorbell as before. @page NULL ends it.

@@ -48,7 +48,7 @@ struct board_fake {
 	unsigned refuse;
 	struct board_fake_counts counts;
 	GArray *windows; /* of struct board_window * */
-	GArray *bells, *lines, *msis, *messages, *shadows;
+	GArray *doorbells, *lines, *msis, *messages, *shadows;
 };
 
 #define EACH(array, type, var)                                                           \
@@ -109,16 +109,16 @@ static void window_del(struct board *board, struct board_window *w)
 }
 
 /* As KVM_IOEVENTFD judges what it is given. */
-static bool is_sound(const struct board_doorbell *bell)
+static bool is_sound(const struct board_doorbell *doorbell)
 {
-	switch (bell->len) {
+	switch (doorbell->len) {
 	case 0: /* any length: then no value can be asked for */
-		return !bell->has_match;
+		return !doorbell->has_match;
 	case 1:
 	case 2:
 	case 4:
 	case 8:
-		return bell->addr + bell->len > bell->addr;
+		return doorbell->addr + doorbell->len > doorbell->addr;
 	default:
 		return false;
 	}
@@ -134,40 +134,40 @@ static bool collide(const struct board_doorbell *a, const struct board_doorbell 
 	return a->len == b->len && (!a->has_match || !b->has_match || a->match == b->match);
 }
 
-static bool same_bell(const struct board_doorbell *a, const struct board_doorbell *b)
+static bool same_doorbell(const struct board_doorbell *a, const struct board_doorbell *b)
 {
 	return a->addr == b->addr && a->len == b->len && a->io == b->io && a->fd == b->fd &&
 	       a->has_match == b->has_match && (!a->has_match || a->match == b->match);
 }
 
-static int doorbell_add(struct board_fake *b, const struct board_doorbell *bell)
+static int doorbell_add(struct board_fake *b, const struct board_doorbell *doorbell)
 {
 	if (b->refuse & BOARD_REFUSE_DOORBELL)
 		return -ENOSPC;
-	EACH(b->bells, struct board_doorbell, have)
-	if (collide(have, bell))
+	EACH(b->doorbells, struct board_doorbell, have)
+	if (collide(have, doorbell))
 		return -EEXIST;
-	g_array_append_val(b->bells, *bell);
+	g_array_append_val(b->doorbells, *doorbell);
 	return 0;
 }
 
-static int doorbell_del(struct board_fake *b, const struct board_doorbell *bell)
+static int doorbell_del(struct board_fake *b, const struct board_doorbell *doorbell)
 {
-	EACH(b->bells, struct board_doorbell, have)
-	if (same_bell(have, bell)) {
-		g_array_remove_index_fast(b->bells, INDEX(b->bells, have));
+	EACH(b->doorbells, struct board_doorbell, have)
+	if (same_doorbell(have, doorbell)) {
+		g_array_remove_index_fast(b->doorbells, INDEX(b->doorbells, have));
 		return 0;
 	}
 	return -ENOENT;
 }
 
-static int doorbell(struct board *board, const struct board_doorbell *bell, bool add)
+static int doorbell(struct board *board, const struct board_doorbell *doorbell, bool add)
 {
 	struct board_fake *b = lock(board);
 
-	if (!is_sound(bell))
+	if (!is_sound(doorbell))
 		return unlock(b, -EINVAL);
-	return unlock(b, add ? doorbell_add(b, bell) : doorbell_del(b, bell));
+	return unlock(b, add ? doorbell_add(b, doorbell) : doorbell_del(b, doorbell));
 }
 
 static int shadow(struct board *board, uint64_t addr, const void *page)
@@ -341,7 +341,7 @@ static bool ring_doorbell(struct board_fake *b, bool io, uint64_t addr, unsigned
 {
 	uint64_t one = 1;
 
-	EACH(b->bells, struct board_doorbell, d)
+	EACH(b->doorbells, struct board_doorbell, d)
 	if (d->io == io && d->addr == addr && (d->len == 0 || d->len == len) &&
 	    (!d->has_match || d->match == value)) {
 		b->counts.doorbells++;
@@ -465,7 +465,7 @@ struct board_fake_counts board_fake_counts(struct board_fake *b)
 
 unsigned board_fake_n_doorbells(struct board_fake *b)
 {
-	return b->bells->len;
+	return b->doorbells->len;
 }
 
 bool board_fake_has_shadow(struct board_fake *b, uint64_t addr)
@@ -508,7 +508,7 @@ struct board_fake *board_fake_new(bool shadow_too)
 	b->has_shadows = shadow_too;
 	pthread_mutex_init(&b->lock, NULL);
 	b->windows = g_array_new(FALSE, FALSE, sizeof(struct board_window *));
-	b->bells = g_array_new(FALSE, FALSE, sizeof(struct board_doorbell));
+	b->doorbells = g_array_new(FALSE, FALSE, sizeof(struct board_doorbell));
 	b->lines = g_array_new(FALSE, FALSE, sizeof(struct line));
 	b->msis = g_array_new(FALSE, FALSE, sizeof(struct msi));
 	b->messages = g_array_new(FALSE, FALSE, sizeof(struct message));
@@ -521,13 +521,13 @@ void board_fake_free(struct board_fake *b)
 	if (!b)
 		return;
 	assert_int_equal(b->windows->len, 0);
-	assert_int_equal(b->bells->len, 0);
+	assert_int_equal(b->doorbells->len, 0);
 	assert_int_equal(b->lines->len, 0);
 	assert_int_equal(b->shadows->len, 0);
 	EACH(b->msis, struct msi, m)
 	assert_false(m->open);
 	g_array_unref(b->windows);
-	g_array_unref(b->bells);
+	g_array_unref(b->doorbells);
 	g_array_unref(b->lines);
 	g_array_unref(b->msis);
 	g_array_unref(b->messages);

@@ -17,8 +17,8 @@ struct mmio {
 	pthread_mutex_t lock;
 	uint32_t device_features_sel, driver_features_sel, queue_sel;
 	_Atomic bool device_sel_written, driver_sel_written;
-	bool bell[VDEV_QUEUES_MAX]; /* ioeventfds of kicks that the board has */
-	_Atomic bool kick_data;     /* VIRTIO_F_NOTIFICATION_DATA accepted */
+	bool doorbell[VDEV_QUEUES_MAX]; /* ioeventfds of kicks that the board has */
+	_Atomic bool kick_data;         /* VIRTIO_F_NOTIFICATION_DATA accepted */
 
 	/* irq.c. */
 	pthread_mutex_t irq_lock;

@@ -90,14 +90,14 @@ void mmio_irq_reset(struct mmio *m)
 
 void mmio_irq_acks(struct mmio *m, bool on)
 {
-	struct board_doorbell bell = { .addr = m->window.base + R_INTERRUPT_ACK,
-				       .len = 4,
-				       .has_match = true,
-				       .match = MMIO_INT_USED,
-				       .fd = m->ack_fd };
+	struct board_doorbell doorbell = { .addr = m->window.base + R_INTERRUPT_ACK,
+					   .len = 4,
+					   .has_match = true,
+					   .match = MMIO_INT_USED,
+					   .fd = m->ack_fd };
 
 	/* Should the board refuse, they trap. */
-	if (on != m->acks_on && m->board->ops->doorbell(m->board, &bell, on) == 0)
+	if (on != m->acks_on && m->board->ops->doorbell(m->board, &doorbell, on) == 0)
 		m->acks_on = on;
 }
 

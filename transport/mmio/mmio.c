@@ -26,19 +26,19 @@
  * Ioeventfds and shadow follow the device's state.
  */
 
-static void bell_set(struct mmio *m, unsigned q, bool on)
+static void doorbell_set(struct mmio *m, unsigned q, bool on)
 {
-	struct board_doorbell bell = { .addr = m->window.base + R_QUEUE_NOTIFY,
-				       .len = 4,
-				       .has_match = m->dev->n_queues > 1,
-				       .match = q,
-				       .fd = m->dev->queue[q].kick_fd };
+	struct board_doorbell doorbell = { .addr = m->window.base + R_QUEUE_NOTIFY,
+					   .len = 4,
+					   .has_match = m->dev->n_queues > 1,
+					   .match = q,
+					   .fd = m->dev->queue[q].kick_fd };
 
-	if (on == m->bell[q])
+	if (on == m->doorbell[q])
 		return;
 	/* Should the board refuse, kicks trap and arrive all the same. */
-	if (m->board->ops->doorbell(m->board, &bell, on) == 0)
-		m->bell[q] = on;
+	if (m->board->ops->doorbell(m->board, &doorbell, on) == 0)
+		m->doorbell[q] = on;
 }
 
 static void follow_state(struct mmio *m)
@@ -48,7 +48,7 @@ static void follow_state(struct mmio *m)
 	m->kick_data = running && vdev_accepted(m->dev, VIRTIO_F_NOTIFICATION_DATA);
 	tell = !m->kick_data || m->dev->n_queues == 1;
 	for (unsigned q = 0; q < m->dev->n_queues; q++)
-		bell_set(m, q, running && tell && vdev_queue_read(m->dev, q, VQR_ENABLE));
+		doorbell_set(m, q, running && tell && vdev_queue_read(m->dev, q, VQR_ENABLE));
 	if (m->cached)
 		mmio_shadow_set(m, running);
 	mmio_irq_acks(m, running && (!m->cached || m->shadow_on));

@@ -311,16 +311,16 @@ static void written(struct pci_function *f, unsigned reg, unsigned len)
  * Doorbells.
  */
 
-static void bell_set(struct vpci *p, unsigned q, bool on)
+static void doorbell_set(struct vpci *p, unsigned q, bool on)
 {
-	struct board_doorbell bell = { .addr = p->notify_at + q * NOTIFY_EACH,
-				       .fd = p->dev->queue[q].kick_fd };
+	struct board_doorbell doorbell = { .addr = p->notify_at + q * NOTIFY_EACH,
+					   .fd = p->dev->queue[q].kick_fd };
 
-	if (on == p->bell[q])
+	if (on == p->doorbell[q])
 		return;
 	/* Should the board refuse, kicks trap and arrive all the same. */
-	if (p->f.board->ops->doorbell(p->f.board, &bell, on) == 0)
-		p->bell[q] = on;
+	if (p->f.board->ops->doorbell(p->f.board, &doorbell, on) == 0)
+		p->doorbell[q] = on;
 }
 
 void vpci_follow_state(struct vpci *p)
@@ -330,7 +330,8 @@ void vpci_follow_state(struct vpci *p)
 	p->kick_wide = running && vdev_accepted(p->dev, VIRTIO_F_NOTIFICATION_DATA);
 	p->kick_config = running && vdev_accepted(p->dev, VIRTIO_F_NOTIF_CONFIG_DATA);
 	for (unsigned q = 0; q < p->dev->n_queues; q++)
-		bell_set(p, q, running && p->notify_at && vdev_queue_read(p->dev, q, VQR_ENABLE));
+		doorbell_set(p, q,
+			     running && p->notify_at && vdev_queue_read(p->dev, q, VQR_ENABLE));
 	vpci_irq_line(p, running && !p->msix_on);
 }
 
@@ -340,7 +341,7 @@ static void remapped(struct pci_function *f, unsigned bar)
 
 	pthread_mutex_lock(&p->lock);
 	for (unsigned q = 0; q < p->dev->n_queues; q++)
-		bell_set(p, q, false);
+		doorbell_set(p, q, false);
 	p->notify_at = f->bar[bar].mapped ? f->bar[bar].mapped + AT_NOTIFY : 0;
 	vpci_follow_state(p);
 	pthread_mutex_unlock(&p->lock);

@@ -55,20 +55,20 @@ static void window_del(struct board *board, struct board_window *w)
 	bus_del(of(board)->bus, w);
 }
 
-static int doorbell(struct board *board, const struct board_doorbell *bell, bool add)
+static int doorbell(struct board *board, const struct board_doorbell *doorbell, bool add)
 {
 	struct kvm *kvm = of(board)->kvm;
 	struct kvm_ioeventfd io = {
-		.datamatch = bell->match,
-		.addr = bell->addr,
-		.len = bell->len,
-		.fd = bell->fd,
-		.flags = (bell->has_match ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0u) |
-			 (bell->io ? KVM_IOEVENTFD_FLAG_PIO : 0u) |
+		.datamatch = doorbell->match,
+		.addr = doorbell->addr,
+		.len = doorbell->len,
+		.fd = doorbell->fd,
+		.flags = (doorbell->has_match ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0u) |
+			 (doorbell->io ? KVM_IOEVENTFD_FLAG_PIO : 0u) |
 			 (add ? 0u : KVM_IOEVENTFD_FLAG_DEASSIGN),
 	};
 
-	if (!bell->len && !kvm->any_length_bells)
+	if (!doorbell->len && !kvm->any_length_doorbells)
 		return -ENOTSUP;
 	return kvm_set_ioeventfd(kvm, &io);
 }

@@ -108,7 +108,7 @@ bool kvm_open(struct kvm *kvm, GError **err)
 	kvm->binary_stats = check(kvm, KVM_CAP_BINARY_STATS_FD);
 	kvm->readonly_slots = check(kvm, KVM_CAP_READONLY_MEM);
 	kvm->tsc_deadline = check(kvm, KVM_CAP_TSC_DEADLINE_TIMER);
-	kvm->any_length_bells = check(kvm, KVM_CAP_IOEVENTFD_ANY_LENGTH);
+	kvm->any_length_doorbells = check(kvm, KVM_CAP_IOEVENTFD_ANY_LENGTH);
 	return true;
 }
 

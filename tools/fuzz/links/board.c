@@ -7,12 +7,12 @@
 #include "tools/fuzz/host/host.h"
 #include "tools/fuzz/language/story.h"
 
-#define WINDOWS 16u
-#define BELLS   192u
-#define SHADOWS 4u
-#define LINES   8u
-#define MSIS    384u
-#define PAGE    4096u
+#define WINDOWS   16u
+#define DOORBELLS 192u
+#define SHADOWS   4u
+#define LINES     8u
+#define MSIS      384u
+#define PAGE      4096u
 
 struct line {
 	unsigned gsi;
@@ -32,14 +32,14 @@ struct fuzz_board {
 	bool has_shadows;
 	unsigned refuse;
 	struct board_window *window[WINDOWS];
-	struct board_doorbell bell[BELLS];
+	struct board_doorbell doorbell[DOORBELLS];
 	struct {
 		uint64_t addr;
 		const uint8_t *page;
 	} shadow[SHADOWS];
 	struct line line[LINES];
 	struct msi msi[MSIS];
-	unsigned n_windows, n_bells, n_shadows, n_lines, n_msis;
+	unsigned n_windows, n_doorbells, n_shadows, n_lines, n_msis;
 };
 
 static struct fuzz_board *of(struct board *board)
@@ -84,7 +84,7 @@ static void window_del(struct board *board, struct board_window *w)
 }
 
 /* As KVM_IOEVENTFD compares them. */
-static bool same_bell(const struct board_doorbell *a, const struct board_doorbell *b)
+static bool same_doorbell(const struct board_doorbell *a, const struct board_doorbell *b)
 {
 	return a->addr == b->addr && a->len == b->len && a->io == b->io && a->fd == b->fd &&
 	       a->has_match == b->has_match && (!a->has_match || a->match == b->match);
@@ -99,25 +99,25 @@ static bool collide(const struct board_doorbell *a, const struct board_doorbell 
 	return a->len == b->len && (!a->has_match || !b->has_match || a->match == b->match);
 }
 
-static int doorbell(struct board *board, const struct board_doorbell *bell, bool add)
+static int doorbell(struct board *board, const struct board_doorbell *doorbell, bool add)
 {
 	struct fuzz_board *b = of(board);
 
-	if (add && (b->refuse & REFUSE_BELL || b->n_bells == BELLS))
+	if (add && (b->refuse & REFUSE_DOORBELL || b->n_doorbells == DOORBELLS))
 		return -ENOSPC;
-	for (unsigned i = 0; i < b->n_bells; i++) {
-		const struct board_doorbell *have = &b->bell[i];
+	for (unsigned i = 0; i < b->n_doorbells; i++) {
+		const struct board_doorbell *have = &b->doorbell[i];
 
-		if (!(add ? collide(have, bell) : same_bell(have, bell)))
+		if (!(add ? collide(have, doorbell) : same_doorbell(have, doorbell)))
 			continue;
 		if (add)
 			return -EEXIST;
-		b->bell[i] = b->bell[--b->n_bells];
+		b->doorbell[i] = b->doorbell[--b->n_doorbells];
 		return 0;
 	}
 	if (!add)
 		fuzz_bug("a doorbell is removed that is not there");
-	b->bell[b->n_bells++] = *bell;
+	b->doorbell[b->n_doorbells++] = *doorbell;
 	return 0;
 }
 
@@ -280,8 +280,8 @@ void fuzz_board_write(struct fuzz_board *b, bool io, uint64_t addr, unsigned len
 
 	value &= mask(len);
 	story("guest: writes %#lx, %u bytes, to %s%#lx", value, len, io ? "port " : "", addr);
-	for (unsigned i = 0; i < b->n_bells; i++) {
-		const struct board_doorbell *d = &b->bell[i];
+	for (unsigned i = 0; i < b->n_doorbells; i++) {
+		const struct board_doorbell *d = &b->doorbell[i];
 
 		if (d->io == io && d->addr == addr && (d->len == 0 || d->len == len) &&
 		    (!d->has_match || d->match == value)) {
@@ -348,8 +348,8 @@ void fuzz_board_free(struct fuzz_board *b)
 {
 	if (!b)
 		return;
-	if (b->n_windows || b->n_bells || b->n_shadows || b->n_lines)
+	if (b->n_windows || b->n_doorbells || b->n_shadows || b->n_lines)
 		fuzz_bug("the transport left %u windows, %u doorbells, %u shadows, %u lines",
-			 b->n_windows, b->n_bells, b->n_shadows, b->n_lines);
+			 b->n_windows, b->n_doorbells, b->n_shadows, b->n_lines);
 	g_free(b);
 }

@@ -14,7 +14,7 @@ struct fuzz_board;
 
 enum {
 	REFUSE_WINDOW = 1,
-	REFUSE_BELL = 2,
+	REFUSE_DOORBELL = 2,
 	REFUSE_LINE = 4,
 	REFUSE_ROUTE = 8,
 	REFUSE_ATTACH = 16,
