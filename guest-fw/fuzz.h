@@ -1,16 +1,16 @@
 /*
- * Fuzzing from inside a guest: guest-fw as a hostile driver, on real doorbells, interrupts, shadows
- * and threads.
+ * Fuzzing from inside a guest: guest-fw as a hostile driver, on real doorbells, interrupts, cached
+ * register pages and threads.
  *
  * An input is one of the device targets' of tools/fuzz (grammar.h), and means the same here as far
  * as it is the driver's: records of what the host does are passed over. So what the fuzzers found
- * interesting in-process can be played here (fuzz=disk), and what is made up here is made up by their
- * grammar (fuzz=SEED). Memory is laid out as theirs (tools/fuzz/fixture/arena.h), which wants a machine of
- * more than 3 GiB; only its ends are elsewhere.
+ * interesting in-process can be played here (fuzz=disk), and what is made up here is made up by
+ * their grammar (fuzz=SEED). Memory is laid out as theirs (tools/fuzz/fixture/arena.h), which wants
+ * a machine of more than 3 GiB; only its ends are elsewhere.
  *
- * What happens is decided by the input alone; what comes of it also by how fast the device is. A driver
- * that writes nonsense everywhere must not hit itself: the program is not in reach of what it writes
- * (fuzz-link.c), and the way a message interrupts is one that a processor survives.
+ * What happens is decided by the input alone; what comes of it also by how fast the device is. A
+ * driver that writes nonsense everywhere must not hit itself: the program is not in reach of what
+ * it writes (fuzz-link.c), and the way a message interrupts is one that a processor survives.
  *
  *	fuzz.c		inputs made up or read, several devices at a time, the order of it all
  *	fuzz-driver.c	what a driver does, record by record
@@ -79,7 +79,8 @@ void fuzz_driver_begin(struct fuzzed *f, unsigned place);
 /* The next record of @f->in. False at its end. */
 bool fuzz_driver_step(struct fuzzed *f);
 
-/* Takes back what there is; resets the device, which has to be possible whatever it was made to do. */
+/* Takes back what there is; resets the device, which has to be possible whatever it was made to
+ * do. */
 void fuzz_driver_end(struct fuzzed *f);
 
 /* Ends interrupts that came, by whatever vector. */

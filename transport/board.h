@@ -1,7 +1,7 @@
 /*
  * What a transport asks of the board it is plugged into: register windows, doorbells and interrupt
- * lines. vmm/kvm/board.c answers with KVM; tests/support/board-fake.c with bookkeeping. Transports therefore
- * know no KVM.
+ * lines. vmm/kvm/board.c answers with KVM; tests/support/board-fake.c with bookkeeping. Transports
+ * therefore know no KVM.
  *
  * All calls may come from any thread: a vCPU's, also from within a window's read or write, and a
  * queue owner's. The board therefore holds no lock of its own while it calls read or write. A read
@@ -35,21 +35,24 @@ struct board_doorbell {
 };
 
 struct board_ops {
-	/* Adds or removes a window; the struct stays the caller's and stays put while it is added. */
+	/* Adds or removes a window; the struct stays the caller's and stays put while it is
+	 * added. */
 	int (*window_add)(struct board *board, struct board_window *w);
 	void (*window_del)(struct board *board, struct board_window *w);
 
-	/* Writes of @len bytes (0: any length) to @addr whose value is @match (if @has_match) signal
+	/* Writes of @len bytes (0: any length) to @addr whose value is @match (if @has_match)
+	 * signal
 	 * @fd instead of reaching the window (ioeventfd). */
 	int (*doorbell)(struct board *board, const struct board_doorbell *doorbell, bool add);
 
-	/* Serves reads of a whole page of a window from the page at @page (4096-aligned, owned by the
-	 * caller) without an exit; writes go to the window or doorbell as before. @page NULL ends it.
+	/* Serves reads of a whole page of a window from the page at @page (4096-aligned, owned by
+	 * the caller) without an exit; writes go to the window or doorbell as before. @page NULL
+	 * ends it.
 	 * -ENOTSUP is an answer: then every read comes to the window. */
-	int (*shadow)(struct board *board, uint64_t addr, const void *page);
+	int (*regpage)(struct board *board, uint64_t addr, const void *page);
 
-	/* Makes writing to eventfd @fd raise interrupt line @gsi. With @resample_fd >= 0 the line is
-	 * level-triggered: it stays up until the guest ends the interrupt, then @resample_fd is
+	/* Makes writing to eventfd @fd raise interrupt line @gsi. With @resample_fd >= 0 the line
+	 * is level-triggered: it stays up until the guest ends the interrupt, then @resample_fd is
 	 * signalled and whoever still wants the line writes @fd again. Otherwise an edge. */
 	int (*line)(struct board *board, unsigned gsi, int fd, int resample_fd, bool add);
 

@@ -411,7 +411,8 @@ static void a_pause_keeps_what_was_not_begun(struct rig *r)
 	}
 }
 
-/* The ranges of one request are carried out one after the other: it goes on with the one it was at. */
+/* The ranges of one request are carried out one after the other: it goes on with the one it was
+ * at. */
 static void a_pause_falls_between_two_ranges(struct rig *r)
 {
 	struct spy *spy = spy_on(r);
@@ -552,8 +553,8 @@ static void expect_parts(struct rig *r, struct bd_request *rq, struct rig_buf *d
 	bd_expect_untouched(r, 32);
 }
 
-/* On a host that takes blocks of 4096 bytes: those that wait for a block that another request changes are
- * kept on a pause like all others, and dropped on a reset. */
+/* On a host that takes blocks of 4096 bytes: those that wait for a block that another request
+ * changes are kept on a pause like all others, and dropped on a reset. */
 static void parts_of_blocks_go_on_after_a_stop(struct rig *r)
 {
 	struct blk_file *f = (struct blk_file *)((struct blk *)rig_dev(r))->backend;
@@ -575,8 +576,8 @@ static void parts_of_blocks_go_on_after_a_stop(struct rig *r)
 	expect_parts(r, rq, data);
 }
 
-/* A request that needs no disk overtakes those that wait for it; its driver may not see that if it was
- * promised order. And the disk's last answer may come first (spy_let_go() does so). */
+/* A request that needs no disk overtakes those that wait for it; its driver may not see that if it
+ * was promised order. And the disk's last answer may come first (spy_let_go() does so). */
 static void in_order_nothing_is_seen_to_overtake(struct rig *r)
 {
 	struct spy *spy = spy_on(r);
@@ -605,7 +606,7 @@ static void in_order_nothing_is_seen_to_overtake(struct rig *r)
 }
 
 /* The loop is the test's own: it turns when the test says so. */
-#define ONE_LOOP "direct mmio mmio-shadow pci pci-intx"
+#define ONE_LOOP "direct mmio mmio-cached pci pci-intx"
 
 static const struct rig_case cases[] = {
 	BD_BOTH(discard_gives_space_back),

@@ -34,7 +34,7 @@ struct message {
 	unsigned count;
 };
 
-struct shadow {
+struct regpage {
 	uint64_t addr;
 	const void *page;
 };
@@ -44,11 +44,11 @@ typedef struct board_window *window_ref;
 struct board_fake {
 	struct board board; /* first */
 	pthread_mutex_t lock;
-	bool has_shadows;
+	bool has_regpages;
 	unsigned refuse;
 	struct board_fake_counts counts;
 	GArray *windows; /* of struct board_window * */
-	GArray *doorbells, *lines, *msis, *messages, *shadows;
+	GArray *doorbells, *lines, *msis, *messages, *regpages;
 };
 
 #define EACH(array, type, var)                                                           \
@@ -170,28 +170,28 @@ static int doorbell(struct board *board, const struct board_doorbell *doorbell, 
 	return unlock(b, add ? doorbell_add(b, doorbell) : doorbell_del(b, doorbell));
 }
 
-static int shadow(struct board *board, uint64_t addr, const void *page)
+static int regpage(struct board *board, uint64_t addr, const void *page)
 {
 	struct board_fake *b = lock(board);
-	struct shadow new = { addr, page };
+	struct regpage new = { addr, page };
 
-	if (!b->has_shadows)
+	if (!b->has_regpages)
 		return unlock(b, -ENOTSUP);
 	if (addr % PAGE || (uintptr_t)page % PAGE)
 		return unlock(b, -EINVAL);
-	if (page && b->refuse & BOARD_REFUSE_SHADOW)
+	if (page && b->refuse & BOARD_REFUSE_REGPAGE)
 		return unlock(b, -ENOSPC);
-	EACH(b->shadows, struct shadow, have)
+	EACH(b->regpages, struct regpage, have)
 	if (have->addr == addr) {
 		if (page)
 			return unlock(b, -EEXIST);
-		g_array_remove_index_fast(b->shadows, INDEX(b->shadows, have));
+		g_array_remove_index_fast(b->regpages, INDEX(b->regpages, have));
 		return unlock(b, 0);
 	}
 	if (!page)
 		return unlock(b, -ENOENT);
-	g_array_append_val(b->shadows, new);
-	b->counts.shadows++;
+	g_array_append_val(b->regpages, new);
+	b->counts.regpages++;
 	return unlock(b, 0);
 }
 
@@ -270,7 +270,7 @@ static const struct board_ops ops = {
 	.window_add = window_add,
 	.window_del = window_del,
 	.doorbell = doorbell,
-	.shadow = shadow,
+	.regpage = regpage,
 	.line = line,
 	.msi_open = msi_open,
 	.msi_close = msi_close,
@@ -294,9 +294,9 @@ static bool find_window(struct board_fake *b, bool io, uint64_t addr, unsigned l
 	return false;
 }
 
-static bool read_shadow(struct board_fake *b, uint64_t addr, unsigned len, uint64_t *ret)
+static bool read_regpage(struct board_fake *b, uint64_t addr, unsigned len, uint64_t *ret)
 {
-	EACH(b->shadows, struct shadow, s)
+	EACH(b->regpages, struct regpage, s)
 	if (addr >= s->addr && addr - s->addr < PAGE && len <= PAGE - (addr - s->addr)) {
 		const uint8_t *at = (const uint8_t *)s->page + (addr - s->addr);
 
@@ -325,8 +325,8 @@ uint64_t board_fake_read(struct board_fake *b, bool io, uint64_t addr, unsigned 
 	bool found;
 
 	lock(&b->board);
-	if (!io && read_shadow(b, addr, len, &value)) {
-		b->counts.shadowed++;
+	if (!io && read_regpage(b, addr, len, &value)) {
+		b->counts.regpage_reads++;
 		unlock(b, 0);
 		return value;
 	}
@@ -468,12 +468,12 @@ unsigned board_fake_n_doorbells(struct board_fake *b)
 	return b->doorbells->len;
 }
 
-bool board_fake_has_shadow(struct board_fake *b, uint64_t addr)
+bool board_fake_has_regpage(struct board_fake *b, uint64_t addr)
 {
 	bool found = false;
 
 	lock(&b->board);
-	EACH(b->shadows, struct shadow, s)
+	EACH(b->regpages, struct regpage, s)
 	found |= s->addr == addr;
 	unlock(b, 0);
 	return found;
@@ -500,19 +500,19 @@ struct board *board_fake_board(struct board_fake *b)
 	return &b->board;
 }
 
-struct board_fake *board_fake_new(bool shadow_too)
+struct board_fake *board_fake_new(bool regpage_too)
 {
 	struct board_fake *b = g_new0(struct board_fake, 1);
 
 	b->board.ops = &ops;
-	b->has_shadows = shadow_too;
+	b->has_regpages = regpage_too;
 	pthread_mutex_init(&b->lock, NULL);
 	b->windows = g_array_new(FALSE, FALSE, sizeof(struct board_window *));
 	b->doorbells = g_array_new(FALSE, FALSE, sizeof(struct board_doorbell));
 	b->lines = g_array_new(FALSE, FALSE, sizeof(struct line));
 	b->msis = g_array_new(FALSE, FALSE, sizeof(struct msi));
 	b->messages = g_array_new(FALSE, FALSE, sizeof(struct message));
-	b->shadows = g_array_new(FALSE, FALSE, sizeof(struct shadow));
+	b->regpages = g_array_new(FALSE, FALSE, sizeof(struct regpage));
 	return b;
 }
 
@@ -523,7 +523,7 @@ void board_fake_free(struct board_fake *b)
 	assert_int_equal(b->windows->len, 0);
 	assert_int_equal(b->doorbells->len, 0);
 	assert_int_equal(b->lines->len, 0);
-	assert_int_equal(b->shadows->len, 0);
+	assert_int_equal(b->regpages->len, 0);
 	EACH(b->msis, struct msi, m)
 	assert_false(m->open);
 	g_array_unref(b->windows);
@@ -531,7 +531,7 @@ void board_fake_free(struct board_fake *b)
 	g_array_unref(b->lines);
 	g_array_unref(b->msis);
 	g_array_unref(b->messages);
-	g_array_unref(b->shadows);
+	g_array_unref(b->regpages);
 	pthread_mutex_destroy(&b->lock);
 	g_free(b);
 }

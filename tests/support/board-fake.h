@@ -1,11 +1,13 @@
 /*
  * A board of bookkeeping that does what KVM's does, and counts what would be an exit:
  *
- *	write	ioeventfd: exact address, its length or any, its value or any: signals, never reaches the window
+ *	write	ioeventfd: exact address, its length or any, its value or any: signals, never
+ *	reaches the window
  *		else		an exit to the process: the window's write
- *	read	a page shown by shadow() (read-only memory slot): any width, from memory
+ *	read	a page shown by regpage() (read-only memory slot): any width, from memory
  *		else		an exit: the window's read; an ioeventfd is for writes alone
- *	line, message		an eventfd's count, whatever it is, is one interrupt (irqfd); what was written
+ *	line, message		an eventfd's count, whatever it is, is one interrupt (irqfd); what
+ *	was written
  *				before it was attached arrives then
  *
  * Tests are its processor: they read and write guest-physical addresses and take interrupts.
@@ -22,10 +24,10 @@
 
 struct board_fake;
 
-/* @shadow: whether it has board_ops.shadow, as KVM has on x86 (else that answers -ENOTSUP). */
-struct board_fake *board_fake_new(bool shadow);
+/* @regpage: whether it has board_ops.regpage, as KVM has on x86 (else that answers -ENOTSUP). */
+struct board_fake *board_fake_new(bool regpage);
 
-/* Fails the test if a window, doorbell, shadow, line or message was left behind. */
+/* Fails the test if a window, doorbell, cached register page, line or message was left behind. */
 void board_fake_free(struct board_fake *b);
 
 struct board *board_fake_board(struct board_fake *b);
@@ -38,13 +40,13 @@ void board_fake_write(struct board_fake *b, bool io, uint64_t addr, unsigned len
 struct board_fake_counts {
 	unsigned reads, writes; /* exits to the process */
 	unsigned doorbells;     /* writes that signalled an eventfd instead */
-	unsigned shadowed;      /* reads that a shadow served */
-	unsigned shadows;       /* times that one was put up */
+	unsigned regpage_reads; /* reads that a cached register page served */
+	unsigned regpages;      /* times that one was put up */
 };
 struct board_fake_counts board_fake_counts(struct board_fake *b);
 
 unsigned board_fake_n_doorbells(struct board_fake *b); /* hung up just now */
-bool board_fake_has_shadow(struct board_fake *b, uint64_t addr);
+bool board_fake_has_regpage(struct board_fake *b, uint64_t addr);
 bool board_fake_has_line(struct board_fake *b, unsigned gsi);
 
 /* Interrupts: edges of @gsi since last asked. */
@@ -64,6 +66,6 @@ enum {
 	BOARD_REFUSE_LINE = 4,
 	BOARD_REFUSE_MSI = 8,
 	BOARD_REFUSE_ATTACH = 16,
-	BOARD_REFUSE_SHADOW = 32,
+	BOARD_REFUSE_REGPAGE = 32,
 };
 void board_fake_refuse(struct board_fake *b, unsigned what);

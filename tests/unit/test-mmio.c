@@ -1,4 +1,5 @@
-/* virtio-mmio at the level of single registers (VIRTIO 1.4, 4.2.2), without and with cached registers. */
+/* virtio-mmio at the level of single registers (VIRTIO 1.4, 4.2.2), without and with cached
+ * registers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -258,7 +259,8 @@ static void a_quiet_change_sets_no_interrupt_bit(void **state)
 	}
 }
 
-/* One exit for an interrupt, which reads InterruptStatus; none for a kick or the acknowledgement. */
+/* One exit for an interrupt, which reads InterruptStatus; none for a kick or the
+ * acknowledgement. */
 static void a_request_needs_one_exit(void **state)
 {
 	struct rig *r = open_rig("mmio");
@@ -273,7 +275,7 @@ static void a_request_needs_one_exit(void **state)
 	assert_int_equal(after.reads, before.reads + 100);
 	assert_int_equal(after.writes, before.writes);
 	assert_int_equal(after.doorbells, before.doorbells + 200);
-	assert_int_equal(after.shadowed, 0);
+	assert_int_equal(after.regpage_reads, 0);
 	assert_int_equal(get(r, 0x060), 0);
 	rig_close(r);
 }
@@ -293,7 +295,7 @@ static void with_cached_registers_a_request_needs_no_exit(void **state)
 	assert_int_equal(after.reads, before.reads);
 	assert_int_equal(after.writes, before.writes);
 	assert_int_equal(after.doorbells, before.doorbells + 200);
-	assert_true(after.shadowed >= before.shadowed + 100);
+	assert_true(after.regpage_reads >= before.regpage_reads + 100);
 	assert_int_equal(get(r, 0x060), 1); /* set for good */
 	rig_close(r);
 }
@@ -384,10 +386,10 @@ static void cached_registers_are_there_while_the_driver_runs(void **state)
 
 	(void)state;
 	for (int round = 0; round < 3; round++) {
-		assert_false(board_fake_has_shadow(b, RIG_MMIO_BASE));
+		assert_false(board_fake_has_regpage(b, RIG_MMIO_BASE));
 		assert_int_equal(board_fake_n_doorbells(b), 0);
 		rig_start(r, rig_all_but(VIRTIO_F_NOTIFICATION_DATA));
-		assert_true(board_fake_has_shadow(b, RIG_MMIO_BASE));
+		assert_true(board_fake_has_regpage(b, RIG_MMIO_BASE));
 		assert_int_equal(board_fake_n_doorbells(b), ECHO_QUEUES + 1);
 		rig_queue_reset(r, ECHO_KEEP);
 		assert_int_equal(board_fake_n_doorbells(b), ECHO_QUEUES);
@@ -420,7 +422,7 @@ static void a_queue_can_be_stopped_and_started(void **state)
 }
 
 /* A page that changes while it is mapped could be read half old, half new. (DEV-MMIO-REGS-06) */
-static void a_config_change_takes_the_shadow_away_meanwhile(void **state)
+static void a_config_change_takes_the_regpage_away_meanwhile(void **state)
 {
 	struct rig *r = open_rig("mmio-cached");
 	struct board_fake *b = rig_board(r);
@@ -428,39 +430,39 @@ static void a_config_change_takes_the_shadow_away_meanwhile(void **state)
 
 	(void)state;
 	rig_start(r, RIG_ALL);
-	before = board_fake_counts(b).shadows;
+	before = board_fake_counts(b).regpages;
 	echo_set_twin(rig_dev(r), 3, true);
-	assert_int_equal(board_fake_counts(b).shadows, before + 1);
+	assert_int_equal(board_fake_counts(b).regpages, before + 1);
 	echo_set_twin(rig_dev(r), 4, false);
-	assert_int_equal(board_fake_counts(b).shadows, before + 2);
-	assert_true(board_fake_has_shadow(b, RIG_MMIO_BASE));
+	assert_int_equal(board_fake_counts(b).regpages, before + 2);
+	assert_true(board_fake_has_regpage(b, RIG_MMIO_BASE));
 	rig_config_write(r, ECHO_WRITABLE, "\1\2\3\4", 4); /* the driver's own */
 	put(r, 0x030, 1);
-	assert_int_equal(board_fake_counts(b).shadows, before + 2);
+	assert_int_equal(board_fake_counts(b).regpages, before + 2);
 	assert_int_equal(get(r, 0x108), 0x05040302);
 	rig_close(r);
 }
 
 /* As when KVM has no memory slot left, all of a sudden. */
-static void a_shadow_that_cannot_come_back_is_done_without(void **state)
+static void a_regpage_that_cannot_come_back_is_done_without(void **state)
 {
 	struct rig *r = open_rig("mmio-cached");
 
 	(void)state;
 	rig_start(r, RIG_ALL);
-	board_fake_refuse(rig_board(r), BOARD_REFUSE_SHADOW);
+	board_fake_refuse(rig_board(r), BOARD_REFUSE_REGPAGE);
 	echo_set_twin(rig_dev(r), 3, true);
-	assert_false(board_fake_has_shadow(rig_board(r), RIG_MMIO_BASE));
+	assert_false(board_fake_has_regpage(rig_board(r), RIG_MMIO_BASE));
 	for (int i = 0; i < 10; i++)
 		rig_wait(r, request(r));
 	assert_int_equal(get(r, 0x100), 3);
 	board_fake_refuse(rig_board(r), 0);
 	rig_start(r, RIG_ALL);
-	assert_true(board_fake_has_shadow(rig_board(r), RIG_MMIO_BASE));
+	assert_true(board_fake_has_regpage(rig_board(r), RIG_MMIO_BASE));
 	rig_close(r);
 }
 
-static void the_shadow_shows_a_device_that_needs_a_reset(void **state)
+static void the_regpage_shows_a_device_that_needs_a_reset(void **state)
 {
 	struct rig *r = open_rig("mmio-cached");
 	struct board_fake_counts before;
@@ -490,27 +492,28 @@ static void kicks_of_queues_that_are_not_there_are_lost(void **state)
 	}
 }
 
-/* Whatever optional service the board refuses, requests are answered; the next driver may have it. */
-static void without_doorbells_or_shadow_it_works_by_traps(void **state)
+/* Whatever optional service the board refuses, requests are answered; the next driver may have
+ * it. */
+static void without_doorbells_or_regpage_it_works_by_traps(void **state)
 {
 	(void)state;
 	for (unsigned refused = 0; refused < 4; refused++) {
 		struct rig *r = open_rig("mmio-cached");
 
 		board_fake_refuse(rig_board(r), (refused & 1 ? BOARD_REFUSE_DOORBELL : 0) |
-							(refused & 2 ? BOARD_REFUSE_SHADOW : 0));
+							(refused & 2 ? BOARD_REFUSE_REGPAGE : 0));
 		rig_start(r, RIG_ALL);
 		for (int i = 0; i < 10; i++) {
 			rig_wait(r, request(r));
 			echo_set_twin(rig_dev(r), (uint32_t)i, true);
 			assert_int_equal(get(r, 0x100), i);
 		}
-		assert_int_equal(board_fake_has_shadow(rig_board(r), RIG_MMIO_BASE),
+		assert_int_equal(board_fake_has_regpage(rig_board(r), RIG_MMIO_BASE),
 				 !(refused & 2));
 		board_fake_refuse(rig_board(r), 0);
 		rig_reset(r);
 		rig_start(r, RIG_ALL);
-		assert_true(board_fake_has_shadow(rig_board(r), RIG_MMIO_BASE));
+		assert_true(board_fake_has_regpage(rig_board(r), RIG_MMIO_BASE));
 		rig_close(r);
 	}
 }
@@ -561,11 +564,11 @@ int main(void)
 		cmocka_unit_test(with_cached_registers_config_acknowledgements_are_exact),
 		cmocka_unit_test(cached_registers_are_there_while_the_driver_runs),
 		cmocka_unit_test(a_queue_can_be_stopped_and_started),
-		cmocka_unit_test(a_config_change_takes_the_shadow_away_meanwhile),
-		cmocka_unit_test(a_shadow_that_cannot_come_back_is_done_without),
-		cmocka_unit_test(the_shadow_shows_a_device_that_needs_a_reset),
+		cmocka_unit_test(a_config_change_takes_the_regpage_away_meanwhile),
+		cmocka_unit_test(a_regpage_that_cannot_come_back_is_done_without),
+		cmocka_unit_test(the_regpage_shows_a_device_that_needs_a_reset),
 		cmocka_unit_test(kicks_of_queues_that_are_not_there_are_lost),
-		cmocka_unit_test(without_doorbells_or_shadow_it_works_by_traps),
+		cmocka_unit_test(without_doorbells_or_regpage_it_works_by_traps),
 		cmocka_unit_test(a_board_that_refuses_is_told_of),
 	};
 

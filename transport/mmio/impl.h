@@ -1,4 +1,4 @@
-/* What mmio.c, irq.c and shadow.c share and nobody else needs. */
+/* What mmio.c, irq.c and regpage.c share and nobody else needs. */
 #pragma once
 
 #include <pthread.h>
@@ -28,11 +28,11 @@ struct mmio {
 	_Atomic uint32_t *isr; /* InterruptStatus: own_isr, or in the page */
 	_Atomic uint32_t own_isr;
 
-	/* shadow.c; none of it is used unless `cached'. */
+	/* regpage.c; none of it is used unless `cached'. */
 	pthread_mutex_t page_lock;
-	_Atomic bool shadow_on;
-	bool no_shadow; /* the board had none for this driver (with `lock` held) */
-	uint8_t *page;  /* MMIO_SIZE bytes */
+	_Atomic bool regpage_on;
+	bool no_regpage; /* the board had none for this driver (with `lock` held) */
+	uint8_t *page;   /* MMIO_SIZE bytes */
 };
 
 /* mmio.c: the value of a 32-bit register below R_CONFIG, with `lock` held. */
@@ -61,25 +61,27 @@ void mmio_irq_reset(struct mmio *m);
 /* Acknowledgements of the used-buffer bit need no exit from now on, if the board can; or trap. */
 void mmio_irq_acks(struct mmio *m, bool on);
 
-/* shadow.c. The first two do nothing where registers are not cached. */
-bool mmio_shadow_new(struct mmio *m, GError **err);
-void mmio_shadow_free(struct mmio *m);
+/* regpage.c. The first two do nothing where registers are not cached. */
+bool mmio_regpage_new(struct mmio *m, GError **err);
+void mmio_regpage_free(struct mmio *m);
 
-/* Shows or hides the shadow, if the board has it; with `lock` held. */
-void mmio_shadow_set(struct mmio *m, bool on);
+/* Shows or hides the cached register page, if the board has it; with `lock` held. */
+void mmio_regpage_set(struct mmio *m, bool on);
 
-/* The selected queue's reset begins: QueueReset reads 1 until mmio_shadow_written(); with `lock` held. */
-void mmio_shadow_resetting(struct mmio *m);
+/* The selected queue's reset begins: QueueReset reads 1 until mmio_regpage_written(); with `lock`
+ * held. */
+void mmio_regpage_resetting(struct mmio *m);
 
 /*
- * While the shadow is on, what a trapped read of the generation or the configuration space gives: the
- * page's, so that all that a driver sees comes from one place. Such a read is one that met the page
- * hidden, and by now it may be shown again, older than the device. False: ask the device.
+ * While the cached register page is on, what a trapped read of the generation or the configuration
+ * space gives: the page's, so that all that a driver sees comes from one place. Such a read is one
+ * that met the page hidden, and by now it may be shown again, older than the device. False: ask the
+ * device.
  */
-bool mmio_shadow_read(struct mmio *m, uint64_t off, unsigned len, uint64_t *ret_bytes);
+bool mmio_regpage_read(struct mmio *m, uint64_t off, unsigned len, uint64_t *ret_bytes);
 
 /* A trapped write is done, to the configuration space or to a register; with `lock` held. */
-void mmio_shadow_written(struct mmio *m, bool config);
+void mmio_regpage_written(struct mmio *m, bool config);
 
 /* The device changed its status or configuration. From any thread. */
-void mmio_shadow_changed(struct mmio *m);
+void mmio_regpage_changed(struct mmio *m);

@@ -1,19 +1,20 @@
 /*
  * virtio-mmio, version 2 (VIRTIO 1.4, 4.2.2 MMIO Device Register Layout).
  *
- * Every register access traps until the driver sets DRIVER_OK. From then on the data path reaches this
- * process once for each interrupt, when the driver reads InterruptStatus: kicks are ioeventfds, one a
- * queue, told apart by the value written to QueueNotify; an interrupt is an eventfd wired to the line,
- * and its acknowledgement an ioeventfd, too (irq.c). With `cached-registers=on` that read needs no
- * exit either, and one MUST of the specification is broken for it (shadow.c).
+ * Every register access traps until the driver sets DRIVER_OK. From then on the data path reaches
+ * this process once for each interrupt, when the driver reads InterruptStatus: kicks are
+ * ioeventfds, one a queue, told apart by the value written to QueueNotify; an interrupt is an
+ * eventfd wired to the line, and its acknowledgement an ioeventfd, too (irq.c). With
+ * `cached-registers=on` that read needs no exit either, and one MUST of the specification is broken
+ * for it (regpage.c).
  *
- * With NOTIFICATION_DATA the value says more than the queue, and an ioeventfd matches the whole of it or
- * nothing. A device of one queue takes any value for that queue's kick; with several the kicks
- * trap, which is exact (docs/design.md).
+ * With NOTIFICATION_DATA the value says more than the queue, and an ioeventfd matches the whole of
+ * it or nothing. A device of one queue takes any value for that queue's kick; with several the
+ * kicks trap, which is exact (docs/design.md).
  *
  * Locks: `lock` serialises trapped register writes (selectors, ioeventfds) and is held across calls
- * into the device, which may wait for the queues' owners. `page_lock` guards the shadow; `irq_lock`
- * InterruptStatus, from owners too, and is a leaf.
+ * into the device, which may wait for the queues' owners. `page_lock` guards the cached register
+ * page; `irq_lock` InterruptStatus, from owners too, and is a leaf.
  */
 #include "transport/mmio/mmio.h"
 
@@ -23,7 +24,7 @@
 #include "transport/registry.h"
 
 /*
- * Ioeventfds and shadow follow the device's state.
+ * Ioeventfds and the cached register page follow the device's state.
  */
 
 static void doorbell_set(struct mmio *m, unsigned q, bool on)
@@ -50,8 +51,8 @@ static void follow_state(struct mmio *m)
 	for (unsigned q = 0; q < m->dev->n_queues; q++)
 		doorbell_set(m, q, running && tell && vdev_queue_read(m->dev, q, VQR_ENABLE));
 	if (m->cached)
-		mmio_shadow_set(m, running);
-	mmio_irq_acks(m, running && (!m->cached || m->shadow_on));
+		mmio_regpage_set(m, running);
+	mmio_irq_acks(m, running && (!m->cached || m->regpage_on));
 }
 
 /*
@@ -136,7 +137,7 @@ static void register_write(struct mmio *m, unsigned off, uint32_t value)
 		break;
 	case R_QUEUE_RESET:
 		if (value == 1 && vdev_accepted(m->dev, VIRTIO_F_RING_RESET))
-			mmio_shadow_resetting(m);
+			mmio_regpage_resetting(m);
 		vdev_queue_write(m->dev, m->queue_sel, VQR_RESET, value, UINT32_MAX);
 		follow_state(m);
 		break;
@@ -161,8 +162,8 @@ static void register_write(struct mmio *m, unsigned off, uint32_t value)
 }
 
 /*
- * Trapped accesses. Registers are 32 bits wide (4.2.2.2). Other widths are told of; they read the bytes
- * that are there and write nothing.
+ * Trapped accesses. Registers are 32 bits wide (4.2.2.2). Other widths are told of; they read the
+ * bytes that are there and write nothing.
  */
 
 static uint64_t config_read(struct mmio *m, uint64_t off, unsigned len)
@@ -170,7 +171,7 @@ static uint64_t config_read(struct mmio *m, uint64_t off, unsigned len)
 	uint64_t value = 0;
 
 	vdev_judge_config(m->dev, off - R_CONFIG, len, false, RULE_MMIO_CONFIG_WIDTH);
-	if (!mmio_shadow_read(m, off, len, &value))
+	if (!mmio_regpage_read(m, off, len, &value))
 		vdev_config_read(m->dev, off - R_CONFIG, &value, len);
 	return GUINT64_FROM_LE(value);
 }
@@ -179,7 +180,7 @@ static uint64_t register_read(struct mmio *m, unsigned off)
 {
 	uint64_t value;
 
-	if (off == R_CONFIG_GENERATION && mmio_shadow_read(m, off, 4, &value))
+	if (off == R_CONFIG_GENERATION && mmio_regpage_read(m, off, 4, &value))
 		return (uint32_t)GUINT64_FROM_LE(value);
 	if (off == R_INTERRUPT_STATUS)
 		return mmio_irq_status(m);
@@ -239,7 +240,7 @@ static void trapped_write(void *opaque, uint64_t off, unsigned len, uint64_t val
 		vdev_config_write(m->dev, off - R_CONFIG, &bytes, len);
 	else
 		register_write(m, (unsigned)off, (uint32_t)value);
-	mmio_shadow_written(m, off >= R_CONFIG);
+	mmio_regpage_written(m, off >= R_CONFIG);
 	pthread_mutex_unlock(&m->lock);
 }
 
@@ -255,12 +256,12 @@ static void queue_changed(struct vdev *dev, unsigned q)
 
 static void config_stale(struct vdev *dev)
 {
-	mmio_shadow_changed(dev->transport_data);
+	mmio_regpage_changed(dev->transport_data);
 }
 
 static void config_changed(struct vdev *dev)
 {
-	mmio_shadow_changed(dev->transport_data);
+	mmio_regpage_changed(dev->transport_data);
 	mmio_irq_raise(dev->transport_data, MMIO_INT_CONFIG);
 }
 
@@ -279,7 +280,7 @@ static bool plug_in(struct mmio *m, GError **err)
 	const char *name = vdev_name(m->dev);
 	int ret;
 
-	if (!mmio_irq_open(m, err) || !mmio_shadow_new(m, err))
+	if (!mmio_irq_open(m, err) || !mmio_regpage_new(m, err))
 		return false;
 	ret = m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, true);
 	if (ret < 0)
@@ -295,7 +296,7 @@ static bool plug_in(struct mmio *m, GError **err)
 
 static void mmio_destroy(struct mmio *m)
 {
-	mmio_shadow_free(m);
+	mmio_regpage_free(m);
 	mmio_irq_close(m);
 	pthread_mutex_destroy(&m->page_lock);
 	pthread_mutex_destroy(&m->lock);

@@ -11,8 +11,8 @@
 
 #include "vmm/x86/layout.h"
 
-#define SHADOW_PAGE 4096u
-#define PIC_PINS    8u
+#define REGPAGE_SIZE 4096u
+#define PIC_PINS     8u
 
 struct msi {
 	bool open, routed;
@@ -20,7 +20,7 @@ struct msi {
 	uint32_t data;
 };
 
-struct shadow {
+struct regpage {
 	uint64_t addr;
 	unsigned slot;
 	bool used;
@@ -34,7 +34,7 @@ struct board_kvm {
 
 	pthread_mutex_t lock; /* of all below */
 	GArray *msis;         /* struct msi; GSI is LAYOUT_GSIS + index */
-	GArray *shadows;      /* struct shadow */
+	GArray *regpages;     /* struct regpage */
 };
 
 static struct board_kvm *of(struct board *board)
@@ -74,12 +74,12 @@ static int doorbell(struct board *board, const struct board_doorbell *doorbell, 
 }
 
 /*
- * Shadows.
+ * Cached register pages: read-only memory slots.
  */
-static struct shadow *find_shadow(struct board_kvm *b, uint64_t addr)
+static struct regpage *find_regpage(struct board_kvm *b, uint64_t addr)
 {
-	for (guint i = 0; i < b->shadows->len; i++) {
-		struct shadow *s = &g_array_index(b->shadows, struct shadow, i);
+	for (guint i = 0; i < b->regpages->len; i++) {
+		struct regpage *s = &g_array_index(b->regpages, struct regpage, i);
 
 		if (s->used && s->addr == addr)
 			return s;
@@ -88,25 +88,25 @@ static struct shadow *find_shadow(struct board_kvm *b, uint64_t addr)
 }
 
 /* A record with a memory slot of its own; NULL when KVM has no more. */
-static struct shadow *free_shadow(struct board_kvm *b)
+static struct regpage *free_regpage(struct board_kvm *b)
 {
-	struct shadow fresh = { .slot = b->first_slot + b->shadows->len };
+	struct regpage fresh = { .slot = b->first_slot + b->regpages->len };
 
-	for (guint i = 0; i < b->shadows->len; i++) {
-		struct shadow *s = &g_array_index(b->shadows, struct shadow, i);
+	for (guint i = 0; i < b->regpages->len; i++) {
+		struct regpage *s = &g_array_index(b->regpages, struct regpage, i);
 
 		if (!s->used)
 			return s;
 	}
 	if (fresh.slot >= b->kvm->max_slots)
 		return NULL;
-	g_array_append_val(b->shadows, fresh);
-	return &g_array_index(b->shadows, struct shadow, b->shadows->len - 1);
+	g_array_append_val(b->regpages, fresh);
+	return &g_array_index(b->regpages, struct regpage, b->regpages->len - 1);
 }
 
-static int shadow_set(struct board_kvm *b, uint64_t addr, const void *page)
+static int regpage_set(struct board_kvm *b, uint64_t addr, const void *page)
 {
-	struct shadow *s = find_shadow(b, addr);
+	struct regpage *s = find_regpage(b, addr);
 	struct kvm_slot slot = { .gpa = addr, .hva = (void *)page, .readonly = true };
 	int ret;
 
@@ -115,11 +115,11 @@ static int shadow_set(struct board_kvm *b, uint64_t addr, const void *page)
 	if (!s && !page)
 		return 0;
 	if (!s)
-		s = free_shadow(b);
+		s = free_regpage(b);
 	if (!s)
 		return -ENOTSUP;
 	slot.n = s->slot;
-	slot.len = page ? SHADOW_PAGE : 0;
+	slot.len = page ? REGPAGE_SIZE : 0;
 	ret = kvm_set_slot(b->kvm, &slot);
 	if (ret < 0)
 		return ret;
@@ -128,7 +128,7 @@ static int shadow_set(struct board_kvm *b, uint64_t addr, const void *page)
 	return 0;
 }
 
-static int shadow(struct board *board, uint64_t addr, const void *page)
+static int regpage(struct board *board, uint64_t addr, const void *page)
 {
 	struct board_kvm *b = of(board);
 	int ret;
@@ -136,7 +136,7 @@ static int shadow(struct board *board, uint64_t addr, const void *page)
 	if (!b->kvm->readonly_slots)
 		return -ENOTSUP;
 	pthread_mutex_lock(&b->lock);
-	ret = shadow_set(b, addr, page);
+	ret = regpage_set(b, addr, page);
 	pthread_mutex_unlock(&b->lock);
 	return ret;
 }
@@ -283,7 +283,7 @@ static const struct board_ops ops = {
 	.window_add = window_add,
 	.window_del = window_del,
 	.doorbell = doorbell,
-	.shadow = shadow,
+	.regpage = regpage,
 	.line = line,
 	.msi_open = msi_open,
 	.msi_close = msi_close,
@@ -301,7 +301,7 @@ struct board_kvm *board_kvm_new(struct kvm *kvm, struct bus *bus, unsigned first
 	b->first_slot = first_slot;
 	pthread_mutex_init(&b->lock, NULL);
 	b->msis = g_array_new(FALSE, TRUE, sizeof(struct msi));
-	b->shadows = g_array_new(FALSE, TRUE, sizeof(struct shadow));
+	b->regpages = g_array_new(FALSE, TRUE, sizeof(struct regpage));
 	return b;
 }
 
@@ -310,7 +310,7 @@ void board_kvm_free(struct board_kvm *b)
 	if (!b)
 		return;
 	g_array_unref(b->msis);
-	g_array_unref(b->shadows);
+	g_array_unref(b->regpages);
 	pthread_mutex_destroy(&b->lock);
 	g_free(b);
 }

@@ -3,7 +3,8 @@
  * interrupt lines. One page to look at, and the only place where these numbers are written.
  *
  *                     0  +--------------------------+
- *                        | boot structures, RAM     |  GDT, zero page, stack, page tables, command line
+ *                        | boot structures, RAM     |  GDT, zero page, stack, page tables, command
+ *                        line
  *                0a0000  +--------------------------+
  *                        | RAM, not listed as such  |  where a PC has its VGA window
  *                0e0000  +--------------------------+
@@ -26,7 +27,7 @@
  *                        +--------------------------+
  *
  * Memory beyond 3 GiB continues at 4 GiB. A virtio-mmio window has a page of its own so that its
- * registers can be shadowed by a read-only memory slot (cached-registers=on).
+ * registers can be served from a read-only memory slot (cached-registers=on).
  */
 #pragma once
 

@@ -9,7 +9,7 @@
 
 #define WINDOWS   16u
 #define DOORBELLS 192u
-#define SHADOWS   4u
+#define REGPAGES  4u
 #define LINES     8u
 #define MSIS      384u
 #define PAGE      4096u
@@ -29,17 +29,17 @@ struct msi {
 
 struct fuzz_board {
 	struct board board; /* first */
-	bool has_shadows;
+	bool has_regpages;
 	unsigned refuse;
 	struct board_window *window[WINDOWS];
 	struct board_doorbell doorbell[DOORBELLS];
 	struct {
 		uint64_t addr;
 		const uint8_t *page;
-	} shadow[SHADOWS];
+	} regpage[REGPAGES];
 	struct line line[LINES];
 	struct msi msi[MSIS];
-	unsigned n_windows, n_doorbells, n_shadows, n_lines, n_msis;
+	unsigned n_windows, n_doorbells, n_regpages, n_lines, n_msis;
 };
 
 static struct fuzz_board *of(struct board *board)
@@ -121,26 +121,26 @@ static int doorbell(struct board *board, const struct board_doorbell *doorbell, 
 	return 0;
 }
 
-static int shadow(struct board *board, uint64_t addr, const void *page)
+static int regpage(struct board *board, uint64_t addr, const void *page)
 {
 	struct fuzz_board *b = of(board);
 
-	if (!b->has_shadows)
+	if (!b->has_regpages)
 		return -ENOTSUP;
-	for (unsigned i = 0; i < b->n_shadows; i++) {
-		if (b->shadow[i].addr != addr)
+	for (unsigned i = 0; i < b->n_regpages; i++) {
+		if (b->regpage[i].addr != addr)
 			continue;
 		if (page)
-			fuzz_bug("two shadows at one place");
-		b->shadow[i] = b->shadow[--b->n_shadows];
+			fuzz_bug("two cached register pages at one place");
+		b->regpage[i] = b->regpage[--b->n_regpages];
 		return 0;
 	}
 	if (!page)
-		fuzz_bug("a shadow is removed that is not there");
-	if (b->refuse & REFUSE_SHADOW || b->n_shadows == SHADOWS)
+		fuzz_bug("a cached register page is removed that is not there");
+	if (b->refuse & REFUSE_REGPAGE || b->n_regpages == REGPAGES)
 		return -ENOSPC;
-	b->shadow[b->n_shadows].addr = addr;
-	b->shadow[b->n_shadows++].page = page;
+	b->regpage[b->n_regpages].addr = addr;
+	b->regpage[b->n_regpages++].page = page;
 	return 0;
 }
 
@@ -218,7 +218,7 @@ static const struct board_ops ops = {
 	.window_add = window_add,
 	.window_del = window_del,
 	.doorbell = doorbell,
-	.shadow = shadow,
+	.regpage = regpage,
 	.line = line,
 	.msi_open = msi_open,
 	.msi_close = msi_close,
@@ -247,17 +247,17 @@ static uint64_t mask(unsigned len)
 	return len >= 8 ? UINT64_MAX : (1ull << (8 * len)) - 1;
 }
 
-static const uint8_t *find_shadow(const struct fuzz_board *b, uint64_t addr, unsigned len)
+static const uint8_t *find_regpage(const struct fuzz_board *b, uint64_t addr, unsigned len)
 {
-	for (unsigned i = 0; i < b->n_shadows; i++)
-		if (addr - b->shadow[i].addr <= PAGE - len)
-			return b->shadow[i].page + (addr - b->shadow[i].addr);
+	for (unsigned i = 0; i < b->n_regpages; i++)
+		if (addr - b->regpage[i].addr <= PAGE - len)
+			return b->regpage[i].page + (addr - b->regpage[i].addr);
 	return NULL;
 }
 
 uint64_t fuzz_board_read(struct fuzz_board *b, bool io, uint64_t addr, unsigned len)
 {
-	const uint8_t *page = io ? NULL : find_shadow(b, addr, len);
+	const uint8_t *page = io ? NULL : find_regpage(b, addr, len);
 	struct board_window *w;
 	uint64_t value = UINT64_MAX;
 
@@ -335,12 +335,12 @@ struct board *fuzz_board_board(struct fuzz_board *b)
 	return &b->board;
 }
 
-struct fuzz_board *fuzz_board_new(bool shadows)
+struct fuzz_board *fuzz_board_new(bool regpages)
 {
 	struct fuzz_board *b = g_new0(struct fuzz_board, 1);
 
 	b->board.ops = &ops;
-	b->has_shadows = shadows;
+	b->has_regpages = regpages;
 	return b;
 }
 
@@ -348,8 +348,8 @@ void fuzz_board_free(struct fuzz_board *b)
 {
 	if (!b)
 		return;
-	if (b->n_windows || b->n_doorbells || b->n_shadows || b->n_lines)
-		fuzz_bug("the transport left %u windows, %u doorbells, %u shadows, %u lines",
-			 b->n_windows, b->n_doorbells, b->n_shadows, b->n_lines);
+	if (b->n_windows || b->n_doorbells || b->n_regpages || b->n_lines)
+		fuzz_bug("the transport left %u windows, %u doorbells, %u register pages, %u lines",
+			 b->n_windows, b->n_doorbells, b->n_regpages, b->n_lines);
 	g_free(b);
 }

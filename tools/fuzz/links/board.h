@@ -1,7 +1,8 @@
 /*
- * The harness's board (transport/board.h): what KVM would do with windows, doorbells, shadows and
- * interrupts, by tables. tests/support/board-fake.c is the tests'; this one takes no lock, may refuse what the
- * input says, and treats a transport's own mistakes as bugs found.
+ * The harness's board (transport/board.h): what KVM would do with windows, doorbells, cached
+ * register pages and interrupts, by tables. tests/support/board-fake.c is the tests'; this one
+ * takes no lock, may refuse what the input says, and treats a transport's own mistakes as bugs
+ * found.
  */
 #pragma once
 
@@ -18,10 +19,10 @@ enum {
 	REFUSE_LINE = 4,
 	REFUSE_ROUTE = 8,
 	REFUSE_ATTACH = 16,
-	REFUSE_SHADOW = 32,
+	REFUSE_REGPAGE = 32,
 };
 
-struct fuzz_board *fuzz_board_new(bool shadows);
+struct fuzz_board *fuzz_board_new(bool regpages);
 void fuzz_board_free(struct fuzz_board *b); /* all must have been taken away */
 struct board *fuzz_board_board(struct fuzz_board *b);
 

@@ -1,7 +1,8 @@
 /*
  * The transports by themselves, "pci" and "mmio": accesses of any width to any place of the bus, at
- * several functions at once, while the devices behind interrupt, change their configuration, and the
- * board refuses what it likes. The rings of these devices, if they have any, are the guest's chance.
+ * several functions at once, while the devices behind interrupt, change their configuration, and
+ * the board refuses what it likes. The rings of these devices, if they have any, are the guest's
+ * chance.
  */
 #include "devices/registry.h"
 #include "tools/fuzz/fixture/arena.h"
@@ -251,7 +252,7 @@ static void refuse(struct bus *b, struct input *in)
 {
 	unsigned what = in8(in);
 
-	b->stale |= what & (REFUSE_SHADOW | REFUSE_LINE); /* which leave their traces */
+	b->stale |= what & (REFUSE_REGPAGE | REFUSE_LINE); /* which leave their traces */
 	fuzz_board_refuse(b->board, what);
 }
 

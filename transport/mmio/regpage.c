@@ -1,25 +1,26 @@
 /*
- * Cached registers (`cached-registers=on`): a page that the board maps in place of a running device's
- * registers, so that reading them needs no exit (KVM: a read-only memory slot). It holds what a trapped
- * read would give and is brought up to date before the write that changes a register returns to the
- * driver. The driver's acknowledgement of the used-buffer bit alone (the value 1) is an ioeventfd whose
- * count nobody takes.
+ * Cached registers (`cached-registers=on`): a page that the board maps in place of a running
+ * device's registers, so that reading them needs no exit (KVM: a read-only memory slot). It holds
+ * what a trapped read would give and is brought up to date before the write that changes a register
+ * returns to the driver. The driver's acknowledgement of the used-buffer bit alone (the value 1) is
+ * an ioeventfd whose count nobody takes.
  *
- * This breaks a MUST (DEV-MMIO-REGS-04; VIRTIO 1.4, 4.2.2.1: InterruptStatus bits without an event are
- * 0), which is why it is an option and off by default: the used-buffer bit, once set, stays set while
- * the shadow is on. A driver that reads InterruptStatus until it is 0 never ends. For others nothing
- * gets lost: the bit is set before the line is pulsed, so each pulse finds it set, and the driver looks
- * at its queues after each pulse. What it costs them is a look at the queues when a configuration change
- * alone interrupts. No page can be exact: whoever takes the acknowledgement from the count needs to run
- * first, and a driver that reads the page at once is quicker. Acknowledgements with the configuration bit
- * (2 and 3) trap and are exact, as is everything before DRIVER_OK and, with a board that has no shadows
- * (board_ops.shadow gives -ENOTSUP), after it.
+ * This breaks a MUST (DEV-MMIO-REGS-04; VIRTIO 1.4, 4.2.2.1: InterruptStatus bits without an event
+ * are 0), which is why it is an option and off by default: the used-buffer bit, once set, stays set
+ * while the cached register page is on. A driver that reads InterruptStatus until it is 0 never
+ * ends. For others nothing gets lost: the bit is set before the line is pulsed, so each pulse finds
+ * it set, and the driver looks at its queues after each pulse. What it costs them is a look at the
+ * queues when a configuration change alone interrupts. No page can be exact: whoever takes the
+ * acknowledgement from the count needs to run first, and a driver that reads the page at once is
+ * quicker. Acknowledgements with the configuration bit (2 and 3) trap and are exact, as is
+ * everything before DRIVER_OK and, with a board that has no cached register pages
+ * (board_ops.regpage gives -ENOTSUP), after it.
  *
- * The configuration space in the shadow must never be seen half old and half new under one
- * generation (2.5.2), and no order of plain stores guarantees that: a driver may read generation,
- * fields and generation all between two of them. Therefore a change that comes from the device
- * takes the shadow away, writes it and puts it back; reads in between trap. A change that the
- * driver's own write made is stored in place before that write returns.
+ * The configuration space in the cached register page must never be seen half old and half new
+ * under one generation (2.5.2), and no order of plain stores guarantees that: a driver may read
+ * generation, fields and generation all between two of them. Therefore a change that comes from the
+ * device takes the cached register page away, writes it and puts it back; reads in between trap. A
+ * change that the driver's own write made is stored in place before that write returns.
  */
 #include "transport/mmio/impl.h"
 
@@ -37,7 +38,7 @@ static void page_store(struct mmio *m, unsigned off, uint32_t value)
 
 static int show_page(struct mmio *m, bool on)
 {
-	return m->board->ops->shadow(m->board, m->window.base, on ? m->page : NULL);
+	return m->board->ops->regpage(m->board, m->window.base, on ? m->page : NULL);
 }
 
 /* A copy of the configuration space and the generation it belongs to. */
@@ -59,7 +60,7 @@ static void page_update_config(struct mmio *m, bool in_place)
 	uint8_t config[VDEV_CONFIG_MAX];
 	uint32_t generation = snapshot_config(m->dev, config);
 	bool same = memcmp(m->page + R_CONFIG, config, sizeof(config)) == 0;
-	bool hide = !same && !in_place && m->shadow_on;
+	bool hide = !same && !in_place && m->regpage_on;
 
 	if (hide)
 		show_page(m, false);
@@ -71,7 +72,7 @@ static void page_update_config(struct mmio *m, bool in_place)
 	}
 	page_store(m, R_CONFIG_GENERATION, generation);
 	if (hide)
-		m->shadow_on = show_page(m, true) == 0;
+		m->regpage_on = show_page(m, true) == 0;
 }
 
 /* Registers that a trapped write may change, by value or by selector; then shows the page if
@@ -92,7 +93,7 @@ static void page_update(struct mmio *m, bool config_written, bool show)
 	page_store(m, R_STATUS, vdev_status(m->dev));
 	page_update_config(m, config_written);
 	if (show)
-		m->shadow_on = show_page(m, true) == 0;
+		m->regpage_on = show_page(m, true) == 0;
 	pthread_mutex_unlock(&m->page_lock);
 }
 
@@ -107,65 +108,65 @@ static void page_init(struct mmio *m)
 		page_store(m, constant[i], mmio_register(m, constant[i]));
 }
 
-void mmio_shadow_set(struct mmio *m, bool on)
+void mmio_regpage_set(struct mmio *m, bool on)
 {
 	if (!on)
-		m->no_shadow = false; /* the next driver may find room */
-	if (on && !m->shadow_on && !m->no_shadow) {
+		m->no_regpage = false; /* the next driver may find room */
+	if (on && !m->regpage_on && !m->no_regpage) {
 		page_update(m, false, true);
-		m->no_shadow = !m->shadow_on;
-	} else if (!on && m->shadow_on) {
+		m->no_regpage = !m->regpage_on;
+	} else if (!on && m->regpage_on) {
 		pthread_mutex_lock(&m->page_lock);
-		m->shadow_on = show_page(m, false) != 0;
+		m->regpage_on = show_page(m, false) != 0;
 		pthread_mutex_unlock(&m->page_lock);
 	}
 }
 
 /* Other processors read the page while the queue's owner takes its time (DEV-MMIO-REGS-11). */
-void mmio_shadow_resetting(struct mmio *m)
+void mmio_regpage_resetting(struct mmio *m)
 {
-	if (!m->shadow_on)
+	if (!m->regpage_on)
 		return;
 	pthread_mutex_lock(&m->page_lock);
 	page_store(m, R_QUEUE_RESET, 1);
 	pthread_mutex_unlock(&m->page_lock);
 }
 
-bool mmio_shadow_read(struct mmio *m, uint64_t off, unsigned len, uint64_t *ret_bytes)
+bool mmio_regpage_read(struct mmio *m, uint64_t off, unsigned len, uint64_t *ret_bytes)
 {
 	bool on;
 
-	if (!m->shadow_on)
+	if (!m->regpage_on)
 		return false;
 	if (off > R_CONFIG + VDEV_CONFIG_MAX || len > R_CONFIG + VDEV_CONFIG_MAX - off)
 		return false;
 	pthread_mutex_lock(&m->page_lock);
-	on = m->shadow_on;
+	on = m->regpage_on;
 	if (on)
 		memcpy(ret_bytes, m->page + off, len);
 	pthread_mutex_unlock(&m->page_lock);
 	return on;
 }
 
-void mmio_shadow_written(struct mmio *m, bool config)
+void mmio_regpage_written(struct mmio *m, bool config)
 {
-	if (m->shadow_on)
+	if (m->regpage_on)
 		page_update(m, config, false);
 }
 
-void mmio_shadow_changed(struct mmio *m)
+void mmio_regpage_changed(struct mmio *m)
 {
 	if (!m->cached)
 		return;
 	pthread_mutex_lock(&m->page_lock);
-	if (m->shadow_on) {
+	if (m->regpage_on) {
 		page_store(m, R_STATUS, vdev_status(m->dev));
 		page_update_config(m, false);
 	}
 	pthread_mutex_unlock(&m->page_lock);
 }
 
-bool mmio_shadow_new(struct mmio *m, GError **err)
+bool mmio_regpage_new(struct mmio *m, GError **err)
 {
 	void *page;
 
@@ -180,7 +181,7 @@ bool mmio_shadow_new(struct mmio *m, GError **err)
 	return true;
 }
 
-void mmio_shadow_free(struct mmio *m)
+void mmio_regpage_free(struct mmio *m)
 {
 	if (m->page)
 		munmap(m->page, MMIO_SIZE);
