@@ -54,8 +54,8 @@ uint64_t fuzz_value(uint64_t value)
 	return value;
 }
 
-/* An MSI-X entry's data: a vector that is for devices, and delivered as an interrupt (not as one that
- * resets the processor, say). */
+/* An MSI-X entry's data: a vector that is for devices, and delivered as an interrupt (not as one
+ * that resets the processor, say). */
 static uint64_t spare_processor(uint32_t off, unsigned len, uint64_t value)
 {
 	uint32_t vector = IRQ_VECTOR + (uint32_t)value % 0xb0;
@@ -142,7 +142,7 @@ static void write_pci(const struct fuzzed *f, uint32_t off, unsigned len, uint64
 	write_at(f->v->function + off, len, value);
 }
 
-/* Where in the BAR (or, on mmio, the window) an area is. */
+/* Where in the BAR (or, on mmio, the region) an area is. */
 static uint32_t place(const struct fuzzed *f, enum link_area area, uint32_t off, unsigned len)
 {
 	uint32_t bytes = is_pci(f) ? BAR_BYTES : MMIO_BYTES;

@@ -1,6 +1,6 @@
 /*
- * Attacks on a user network (backend=user). Connections go to a port of the host that leads back to us: the test
- * gives it as hostfwd=tcp:127.0.0.1:PORT-:22, and here as port=PORT.
+ * Attacks on a user network (backend=user). Connections go to a port of the host that leads back to
+ * us: the test gives it as hostfwd=tcp:127.0.0.1:PORT-:22, and here as port=PORT.
  */
 #include "guest-fw/hostile.h"
 
@@ -139,7 +139,7 @@ static _Noreturn void stay(void)
 		fw_relax();
 }
 
-/* Bytes at odd offsets, from the far end of the window down. */
+/* Bytes at odd offsets, from the far end of the region down. */
 static const char *holes(struct virtio *v)
 {
 	struct net net = begin(v);

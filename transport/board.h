@@ -1,11 +1,11 @@
 /*
- * What a transport asks of the board it is plugged into: register windows, doorbells and interrupt
+ * What a transport asks of the board it is plugged into: register regions, doorbells and interrupt
  * lines. vmm/kvm/board.c answers with KVM; tests/support/board-fake.c with bookkeeping. Transports
  * therefore know no KVM.
  *
- * All calls may come from any thread: a vCPU's, also from within a window's read or write, and a
+ * All calls may come from any thread: a vCPU's, also from within a region's read or write, and a
  * queue owner's. The board therefore holds no lock of its own while it calls read or write. A read
- * or write that began before window_del() may still be running after it: opaque lives until no
+ * or write that began before region_del() may still be running after it: opaque lives until no
  * vCPU runs. Return values are 0 or -errno.
  */
 #pragma once
@@ -16,7 +16,7 @@
 struct board;
 
 /* A range of guest-physical (or I/O port) addresses whose accesses come to us. */
-struct board_window {
+struct board_region {
 	uint64_t base, size;
 	bool io; /* I/O ports instead of memory */
 	/* @off + @len <= size; @len is 1, 2, 4 or 8. */
@@ -35,20 +35,20 @@ struct board_doorbell {
 };
 
 struct board_ops {
-	/* Adds or removes a window; the struct stays the caller's and stays put while it is
+	/* Adds or removes a region; the struct stays the caller's and stays put while it is
 	 * added. */
-	int (*window_add)(struct board *board, struct board_window *w);
-	void (*window_del)(struct board *board, struct board_window *w);
+	int (*region_add)(struct board *board, struct board_region *w);
+	void (*region_del)(struct board *board, struct board_region *w);
 
 	/* Writes of @len bytes (0: any length) to @addr whose value is @match (if @has_match)
 	 * signal
-	 * @fd instead of reaching the window (ioeventfd). */
+	 * @fd instead of reaching the region (ioeventfd). */
 	int (*doorbell)(struct board *board, const struct board_doorbell *doorbell, bool add);
 
-	/* Serves reads of a whole page of a window from the page at @page (4096-aligned, owned by
-	 * the caller) without an exit; writes go to the window or doorbell as before. @page NULL
+	/* Serves reads of a whole page of a region from the page at @page (4096-aligned, owned by
+	 * the caller) without an exit; writes go to the region or doorbell as before. @page NULL
 	 * ends it.
-	 * -ENOTSUP is an answer: then every read comes to the window. */
+	 * -ENOTSUP is an answer: then every read comes to the region. */
 	int (*regpage)(struct board *board, uint64_t addr, const void *page);
 
 	/* Makes writing to eventfd @fd raise interrupt line @gsi. With @resample_fd >= 0 the line

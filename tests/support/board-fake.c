@@ -39,7 +39,7 @@ struct regpage {
 	const void *page;
 };
 
-typedef struct board_window *window_ref;
+typedef struct board_region *region_ref;
 
 struct board_fake {
 	struct board board; /* first */
@@ -47,7 +47,7 @@ struct board_fake {
 	bool has_regpages;
 	unsigned refuse;
 	struct board_fake_counts counts;
-	GArray *windows; /* of struct board_window * */
+	GArray *regions; /* of struct board_region * */
 	GArray *doorbells, *lines, *msis, *messages, *regpages;
 };
 
@@ -81,31 +81,31 @@ static bool take(int fd)
  * What transports ask for.
  */
 
-static int window_add(struct board *board, struct board_window *w)
+static int region_add(struct board *board, struct board_region *w)
 {
 	struct board_fake *b = lock(board);
 
-	if (b->refuse & BOARD_REFUSE_WINDOW)
+	if (b->refuse & BOARD_REFUSE_REGION)
 		return unlock(b, -ENOSPC);
-	EACH(b->windows, window_ref, other)
+	EACH(b->regions, region_ref, other)
 	if ((*other)->io == w->io && w->base < (*other)->base + (*other)->size &&
 	    (*other)->base < w->base + w->size)
 		return unlock(b, -EEXIST);
-	g_array_append_val(b->windows, w);
+	g_array_append_val(b->regions, w);
 	return unlock(b, 0);
 }
 
-static void window_del(struct board *board, struct board_window *w)
+static void region_del(struct board *board, struct board_region *w)
 {
 	struct board_fake *b = lock(board);
 
-	EACH(b->windows, window_ref, have)
+	EACH(b->regions, region_ref, have)
 	if (*have == w) {
-		g_array_remove_index(b->windows, INDEX(b->windows, have));
+		g_array_remove_index(b->regions, INDEX(b->regions, have));
 		unlock(b, 0);
 		return;
 	}
-	g_error("a window that is not there was removed");
+	g_error("a region that is not there was removed");
 }
 
 /* As KVM_IOEVENTFD judges what it is given. */
@@ -267,8 +267,8 @@ static int msi_attach(struct board *board, int msi, int fd, bool add)
 }
 
 static const struct board_ops ops = {
-	.window_add = window_add,
-	.window_del = window_del,
+	.region_add = region_add,
+	.region_del = region_del,
 	.doorbell = doorbell,
 	.regpage = regpage,
 	.line = line,
@@ -282,10 +282,10 @@ static const struct board_ops ops = {
  * The guest's accesses.
  */
 
-static bool find_window(struct board_fake *b, bool io, uint64_t addr, unsigned len,
-			struct board_window *ret)
+static bool find_region(struct board_fake *b, bool io, uint64_t addr, unsigned len,
+			struct board_region *ret)
 {
-	EACH(b->windows, window_ref, w)
+	EACH(b->regions, region_ref, w)
 	if ((*w)->io == io && addr >= (*w)->base && addr - (*w)->base < (*w)->size &&
 	    len <= (*w)->size - (addr - (*w)->base)) {
 		*ret = **w;
@@ -320,7 +320,7 @@ static uint64_t mask(unsigned len)
 
 uint64_t board_fake_read(struct board_fake *b, bool io, uint64_t addr, unsigned len)
 {
-	struct board_window w;
+	struct board_region w;
 	uint64_t value;
 	bool found;
 
@@ -331,7 +331,7 @@ uint64_t board_fake_read(struct board_fake *b, bool io, uint64_t addr, unsigned 
 		return value;
 	}
 	b->counts.reads++;
-	found = find_window(b, io, addr, len, &w);
+	found = find_region(b, io, addr, len, &w);
 	unlock(b, 0);
 	return (found && w.read ? w.read(w.opaque, addr - w.base, len) : UINT64_MAX) & mask(len);
 }
@@ -352,7 +352,7 @@ static bool ring_doorbell(struct board_fake *b, bool io, uint64_t addr, unsigned
 
 void board_fake_write(struct board_fake *b, bool io, uint64_t addr, unsigned len, uint64_t value)
 {
-	struct board_window w;
+	struct board_region w;
 	bool found;
 
 	value &= mask(len);
@@ -362,7 +362,7 @@ void board_fake_write(struct board_fake *b, bool io, uint64_t addr, unsigned len
 		return;
 	}
 	b->counts.writes++;
-	found = find_window(b, io, addr, len, &w);
+	found = find_region(b, io, addr, len, &w);
 	unlock(b, 0);
 	if (found && w.write)
 		w.write(w.opaque, addr - w.base, len, value);
@@ -507,7 +507,7 @@ struct board_fake *board_fake_new(bool regpage_too)
 	b->board.ops = &ops;
 	b->has_regpages = regpage_too;
 	pthread_mutex_init(&b->lock, NULL);
-	b->windows = g_array_new(FALSE, FALSE, sizeof(struct board_window *));
+	b->regions = g_array_new(FALSE, FALSE, sizeof(struct board_region *));
 	b->doorbells = g_array_new(FALSE, FALSE, sizeof(struct board_doorbell));
 	b->lines = g_array_new(FALSE, FALSE, sizeof(struct line));
 	b->msis = g_array_new(FALSE, FALSE, sizeof(struct msi));
@@ -520,13 +520,13 @@ void board_fake_free(struct board_fake *b)
 {
 	if (!b)
 		return;
-	assert_int_equal(b->windows->len, 0);
+	assert_int_equal(b->regions->len, 0);
 	assert_int_equal(b->doorbells->len, 0);
 	assert_int_equal(b->lines->len, 0);
 	assert_int_equal(b->regpages->len, 0);
 	EACH(b->msis, struct msi, m)
 	assert_false(m->open);
-	g_array_unref(b->windows);
+	g_array_unref(b->regions);
 	g_array_unref(b->doorbells);
 	g_array_unref(b->lines);
 	g_array_unref(b->msis);

@@ -2,10 +2,10 @@
  * A board of bookkeeping that does what KVM's does, and counts what would be an exit:
  *
  *	write	ioeventfd: exact address, its length or any, its value or any: signals, never
- *	reaches the window
- *		else		an exit to the process: the window's write
+ *	reaches the region
+ *		else		an exit to the process: the region's write
  *	read	a page shown by regpage() (read-only memory slot): any width, from memory
- *		else		an exit: the window's read; an ioeventfd is for writes alone
+ *		else		an exit: the region's read; an ioeventfd is for writes alone
  *	line, message		an eventfd's count, whatever it is, is one interrupt (irqfd); what
  *	was written
  *				before it was attached arrives then
@@ -27,7 +27,7 @@ struct board_fake;
 /* @regpage: whether it has board_ops.regpage, as KVM has on x86 (else that answers -ENOTSUP). */
 struct board_fake *board_fake_new(bool regpage);
 
-/* Fails the test if a window, doorbell, cached register page, line or message was left behind. */
+/* Fails the test if a region, doorbell, cached register page, line or message was left behind. */
 void board_fake_free(struct board_fake *b);
 
 struct board *board_fake_board(struct board_fake *b);
@@ -61,7 +61,7 @@ unsigned board_fake_take_msi(struct board_fake *b, uint64_t addr, uint32_t data)
 
 /* From now on the board refuses (-ENOSPC) what is named here, or'ed; 0: nothing. */
 enum {
-	BOARD_REFUSE_WINDOW = 1,
+	BOARD_REFUSE_REGION = 1,
 	BOARD_REFUSE_DOORBELL = 2,
 	BOARD_REFUSE_LINE = 4,
 	BOARD_REFUSE_MSI = 8,

@@ -273,7 +273,7 @@ static void most_mmio_devices_fit(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < LAYOUT_MMIO_MAX; i++)
-		all[i] = (struct acpi_mmio){ (uint32_t)layout_mmio_window(i), LAYOUT_MMIO_STRIDE,
+		all[i] = (struct acpi_mmio){ (uint32_t)layout_mmio_region(i), LAYOUT_MMIO_STRIDE,
 					     layout_mmio_gsi(i) };
 	p.mmio = all;
 	p.n_mmio = LAYOUT_MMIO_MAX;

@@ -1,4 +1,4 @@
-/* Register windows by address: who gets an access, and who must not. */
+/* Register regions by address: who gets an access, and who must not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 
 /* Answers reads with its number and the offset; remembers the last write. */
 struct thing {
-	struct board_window w;
+	struct board_region w;
 	uint64_t number, off, value;
 	unsigned len;
 };
@@ -52,7 +52,7 @@ static int add(struct bus *bus, struct thing *t)
 	return bus_add(bus, &t->w);
 }
 
-static void accesses_find_their_window_however_many_there_are(void **state)
+static void accesses_find_their_region_however_many_there_are(void **state)
 {
 	struct thing things[100];
 	struct bus *bus = bus_new();
@@ -87,7 +87,7 @@ static void nobody_reads_as_all_ones_of_that_length(void **state)
 	bus_free(bus);
 }
 
-static void an_access_across_a_windows_end_reaches_nobody(void **state)
+static void an_access_across_a_regions_end_reaches_nobody(void **state)
 {
 	struct thing t = thing(0x1000, 0x10, false, 1);
 	struct bus *bus = bus_new();
@@ -117,7 +117,7 @@ static void ports_and_memory_are_two_spaces(void **state)
 	bus_free(bus);
 }
 
-static void windows_do_not_overlap_or_wrap(void **state)
+static void regions_do_not_overlap_or_wrap(void **state)
 {
 	struct thing t = thing(0x1000, 0x1000, false, 1);
 	struct thing same = thing(0x1000, 0x1000, false, 2), low = thing(0xfff, 2, false, 2);
@@ -144,7 +144,7 @@ static void windows_do_not_overlap_or_wrap(void **state)
 	bus_free(bus);
 }
 
-static void a_removed_window_is_gone_and_its_place_free(void **state)
+static void a_removed_region_is_gone_and_its_place_free(void **state)
 {
 	struct thing a = thing(0x1000, 0x10, false, 1), b = thing(0x1008, 0x10, false, 2);
 	struct bus *bus = bus_new();
@@ -160,7 +160,7 @@ static void a_removed_window_is_gone_and_its_place_free(void **state)
 	bus_free(bus);
 }
 
-/* A window that moves itself from within a write, as a PCI BAR does. */
+/* A region that moves itself from within a write, as a PCI BAR does. */
 struct mover {
 	struct thing t;
 	struct bus *bus;
@@ -177,7 +177,7 @@ static void mover_write(void *opaque, uint64_t off, unsigned len, uint64_t value
 	assert_int_equal(bus_add(m->bus, &m->t.w), 0);
 }
 
-static void a_window_may_move_itself_while_it_is_written(void **state)
+static void a_region_may_move_itself_while_it_is_written(void **state)
 {
 	struct mover m = { .t = thing(0x1000, 0x10, false, 7), .bus = bus_new() };
 
@@ -191,7 +191,7 @@ static void a_window_may_move_itself_while_it_is_written(void **state)
 	bus_free(m.bus);
 }
 
-/* For the thread sanitizer: accesses while windows come and go. */
+/* For the thread sanitizer: accesses while regions come and go. */
 static void *reader(void *arg)
 {
 	struct bus *bus = arg;
@@ -205,7 +205,7 @@ static void *reader(void *arg)
 	return NULL;
 }
 
-static void windows_come_and_go_under_accesses(void **state)
+static void regions_come_and_go_under_accesses(void **state)
 {
 	struct thing t = thing(0x1000, 0x10, false, 1);
 	struct bus *bus = bus_new();
@@ -223,14 +223,14 @@ static void windows_come_and_go_under_accesses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(accesses_find_their_window_however_many_there_are),
+		cmocka_unit_test(accesses_find_their_region_however_many_there_are),
 		cmocka_unit_test(nobody_reads_as_all_ones_of_that_length),
-		cmocka_unit_test(an_access_across_a_windows_end_reaches_nobody),
+		cmocka_unit_test(an_access_across_a_regions_end_reaches_nobody),
 		cmocka_unit_test(ports_and_memory_are_two_spaces),
-		cmocka_unit_test(windows_do_not_overlap_or_wrap),
-		cmocka_unit_test(a_removed_window_is_gone_and_its_place_free),
-		cmocka_unit_test(a_window_may_move_itself_while_it_is_written),
-		cmocka_unit_test(windows_come_and_go_under_accesses),
+		cmocka_unit_test(regions_do_not_overlap_or_wrap),
+		cmocka_unit_test(a_removed_region_is_gone_and_its_place_free),
+		cmocka_unit_test(a_region_may_move_itself_while_it_is_written),
+		cmocka_unit_test(regions_come_and_go_under_accesses),
 	};
 
 	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);

@@ -524,7 +524,7 @@ static void a_board_that_refuses_is_told_of(void **state)
 		unsigned refuse;
 		const char *says;
 	} rows[] = { { BOARD_REFUSE_LINE, "interrupt line 7" },
-		     { BOARD_REFUSE_WINDOW, "registers at 0xd0001000" } };
+		     { BOARD_REFUSE_REGION, "registers at 0xd0001000" } };
 
 	(void)state;
 	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {

@@ -1,6 +1,6 @@
 /*
- * What a hostile guest can make the user network keep: memory and descriptors have bounds, and within
- * them all goes on. libslirp is the real one; the guest is frames made by hand.
+ * What a hostile guest can make the user network keep: memory and descriptors have bounds, and
+ * within them all goes on. libslirp is the real one; the guest is frames made by hand.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -33,7 +33,8 @@
 #define UDP   17u
 #define MIB   ((size_t)1 << 20)
 
-/* A connection's two buffers, and what comes with them (see devices/backend/net/user/flow.h, which is not asked here). */
+/* A connection's two buffers, and what comes with them (see devices/backend/net/user/flow.h, which
+ * is not asked here). */
 #define CONNECTION ((size_t)272 << 10)
 #define KEPT_MAX   (20 * MIB) /* of segments */
 #define SOCKETS    1024u
@@ -71,7 +72,8 @@ static size_t arp(uint8_t *at, uint32_t address, uint8_t mac)
 	return 60;
 }
 
-/* Tells whose the guest's IPv6 address is. An advertisement's checksum is where UDP has its destination. */
+/* Tells whose the guest's IPv6 address is. An advertisement's checksum is where UDP has its
+ * destination. */
 static size_t advertise(uint8_t *at)
 {
 	uint8_t target[16] = { SITE >> 8, SITE & 0xff, [15] = 0x15 };
@@ -252,7 +254,7 @@ static void expect_bytes(struct rec *r, struct peer *peer, size_t n)
  * Segments out of order.
  */
 
-/* Bytes at odd offsets, from the far end of the window down: none is the next one. */
+/* Bytes at odd offsets, from the far end of the region down: none is the next one. */
 static void send_holes(struct rec *r, const struct peer *peer)
 {
 	for (unsigned at = 60001; at >= 3; at -= 2) {
@@ -519,8 +521,8 @@ static void answers_do_not_wait_for_addresses(void **state)
 	rec_close(&r);
 }
 
-/* libslirp sends one packet of a connection's at a time to an address that it looks for: all that the guest
- * makes it answer then waits behind it. */
+/* libslirp sends one packet of a connection's at a time to an address that it looks for: all that
+ * the guest makes it answer then waits behind it. */
 static void acknowledgements_do_not_wait_for_addresses(void **state)
 {
 	struct peer peer;

@@ -387,21 +387,21 @@ static void slots_and_memory_are_limited(void **state)
 static void a_board_without_room_is_told_of(void **state)
 {
 	struct pci_root_config config = { .ecam_base = ECAM, .mem_base = MEM, .mem_size = 1 << 30 };
-	struct board_window other = { .base = 0xcfc, .size = 1, .io = true };
+	struct board_region other = { .base = 0xcfc, .size = 1, .io = true };
 	struct board_fake *b = board_fake_new(false);
 	struct board *board = board_fake_board(b);
 	g_autoptr(GError) first = NULL;
 	g_autoptr(GError) second = NULL;
 
 	(void)state;
-	board_fake_refuse(b, BOARD_REFUSE_WINDOW);
+	board_fake_refuse(b, BOARD_REFUSE_REGION);
 	assert_null(pci_root_new(board, &config, &first));
-	assert_non_null(strstr(first->message, "PCI configuration window"));
+	assert_non_null(strstr(first->message, "PCI configuration region"));
 	board_fake_refuse(b, 0);
-	assert_int_equal(board->ops->window_add(board, &other), 0);
+	assert_int_equal(board->ops->region_add(board, &other), 0);
 	assert_null(pci_root_new(board, &config, &second));
 	assert_non_null(strstr(second->message, "PCI configuration ports"));
-	board->ops->window_del(board, &other);
+	board->ops->region_del(board, &other);
 	pci_root_free(NULL);
 	board_fake_free(b);
 }

@@ -54,9 +54,9 @@ static int set_up(void **state)
 	m->bus = bus_new();
 	legacy_init(&m->legacy, &pm_ops, &m->ends);
 	pvpanic_init(&m->pvpanic, &pvpanic_ops, &m->ends);
-	for (unsigned i = 0; i < LEGACY_WINDOWS; i++)
-		assert_int_equal(bus_add(m->bus, &m->legacy.window[i]), 0);
-	assert_int_equal(bus_add(m->bus, &m->pvpanic.window), 0);
+	for (unsigned i = 0; i < LEGACY_REGIONS; i++)
+		assert_int_equal(bus_add(m->bus, &m->legacy.region[i]), 0);
+	assert_int_equal(bus_add(m->bus, &m->pvpanic.region), 0);
 	*state = m;
 	return 0;
 }
@@ -91,7 +91,8 @@ static void the_keyboard_controller_resets(void **state)
 	assert_int_equal(m->ends.reset, 1);
 }
 
-/* It is always ready for a command, and nobody waits for ever for a byte of it, or for the last one. */
+/* It is always ready for a command, and nobody waits for ever for a byte of it, or for the last
+ * one. */
 static void nobody_waits_for_a_keyboard(void **state)
 {
 	struct machine *m = *state;

@@ -10,7 +10,7 @@
 struct mmio {
 	struct vdev *dev;
 	struct board *board;
-	struct board_window window;
+	struct board_region region;
 	unsigned gsi;
 	bool cached; /* the option: registers are read from a page while the driver runs */
 

@@ -93,7 +93,7 @@ void mmio_irq_reset(struct mmio *m)
 
 void mmio_irq_acks(struct mmio *m, bool on)
 {
-	struct board_doorbell doorbell = { .addr = m->window.base + R_INTERRUPT_ACK,
+	struct board_doorbell doorbell = { .addr = m->region.base + R_INTERRUPT_ACK,
 					   .len = 4,
 					   .has_match = true,
 					   .match = MMIO_INT_USED,

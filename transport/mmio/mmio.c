@@ -29,7 +29,7 @@
 
 static void doorbell_set(struct mmio *m, unsigned q, bool on)
 {
-	struct board_doorbell doorbell = { .addr = m->window.base + R_QUEUE_NOTIFY,
+	struct board_doorbell doorbell = { .addr = m->region.base + R_QUEUE_NOTIFY,
 					   .len = 4,
 					   .has_match = m->dev->n_queues > 1,
 					   .match = q,
@@ -285,11 +285,11 @@ static bool plug_in(struct mmio *m, GError **err)
 	ret = m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, true);
 	if (ret < 0)
 		return ringside_error_errno(err, -ret, "%s: interrupt line %u", name, m->gsi);
-	ret = m->board->ops->window_add(m->board, &m->window);
+	ret = m->board->ops->region_add(m->board, &m->region);
 	if (ret < 0) {
 		m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, false);
 		return ringside_error_errno(err, -ret, "%s: registers at 0x%" G_GINT64_MODIFIER "x",
-					    name, m->window.base);
+					    name, m->region.base);
 	}
 	return true;
 }
@@ -319,7 +319,7 @@ struct mmio *mmio_new(struct vdev *dev, struct board *board, const struct mmio_c
 	m->board = board;
 	m->gsi = config->gsi;
 	m->cached = config->cached_registers;
-	m->window = (struct board_window){ .base = config->base,
+	m->region = (struct board_region){ .base = config->base,
 					   .size = MMIO_SIZE,
 					   .read = trapped_read,
 					   .write = trapped_write,
@@ -352,7 +352,7 @@ void mmio_free(struct mmio *m)
 		return;
 	mmio_reset(m);
 	vdev_detach(m->dev);
-	m->board->ops->window_del(m->board, &m->window);
+	m->board->ops->region_del(m->board, &m->region);
 	m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, false);
 	mmio_destroy(m);
 }
@@ -404,7 +404,7 @@ static void mmio_place(const void *handle, struct transport_place *ret)
 {
 	const struct mmio *m = handle;
 
-	*ret = (struct transport_place){ .has_page = true, .page = { m->window.base, m->gsi } };
+	*ret = (struct transport_place){ .has_page = true, .page = { m->region.base, m->gsi } };
 }
 
 const struct transport mmio_transport = {

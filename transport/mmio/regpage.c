@@ -38,7 +38,7 @@ static void page_store(struct mmio *m, unsigned off, uint32_t value)
 
 static int show_page(struct mmio *m, bool on)
 {
-	return m->board->ops->regpage(m->board, m->window.base, on ? m->page : NULL);
+	return m->board->ops->regpage(m->board, m->region.base, on ? m->page : NULL);
 }
 
 /* A copy of the configuration space and the generation it belongs to. */

@@ -1,5 +1,5 @@
-/* virtio-mmio's registers, version 2 (VIRTIO 1.4, 4.2.2): offsets in the window, each 32 bits wide. For the
- * transport and for drivers: it needs no library. */
+/* virtio-mmio's registers, version 2 (VIRTIO 1.4, 4.2.2): offsets in the region, each 32 bits wide.
+ * For the transport and for drivers: it needs no library. */
 #pragma once
 
 enum {

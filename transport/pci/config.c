@@ -4,7 +4,7 @@
  * because the bits below a BAR's size are not writable), where they are decoded, and whatever the
  * function's own hook watches.
  *
- * A BAR that is decoded is a window of the board. It is moved by taking the window away and putting
+ * A BAR that is decoded is a region of the board. It is moved by taking the region away and putting
  * it back elsewhere. An address where the board has something already is the guest's mistake: the
  * BAR is then decoded nowhere, as if the other device had won.
  */
@@ -65,13 +65,13 @@ void pci_config_clear(struct pci_function *f)
 {
 	for (unsigned b = 0; b < PCI_BARS; b++)
 		if (f->bar[b].mapped) {
-			f->board->ops->window_del(f->board, &f->bar[b].window);
+			f->board->ops->region_del(f->board, &f->bar[b].region);
 			f->bar[b].mapped = 0;
 		}
 	pthread_mutex_destroy(&f->lock);
 }
 
-static uint64_t window_read(void *opaque, uint64_t off, unsigned len)
+static uint64_t region_read(void *opaque, uint64_t off, unsigned len)
 {
 	struct pci_bar *bar = opaque;
 	struct pci_function *f = bar->function;
@@ -79,7 +79,7 @@ static uint64_t window_read(void *opaque, uint64_t off, unsigned len)
 	return f->ops->bar_read(f, (unsigned)(bar - f->bar), off, len);
 }
 
-static void window_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
+static void region_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
 {
 	struct pci_bar *bar = opaque;
 	struct pci_function *f = bar->function;
@@ -95,8 +95,8 @@ void pci_config_bar(struct pci_function *f, unsigned bar, uint64_t size)
 	g_assert(bar < PCI_BARS && size >= 4096 && (size & (size - 1)) == 0);
 	f->bar[bar].size = size;
 	f->bar[bar].function = f;
-	f->bar[bar].window = (struct board_window){
-		.size = size, .read = window_read, .write = window_write, .opaque = &f->bar[bar]
+	f->bar[bar].region = (struct board_region){
+		.size = size, .read = region_read, .write = region_write, .opaque = &f->bar[bar]
 	};
 	f->config[reg] = 0x04; /* memory, 64 bits wide */
 	for (unsigned i = 0; i < 8; i++)
@@ -155,9 +155,9 @@ static void map_bar(struct pci_function *f, unsigned b)
 	if (address == bar->mapped)
 		return;
 	if (bar->mapped)
-		f->board->ops->window_del(f->board, &bar->window);
-	bar->window.base = address;
-	if (address && f->board->ops->window_add(f->board, &bar->window) < 0)
+		f->board->ops->region_del(f->board, &bar->region);
+	bar->region.base = address;
+	if (address && f->board->ops->region_add(f->board, &bar->region) < 0)
 		address = 0;
 	if (address == bar->mapped)
 		return;

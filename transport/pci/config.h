@@ -68,7 +68,7 @@ struct pci_bar {
 	uint64_t size;    /* power of two, at least 4096; 0: not there */
 	uint64_t address; /* as the bus assigned it: the value after reset */
 	uint64_t mapped;  /* where it is decoded now; 0: nowhere */
-	struct board_window window;
+	struct board_region region;
 	struct pci_function *function;
 };
 
@@ -109,7 +109,8 @@ void pci_config_bar(struct pci_function *f, unsigned bar, uint64_t size);
 unsigned pci_config_cap(struct pci_function *f, const void *body, unsigned len,
 			const uint8_t *writable);
 
-/* Takes what is there as the state after reset: the bus calls it when BARs and line are filled in. */
+/* Takes what is there as the state after reset: the bus calls it when BARs and line are filled
+ * in. */
 void pci_config_seal(struct pci_function *f);
 void pci_config_reset(struct pci_function *f);
 

@@ -3,7 +3,7 @@
  * every BAR has an address and every pin a line from the start. Decoding is off, as after a
  * hardware reset. Linux keeps addresses that it finds inside the host bridge's window and turns
  * decoding on with the driver; had it been on already, sizing each BAR would take it off and on
- * again, which moves windows and doorbells for nothing.
+ * again, which moves regions and doorbells for nothing.
  *
  * Functions carry no PCI Express capability: a kernel that finds one walks the extended space for a
  * dozen capabilities that no virtio device has, one exit to this process each. ECAM works without.
@@ -29,7 +29,7 @@
 struct pci_root {
 	struct board *board;
 	struct pci_root_config config;
-	struct board_window ecam, ports;
+	struct board_region ecam, ports;
 	pthread_mutex_t lock; /* of address */
 	uint32_t address;     /* what was written to port 0xcf8 */
 	_Atomic uint8_t reset_control;
@@ -99,7 +99,8 @@ static void ecam_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
 
 /*
  * Ports: 0xcf8 (four bytes at once) says which register 0xcfc to 0xcff stand for. Bus 0 is all
- * there is. A single byte at 0xcf9 is something else, the reset control register that chipsets have there.
+ * there is. A single byte at 0xcf9 is something else, the reset control register that chipsets have
+ * there.
  */
 
 /* The function and register behind @off (4 to 7) bytes into the ports; false if there is none. */
@@ -237,18 +238,18 @@ struct board *pci_root_board(const struct pci_root *root)
  * Life.
  */
 
-static bool add_windows(struct pci_root *root, GError **err)
+static bool add_regions(struct pci_root *root, GError **err)
 {
 	const struct board_ops *ops = root->board->ops;
-	int ret = ops->window_add(root->board, &root->ecam);
+	int ret = ops->region_add(root->board, &root->ecam);
 
 	if (ret < 0)
-		return ringside_error_errno(err, -ret, "PCI configuration window");
+		return ringside_error_errno(err, -ret, "PCI configuration region");
 	if (root->config.no_ports)
 		return true;
-	ret = ops->window_add(root->board, &root->ports);
+	ret = ops->region_add(root->board, &root->ports);
 	if (ret < 0) {
-		ops->window_del(root->board, &root->ecam);
+		ops->region_del(root->board, &root->ecam);
 		return ringside_error_errno(err, -ret, "PCI configuration ports");
 	}
 	return true;
@@ -269,12 +270,12 @@ struct pci_root *pci_root_new(struct board *board, const struct pci_root_config 
 	root->board = board;
 	root->config = *config;
 	root->mem_next = config->mem_base;
-	root->ecam = (struct board_window){ .base = config->ecam_base,
+	root->ecam = (struct board_region){ .base = config->ecam_base,
 					    .size = PCI_ECAM_SIZE,
 					    .read = ecam_read,
 					    .write = ecam_write,
 					    .opaque = root };
-	root->ports = (struct board_window){ .base = PORT_ADDRESS,
+	root->ports = (struct board_region){ .base = PORT_ADDRESS,
 					     .size = 8,
 					     .io = true,
 					     .read = ports_read,
@@ -285,7 +286,7 @@ struct pci_root *pci_root_new(struct board *board, const struct pci_root_config 
 	root->bridge.board = board;
 	pci_config_seal(&root->bridge);
 	root->slot[0] = &root->bridge;
-	if (!add_windows(root, err)) {
+	if (!add_regions(root, err)) {
 		root_destroy(root);
 		return NULL;
 	}
@@ -296,9 +297,9 @@ void pci_root_free(struct pci_root *root)
 {
 	if (!root)
 		return;
-	root->board->ops->window_del(root->board, &root->ecam);
+	root->board->ops->region_del(root->board, &root->ecam);
 	if (!root->config.no_ports)
-		root->board->ops->window_del(root->board, &root->ports);
+		root->board->ops->region_del(root->board, &root->ports);
 	root_destroy(root);
 }
 

@@ -1,6 +1,6 @@
 /*
  * PCI bus 0: the host bridge at 00:00.0, up to 31 functions at 00:01.0 to 00:1f.0, and the two ways
- * into their configuration space: the ECAM window and I/O ports 0xcf8/0xcfc.
+ * into their configuration space: the ECAM region and I/O ports 0xcf8/0xcfc.
  */
 #pragma once
 
@@ -20,15 +20,15 @@ struct pci_root_config {
 	uint64_t mem_base, mem_size; /* for BARs: 64-bit, non-prefetchable window */
 	bool no_ports;               /* leave 0xcf8/0xcfc out: ECAM alone costs one exit instead of
 					two for each access, when the guest has no other way */
-	/* The chipset's reset control register, a byte at port 0xcf9: bit 2 was set. On the thread that
-	 * wrote it; NULL: nothing happens. */
+	/* The chipset's reset control register, a byte at port 0xcf9: bit 2 was set. On the thread
+	 * that wrote it; NULL: nothing happens. */
 	void (*reset)(void *opaque);
 	void *opaque;
 };
 
 struct pci_root;
 
-/* NULL with an error when the board refuses the windows. @board must outlive the root. */
+/* NULL with an error when the board refuses the regions. @board must outlive the root. */
 struct pci_root *pci_root_new(struct board *board, const struct pci_root_config *config,
 			      GError **err);
 

@@ -10,7 +10,7 @@
 
 #include "virtqueue/gmem.h"
 
-/* A virtio-mmio device: its register window and its edge-triggered interrupt. Several may have the
+/* A virtio-mmio device: its register region and its edge-triggered interrupt. Several may have the
  * same one. */
 struct acpi_mmio {
 	uint32_t base, len;
@@ -33,6 +33,6 @@ struct acpi_params {
  */
 uint64_t acpi_build(const struct acpi_params *p, const struct gmem *mem, GError **err);
 
-/* What a Linux kernel with this command line will miss, since the tables describe nothing in place of what it is told
- * to leave alone: one line for the operator, or NULL. */
+/* What a Linux kernel with this command line will miss, since the tables describe nothing in place
+ * of what it is told to leave alone: one line for the operator, or NULL. */
 const char *acpi_will_miss(const char *cmdline);

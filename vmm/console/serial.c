@@ -25,7 +25,7 @@ struct serial {
 	const struct serial_ops *ops;
 	void *opaque;
 	struct bus *bus;
-	struct board_window window;
+	struct board_region region;
 
 	pthread_mutex_t lock; /* of these: */
 	pthread_cond_t drained;
@@ -112,7 +112,8 @@ static void want(struct serial *s, bool writable)
 	chr_want(s->chr, is_listening(s) && uart_room(s->uart) > 0, writable);
 }
 
-/* Writes what there is, as far as the host takes it. False if it takes no more, or there was nothing. */
+/* Writes what there is, as far as the host takes it. False if it takes no more, or there was
+ * nothing. */
 static bool write_batch(struct serial *s)
 {
 	bool some = next_batch(s);
@@ -279,7 +280,7 @@ static void port_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
 
 int serial_plug(struct serial *s, struct bus *bus)
 {
-	s->window = (struct board_window){
+	s->region = (struct board_region){
 		.base = LAYOUT_SERIAL_PORT,
 		.size = LAYOUT_SERIAL_PORTS,
 		.io = true,
@@ -288,7 +289,7 @@ int serial_plug(struct serial *s, struct bus *bus)
 		.opaque = s,
 	};
 	s->bus = bus;
-	return bus_add(bus, &s->window);
+	return bus_add(bus, &s->region);
 }
 
 struct serial *serial_new(struct chr *chr, struct loop *main, const struct serial_ops *ops,
@@ -324,7 +325,7 @@ void serial_free(struct serial *s)
 	if (s->timer_watch)
 		serial_flush(s);
 	if (s->bus)
-		bus_del(s->bus, &s->window);
+		bus_del(s->bus, &s->region);
 	loop_unwatch(s->timer_watch);
 	chr_detach(s->chr);
 	chr_close(s->chr);

@@ -43,14 +43,14 @@ static struct board_kvm *of(struct board *board)
 }
 
 /*
- * Windows and doorbells.
+ * Regions and doorbells.
  */
-static int window_add(struct board *board, struct board_window *w)
+static int region_add(struct board *board, struct board_region *w)
 {
 	return bus_add(of(board)->bus, w);
 }
 
-static void window_del(struct board *board, struct board_window *w)
+static void region_del(struct board *board, struct board_region *w)
 {
 	bus_del(of(board)->bus, w);
 }
@@ -280,8 +280,8 @@ static int msi_attach(struct board *board, int handle, int fd, bool add)
 }
 
 static const struct board_ops ops = {
-	.window_add = window_add,
-	.window_del = window_del,
+	.region_add = region_add,
+	.region_del = region_del,
 	.doorbell = doorbell,
 	.regpage = regpage,
 	.line = line,

@@ -1,5 +1,5 @@
 /*
- * The board of transport/board.h over KVM: windows on the machine's bus, doorbells as ioeventfds,
+ * The board of transport/board.h over KVM: regions on the machine's bus, doorbells as ioeventfds,
  * interrupt lines and MSI messages as irqfds, cached register pages as read-only memory slots.
  * Neither a kick nor an interrupt comes to this process's vCPU threads.
  */

@@ -7,11 +7,11 @@
 
 struct space {
 	unsigned n;
-	struct board_window **w; /* sorted by base, disjoint */
+	struct board_region **w; /* sorted by base, disjoint */
 };
 
 struct bus {
-	pthread_rwlock_t lock; /* of both tables, not of the windows' functions */
+	pthread_rwlock_t lock; /* of both tables, not of the regions' functions */
 	struct space space[2];
 };
 
@@ -33,7 +33,7 @@ void bus_free(struct bus *bus)
 	g_free(bus);
 }
 
-/* The number of windows that begin at or below @addr. */
+/* The number of regions that begin at or below @addr. */
 static unsigned below(const struct space *s, uint64_t addr)
 {
 	unsigned lo = 0, hi = s->n;
@@ -49,14 +49,14 @@ static unsigned below(const struct space *s, uint64_t addr)
 	return lo;
 }
 
-static bool is_valid(const struct board_window *w)
+static bool is_valid(const struct board_region *w)
 {
 	uint64_t last = w->base + (w->size - 1);
 
 	return w->size && last >= w->base && (!w->io || last <= UINT16_MAX);
 }
 
-static int add_locked(struct space *s, struct board_window *w)
+static int add_locked(struct space *s, struct board_region *w)
 {
 	unsigned at = below(s, w->base);
 
@@ -64,14 +64,14 @@ static int add_locked(struct space *s, struct board_window *w)
 		return -EEXIST;
 	if (at < s->n && s->w[at]->base - w->base < w->size)
 		return -EEXIST;
-	s->w = g_renew(struct board_window *, s->w, s->n + 1);
+	s->w = g_renew(struct board_region *, s->w, s->n + 1);
 	memmove(&s->w[at + 1], &s->w[at], (s->n - at) * sizeof(s->w[0]));
 	s->w[at] = w;
 	s->n++;
 	return 0;
 }
 
-int bus_add(struct bus *bus, struct board_window *w)
+int bus_add(struct bus *bus, struct board_region *w)
 {
 	int ret;
 
@@ -83,7 +83,7 @@ int bus_add(struct bus *bus, struct board_window *w)
 	return ret;
 }
 
-void bus_del(struct bus *bus, struct board_window *w)
+void bus_del(struct bus *bus, struct board_region *w)
 {
 	struct space *s = &bus->space[w->io];
 	unsigned at;
@@ -97,11 +97,11 @@ void bus_del(struct bus *bus, struct board_window *w)
 	pthread_rwlock_unlock(&bus->lock);
 }
 
-/* Copies the window that takes all of the access. */
-static bool find(struct bus *bus, bool io, uint64_t addr, unsigned len, struct board_window *ret)
+/* Copies the region that takes all of the access. */
+static bool find(struct bus *bus, bool io, uint64_t addr, unsigned len, struct board_region *ret)
 {
 	const struct space *s = &bus->space[io];
-	const struct board_window *w;
+	const struct board_region *w;
 	bool found = false;
 	unsigned at;
 
@@ -125,7 +125,7 @@ static uint64_t ones(unsigned len)
 
 uint64_t bus_read(struct bus *bus, bool io, uint64_t addr, unsigned len)
 {
-	struct board_window w;
+	struct board_region w;
 
 	if (!find(bus, io, addr, len, &w) || !w.read)
 		return ones(len);
@@ -134,7 +134,7 @@ uint64_t bus_read(struct bus *bus, bool io, uint64_t addr, unsigned len)
 
 void bus_write(struct bus *bus, bool io, uint64_t addr, unsigned len, uint64_t value)
 {
-	struct board_window w;
+	struct board_region w;
 
 	if (find(bus, io, addr, len, &w) && w.write)
 		w.write(w.opaque, addr - w.base, len, value & ones(len));

@@ -285,7 +285,7 @@ static bool next_page(void *opaque, struct transport_page *ret, GError **err)
 				      "there are %u places for devices on mmio and all are taken; "
 				      "use transport=pci",
 				      LAYOUT_MMIO_MAX);
-	ret->base = layout_mmio_window(pages->n);
+	ret->base = layout_mmio_region(pages->n);
 	ret->gsi = layout_mmio_gsi(pages->n);
 	pages->n++;
 	return true;

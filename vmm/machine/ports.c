@@ -1,6 +1,7 @@
 /*
- * The machine's I/O ports that are no device's: power management, the panic device, and the ways in which
- * a PC without ACPI ends. (The serial port plugs itself, PCI's ports are transport/pci/root.c's.)
+ * The machine's I/O ports that are no device's: power management, the panic device, and the ways in
+ * which a PC without ACPI ends. (The serial port plugs itself, PCI's ports are
+ * transport/pci/root.c's.)
  */
 #include "devices/base/error.h"
 #include "vmm/machine/machine-int.h"
@@ -17,7 +18,7 @@ static void pm_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
 		pm_io_write(opaque, (unsigned)off, (uint8_t)value);
 }
 
-static bool plug(struct machine *m, struct board_window *w, const char *what, GError **err)
+static bool plug(struct machine *m, struct board_region *w, const char *what, GError **err)
 {
 	int ret = bus_add(m->bus, w);
 
@@ -27,7 +28,7 @@ static bool plug(struct machine *m, struct board_window *w, const char *what, GE
 bool machine_plug_ports(struct machine *m, GError **err)
 {
 	m->pm = pm_new(&machine_pm_ops, m);
-	m->pm_window = (struct board_window){
+	m->pm_region = (struct board_region){
 		.base = LAYOUT_PM_PORT,
 		.size = LAYOUT_PM_PORTS,
 		.io = true,
@@ -37,11 +38,11 @@ bool machine_plug_ports(struct machine *m, GError **err)
 	};
 	pvpanic_init(&m->pvpanic, &machine_pvpanic_ops, m);
 	legacy_init(&m->legacy, &machine_pm_ops, m);
-	if (!plug(m, &m->pm_window, "power management ports", err) ||
-	    !plug(m, &m->pvpanic.window, "panic device", err))
+	if (!plug(m, &m->pm_region, "power management ports", err) ||
+	    !plug(m, &m->pvpanic.region, "panic device", err))
 		return false;
-	for (unsigned i = 0; i < LEGACY_WINDOWS; i++)
-		if (!plug(m, &m->legacy.window[i], "reset ports", err))
+	for (unsigned i = 0; i < LEGACY_REGIONS; i++)
+		if (!plug(m, &m->legacy.region[i], "reset ports", err))
 			return false;
 	return true;
 }

@@ -1,9 +1,10 @@
 /*
  * Puts a kernel, its initrd and its command line into guest memory and says how to start it.
  *
- * Two kinds of kernel are known by what they contain, whatever their names: a Linux bzImage, entered
- * in long mode (Documentation/arch/x86/boot.rst, "64-bit boot protocol"), and an ELF file with a
- * PVH note, entered in 32-bit protected mode (Xen, docs/misc/pvh.pandoc). Nothing here knows KVM.
+ * Two kinds of kernel are known by what they contain, whatever their names: a Linux bzImage,
+ * entered in long mode (Documentation/arch/x86/boot.rst, "64-bit boot protocol"), and an ELF file
+ * with a PVH note, entered in 32-bit protected mode (Xen, docs/misc/pvh.pandoc). Nothing here knows
+ * KVM.
  */
 #pragma once
 
@@ -17,8 +18,8 @@ struct boot_range {
 	uint64_t base, len;
 };
 
-/* The files of a boot. Who boots repeatedly keeps them open: by the next time the process may not be
- * allowed to open any. */
+/* The files of a boot. Who boots repeatedly keeps them open: by the next time the process may not
+ * be allowed to open any. */
 struct boot_files {
 	struct boot_file {
 		int fd; /* -1: closed */
@@ -40,7 +41,7 @@ struct boot_params {
 	const char *cmdline;               /* NULL is the empty one */
 	uint64_t mem_size;                 /* bytes of RAM; laid out as in vmm/x86/layout.h */
 	uint64_t rsdp;                     /* what acpi_build() returned */
-	const struct boot_range *reserved; /* for the memory map: windows that are no RAM (ECAM) */
+	const struct boot_range *reserved; /* for the memory map: regions that are no RAM (ECAM) */
 	unsigned n_reserved;
 	bool used; /* the memory holds an earlier run: what must be zero has to be made so */
 };

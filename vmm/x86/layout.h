@@ -16,7 +16,7 @@
  *              e0000000  +--------------------------+
  *                        | ECAM, one MiB a bus      |
  *              e8000000  +--------------------------+
- *                        | virtio-mmio windows      |  one whole page each
+ *                        | virtio-mmio regions      |  one whole page each
  *              fec00000  | I/O APIC                 |
  *              fee00000  | local APIC               |
  *              feffc000  | KVM's own four pages     |  identity map and task state, old Intel
@@ -26,7 +26,7 @@
  *                        | PCI memory, 64-bit       |
  *                        +--------------------------+
  *
- * Memory beyond 3 GiB continues at 4 GiB. A virtio-mmio window has a page of its own so that its
+ * Memory beyond 3 GiB continues at 4 GiB. A virtio-mmio region has a page of its own so that its
  * registers can be served from a read-only memory slot (cached-registers=on).
  */
 #pragma once
@@ -116,7 +116,7 @@ static inline uint64_t layout_pci64(uint64_t mem_size)
 	return (top + LAYOUT_PCI64_LEN - 1) & ~(LAYOUT_PCI64_LEN - 1);
 }
 
-static inline uint64_t layout_mmio_window(unsigned n)
+static inline uint64_t layout_mmio_region(unsigned n)
 {
 	return LAYOUT_MMIO + (uint64_t)n * LAYOUT_MMIO_STRIDE;
 }

@@ -91,7 +91,7 @@ static void pm1_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
 		l->ops->power_off(l->opaque);
 }
 
-static const struct board_window windows[LEGACY_WINDOWS] = {
+static const struct board_region regions[LEGACY_REGIONS] = {
 	{ .base = LAYOUT_KBD_DATA, .size = 1, .read = keyboard_data, .write = keyboard_data_write },
 	{ .base = LAYOUT_KBD_PORT, .size = 1, .read = keyboard_status, .write = keyboard_command },
 	{ .base = LAYOUT_PORT_A, .size = 1, .read = port_a_read, .write = port_a_write },
@@ -102,9 +102,9 @@ static const struct board_window windows[LEGACY_WINDOWS] = {
 void legacy_init(struct legacy *l, const struct pm_ops *ops, void *opaque)
 {
 	*l = (struct legacy){ .ops = ops, .opaque = opaque, .unread = OUTPUT_BYTES };
-	for (unsigned i = 0; i < LEGACY_WINDOWS; i++) {
-		l->window[i] = windows[i];
-		l->window[i].io = true;
-		l->window[i].opaque = l;
+	for (unsigned i = 0; i < LEGACY_REGIONS; i++) {
+		l->region[i] = regions[i];
+		l->region[i].io = true;
+		l->region[i].opaque = l;
 	}
 }

@@ -28,7 +28,7 @@ void pvpanic_init(struct pvpanic *p, const struct pvpanic_ops *ops, void *opaque
 {
 	p->ops = ops;
 	p->opaque = opaque;
-	p->window = (struct board_window){
+	p->region = (struct board_region){
 		.base = LAYOUT_PVPANIC_PORT,
 		.size = 1,
 		.io = true,

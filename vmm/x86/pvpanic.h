@@ -1,8 +1,8 @@
 /*
- * The panic device of paravirtual machines (QEMU, docs/specs/pvpanic.rst): one I/O port by which a kernel
- * tells that it panicked. Linux's driver for it is a module that is loaded by the ACPI name QEMU0001; what
- * it writes is certain, where printed text (vmm/machine/panic-text.h) is only a hint. Reading tells which bits are
- * understood.
+ * The panic device of paravirtual machines (QEMU, docs/specs/pvpanic.rst): one I/O port by which a
+ * kernel tells that it panicked. Linux's driver for it is a module that is loaded by the ACPI name
+ * QEMU0001; what it writes is certain, where printed text (vmm/machine/panic-text.h) is only a
+ * hint. Reading tells which bits are understood.
  *
  * May be called from any thread; so are the callbacks, on the one that wrote.
  */
@@ -18,7 +18,7 @@ struct pvpanic_ops {
 struct pvpanic {
 	const struct pvpanic_ops *ops;
 	void *opaque;
-	struct board_window window; /* for the board; its opaque is this struct */
+	struct board_region region; /* for the board; its opaque is this struct */
 };
 
 /* @ops and @opaque must outlive it. */

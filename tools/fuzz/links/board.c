@@ -7,7 +7,7 @@
 #include "tools/fuzz/host/host.h"
 #include "tools/fuzz/language/story.h"
 
-#define WINDOWS   16u
+#define REGIONS   16u
 #define DOORBELLS 192u
 #define REGPAGES  4u
 #define LINES     8u
@@ -31,7 +31,7 @@ struct fuzz_board {
 	struct board board; /* first */
 	bool has_regpages;
 	unsigned refuse;
-	struct board_window *window[WINDOWS];
+	struct board_region *region[REGIONS];
 	struct board_doorbell doorbell[DOORBELLS];
 	struct {
 		uint64_t addr;
@@ -39,7 +39,7 @@ struct fuzz_board {
 	} regpage[REGPAGES];
 	struct line line[LINES];
 	struct msi msi[MSIS];
-	unsigned n_windows, n_doorbells, n_regpages, n_lines, n_msis;
+	unsigned n_regions, n_doorbells, n_regpages, n_lines, n_msis;
 };
 
 static struct fuzz_board *of(struct board *board)
@@ -51,36 +51,36 @@ static struct fuzz_board *of(struct board *board)
  * What transports ask for.
  */
 
-static int window_add(struct board *board, struct board_window *w)
+static int region_add(struct board *board, struct board_region *w)
 {
 	struct fuzz_board *b = of(board);
 
-	if (b->refuse & REFUSE_WINDOW || b->n_windows == WINDOWS)
+	if (b->refuse & REFUSE_REGION || b->n_regions == REGIONS)
 		return -ENOSPC;
-	for (unsigned i = 0; i < b->n_windows; i++) {
-		const struct board_window *have = b->window[i];
+	for (unsigned i = 0; i < b->n_regions; i++) {
+		const struct board_region *have = b->region[i];
 
 		if (have == w)
-			fuzz_bug("a window is added twice");
+			fuzz_bug("a region is added twice");
 		if (have->io == w->io && w->base < have->base + have->size &&
 		    have->base < w->base + w->size)
 			return -EEXIST;
 	}
-	b->window[b->n_windows++] = w;
-	story("board: window of %#lx bytes at %#lx", w->size, w->base);
+	b->region[b->n_regions++] = w;
+	story("board: region of %#lx bytes at %#lx", w->size, w->base);
 	return 0;
 }
 
-static void window_del(struct board *board, struct board_window *w)
+static void region_del(struct board *board, struct board_region *w)
 {
 	struct fuzz_board *b = of(board);
 
-	for (unsigned i = 0; i < b->n_windows; i++)
-		if (b->window[i] == w) {
-			b->window[i] = b->window[--b->n_windows];
+	for (unsigned i = 0; i < b->n_regions; i++)
+		if (b->region[i] == w) {
+			b->region[i] = b->region[--b->n_regions];
 			return;
 		}
-	fuzz_bug("a window is removed that is not there");
+	fuzz_bug("a region is removed that is not there");
 }
 
 /* As KVM_IOEVENTFD compares them. */
@@ -215,8 +215,8 @@ static int msi_attach(struct board *board, int msi, int fd, bool add)
 }
 
 static const struct board_ops ops = {
-	.window_add = window_add,
-	.window_del = window_del,
+	.region_add = region_add,
+	.region_del = region_del,
 	.doorbell = doorbell,
 	.regpage = regpage,
 	.line = line,
@@ -230,10 +230,10 @@ static const struct board_ops ops = {
  * The guest.
  */
 
-static struct board_window *find_window(struct fuzz_board *b, bool io, uint64_t addr, unsigned len)
+static struct board_region *find_region(struct fuzz_board *b, bool io, uint64_t addr, unsigned len)
 {
-	for (unsigned i = 0; i < b->n_windows; i++) {
-		struct board_window *w = b->window[i];
+	for (unsigned i = 0; i < b->n_regions; i++) {
+		struct board_region *w = b->region[i];
 		uint64_t off = addr - w->base;
 
 		if (w->io == io && off < w->size && len <= w->size - off)
@@ -258,7 +258,7 @@ static const uint8_t *find_regpage(const struct fuzz_board *b, uint64_t addr, un
 uint64_t fuzz_board_read(struct fuzz_board *b, bool io, uint64_t addr, unsigned len)
 {
 	const uint8_t *page = io ? NULL : find_regpage(b, addr, len);
-	struct board_window *w;
+	struct board_region *w;
 	uint64_t value = UINT64_MAX;
 
 	if (page) {
@@ -266,7 +266,7 @@ uint64_t fuzz_board_read(struct fuzz_board *b, bool io, uint64_t addr, unsigned 
 		memcpy(&value, page, len);
 		return value;
 	}
-	w = find_window(b, io, addr, len);
+	w = find_region(b, io, addr, len);
 	if (w && w->read)
 		value = w->read(w->opaque, addr - w->base, len);
 	story("guest: %u bytes at %s%#lx read as %#lx", len, io ? "port " : "", addr,
@@ -276,7 +276,7 @@ uint64_t fuzz_board_read(struct fuzz_board *b, bool io, uint64_t addr, unsigned 
 
 void fuzz_board_write(struct fuzz_board *b, bool io, uint64_t addr, unsigned len, uint64_t value)
 {
-	struct board_window *w;
+	struct board_region *w;
 
 	value &= mask(len);
 	story("guest: writes %#lx, %u bytes, to %s%#lx", value, len, io ? "port " : "", addr);
@@ -289,7 +289,7 @@ void fuzz_board_write(struct fuzz_board *b, bool io, uint64_t addr, unsigned len
 			return;
 		}
 	}
-	w = find_window(b, io, addr, len);
+	w = find_region(b, io, addr, len);
 	if (w && w->write)
 		w->write(w->opaque, addr - w->base, len, value);
 }
@@ -348,8 +348,8 @@ void fuzz_board_free(struct fuzz_board *b)
 {
 	if (!b)
 		return;
-	if (b->n_windows || b->n_doorbells || b->n_regpages || b->n_lines)
-		fuzz_bug("the transport left %u windows, %u doorbells, %u register pages, %u lines",
-			 b->n_windows, b->n_doorbells, b->n_regpages, b->n_lines);
+	if (b->n_regions || b->n_doorbells || b->n_regpages || b->n_lines)
+		fuzz_bug("the transport left %u regions, %u doorbells, %u register pages, %u lines",
+			 b->n_regions, b->n_doorbells, b->n_regpages, b->n_lines);
 	g_free(b);
 }

@@ -1,5 +1,5 @@
 /*
- * The harness's board (transport/board.h): what KVM would do with windows, doorbells, cached
+ * The harness's board (transport/board.h): what KVM would do with regions, doorbells, cached
  * register pages and interrupts, by tables. tests/support/board-fake.c is the tests'; this one
  * takes no lock, may refuse what the input says, and treats a transport's own mistakes as bugs
  * found.
@@ -14,7 +14,7 @@
 struct fuzz_board;
 
 enum {
-	REFUSE_WINDOW = 1,
+	REFUSE_REGION = 1,
 	REFUSE_DOORBELL = 2,
 	REFUSE_LINE = 4,
 	REFUSE_ROUTE = 8,

@@ -1,6 +1,7 @@
 /*
- * ACPI tables of made-up machines. What a compiler (iasl) says of them is asked by tools/fuzz/scripts/acpi;
- * here it is what takes no process: checksums, lengths, and that every table is found.
+ * ACPI tables of made-up machines. What a compiler (iasl) says of them is asked by
+ * tools/fuzz/scripts/acpi; here it is what takes no process: checksums, lengths, and that every
+ * table is found.
  */
 #include <string.h>
 
@@ -38,7 +39,7 @@ static void parse(struct input *in, struct acpi_params *p)
 			for (unsigned n = in8(&args); n && p->n_mmio < LAYOUT_MMIO_MAX; n--) {
 				unsigned i = p->n_mmio++;
 
-				mmio[i] = (struct acpi_mmio){ (uint32_t)layout_mmio_window(i),
+				mmio[i] = (struct acpi_mmio){ (uint32_t)layout_mmio_region(i),
 							      LAYOUT_MMIO_STRIDE,
 							      layout_mmio_gsi(i) };
 			}

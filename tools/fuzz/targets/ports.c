@@ -1,6 +1,7 @@
 /*
  * What else of the machine a guest reaches by instructions: the serial port, the power management
- * registers, the panic device and the other ports that end it (0xcf9 is the target pci's), on the machine's own bus, and what is read out of the guest's prints.
+ * registers, the panic device and the other ports that end it (0xcf9 is the target pci's), on the
+ * machine's own bus, and what is read out of the guest's prints.
  */
 #include <string.h>
 
@@ -22,7 +23,7 @@ struct ports {
 	struct bus *bus;
 	struct serial *serial;
 	struct pm *pm;
-	struct board_window pm_window;
+	struct board_region pm_region;
 	struct pvpanic pvpanic;
 	struct legacy legacy;
 	struct panic_watch panic;
@@ -186,7 +187,7 @@ static void ports_open(struct ports *p)
 		fuzz_bug("%s", err->message);
 	serial_hurry(p->serial, true); /* no processor is here that could wait */
 	p->pm = pm_new(&pm_ops, p);
-	p->pm_window = (struct board_window){ .base = LAYOUT_PM_PORT,
+	p->pm_region = (struct board_region){ .base = LAYOUT_PM_PORT,
 					      .size = LAYOUT_PM_PORTS,
 					      .io = true,
 					      .read = pm_read,
@@ -194,18 +195,18 @@ static void ports_open(struct ports *p)
 					      .opaque = p->pm };
 	pvpanic_init(&p->pvpanic, &pvpanic_ops, p);
 	legacy_init(&p->legacy, &pm_ops, p);
-	if (serial_plug(p->serial, p->bus) < 0 || bus_add(p->bus, &p->pm_window) < 0 ||
-	    bus_add(p->bus, &p->pvpanic.window) < 0)
+	if (serial_plug(p->serial, p->bus) < 0 || bus_add(p->bus, &p->pm_region) < 0 ||
+	    bus_add(p->bus, &p->pvpanic.region) < 0)
 		fuzz_bug("the ports are taken");
-	for (unsigned i = 0; i < LEGACY_WINDOWS; i++)
-		if (bus_add(p->bus, &p->legacy.window[i]) < 0)
+	for (unsigned i = 0; i < LEGACY_REGIONS; i++)
+		if (bus_add(p->bus, &p->legacy.region[i]) < 0)
 			fuzz_bug("the ports are taken");
 }
 
 static void ports_close(struct ports *p)
 {
 	serial_free(p->serial);
-	bus_del(p->bus, &p->pm_window);
+	bus_del(p->bus, &p->pm_region);
 	pm_free(p->pm);
 	bus_free(p->bus);
 	loop_free(p->loop);
