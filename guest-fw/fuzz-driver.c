@@ -363,7 +363,7 @@ void fuzz_driver_begin(struct fuzzed *f, unsigned place)
 {
 	static struct twin twins[FUZZ_TOGETHER][TWIN_QUEUES];
 	static struct queue queues[FUZZ_TOGETHER][TWIN_QUEUES];
-	static const enum virtio_irq irqs[] = { VIRTIO_MSIX, VIRTIO_LINE, VIRTIO_POLL,
+	static const enum virtio_irq irqs[] = { VIRTIO_MSIX, VIRTIO_IRQ_LINE, VIRTIO_POLL,
 						VIRTIO_MSIX };
 	uint8_t way = in8(&f->in);
 
@@ -376,7 +376,7 @@ void fuzz_driver_begin(struct fuzzed *f, unsigned place)
 	fuzz_find(f);
 	f->v->irq = irqs[way % FW_COUNT(irqs)];
 	if (!(f->v->ops->irqs >> f->v->irq & 1))
-		f->v->irq = VIRTIO_LINE;
+		f->v->irq = VIRTIO_IRQ_LINE;
 	f->by_access = f->access && way % 5 == 4;
 	f->starts = 0;
 	f->accepted = 0;

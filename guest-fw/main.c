@@ -84,7 +84,7 @@ static bool try(struct virtio *v, uint64_t ring, enum virtio_irq irq)
 		.queue_size = 64,
 	};
 	bool ok = virtio_begin(v, &plan) && test(v, driver) &&
-		  (!v->ops->irq_over || v->irq != VIRTIO_LINE || v->ops->irq_over(v));
+		  (!v->ops->irq_over || v->irq != VIRTIO_IRQ_LINE || v->ops->irq_over(v));
 
 	if (!ok) {
 		say("not ok %s %s %s: %s%s (with", driver->name, v->ops->name,

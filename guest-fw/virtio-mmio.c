@@ -67,7 +67,7 @@ static void queue_reset(struct queue *q)
 
 static void irq_on(struct virtio *v)
 {
-	if (v->irq == VIRTIO_LINE)
+	if (v->irq == VIRTIO_IRQ_LINE)
 		irq_route(v->gsi, IRQ_VECTOR, v->level);
 }
 
@@ -98,7 +98,7 @@ static bool irq_over(struct virtio *v)
 
 static const struct virtio_ops ops = {
 	.name = "mmio",
-	.irqs = 1u << VIRTIO_POLL | 1u << VIRTIO_LINE,
+	.irqs = 1u << VIRTIO_POLL | 1u << VIRTIO_IRQ_LINE,
 	.status = status,
 	.set_status = set_status,
 	.offered = offered,

@@ -142,7 +142,7 @@ static void queue_reset(struct queue *q)
  */
 static void irq_on(struct virtio *v)
 {
-	if (v->irq == VIRTIO_LINE) {
+	if (v->irq == VIRTIO_IRQ_LINE) {
 		irq_route(v->gsi, IRQ_VECTOR, true);
 		command(v, 0);
 	} else if (v->irq == VIRTIO_MSIX) {
@@ -166,7 +166,7 @@ static void irq_ack(const struct virtio *v)
 
 static const struct virtio_ops ops = {
 	.name = "pci",
-	.irqs = 1u << VIRTIO_POLL | 1u << VIRTIO_MSIX | 1u << VIRTIO_LINE,
+	.irqs = 1u << VIRTIO_POLL | 1u << VIRTIO_MSIX | 1u << VIRTIO_IRQ_LINE,
 	.status = status,
 	.set_status = set_status,
 	.offered = offered,

@@ -13,9 +13,9 @@
 #define CHAIN_MAX  8u /* buffers in a chain */
 
 enum virtio_irq {
-	VIRTIO_POLL, /* none: the used ring is watched */
-	VIRTIO_MSIX, /* pci: a message for each queue */
-	VIRTIO_LINE, /* the line, which all queues share */
+	VIRTIO_POLL,     /* none: the used ring is watched */
+	VIRTIO_MSIX,     /* pci: a message for each queue */
+	VIRTIO_IRQ_LINE, /* the line, which all queues share */
 	N_VIRTIO_IRQS,
 };
 

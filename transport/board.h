@@ -35,26 +35,23 @@ struct board_doorbell {
 };
 
 struct board_ops {
-	/* Adds or removes a region; the struct stays the caller's and stays put while it is
-	 * added. */
-	int (*region_add)(struct board *board, struct board_region *w);
-	void (*region_del)(struct board *board, struct board_region *w);
+	/* Adds or removes a region; the struct stays the caller's and is not moved while added. */
+	int (*region_add)(struct board *board, struct board_region *region);
+	void (*region_del)(struct board *board, struct board_region *region);
 
 	/* Writes of @len bytes (0: any length) to @addr whose value is @match (if @has_match)
-	 * signal
-	 * @fd instead of reaching the region (ioeventfd). */
+	 * signal @fd instead of reaching the region (ioeventfd). */
 	int (*doorbell)(struct board *board, const struct board_doorbell *doorbell, bool add);
 
 	/* Serves reads of a whole page of a region from the page at @page (4096-aligned, owned by
 	 * the caller) without an exit; writes go to the region or doorbell as before. @page NULL
-	 * ends it.
-	 * -ENOTSUP is an answer: then every read comes to the region. */
+	 * ends it. -ENOTSUP is an answer: then every read comes to the region. */
 	int (*regpage)(struct board *board, uint64_t addr, const void *page);
 
 	/* Makes writing to eventfd @fd raise interrupt line @gsi. With @resample_fd >= 0 the line
 	 * is level-triggered: it stays up until the guest ends the interrupt, then @resample_fd is
 	 * signalled and whoever still wants the line writes @fd again. Otherwise an edge. */
-	int (*line)(struct board *board, unsigned gsi, int fd, int resample_fd, bool add);
+	int (*irq_line)(struct board *board, unsigned gsi, int fd, int resample_fd, bool add);
 
 	/* MSI messages: a handle (>= 0) for one message, whose address and data can be changed, and
 	 * an eventfd that sends it. */

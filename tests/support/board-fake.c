@@ -14,7 +14,7 @@
 
 #define PAGE 4096u
 
-struct line {
+struct irq_line {
 	unsigned gsi;
 	int fd, resample_fd;
 	unsigned edges;
@@ -48,7 +48,7 @@ struct board_fake {
 	unsigned refuse;
 	struct board_fake_counts counts;
 	GArray *regions; /* of struct board_region * */
-	GArray *doorbells, *lines, *msis, *messages, *regpages;
+	GArray *doorbells, *irq_lines, *msis, *messages, *regpages;
 };
 
 #define EACH(array, type, var)                                                           \
@@ -195,23 +195,23 @@ static int regpage(struct board *board, uint64_t addr, const void *page)
 	return unlock(b, 0);
 }
 
-static int line(struct board *board, unsigned gsi, int fd, int resample_fd, bool add)
+static int irq_line(struct board *board, unsigned gsi, int fd, int resample_fd, bool add)
 {
 	struct board_fake *b = lock(board);
-	struct line new = { .gsi = gsi, .fd = fd, .resample_fd = resample_fd };
+	struct irq_line new = { .gsi = gsi, .fd = fd, .resample_fd = resample_fd };
 
-	if (add && b->refuse & BOARD_REFUSE_LINE)
+	if (add && b->refuse & BOARD_REFUSE_IRQ_LINE)
 		return unlock(b, -ENOSPC);
 	if (add) {
-		EACH(b->lines, struct line, other)
+		EACH(b->irq_lines, struct irq_line, other)
 		if (other->fd == fd)
 			return unlock(b, -EBUSY); /* an eventfd is one irqfd's */
-		g_array_append_val(b->lines, new);
+		g_array_append_val(b->irq_lines, new);
 		return unlock(b, 0);
 	}
-	EACH(b->lines, struct line, have)
+	EACH(b->irq_lines, struct irq_line, have)
 	if (have->gsi == gsi && have->fd == fd) {
-		g_array_remove_index_fast(b->lines, INDEX(b->lines, have));
+		g_array_remove_index_fast(b->irq_lines, INDEX(b->irq_lines, have));
 		return unlock(b, 0);
 	}
 	return unlock(b, -ENOENT);
@@ -271,7 +271,7 @@ static const struct board_ops ops = {
 	.region_del = region_del,
 	.doorbell = doorbell,
 	.regpage = regpage,
-	.line = line,
+	.irq_line = irq_line,
 	.msi_open = msi_open,
 	.msi_close = msi_close,
 	.msi_route = msi_route,
@@ -387,7 +387,7 @@ static void record(struct board_fake *b, const struct msi *m)
 static void collect(struct board_fake *b)
 {
 	lock(&b->board);
-	EACH(b->lines, struct line, l)
+	EACH(b->irq_lines, struct irq_line, l)
 	if (take(l->fd)) {
 		l->edges++;
 		l->level = l->resample_fd >= 0;
@@ -404,7 +404,7 @@ unsigned board_fake_take_edges(struct board_fake *b, unsigned gsi)
 
 	collect(b);
 	lock(&b->board);
-	EACH(b->lines, struct line, l)
+	EACH(b->irq_lines, struct irq_line, l)
 	if (l->gsi == gsi) {
 		edges += l->edges;
 		l->edges = 0;
@@ -419,7 +419,7 @@ bool board_fake_level(struct board_fake *b, unsigned gsi)
 
 	collect(b);
 	lock(&b->board);
-	EACH(b->lines, struct line, l)
+	EACH(b->irq_lines, struct irq_line, l)
 	level |= l->gsi == gsi && l->level;
 	unlock(b, 0);
 	return level;
@@ -431,7 +431,7 @@ void board_fake_eoi(struct board_fake *b, unsigned gsi)
 
 	collect(b);
 	lock(&b->board);
-	EACH(b->lines, struct line, l)
+	EACH(b->irq_lines, struct irq_line, l)
 	if (l->gsi == gsi && l->resample_fd >= 0) {
 		l->level = false;
 		(void)!write(l->resample_fd, &one, sizeof(one));
@@ -479,12 +479,12 @@ bool board_fake_has_regpage(struct board_fake *b, uint64_t addr)
 	return found;
 }
 
-bool board_fake_has_line(struct board_fake *b, unsigned gsi)
+bool board_fake_has_irq_line(struct board_fake *b, unsigned gsi)
 {
 	bool found = false;
 
 	lock(&b->board);
-	EACH(b->lines, struct line, l)
+	EACH(b->irq_lines, struct irq_line, l)
 	found |= l->gsi == gsi;
 	unlock(b, 0);
 	return found;
@@ -509,7 +509,7 @@ struct board_fake *board_fake_new(bool regpage_too)
 	pthread_mutex_init(&b->lock, NULL);
 	b->regions = g_array_new(FALSE, FALSE, sizeof(struct board_region *));
 	b->doorbells = g_array_new(FALSE, FALSE, sizeof(struct board_doorbell));
-	b->lines = g_array_new(FALSE, FALSE, sizeof(struct line));
+	b->irq_lines = g_array_new(FALSE, FALSE, sizeof(struct irq_line));
 	b->msis = g_array_new(FALSE, FALSE, sizeof(struct msi));
 	b->messages = g_array_new(FALSE, FALSE, sizeof(struct message));
 	b->regpages = g_array_new(FALSE, FALSE, sizeof(struct regpage));
@@ -522,13 +522,13 @@ void board_fake_free(struct board_fake *b)
 		return;
 	assert_int_equal(b->regions->len, 0);
 	assert_int_equal(b->doorbells->len, 0);
-	assert_int_equal(b->lines->len, 0);
+	assert_int_equal(b->irq_lines->len, 0);
 	assert_int_equal(b->regpages->len, 0);
 	EACH(b->msis, struct msi, m)
 	assert_false(m->open);
 	g_array_unref(b->regions);
 	g_array_unref(b->doorbells);
-	g_array_unref(b->lines);
+	g_array_unref(b->irq_lines);
 	g_array_unref(b->msis);
 	g_array_unref(b->messages);
 	g_array_unref(b->regpages);

@@ -47,7 +47,7 @@ struct board_fake_counts board_fake_counts(struct board_fake *b);
 
 unsigned board_fake_n_doorbells(struct board_fake *b); /* hung up just now */
 bool board_fake_has_regpage(struct board_fake *b, uint64_t addr);
-bool board_fake_has_line(struct board_fake *b, unsigned gsi);
+bool board_fake_has_irq_line(struct board_fake *b, unsigned gsi);
 
 /* Interrupts: edges of @gsi since last asked. */
 unsigned board_fake_take_edges(struct board_fake *b, unsigned gsi);
@@ -63,7 +63,7 @@ unsigned board_fake_take_msi(struct board_fake *b, uint64_t addr, uint32_t data)
 enum {
 	BOARD_REFUSE_REGION = 1,
 	BOARD_REFUSE_DOORBELL = 2,
-	BOARD_REFUSE_LINE = 4,
+	BOARD_REFUSE_IRQ_LINE = 4,
 	BOARD_REFUSE_MSI = 8,
 	BOARD_REFUSE_ATTACH = 16,
 	BOARD_REFUSE_REGPAGE = 32,

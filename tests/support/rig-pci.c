@@ -339,7 +339,7 @@ static void kick(struct rig *r, unsigned q)
 	put(r, &l->notify, l->notify_off[q] * l->multiplier, len, value);
 }
 
-static void take_line(struct rig *r)
+static void take_irq_line(struct rig *r)
 {
 	struct pci_link *l = r->transport;
 	unsigned gsi = cfg(r, 0x3c, 1), cause;
@@ -361,7 +361,7 @@ static void interrupts(struct rig *r)
 	struct pci_link *l = r->transport;
 
 	if (r->link->variant == RIG_PCI_INTX) {
-		take_line(r);
+		take_irq_line(r);
 		return;
 	}
 	if (board_fake_take_msi(r->board, MSI_ADDR, MSI_DATA))

@@ -523,7 +523,7 @@ static void a_board_that_refuses_is_told_of(void **state)
 	static const struct {
 		unsigned refuse;
 		const char *says;
-	} rows[] = { { BOARD_REFUSE_LINE, "interrupt line 7" },
+	} rows[] = { { BOARD_REFUSE_IRQ_LINE, "interrupt line 7" },
 		     { BOARD_REFUSE_REGION, "registers at 0xd0001000" } };
 
 	(void)state;

@@ -185,7 +185,7 @@ static void isr_status_is_cleared_by_reading(void **state)
 	rig_close(r);
 }
 
-static void the_line_stays_up_until_isr_is_read(void **state)
+static void the_irq_line_stays_up_until_isr_is_read(void **state)
 {
 	struct rig *r = peek_open("pci-intx");
 	struct board_fake *b = rig_board(r);
@@ -207,7 +207,7 @@ static void the_line_stays_up_until_isr_is_read(void **state)
 	rig_close(r);
 }
 
-static void the_command_register_can_hold_the_line_back(void **state)
+static void the_command_register_can_hold_the_irq_line_back(void **state)
 {
 	struct rig *r = peek_open("pci-intx");
 	struct board_fake *b = rig_board(r);
@@ -226,30 +226,30 @@ static void the_command_register_can_hold_the_line_back(void **state)
 	rig_close(r);
 }
 
-static void with_msix_on_the_line_is_not_wired(void **state)
+static void with_msix_on_the_irq_line_is_not_wired(void **state)
 {
 	struct rig *r = peek_open("pci");
 	unsigned msix = peek_cap(r, 0x11, 0, 0);
 
 	(void)state;
 	rig_start(r, RIG_NONE);
-	assert_false(board_fake_has_line(rig_board(r), RIG_PCI_GSI));
+	assert_false(board_fake_has_irq_line(rig_board(r), RIG_PCI_GSI));
 	peek_cfg_write(r, msix + 2, 2, 0);
-	assert_true(board_fake_has_line(rig_board(r), RIG_PCI_GSI));
+	assert_true(board_fake_has_irq_line(rig_board(r), RIG_PCI_GSI));
 	peek_request(r);
 	peek_answer(r);
 	assert_true(board_fake_level(rig_board(r), RIG_PCI_GSI));
 	peek_cfg_write(r, msix + 2, 2, 0x8000);
-	assert_false(board_fake_has_line(rig_board(r), RIG_PCI_GSI));
+	assert_false(board_fake_has_irq_line(rig_board(r), RIG_PCI_GSI));
 	rig_close(r);
 }
 
-static void a_line_the_board_refuses_is_logged(void **state)
+static void an_irq_line_the_board_refuses_is_logged(void **state)
 {
 	struct rig *r = peek_open("pci-intx");
 
 	(void)state;
-	board_fake_refuse(rig_board(r), BOARD_REFUSE_LINE);
+	board_fake_refuse(rig_board(r), BOARD_REFUSE_IRQ_LINE);
 	rig_start(r, RIG_NONE);
 	assert_int_equal(rig_logged(r, "host: interrupt line 17"), 1);
 	rig_close(r);
@@ -266,10 +266,10 @@ int main(void)
 		cmocka_unit_test(a_vector_can_be_sent_elsewhere),
 		cmocka_unit_test(a_vector_the_board_refuses_is_logged),
 		cmocka_unit_test(isr_status_is_cleared_by_reading),
-		cmocka_unit_test(the_line_stays_up_until_isr_is_read),
-		cmocka_unit_test(the_command_register_can_hold_the_line_back),
-		cmocka_unit_test(with_msix_on_the_line_is_not_wired),
-		cmocka_unit_test(a_line_the_board_refuses_is_logged),
+		cmocka_unit_test(the_irq_line_stays_up_until_isr_is_read),
+		cmocka_unit_test(the_command_register_can_hold_the_irq_line_back),
+		cmocka_unit_test(with_msix_on_the_irq_line_is_not_wired),
+		cmocka_unit_test(an_irq_line_the_board_refuses_is_logged),
 	};
 
 	return cmocka_run_group_tests_name("pci-irq", tests, NULL, NULL);

@@ -282,12 +282,12 @@ static bool plug_in(struct mmio *m, GError **err)
 
 	if (!mmio_irq_open(m, err) || !mmio_regpage_new(m, err))
 		return false;
-	ret = m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, true);
+	ret = m->board->ops->irq_line(m->board, m->gsi, m->irq_fd, -1, true);
 	if (ret < 0)
 		return ringside_error_errno(err, -ret, "%s: interrupt line %u", name, m->gsi);
 	ret = m->board->ops->region_add(m->board, &m->region);
 	if (ret < 0) {
-		m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, false);
+		m->board->ops->irq_line(m->board, m->gsi, m->irq_fd, -1, false);
 		return ringside_error_errno(err, -ret, "%s: registers at 0x%" G_GINT64_MODIFIER "x",
 					    name, m->region.base);
 	}
@@ -353,7 +353,7 @@ void mmio_free(struct mmio *m)
 	mmio_reset(m);
 	vdev_detach(m->dev);
 	m->board->ops->region_del(m->board, &m->region);
-	m->board->ops->line(m->board, m->gsi, m->irq_fd, -1, false);
+	m->board->ops->irq_line(m->board, m->gsi, m->irq_fd, -1, false);
 	mmio_destroy(m);
 }
 

@@ -33,7 +33,7 @@ struct vpci {
 	bool msix_on;       /* as last seen under f.lock */
 	uint64_t notify_at; /* guest-physical address of the notify region; 0: not decoded */
 	bool doorbell[VDEV_QUEUES_MAX]; /* doorbells that hang at notify_at */
-	bool line_on;                   /* intx_fd is wired to the line */
+	bool irq_line_on;               /* intx_fd is wired to the line */
 
 	/* Read by owners without a lock. */
 	_Atomic int config_target, queue_target[VDEV_QUEUES_MAX];

@@ -92,12 +92,12 @@ void vpci_irq_line(struct vpci *p, bool on)
 	uint64_t count;
 	int ret;
 
-	if (on == p->line_on)
+	if (on == p->irq_line_on)
 		return;
-	ret = board->ops->line(board, p->f.gsi, p->intx_fd, p->resample_fd, on);
+	ret = board->ops->irq_line(board, p->f.gsi, p->intx_fd, p->resample_fd, on);
 	if (ret < 0)
 		vdev_host_error(p->dev, "interrupt line %u: %s", p->f.gsi, g_strerror(-ret));
-	p->line_on = on && ret == 0;
+	p->irq_line_on = on && ret == 0;
 	if (!on)
 		(void)!read(p->intx_fd, &count, sizeof(count)); /* nothing left for next time */
 }

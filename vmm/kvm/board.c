@@ -144,7 +144,7 @@ static int regpage(struct board *board, uint64_t addr, const void *page)
 /*
  * Interrupts.
  */
-static int line(struct board *board, unsigned gsi, int fd, int resample_fd, bool add)
+static int irq_line(struct board *board, unsigned gsi, int fd, int resample_fd, bool add)
 {
 	struct kvm_irqfd irq = { .fd = (uint32_t)fd, .gsi = gsi };
 
@@ -284,7 +284,7 @@ static const struct board_ops ops = {
 	.region_del = region_del,
 	.doorbell = doorbell,
 	.regpage = regpage,
-	.line = line,
+	.irq_line = irq_line,
 	.msi_open = msi_open,
 	.msi_close = msi_close,
 	.msi_route = msi_route,

@@ -77,8 +77,8 @@ struct uart {
 	uint8_t dll, dlm;
 	uint8_t errors; /* of LSR, until it is read */
 	bool thre_pending;
-	bool line;    /* level last told to the board */
-	bool starved; /* a sender was told there is no room */
+	bool irq_level; /* level last told to the board */
+	bool starved;   /* a sender was told there is no room */
 
 	uint8_t fifo[UART_FIFO];
 	uint16_t broken; /* bit i: fifo[i] stands for a break */
@@ -158,9 +158,9 @@ static void update(struct uart *u)
 	bool out = u->mcr & MCR_OUT2 && !(u->mcr & MCR_LOOP);
 	bool level = out && cause(u) != IIR_NONE;
 
-	if (level == u->line)
+	if (level == u->irq_level)
 		return;
-	u->line = level;
+	u->irq_level = level;
 	u->ops->irq(u->opaque, level);
 }
 

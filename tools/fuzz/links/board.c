@@ -10,11 +10,11 @@
 #define REGIONS   16u
 #define DOORBELLS 192u
 #define REGPAGES  4u
-#define LINES     8u
+#define IRQ_LINES 8u
 #define MSIS      384u
 #define PAGE      4096u
 
-struct line {
+struct irq_line {
 	unsigned gsi;
 	int fd, resample_fd;
 	bool level;
@@ -37,9 +37,9 @@ struct fuzz_board {
 		uint64_t addr;
 		const uint8_t *page;
 	} regpage[REGPAGES];
-	struct line line[LINES];
+	struct irq_line irq_line[IRQ_LINES];
 	struct msi msi[MSIS];
-	unsigned n_regions, n_doorbells, n_regpages, n_lines, n_msis;
+	unsigned n_regions, n_doorbells, n_regpages, n_irq_lines, n_msis;
 };
 
 static struct fuzz_board *of(struct board *board)
@@ -144,23 +144,23 @@ static int regpage(struct board *board, uint64_t addr, const void *page)
 	return 0;
 }
 
-static int line(struct board *board, unsigned gsi, int fd, int resample_fd, bool add)
+static int irq_line(struct board *board, unsigned gsi, int fd, int resample_fd, bool add)
 {
 	struct fuzz_board *b = of(board);
 
-	if (add && (b->refuse & REFUSE_LINE || b->n_lines == LINES))
+	if (add && (b->refuse & REFUSE_IRQ_LINE || b->n_irq_lines == IRQ_LINES))
 		return -ENOSPC;
 	if (add) {
-		b->line[b->n_lines++] =
-			(struct line){ .gsi = gsi, .fd = fd, .resample_fd = resample_fd };
+		b->irq_line[b->n_irq_lines++] =
+			(struct irq_line){ .gsi = gsi, .fd = fd, .resample_fd = resample_fd };
 		return 0;
 	}
-	for (unsigned i = 0; i < b->n_lines; i++)
-		if (b->line[i].gsi == gsi && b->line[i].fd == fd) {
-			b->line[i] = b->line[--b->n_lines];
+	for (unsigned i = 0; i < b->n_irq_lines; i++)
+		if (b->irq_line[i].gsi == gsi && b->irq_line[i].fd == fd) {
+			b->irq_line[i] = b->irq_line[--b->n_irq_lines];
 			return 0;
 		}
-	fuzz_bug("a line is removed that is not there");
+	fuzz_bug("an interrupt line is removed that is not there");
 }
 
 static int msi_open(struct board *board)
@@ -219,7 +219,7 @@ static const struct board_ops ops = {
 	.region_del = region_del,
 	.doorbell = doorbell,
 	.regpage = regpage,
-	.line = line,
+	.irq_line = irq_line,
 	.msi_open = msi_open,
 	.msi_close = msi_close,
 	.msi_route = msi_route,
@@ -298,10 +298,10 @@ unsigned fuzz_board_interrupts(struct fuzz_board *b)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < b->n_lines; i++)
-		if (host_event_take(b->line[i].fd)) {
-			b->line[i].level = b->line[i].resample_fd >= 0;
-			story("board: interrupt line %u", b->line[i].gsi);
+	for (unsigned i = 0; i < b->n_irq_lines; i++)
+		if (host_event_take(b->irq_line[i].fd)) {
+			b->irq_line[i].level = b->irq_line[i].resample_fd >= 0;
+			story("board: interrupt line %u", b->irq_line[i].gsi);
 			n++;
 		}
 	for (unsigned i = 0; i < b->n_msis; i++)
@@ -314,10 +314,10 @@ unsigned fuzz_board_interrupts(struct fuzz_board *b)
 
 void fuzz_board_eoi(struct fuzz_board *b)
 {
-	for (unsigned i = 0; i < b->n_lines; i++)
-		if (b->line[i].level) {
-			b->line[i].level = false;
-			host_event_add(b->line[i].resample_fd, 1);
+	for (unsigned i = 0; i < b->n_irq_lines; i++)
+		if (b->irq_line[i].level) {
+			b->irq_line[i].level = false;
+			host_event_add(b->irq_line[i].resample_fd, 1);
 		}
 }
 
@@ -348,8 +348,8 @@ void fuzz_board_free(struct fuzz_board *b)
 {
 	if (!b)
 		return;
-	if (b->n_regions || b->n_doorbells || b->n_regpages || b->n_lines)
-		fuzz_bug("the transport left %u regions, %u doorbells, %u register pages, %u lines",
-			 b->n_regions, b->n_doorbells, b->n_regpages, b->n_lines);
+	if (b->n_regions || b->n_doorbells || b->n_regpages || b->n_irq_lines)
+		fuzz_bug("the transport left %u regions, %u doorbells, %u pages, %u irq lines",
+			 b->n_regions, b->n_doorbells, b->n_regpages, b->n_irq_lines);
 	g_free(b);
 }

@@ -252,7 +252,7 @@ static void refuse(struct bus *b, struct input *in)
 {
 	unsigned what = in8(in);
 
-	b->stale |= what & (REFUSE_REGPAGE | REFUSE_LINE); /* which leave their traces */
+	b->stale |= what & (REFUSE_REGPAGE | REFUSE_IRQ_LINE); /* which leave their traces */
 	fuzz_board_refuse(b->board, what);
 }
 
