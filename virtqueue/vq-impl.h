@@ -15,6 +15,7 @@
 
 #include "virtqueue/chain.h"
 #include "virtqueue/gmem.h"
+#include "virtqueue/observe.h"
 #include "virtqueue/vq.h"
 #include "virtqueue/vring.h"
 
@@ -103,11 +104,18 @@ struct vq {
 	const struct gmem *mem;
 	const struct gmem_region *last_region; /* of the last buffer; tried first for the next */
 	uint16_t size, mask;                   /* mask: of the size, made a power of two */
-	bool packed, event_idx, indirect, in_order;
+	bool packed, event_idx, indirect;
+	union {
+		struct {
+			bool in_order;
+			bool observed;     /* or filtered */
+			uint16_t unpopped; /* slots from next_avail on that vq_unpop() gave back */
+		};
+		uint32_t unusual; /* any of them: a popped chain has more to go through */
+	};
 	bool notify_disabled; /* the driver was told that kicks are useless */
 	bool pool_exhausted;  /* see vq_pool_exhausted() */
 	unsigned max_bufs;    /* in a chain */
-	uint16_t unpopped;    /* slots from next_avail on that vq_unpop() gave back */
 	uint16_t order_head,
 		order_tail;  /* oldest place in pool.order; in_order: the next popped one's */
 	unsigned n_pushed;   /* and not yet released */
@@ -121,7 +129,9 @@ struct vq {
 	struct vq_pool pool;
 	enum vq_fault fault;
 	uint16_t fault_head;
-	struct vq_stats stats; /* last: vq_start() clears all but this */
+	struct vq_stats stats; /* vq_start() clears what is before this */
+	struct vq_observer *observer;
+	struct vq_filter *filter;
 };
 
 extern const struct vq_layout vq_split_layout;

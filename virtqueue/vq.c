@@ -132,6 +132,8 @@ int vq_fail(struct vq *vq, enum vq_fault fault, uint16_t head)
 	vq->fault = fault;
 	vq->fault_head = head;
 	vq_count(&vq->stats.faults, 1);
+	if (vq->observer && vq->observer->ops->broken)
+		vq->observer->ops->broken(vq->observer, fault, head);
 	return -1;
 }
 
@@ -255,6 +257,7 @@ enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_co
 	vq->event_idx = cfg->event_idx;
 	vq->indirect = cfg->indirect;
 	vq->in_order = cfg->in_order;
+	vq->observed = vq->observer || vq->filter;
 	vq->max_bufs = cfg->size > VQ_CHAIN_MIN ? cfg->size : VQ_CHAIN_MIN;
 	vq->pos = cfg->position;
 	vq->published = cfg->position.next_used;
@@ -325,6 +328,55 @@ struct vq_stats *vq_stats(struct vq *vq)
 	return &vq->stats;
 }
 
+/* ---- observer and filter ---- */
+
+void vq_observe(struct vq *vq, struct vq_observer *o)
+{
+	vq->observer = o;
+	vq->observed = vq->observer || vq->filter;
+}
+
+void vq_filter(struct vq *vq, struct vq_filter *f)
+{
+	vq->filter = f;
+	vq->observed = vq->observer || vq->filter;
+}
+
+/* Returns @n. */
+static __attribute__((__noinline__)) int tell_popped(struct vq *vq, struct vq_chain **chains, int n)
+{
+	struct vq_observer *o = vq->observer;
+
+	for (int i = 0; o && o->ops->popped && i < n; i++)
+		o->ops->popped(o, chains[i]);
+	return n;
+}
+
+static uint32_t used_length(struct vq_chain *c)
+{
+	const struct vq_slot *s = vq_slot_of(c);
+
+	return c->written < s->writable ? (uint32_t)c->written : s->writable;
+}
+
+static void tell_pushed(struct vq *vq, struct vq_chain *c)
+{
+	struct vq_observer *o = vq->observer;
+
+	if (o && o->ops->pushed)
+		o->ops->pushed(o, c, used_length(c));
+}
+
+/* Returns @interrupt. */
+static __attribute__((__noinline__)) bool tell_published(struct vq *vq, bool interrupt)
+{
+	struct vq_observer *o = vq->observer;
+
+	if (o && o->ops->published)
+		o->ops->published(o, interrupt);
+	return interrupt;
+}
+
 /* ---- data path ---- */
 
 /* Of the chains that were given back, @chains came again. */
@@ -346,13 +398,15 @@ int vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 	n = vq->layout->pop(vq, chains, max);
 	if (n <= 0)
 		return n;
-	if (vq->in_order)
-		order_enter(vq, chains, n);
-	if (vq->unpopped)
-		count_popped_again(vq, chains, n);
 	vq_count(&vq->stats.chains, n);
 	vq_count(&vq->stats.bytes_read, vq->bytes_read);
-	return n;
+	if (!vq->unusual)
+		return n;
+	if (vq->in_order)
+		order_enter(vq, chains, (unsigned)n);
+	if (vq->unpopped)
+		count_popped_again(vq, chains, (unsigned)n);
+	return vq->observed ? tell_popped(vq, chains, n) : n;
 }
 
 void vq_unpop(struct vq *vq, struct vq_chain *c)
@@ -363,6 +417,8 @@ void vq_unpop(struct vq *vq, struct vq_chain *c)
 	vq->unpopped += c->n_slots;
 	vq_count(&vq->stats.chains, -1ull);
 	vq_count(&vq->stats.bytes_read, -(uint64_t)c->rd.left);
+	if (vq->observer && vq->observer->ops->unpopped)
+		vq->observer->ops->unpopped(vq->observer, c);
 	vq_slot_drop(&vq->pool, vq_slot_of(c));
 }
 
@@ -386,18 +442,61 @@ static inline void note(struct vq *vq, struct vq_chain *c, uint16_t next)
 		give_area_back(vq, s);
 }
 
-void vq_push(struct vq *vq, struct vq_chain *c)
+static inline void push(struct vq *vq, struct vq_chain *c)
 {
 	note(vq, c, vq->order_head + vq->n_pushed++);
+}
+
+static __attribute__((__noinline__)) void push_observed(struct vq *vq, struct vq_chain *c)
+{
+	if (vq->filter && !vq->filter->push(vq->filter, c))
+		return;
+	tell_pushed(vq, c);
+	push(vq, c);
+}
+
+void vq_push(struct vq *vq, struct vq_chain *c)
+{
+	if (__builtin_expect(vq->observed, false))
+		push_observed(vq, c);
+	else
+		push(vq, c);
 }
 
 void vq_push_batch(struct vq *vq, struct vq_chain *const *chains, unsigned n)
 {
 	uint16_t next = vq->order_head + vq->n_pushed;
 
+	if (__builtin_expect(vq->observed, false)) {
+		for (unsigned i = 0; i < n; i++)
+			push_observed(vq, chains[i]);
+		return;
+	}
 	for (unsigned i = 0; i < n; i++)
 		note(vq, chains[i], next + i);
 	vq->n_pushed += n;
+}
+
+void vq_complete(struct vq *vq, struct vq_chain *c)
+{
+	tell_pushed(vq, c);
+	push(vq, c);
+}
+
+void vq_complete_early(struct vq *vq, struct vq_chain *c)
+{
+	struct vq_slot *s = vq_slot_of(c);
+
+	if (!live(vq))
+		return;
+	release(vq);
+	tell_pushed(vq, c);
+	s->used = used_length(c);
+	vq->layout->release(vq, &s, 1);
+	if (vq->packed) /* it is in flight still */
+		vq->ring.slots_out += c->n_slots;
+	else
+		vq->pool.in_flight[c->id] = 1;
 }
 
 bool vq_publish(struct vq *vq)
@@ -411,7 +510,7 @@ bool vq_publish(struct vq *vq)
 	vq->published = vq->pos.next_used;
 	wanted = vq->layout->publish(vq, old);
 	vq_count(wanted ? &vq->stats.interrupts : &vq->stats.suppressed, 1);
-	return wanted;
+	return __builtin_expect(vq->observed, false) ? tell_published(vq, wanted) : wanted;
 }
 
 void vq_disable_notify(struct vq *vq)
