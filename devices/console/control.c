@@ -122,7 +122,7 @@ void console_control_receive(struct console *con)
 		receive_one(con, c);
 		vq_push(dev->queue[CONSOLE_CONTROL_TX].vq, c);
 		if (i == RECEIVE_BUDGET - 1)
-			vdev_notify(dev, CONSOLE_CONTROL_TX);
+			vdev_again(dev, CONSOLE_CONTROL_TX);
 	}
 	vdev_flush(dev, CONSOLE_CONTROL_TX);
 	console_control_send(con);

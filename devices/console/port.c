@@ -109,7 +109,7 @@ void console_port_output(struct console_port *port)
 
 	for (unsigned i = 0; room && next_chain(port); i++) {
 		if (i == MESSAGES || budget == 0) {
-			vdev_notify(dev, tx_queue(port));
+			vdev_again(dev, tx_queue(port));
 			break;
 		}
 		room = write_chain(port, &budget);
@@ -194,7 +194,7 @@ void console_port_input(struct console_port *port)
 	if (pushed)
 		vdev_flush(&port->con->dev, rx_queue(port));
 	if (i == MESSAGES)
-		vdev_notify(&port->con->dev, rx_queue(port));
+		vdev_again(&port->con->dev, rx_queue(port));
 	want(port, port->tx || port->stash.len);
 }
 

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "devices/core/filter.h"
+#include "devices/core/observe.h"
 #include "devices/core/vdev-impl.h"
 
 #define BATCH        32u
@@ -92,14 +94,14 @@ static void kicked(void *arg, GIOCondition revents)
 {
 	struct vdev_queue *queue = arg;
 	struct vq_stats *stats = vq_stats(queue->vq);
-	uint64_t count;
+	uint64_t count, own;
 
 	(void)revents;
 	if (read(queue->kick_fd, &count, sizeof(count)) < 0)
 		return;
 	__atomic_store_n(&stats->kicks, stats->kicks + count, __ATOMIC_RELAXED);
-	if (queue->dev->class->kick)
-		queue->dev->class->kick(queue->dev, (unsigned)(queue - queue->dev->queue));
+	own = atomic_exchange(&queue->again, 0);
+	vdev_kicked(queue->dev, (unsigned)(queue - queue->dev->queue), count, own);
 }
 
 static void serve(struct vdev *dev, unsigned q)
@@ -107,6 +109,7 @@ static void serve(struct vdev *dev, unsigned q)
 	struct vdev_queue *queue = &dev->queue[q];
 
 	queue->kick_watch = loop_watch(queue->loop, queue->kick_fd, G_IO_IN, kicked, queue);
+	vdev_saw_started(dev, q);
 	if (dev->class->queue_started)
 		dev->class->queue_started(dev, q);
 }
@@ -165,12 +168,14 @@ void vdev_queue_stopped(struct vdev *dev, unsigned q)
 
 	g_assert(queue->stopping);
 	queue->stopping = false;
+	vdev_filters_stop(dev, q, queue->why);
 	vdev_flush(dev, q);
 	queue->paused = queue->why == VDEV_STOP_PAUSE;
 	if (!queue->paused) {
 		queue->position = vq_stop(queue->vq);
 		queue->ran = true;
 	}
+	vdev_saw_stopped(dev, q, queue->why);
 	loop_done(queue->loop, &queue->stopped);
 }
 
@@ -377,6 +382,13 @@ void vdev_notify(struct vdev *dev, unsigned q)
 		(void)!write(dev->queue[q].kick_fd, &one, sizeof(one));
 }
 
+void vdev_again(struct vdev *dev, unsigned q)
+{
+	if (dev->running)
+		atomic_fetch_add(&dev->queue[q].again, 1);
+	vdev_notify(dev, q);
+}
+
 /*
  * The data path, on the owner's thread.
  */
@@ -385,14 +397,13 @@ void vdev_flush(struct vdev *dev, unsigned q)
 	struct vdev_queue *queue = &dev->queue[q];
 
 	if (vq_publish(queue->vq)) {
-		if (dev->transport)
-			dev->transport->queue_changed(dev, q);
+		vdev_interrupt(dev, q);
 	} else if (vq_fault(queue->vq) != VQ_OK) { /* in the driver's event structure */
 		ring_fault(dev, q);
 	}
 	if (queue->awaits_room && dev->running) {
 		queue->awaits_room = false;
-		vdev_notify(dev, q);
+		vdev_again(dev, q);
 	}
 }
 
@@ -443,7 +454,7 @@ void vdev_drain(struct vdev *dev, unsigned q, vdev_handle_fn handle)
 				left = 0;
 		}
 		if (left == 0) {
-			vdev_notify(dev, q); /* another turn, after the loop's other sources */
+			vdev_again(dev, q);
 			return;
 		}
 		if (n < 0) {

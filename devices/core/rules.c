@@ -2,6 +2,8 @@
 
 #include <stdarg.h>
 
+#include "devices/core/observe.h"
+
 #define PCI_QUEUE "4.1.4.3.2"
 
 static const struct {
@@ -143,6 +145,7 @@ void vdev_rule_broken(struct vdev *dev, enum vdev_rule rule, const char *where, 
 	va_start(ap, where);
 	(void)g_vsnprintf(place, sizeof(place), where, ap);
 	va_end(ap);
+	vdev_saw_rule(dev, rule, place);
 	vdev_guest_note(dev, "%s: %s: %s (%s%s%s)", place, rules[rule].name, rules[rule].text,
 			clause ? clause : "", clause ? "; " : "", rules[rule].section);
 }

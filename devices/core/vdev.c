@@ -12,6 +12,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "devices/core/filter.h"
+#include "devices/core/observe.h"
 #include "devices/core/rules.h"
 #include "devices/core/vdev-impl.h"
 
@@ -216,9 +218,10 @@ static void negotiated(struct vdev *dev)
 
 void vdev_set_status(struct vdev *dev, uint32_t status)
 {
-	uint32_t added;
+	uint32_t added, before;
 
 	vdev_enter(dev);
+	before = dev->status;
 	vdev_judge_status(dev, status);
 	added = status & DRIVER_BITS & ~dev->status;
 	if (status == 0) {
@@ -238,6 +241,7 @@ void vdev_set_status(struct vdev *dev, uint32_t status)
 	if (added & VIRTIO_S_DRIVER_OK)
 		vdev_start_queues(dev);
 out:
+	vdev_saw_status(dev, before, dev->status);
 	vdev_leave(dev);
 }
 
@@ -245,6 +249,7 @@ void vdev_needs_reset(struct vdev *dev)
 {
 	uint32_t before = atomic_fetch_or(&dev->status, VIRTIO_S_NEEDS_RESET);
 
+	vdev_saw_status(dev, before, before | VIRTIO_S_NEEDS_RESET);
 	/* 2.1.2: a running driver learns of it by a configuration change notification. */
 	if (!(before & VIRTIO_S_NEEDS_RESET) && before & VIRTIO_S_DRIVER_OK)
 		vdev_config_changed(dev, true);
@@ -295,7 +300,7 @@ void vdev_config_changed(struct vdev *dev, bool notify)
 {
 	pthread_mutex_lock(&dev->transport_lock);
 	if (dev->transport && notify && dev->status & VIRTIO_S_DRIVER_OK)
-		dev->transport->config_changed(dev);
+		vdev_config_interrupt(dev);
 	else if (dev->transport && dev->transport->config_stale)
 		dev->transport->config_stale(dev);
 	pthread_mutex_unlock(&dev->transport_lock);
@@ -339,17 +344,18 @@ void vdev_config_read(struct vdev *dev, size_t off, void *dst, size_t len)
 	size_t n = config_room(dev, off, len);
 
 	memset(dst, 0, len);
-	if (n == 0) /* then config + off may be no address of anything */
-		return;
 	pthread_mutex_lock(&dev->config_lock);
-	memcpy(dst, dev->config + off, n);
+	if (n) /* or config + off may be no address of anything */
+		memcpy(dst, dev->config + off, n);
 	pthread_mutex_unlock(&dev->config_lock);
+	vdev_config_seen(dev, off, dst, len);
 }
 
 void vdev_config_write(struct vdev *dev, size_t off, const void *src, size_t len)
 {
 	size_t n = config_room(dev, off, len);
 
+	vdev_saw_config(dev, off, src, len, true);
 	if (!dev->class->config_written || n == 0)
 		return;
 	vdev_config_lock(dev);

@@ -32,6 +32,7 @@
 #include "devices/base/prop.h"
 #include "devices/base/syscalls.h"
 #include "virtqueue/gmem.h"
+#include "virtqueue/observe.h"
 #include "virtqueue/vq.h"
 
 struct vdev;
@@ -178,6 +179,10 @@ struct vdev_queue {
 
 	bool awaits_room; /* chains wait for room in the pool: look again after a push */
 	unsigned batch;   /* chains popped together: fewer where each takes long */
+
+	atomic_uint again;           /* notifications under way that are our own: vdev_again() */
+	struct vq_observer observer; /* passes on to dev->observer, */
+	struct vq_filter filter;     /* dev->filter */
 };
 
 struct vdev {
@@ -224,6 +229,9 @@ struct vdev {
 	const struct vdev_transport_ops *transport; /* set by vdev_attach() */
 	void *transport_data;
 	pthread_mutex_t transport_lock; /* against the transport's leaving under config_changed() */
+
+	struct vdev_observer *observer; /* the first; NULL: nobody looks (observe.h) */
+	struct vdev_filter *filter;     /* the first; NULL: there is none (filter.h) */
 
 	_Atomic unsigned log_window, log_count; /* messages in this window of time: rate limit */
 };
@@ -316,6 +324,9 @@ void vdev_drain(struct vdev *dev, unsigned q, vdev_handle_fn handle);
 /* For queues that the device feeds (net receive, input, console input): one chain, or NULL when
  * there is none (kicks are then armed: kick() comes when there is) or the ring broke. */
 struct vq_chain *vdev_take(struct vdev *dev, unsigned q);
+
+/* Calls kick() again, after the loop's other sources had their turn. From any thread. */
+void vdev_again(struct vdev *dev, unsigned q);
 
 /* Publishes what was pushed and interrupts if wanted. Once per batch, on the owner's thread. */
 void vdev_flush(struct vdev *dev, unsigned q);

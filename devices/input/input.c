@@ -125,7 +125,7 @@ static void deliver(struct input *in)
 		input_reports_forget(&in->reports, n, false);
 		filled = true;
 		if (i == REPORTS_A_TURN - 1)
-			vdev_notify(&in->dev, EVENTQ);
+			vdev_again(&in->dev, EVENTQ);
 	}
 	if (filled)
 		vdev_flush(&in->dev, EVENTQ);

@@ -19,6 +19,7 @@
 #include "transport/mmio/mmio.h"
 
 #include "devices/base/eventfd.h"
+#include "devices/core/observe.h"
 #include "devices/core/rules.h"
 #include "transport/mmio/impl.h"
 #include "transport/registry.h"
@@ -190,9 +191,8 @@ static uint64_t register_read(struct mmio *m, unsigned off)
 	return value;
 }
 
-static uint64_t trapped_read(void *opaque, uint64_t off, unsigned len)
+static uint64_t mmio_read(struct mmio *m, uint64_t off, unsigned len)
 {
-	struct mmio *m = opaque;
 	unsigned first = (unsigned)off & ~3u, skip = (unsigned)off & 3;
 	uint64_t value;
 
@@ -205,6 +205,15 @@ static uint64_t trapped_read(void *opaque, uint64_t off, unsigned len)
 	if (skip + len > 4 && first + 4 < R_CONFIG)
 		value |= register_read(m, first + 4) << 32;
 	return value >> (8 * skip);
+}
+
+static uint64_t trapped_read(void *opaque, uint64_t off, unsigned len)
+{
+	struct mmio *m = opaque;
+	uint64_t value = mmio_read(m, off, len);
+
+	vdev_saw_access(m->dev, off, len, false, value);
+	return value;
 }
 
 static bool is_data_path(struct mmio *m, uint64_t off, uint32_t value)
@@ -231,6 +240,7 @@ static void trapped_write(void *opaque, uint64_t off, unsigned len, uint64_t val
 	struct mmio *m = opaque;
 	uint64_t bytes = GUINT64_TO_LE(value);
 
+	vdev_saw_access(m->dev, off, len, true, value);
 	if (off >= R_CONFIG)
 		vdev_judge_config(m->dev, off - R_CONFIG, len, true, RULE_MMIO_CONFIG_WIDTH);
 	else if (!mmio_judge_write(m, (unsigned)off, len) || is_data_path(m, off, (uint32_t)value))

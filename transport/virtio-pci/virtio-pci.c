@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include "devices/base/eventfd.h"
+#include "devices/core/observe.h"
 #include "devices/core/rules.h"
 #include "transport/registry.h"
 #include "transport/virtio-pci/impl.h"
@@ -191,24 +192,30 @@ static void nothing_there(struct vpci *p, const struct region *r, uint64_t off, 
 static uint64_t bar_read(struct pci_function *f, unsigned bar, uint64_t off, unsigned len)
 {
 	const struct region *r = region_at(off, len);
+	struct vpci *p = (struct vpci *)f;
+	uint64_t value = 0;
 
 	(void)bar;
 	if (r && r->read)
-		return r->read((struct vpci *)f, off - r->at, len);
-	nothing_there((struct vpci *)f, r, off, false, len);
-	return 0;
+		value = r->read(p, off - r->at, len);
+	else
+		nothing_there(p, r, off, false, len);
+	vdev_saw_access(p->dev, off, len, false, value);
+	return value;
 }
 
 static void bar_write(struct pci_function *f, unsigned bar, uint64_t off, unsigned len,
 		      uint64_t value)
 {
 	const struct region *r = region_at(off, len);
+	struct vpci *p = (struct vpci *)f;
 
 	(void)bar;
+	vdev_saw_access(p->dev, off, len, true, value);
 	if (r && r->write)
-		r->write((struct vpci *)f, off - r->at, len, value);
+		r->write(p, off - r->at, len, value);
 	else
-		nothing_there((struct vpci *)f, r, off, true, len);
+		nothing_there(p, r, off, true, len);
 }
 
 /*

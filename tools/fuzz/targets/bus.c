@@ -289,8 +289,10 @@ static void begin(struct bus *b)
 		b->dev[i]->generation = 0;
 		b->dev[i]->config_moved = false;
 		b->dev[i]->log_count = b->dev[i]->log_window = 0;
-		for (unsigned q = 0; q < b->dev[i]->n_queues; q++)
+		for (unsigned q = 0; q < b->dev[i]->n_queues; q++) {
 			(void)host_event_take(b->dev[i]->queue[q].kick_fd);
+			b->dev[i]->queue[q].again = 0;
+		}
 	}
 	host_running(true);
 	fakes_begin(&b->fakes);
