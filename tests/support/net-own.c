@@ -89,10 +89,12 @@ void tap_remove(const char *name, int flags)
 
 void tap_up(const char *name)
 {
-	struct ifreq ifr = { .ifr_flags = IFF_UP };
+	for (int up = 0; up < 2; up++) {
+		struct ifreq ifr = { .ifr_flags = up ? IFF_UP : 0 };
 
-	g_strlcpy(ifr.ifr_name, name, IFNAMSIZ);
-	assert_int_equal(net_control(SIOCSIFFLAGS, &ifr), 0);
+		g_strlcpy(ifr.ifr_name, name, IFNAMSIZ);
+		assert_int_equal(net_control(SIOCSIFFLAGS, &ifr), 0);
+	}
 }
 
 int tap_host_end(const char *name)

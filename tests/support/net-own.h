@@ -13,8 +13,8 @@ int tap_open(const char *name, int flags);
 void tap_make(const char *name, int flags);
 void tap_remove(const char *name, int flags);
 
-/* As `ip link set up`. After the tap was opened: the kernel then sees the cable at once, and otherwise
- * some time later. */
+/* As `ip link set down` and `up`, after the tap was opened. An interface that is up already gets its carrier back when
+ * a worker of the kernel's comes to it; until then frames that a test sends are dropped without an error. */
 void tap_up(const char *name);
 
 /* What the host's side of the cable sends and sees, of the ethertype of frame_plain(). */
