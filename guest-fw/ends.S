@@ -21,12 +21,12 @@ start:
 	mov	$ways, %esi
 1:	mov	(%esi), %al
 	test	%al, %al
-	jz	stand
+	jz	halt
 	add	$5, %esi
 	cmp	%al, %bl
 	jne	1b
 	call	*-4(%esi)
-stand:	cli
+halt:	cli
 1:	hlt
 	jmp	1b
 
@@ -102,7 +102,7 @@ chipset:
 	dec	%edx
 	in	%dx, %eax
 	cmp	$0x80000000, %eax
-	jne	stand
+	jne	halt
 	inc	%edx
 	mov	$6, %al
 	out	%al, %dx
@@ -117,7 +117,7 @@ panicked:
 	mov	$0x505, %edx
 	in	%dx, %al
 	test	$1, %al
-	jz	stand
+	jz	halt
 	mov	$1, %al
 	out	%al, %dx
 	ret
@@ -141,7 +141,7 @@ living_log:
 	hlt
 	jmp	1b
 
-/* as Linux stands after a panic, */
+/* as Linux loops after a panic, */
 spinning_log:
 	mov	$log, %esi
 	call	print

@@ -1,5 +1,5 @@
 /*
- * How the machine gets from running to standing still and back (vmm/machine/run.c), with vCPUs that are
+ * How the machine gets from running to paused and back (vmm/machine/run.c), with vCPUs that are
  * counters: what is asked for while something else is under way.
  */
 #include <setjmp.h>
@@ -318,7 +318,8 @@ static void nobody_runs_past_a_panic(void **state)
 	assert_int_equal(m->end, MACHINE_PANIC);
 }
 
-/* A reset after the kernel's words is a panic; one that the operator asks for begins without a past. */
+/* A reset after the kernel's words is a panic; one that the operator asks for begins without a
+ * past. */
 static void a_reset_after_a_panics_words_is_one(void **state)
 {
 	(void)state;

@@ -107,7 +107,7 @@ static bool stand(struct vcpu_look first, const struct vcpu_look *other, unsigne
 		for (unsigned cpu = 1; cpu <= n_others; cpu++)
 			panic_looks_add(&l, cpu, other);
 	}
-	return panic_looks_stand(&l);
+	return panic_looks_stuck(&l);
 }
 
 static void processors_stand_after_a_panic(void **state)
@@ -147,8 +147,8 @@ static void ten_looks_say_more_than_one(void **state)
 			assert_true(panic_looks_add(&l, 0, &at));
 			panic_looks_add(&waking, 0, i == 3 ? &idle : &at);
 		}
-		assert_int_equal(panic_looks_stand(&l), others <= 2);
-		assert_false(panic_looks_stand(&waking));
+		assert_int_equal(panic_looks_stuck(&l), others <= 2);
+		assert_false(panic_looks_stuck(&waking));
 	}
 }
 

@@ -194,7 +194,8 @@ static void what_the_stream_does_not_take_is_kept(void **state)
 	assert_string_equal(f->printed->str, "abcdefgh");
 }
 
-/* Processors that print as fast as they are written do not keep the loop from others, nor from us. */
+/* Processors that print as fast as they are written do not keep the loop from others, nor from
+ * us. */
 static void output_without_end_leaves_turns_to_others(void **state)
 {
 	struct fixture *f = *state;
@@ -313,7 +314,7 @@ static void a_guest_in_a_hurry_does_not_wait(void **state)
 	guest = g_thread_new("guest", chatty_guest, f);
 	while (!f->stream.want_writable)
 		g_main_context_iteration(NULL, TRUE);
-	serial_hurry(f->serial, true);
+	serial_unthrottle(f->serial, true);
 	g_thread_join(guest);
 	f->stream.most = SIZE_MAX;
 	serial_flush(f->serial);

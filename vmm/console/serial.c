@@ -30,7 +30,7 @@ struct serial {
 	pthread_mutex_t lock; /* of these: */
 	pthread_cond_t drained;
 	GByteArray *gathered; /* by vCPUs */
-	bool hurry;
+	bool unthrottled;
 	uint8_t ier, lcr, mcr; /* as the guest wrote them last */
 	unsigned polls;        /* of LSR since the guest last did something else */
 	bool listening;
@@ -69,7 +69,7 @@ static void send(void *opaque, const uint8_t *data, size_t len)
 static void wait_for_reader(struct serial *s)
 {
 	pthread_mutex_lock(&s->lock);
-	while (s->gathered->len >= BUFFER_MAX && !s->hurry)
+	while (s->gathered->len >= BUFFER_MAX && !s->unthrottled)
 		pthread_cond_wait(&s->drained, &s->lock);
 	pthread_mutex_unlock(&s->lock);
 }
@@ -350,10 +350,10 @@ void serial_reset(struct serial *s)
 	rearm(s);
 }
 
-void serial_hurry(struct serial *s, bool hurry)
+void serial_unthrottle(struct serial *s, bool unthrottled)
 {
 	pthread_mutex_lock(&s->lock);
-	s->hurry = hurry;
+	s->unthrottled = unthrottled;
 	pthread_cond_broadcast(&s->drained);
 	pthread_mutex_unlock(&s->lock);
 }

@@ -36,9 +36,9 @@ int serial_plug(struct serial *s, struct bus *bus);
 /* The machine starts again. While no vCPU runs. */
 void serial_reset(struct serial *s);
 
-/* A vCPU that prints faster than the host reads waits, unless @hurry: the vCPUs are to stand still
+/* A vCPU that prints faster than the host reads waits, unless @unthrottled: the vCPUs are to pause
  * now. */
-void serial_hurry(struct serial *s, bool hurry);
+void serial_unthrottle(struct serial *s, bool unthrottled);
 
 /* Everything printed so far goes to the host, as far as it takes it at once. On the main thread. */
 void serial_flush(struct serial *s);

@@ -1,10 +1,10 @@
 /*
  * json-glib, loaded when there is a control socket and not before.
  *
- * With what it needs in turn (GIO, and so libmount, libselinux, ...) it is ten libraries: half of all
- * the time from exec to a guest's first instruction, and a megabyte of code that a process without a
- * control socket has no use for. So the functions that control*.c call are here under their own
- * names, and each hands over to the library's. A function missing here does not link.
+ * With what it needs in turn (GIO, and so libmount, libselinux, ...) it is ten libraries: half of
+ * all the time from exec to a guest's first instruction, and a megabyte of code that a process
+ * without a control socket has no use for. So the functions that control*.c call are here under
+ * their own names, and each hands over to the library's. A function missing here does not link.
  */
 #include "vmm/control/json.h"
 
@@ -63,7 +63,7 @@ enum { FUNCTIONS(INDEX) N_FUNCTIONS };
 static const char *const names[] = { FUNCTIONS(NAME) };
 
 /* The process's, as a library's symbols are: what the dynamic linker would keep. */
-static void *late[N_FUNCTIONS];
+static void *symbol[N_FUNCTIONS];
 
 bool control_json_load(GError **err)
 {
@@ -72,8 +72,8 @@ bool control_json_load(GError **err)
 	const char *missing = NULL;
 
 	for (unsigned i = 0; library && i < N_FUNCTIONS && !missing; i++) {
-		late[i] = dlsym(library, names[i]);
-		if (!late[i])
+		symbol[i] = dlsym(library, names[i]);
+		if (!symbol[i])
 			missing = names[i];
 	}
 	if (library && !missing)
@@ -86,9 +86,9 @@ static void *function(unsigned i)
 {
 	g_autoptr(GError) err = NULL;
 
-	if (!late[i] && !control_json_load(&err)) /* nobody loads it before, outside the program */
+	if (!symbol[i] && !control_json_load(&err)) /* outside the program nobody loads it before */
 		g_error("%s", err->message);
-	return late[i];
+	return symbol[i];
 }
 
 #undef g_object_unref

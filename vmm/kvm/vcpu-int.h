@@ -28,7 +28,7 @@ struct vcpus {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	_Atomic bool stand; /* the wish; changed under the lock */
+	_Atomic bool pause; /* the wish; changed under the lock */
 	bool quit;
 	unsigned n_paused;
 

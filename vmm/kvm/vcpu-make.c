@@ -72,7 +72,7 @@ struct vcpus *vcpus_new(const struct vcpus_config *cfg, GError **err)
 	all->bus = cfg->bus;
 	all->mem = cfg->mem;
 	all->n = cfg->n;
-	all->stand = true;
+	all->pause = true;
 	pthread_mutex_init(&all->lock, NULL);
 	pthread_cond_init(&all->changed, NULL);
 	for (unsigned i = 0; i < all->n; i++) {

@@ -1,6 +1,6 @@
 /*
- * A vCPU's thread knows two states: it runs the guest, or it stands still under the lock and waits.
- * The wish is one flag for all vCPUs; who changes it to "stand still" also sets immediate_exit,
+ * A vCPU's thread knows two states: it runs the guest, or it is paused under the lock and waits.
+ * The wish is one flag for all vCPUs; who changes it to "pause" also sets immediate_exit,
  * which makes the next KVM_RUN return at once, and sends a signal, which interrupts the current
  * one. So no order of events lets a vCPU miss it.
  */
@@ -164,7 +164,7 @@ static void handle_exit(struct vcpu *v)
 	}
 }
 
-/* Whoever asked set immediate_exit; it stays set only for those who want us to stand still. */
+/* Whoever asked set immediate_exit; it stays set only for those who want us to pause. */
 static void take_look(struct vcpu *v)
 {
 	struct vcpu_look look;
@@ -175,7 +175,7 @@ static void take_look(struct vcpu *v)
 	v->seen = seen;
 	if (seen)
 		v->look = look;
-	if (!v->all->stand)
+	if (!v->all->pause)
 		__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&v->all->lock);
 }
@@ -189,7 +189,7 @@ static void on_interrupted(struct vcpu *v)
 
 static void run_guest(struct vcpu *v)
 {
-	while (!atomic_load_explicit(&v->all->stand, memory_order_acquire)) {
+	while (!atomic_load_explicit(&v->all->pause, memory_order_acquire)) {
 		if (ioctl(v->fd, KVM_RUN, 0) == 0)
 			handle_exit(v);
 		else if (errno == EINTR)
@@ -197,15 +197,15 @@ static void run_guest(struct vcpu *v)
 		else if (errno != EAGAIN)
 			fail(v, VCPU_EXIT_OTHER, errno);
 	}
-	/* The last access is complete for KVM only when it is entered again: so that registers can be
-	 * read or replaced, enter it for nothing. */
+	/* The last access is complete for KVM only when it is entered again: so that registers can
+	 * be read or replaced, enter it for nothing. */
 	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_RELAXED);
 	while (ioctl(v->fd, KVM_RUN, 0) == 0)
 		handle_exit(v); /* its next part */
 	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_RELAXED);
 }
 
-/* Stands still until the wish is to run (true) or to quit. */
+/* Paused until the wish is to run (true) or to quit. */
 static bool wait_to_run(struct vcpu *v)
 {
 	struct vcpus *all = v->all;
@@ -219,7 +219,7 @@ static bool wait_to_run(struct vcpu *v)
 		all->ops->paused(all->opaque);
 		pthread_mutex_lock(&all->lock);
 	}
-	while (all->stand && !all->quit)
+	while (all->pause && !all->quit)
 		pthread_cond_wait(&all->changed, &all->lock);
 	run = !all->quit;
 	v->paused = false;
@@ -284,7 +284,7 @@ int vcpus_enter(struct vcpus *all, const struct boot_entry *entry)
 void vcpus_pause(struct vcpus *all)
 {
 	pthread_mutex_lock(&all->lock);
-	atomic_store_explicit(&all->stand, true, memory_order_release);
+	atomic_store_explicit(&all->pause, true, memory_order_release);
 	for (unsigned i = 0; i < all->n; i++) {
 		struct vcpu *v = &all->vcpu[i];
 
@@ -340,7 +340,7 @@ void vcpus_resume(struct vcpus *all)
 	pthread_mutex_lock(&all->lock);
 	for (unsigned i = 0; i < all->n; i++) /* fails where the guest has no kvm-clock */
 		(void)kvm_ioctl_value(all->vcpu[i].fd, KVM_KVMCLOCK_CTRL, 0);
-	atomic_store_explicit(&all->stand, false, memory_order_release);
+	atomic_store_explicit(&all->pause, false, memory_order_release);
 	pthread_cond_broadcast(&all->changed);
 	pthread_mutex_unlock(&all->lock);
 }

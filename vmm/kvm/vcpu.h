@@ -1,9 +1,9 @@
 /*
  * The virtual processors: a thread each that runs KVM_RUN, hands accesses to the bus, counts the
- * exits that reach this process, and stands still when asked.
+ * exits that reach this process, and pauses when asked.
  *
  * Whoever asks (the main thread) never waits for a vCPU inside a call: it asks, goes on iterating
- * its GMainContext, and is told by vcpu_ops.paused when the last one stands.
+ * its GMainContext, and is told by vcpu_ops.paused when the last one is paused.
  */
 #pragma once
 
@@ -22,7 +22,7 @@ enum vcpu_exit {
 	VCPU_EXIT_IO_WRITE,
 	VCPU_EXIT_MMIO_READ,
 	VCPU_EXIT_MMIO_WRITE,
-	VCPU_EXIT_SIGNAL, /* asked to stand still, or a signal of the process's */
+	VCPU_EXIT_SIGNAL, /* asked to pause, or a signal of the process's */
 	VCPU_EXIT_SHUTDOWN,
 	VCPU_EXIT_INTERNAL_ERROR,
 	VCPU_EXIT_FAIL_ENTRY,
@@ -36,10 +36,10 @@ const char *vcpu_exit_name(enum vcpu_exit why);
 struct vcpu_ops {
 	/* The thread is there and has done nothing yet. */
 	void (*started)(unsigned cpu, void *opaque);
-	/* This vCPU cannot go on; all are standing still, or about to. @text is one line with its
+	/* This vCPU cannot go on; all are paused, or about to be. @text is one line with its
 	 * registers, valid during the call. */
 	void (*failed)(unsigned cpu, enum vcpu_exit why, const char *text, void *opaque);
-	/* All vCPUs stand still. */
+	/* All vCPUs are paused. */
 	void (*paused)(void *opaque);
 };
 
@@ -53,23 +53,23 @@ struct vcpus_config {
 	const struct cpu_model *model; /* NULL: the host's; for vcpus_new() only */
 };
 
-/* Makes vCPUs in the state after power-on; they stand still. NULL with a host error. */
+/* Makes vCPUs in the state after power-on; they are paused. NULL with a host error. */
 struct vcpus *vcpus_new(const struct vcpus_config *cfg, GError **err);
 
-/* Ends the threads (they must stand still or be about to) and frees. NULL is fine. */
+/* Ends the threads (they must be paused or about to be) and frees. NULL is fine. */
 void vcpus_free(struct vcpus *cpus);
 
-/* Starts the threads, which stand still until vcpus_resume(). Once. */
+/* Starts the threads, which are paused until vcpus_resume(). Once. */
 void vcpus_start(struct vcpus *cpus, const struct vcpu_ops *ops, void *opaque);
 
-/* Puts vCPUs that stand still into the state of as many others, which were never started. 0 or
+/* Puts paused vCPUs into the state of as many others, which were never started. 0 or
  * -errno. */
 int vcpus_copy_state(struct vcpus *to, const struct vcpus *from);
 
 /* The first one will begin with @entry; the others wait for it to wake them. 0 or -errno. */
 int vcpus_enter(struct vcpus *cpus, const struct boot_entry *entry);
 
-/* Asks all to stand still, from any thread; does not wait. */
+/* Asks all to pause, from any thread; does not wait. */
 void vcpus_pause(struct vcpus *cpus);
 bool vcpus_all_paused(struct vcpus *cpus);
 
@@ -87,8 +87,8 @@ struct vcpu_look {
 	uint64_t rip;
 };
 
-/* Asks each vCPU to leave the guest for a moment and note what it was doing; does not wait. One that stands
- * still does so when it runs again. */
+/* Asks each vCPU to leave the guest for a moment and note what it was doing; does not wait. One
+ * that is paused does so when it runs again. */
 void vcpus_look(struct vcpus *cpus);
 
 /* What vCPU @cpu noted. False: nothing since vcpus_look(). */

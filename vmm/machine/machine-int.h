@@ -151,7 +151,7 @@ extern const struct pvpanic_ops machine_pvpanic_ops;
 /* run.c: tells the control socket; remembers the first end there is (@text becomes its). */
 void machine_tell(struct machine *m, const char *event, bool guest);
 void machine_finish(struct machine *m, enum machine_end end, char *text);
-/* On vCPU threads, ASK_*: all stand still, and do not go on before the main thread has seen to
+/* On vCPU threads, ASK_*: all pause, and do not go on before the main thread has seen to
  * it. */
 void machine_ask(struct machine *m, unsigned what);
 extern const struct vcpu_ops machine_vcpu_ops;

@@ -3,7 +3,7 @@
  * reset and taken apart.
  *
  * Everything here is called on the main thread, which runs the default GMainContext. Changes that
- * need the vCPUs to stand still (stop, reset, the end) iterate that context while they wait, since
+ * need the vCPUs to be paused (stop, reset, the end) iterate that context while they wait, since
  * a vCPU may itself be waiting for the main thread in loop_call(). A change asked for meanwhile is
  * remembered and made next.
  */
@@ -66,9 +66,9 @@ struct machine;
 struct machine *machine_new(const struct machine_config *cfg, GError **err);
 
 /*
- * The second step: the process gives up what it does not need to run this guest, as cfg->sandbox says;
- * then the machine is built up to the guest's first instruction. Whatever else the process is to have
- * open has to be so by now, and it has no other thread. False with @err.
+ * The second step: the process gives up what it does not need to run this guest, as cfg->sandbox
+ * says; then the machine is built up to the guest's first instruction. Whatever else the process is
+ * to have open has to be so by now, and it has no other thread. False with @err.
  */
 bool machine_build(struct machine *m, GError **err);
 
@@ -95,7 +95,7 @@ unsigned machine_cpus(const struct machine *m);
 void machine_quit(struct machine *m);      /* ends the process's run at once */
 void machine_powerdown(struct machine *m); /* presses the power button */
 void machine_reset(struct machine *m);     /* as the reset button; does not heed --no-reboot */
-void machine_stop(struct machine *m);      /* vCPUs and queues stand still; idempotent */
+void machine_stop(struct machine *m);      /* vCPUs and queues are paused; idempotent */
 void machine_cont(struct machine *m);      /* go on; idempotent */
 
 /* Called for events worth telling a control client. Names as in QMP: "STOP", "RESUME", "RESET",

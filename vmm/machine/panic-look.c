@@ -1,11 +1,12 @@
 #include "vmm/machine/panic-look.h"
 
-/* A delay loop's code is shorter, and this much of the time it is there and not in an interrupt's handler. */
+/* A delay loop's code is shorter, and this much of the time it is there and not in an interrupt's
+ * handler. */
 #define LOOP_BYTES 256u
 #define PARTS      4u
 #define PARTS_HERE 3u
 
-static bool stands(struct panic_looks *l, unsigned cpu, const struct vcpu_look *look)
+static bool is_stuck(struct panic_looks *l, unsigned cpu, const struct vcpu_look *look)
 {
 	if (look->off)
 		return true;
@@ -21,12 +22,12 @@ static bool stands(struct panic_looks *l, unsigned cpu, const struct vcpu_look *
 
 bool panic_looks_add(struct panic_looks *l, unsigned cpu, const struct vcpu_look *look)
 {
-	if (!stands(l, cpu, look))
+	if (!is_stuck(l, cpu, look))
 		l->lives = true;
 	return !l->lives;
 }
 
-bool panic_looks_stand(const struct panic_looks *l)
+bool panic_looks_stuck(const struct panic_looks *l)
 {
 	unsigned most = 0;
 

@@ -1,9 +1,9 @@
 /*
- * Has the guest panicked? What it says to the panic device is certain and ends the run at once. What it prints,
- * on the serial port and on the first port of each virtio console, is a hint (vmm/machine/panic-text.h): when such text is
- * followed by a second of silence its processors are looked at, ten times in a second, and asked whether
- * somebody is there (vmm/machine/panic-look.h). Who lives is looked at again after a while, as long as those
- * are its last words.
+ * Has the guest panicked? What it says to the panic device is certain and ends the run at once.
+ * What it prints, on the serial port and on the first port of each virtio console, is a hint
+ * (vmm/machine/panic-text.h): when such text is followed by a second of silence its processors are
+ * looked at, ten times in a second, and asked whether somebody is there (vmm/machine/panic-look.h).
+ * Who lives is looked at again after a while, as long as those are its last words.
  *
  * A console may live on an event loop of its own, which feeds its text to its own watch and
  * asks the main thread to judge only when the last words have become, or ceased to be, a panic's.
@@ -86,7 +86,7 @@ static void look(struct machine *m, unsigned ms)
 	arm(m, ms);
 }
 
-/* What was seen since; false: not all have been seen, since they stand still or the host is busy. */
+/* What was seen since; false: not all have been seen, since they are paused or the host is busy. */
 static bool seen(struct machine *m)
 {
 	struct vcpu_look found;
@@ -106,7 +106,7 @@ static void on_timer(void *arg, GIOCondition revents)
 	struct machine *m = arg;
 	struct machine_panic *p = &m->panic;
 	uint64_t count;
-	bool stands;
+	bool stuck;
 
 	(void)revents;
 	(void)!read(p->timer, &count, sizeof(count));
@@ -119,9 +119,9 @@ static void on_timer(void *arg, GIOCondition revents)
 			pm_probe(m->pm);
 		look(m, LOOK_MS);
 	} else {
-		stands = !p->looks.lives && !pm_probed(m->pm) && panic_looks_stand(&p->looks);
+		stuck = !p->looks.lives && !pm_probed(m->pm) && panic_looks_stuck(&p->looks);
 		stop_looking(m);
-		if (stands)
+		if (stuck)
 			machine_panicked(m);
 		else
 			arm(m, AGAIN_MS);

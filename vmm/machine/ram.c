@@ -1,7 +1,7 @@
 /*
- * Around each region, and between the two, lie pages that nobody may touch: whoever goes beyond the end
- * of memory faults, whatever the host has mapped there. A region begins as its guest address does within
- * 2 MiB, so that large pages can map both.
+ * Around each region, and between the two, lie pages that nobody may touch: whoever goes beyond the
+ * end of memory faults, whatever the host has mapped there. A region begins as its guest address
+ * does within 2 MiB, so that large pages can map both.
  */
 #include "vmm/machine/ram.h"
 
@@ -48,7 +48,7 @@ static bool reserve(struct ram *ram)
 	return ram->map;
 }
 
-static bool furnish(struct ram *ram)
+static bool map_ram(struct ram *ram)
 {
 	uint64_t low = layout_low_len(ram->size), high = layout_high_len(ram->size);
 
@@ -60,7 +60,7 @@ static bool furnish(struct ram *ram)
 bool ram_open(struct ram *ram, uint64_t size, GError **err)
 {
 	*ram = (struct ram){ .size = size, .map_len = size + MARGINS };
-	if (!furnish(ram)) {
+	if (!map_ram(ram)) {
 		ringside_error_errno(err, errno, "--memory: %" G_GUINT64_FORMAT " MiB", size >> 20);
 		ram_close(ram);
 		return false;

@@ -1,14 +1,14 @@
 /*
  * The main loop: what the guest, the operator and the control socket ask for, and how the machine
- * gets from running to standing still and back.
+ * gets from running to paused and back.
  *
- * vCPU threads only set a bit and wake the main thread; they stand still after a power-off, a reset or
- * a failure, and no resume gets in between: while something is asked for, nobody lets them go on. So the
- * guest never runs past one, whatever the operator asks for at the same time.
+ * vCPU threads only set a bit and wake the main thread; they are paused after a power-off, a reset
+ * or a failure, and no resume gets in between: while something is asked for, nobody lets them go
+ * on. So the guest never runs past one, whatever the operator asks for at the same time.
  *
- * While the main thread waits, for vCPUs or for the host to give back what it has in hand for a device, it
- * serves its loop. What is asked for then is noted, and seen to by the one settle() further up the
- * stack.
+ * While the main thread waits, for vCPUs or for the host to give back what it has in hand for a
+ * device, it serves its loop. What is asked for then is noted, and seen to by the one
+ * apply_requests() further up the stack.
  */
 #include <string.h>
 
@@ -101,12 +101,12 @@ const struct pm_ops machine_pm_ops = {
 };
 
 /*
- * Standing still.
+ * Pausing and resuming.
  */
 static void pause_cpus(struct machine *m)
 {
 	if (m->serial)
-		serial_hurry(m->serial, true);
+		serial_unthrottle(m->serial, true);
 	vcpus_pause(m->cpus);
 	while (!vcpus_all_paused(m->cpus))
 		g_main_context_iteration(NULL, TRUE);
@@ -116,7 +116,7 @@ static void pause_cpus(struct machine *m)
 static void resume_cpus(struct machine *m)
 {
 	if (m->serial)
-		serial_hurry(m->serial, false);
+		serial_unthrottle(m->serial, false);
 	pthread_mutex_lock(&m->lock);
 	if (!m->asked)
 		vcpus_resume(m->cpus);
@@ -222,8 +222,8 @@ static void begin_again(struct machine *m)
 		resume_cpus(m);
 }
 
-/* What was asked for until they stood still comes first: a power-off is one, though a reset was on its way.
- * Another reset is this one. */
+/* What was asked for until they were paused comes first: a power-off is one, though a reset was on
+ * its way. Another reset is this one. */
 static void reset(struct machine *m)
 {
 	pause_cpus(m);
@@ -248,7 +248,7 @@ static bool change(struct machine *m)
 }
 
 /* Makes what was asked for so. While it waits, more may be asked for. */
-static void settle(struct machine *m)
+static void apply_requests(struct machine *m)
 {
 	if (m->changing)
 		return;
@@ -267,7 +267,7 @@ enum machine_end machine_run(struct machine *m, const char **ret_text)
 	resume_cpus(m);
 	while (m->end == MACHINE_RUNNING) {
 		g_main_context_iteration(NULL, TRUE);
-		settle(m);
+		apply_requests(m);
 	}
 	pause_cpus(m);
 	if (m->serial)
@@ -300,8 +300,9 @@ static gboolean on_overdue(void *opaque)
 	return G_SOURCE_CONTINUE;
 }
 
-/* A request that the host neither finishes nor cancels (a dead network file system, say) keeps its device,
- * and with it a vCPU or this thread, waiting; which is right, but for an operator who wants to be off. */
+/* A request that the host neither finishes nor cancels (a dead network file system, say) keeps its
+ * device, and with it a vCPU or this thread, waiting; which is right, but for an operator who wants
+ * to be off. */
 void machine_quit(struct machine *m)
 {
 	machine_finish(m, MACHINE_QUIT, NULL);
@@ -322,19 +323,19 @@ void machine_powerdown(struct machine *m)
 void machine_reset(struct machine *m)
 {
 	m->want_reset = true;
-	settle(m);
+	apply_requests(m);
 }
 
 void machine_stop(struct machine *m)
 {
 	m->want_stopped = true;
-	settle(m);
+	apply_requests(m);
 }
 
 void machine_cont(struct machine *m)
 {
 	m->want_stopped = false;
-	settle(m);
+	apply_requests(m);
 }
 
 void machine_observe(struct machine *m, machine_event_fn fn, void *opaque)

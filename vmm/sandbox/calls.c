@@ -13,7 +13,8 @@
 
 #include "vmm/sandbox/sandbox-int.h"
 
-/* Memory is private and of no file: what is shared, or a stack that grows, the limit does not count. */
+/* Memory is private and of no file: what is shared, or a stack that grows, the limit does not
+ * count. */
 #define MMAP(kind)                                               \
 	.name = "mmap", .arg = 2, .mask = PROT_EXEC, .value = 0, \
 	.also = { 3, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, (kind) }
@@ -70,7 +71,7 @@ static const struct syscall_use vcpu_calls[] = {
 	{ SYSCALL_IOCTL(KVM_GET_REGS) }, /* what a failure's message tells */
 	{ SYSCALL_IOCTL(KVM_TRANSLATE) },
 	{ SYSCALL_IOCTL(KVM_GET_SREGS) },
-	{ SYSCALL_IOCTL(KVM_GET_MP_STATE) }, /* whether it stands: vmm/machine/panic-look.h */
+	{ SYSCALL_IOCTL(KVM_GET_MP_STATE) }, /* whether it is stuck: vmm/machine/panic-look.h */
 	{ .name = "timerfd_settime" },       /* of the serial port */
 	{ .name = NULL },
 };

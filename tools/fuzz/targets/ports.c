@@ -185,7 +185,7 @@ static void ports_open(struct ports *p)
 			       &err);
 	if (!p->serial)
 		fuzz_bug("%s", err->message);
-	serial_hurry(p->serial, true); /* no processor is here that could wait */
+	serial_unthrottle(p->serial, true); /* no processor is here that could wait */
 	p->pm = pm_new(&pm_ops, p);
 	p->pm_region = (struct board_region){ .base = LAYOUT_PM_PORT,
 					      .size = LAYOUT_PM_PORTS,
