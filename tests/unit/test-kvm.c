@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <glib.h>
 
+#include "vmm/kvm/arch.h"
 #include "vmm/kvm/kvm.h"
 
 /* As tools/kvm-run finds out. */

@@ -125,6 +125,10 @@ static void on_overdue(enum machine_end end)
 
 static int setup(void **state)
 {
+	static const struct platform_ops platform_ops = {
+		.power_off = machine_on_power_off,
+		.reset = machine_on_reset,
+	};
 	const struct pci_root_config root = { .ecam_base = 0xe0000000u,
 					      .mem_base = 0xe1000000u,
 					      .mem_size = 1u << 20 };
@@ -139,7 +143,9 @@ static int setup(void **state)
 	m->cfg = &cfg;
 	m->cpus = &cpus;
 	m->devices = g_ptr_array_new();
-	m->pm = pm_new(&machine_pm_ops, m);
+	m->bus = bus_new();
+	m->platform = platform_new(m->bus, &m->kvm, &platform_ops, m, NULL);
+	assert_non_null(m->platform);
 	m->pci = pci_root_new(board_fake_board(board), &root, NULL);
 	pthread_mutex_init(&m->lock, NULL);
 	return 0;
@@ -150,7 +156,8 @@ static int teardown(void **state)
 	(void)state;
 	loop_unwatch(m->overdue);
 	g_ptr_array_unref(m->devices);
-	pm_free(m->pm);
+	platform_free(m->platform);
+	bus_free(m->bus);
 	pci_root_free(m->pci);
 	board_fake_free(board);
 	pthread_mutex_destroy(&m->lock);
@@ -162,12 +169,12 @@ static int teardown(void **state)
 
 static void power_off(void)
 {
-	machine_pm_ops.power_off(m);
+	machine_on_power_off(m);
 }
 
 static void guest_resets(void)
 {
-	machine_pm_ops.reset(m);
+	machine_on_reset(m);
 }
 
 static void triple_fault(void)

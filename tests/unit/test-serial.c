@@ -113,7 +113,7 @@ static int setup(void **state)
 	f->printed = g_string_new(NULL);
 	f->serial = serial_new(&f->stream.chr, f->main, &ops, f, &err);
 	assert_null(err);
-	assert_int_equal(serial_plug(f->serial, f->bus), 0);
+	assert_int_equal(serial_plug(f->serial, f->bus, LAYOUT_SERIAL_PORT), 0);
 	*state = f;
 	return 0;
 }

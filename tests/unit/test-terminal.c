@@ -221,8 +221,8 @@ static void a_pipe_is_read_as_it_is(void **state)
 }
 
 /*
- * A child that does not echo: it takes @chunk bytes in each turn of its loop (0: none, ever), and tells
- * at the end how many and their sum.
+ * A child that does not echo: it takes @chunk bytes in each turn of its loop (0: none, ever), and
+ * tells at the end how many and their sum.
  */
 struct reader {
 	struct chr *chr;
@@ -281,8 +281,8 @@ static int reader_child(size_t chunk)
 }
 
 /*
- * A child that is a machine as far as the serial port goes: the guest is a thread that takes what its FIFO holds now
- * and then, and tells on the port what the child above tells.
+ * A child that is a machine as far as the serial port goes: the guest is a thread that takes what
+ * its FIFO holds now and then, and tells on the port what the child above tells.
  */
 #define PORT(reg) (LAYOUT_SERIAL_PORT + (reg))
 
@@ -344,7 +344,7 @@ static int serial_child(size_t chunk)
 	GThread *thread;
 
 	(void)chunk;
-	if (serial_plug(s, g.bus) < 0)
+	if (serial_plug(s, g.bus, LAYOUT_SERIAL_PORT) < 0)
 		return 1;
 	terminal_start(t);
 	thread = g_thread_new("guest", slow_guest, &g);
@@ -360,7 +360,8 @@ static int serial_child(size_t chunk)
 	return 0;
 }
 
-/* Pastes @n bytes and then what is @typed into the terminal of a child that takes @chunk bytes at a time and waits until it tells that it has read them all, or that it was told to leave. */
+/* Pastes @n bytes and then what is @typed into the terminal of a child that takes @chunk bytes at a
+ * time and waits until it tells that it has read them all, or that it was told to leave. */
 static void paste(int (*run)(size_t chunk), size_t chunk, size_t n, const char *typed, bool left)
 {
 	g_autofree char *pattern = g_strnfill(n, 'a'), *text = NULL, *want = NULL;
@@ -428,8 +429,8 @@ static void ctrl_a_x_is_heard_behind_more_than_is_kept(void **state)
 	paste(reader_child, 0, 3 << 20, CTRL_A "x", true);
 }
 
-/* How many of the last hundred turns of the loop served something, after standard input ended with more in it than is
- * kept for a guest that does not read. */
+/* How many of the last hundred turns of the loop served something, after standard input ended with
+ * more in it than is kept for a guest that does not read. */
 static int idle_child(void)
 {
 	static struct terminal_mode mode;

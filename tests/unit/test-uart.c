@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <glib.h>
 
-#include "vmm/x86/uart.h"
+#include "vmm/console/uart.h"
 
 enum { DATA, IER, IIR, LCR, MCR, LSR, MSR, SCR };
 

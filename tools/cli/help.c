@@ -12,8 +12,8 @@
 #include "devices/registry.h"
 #include "transport/registry.h"
 #include "vmm/control/control.h"
+#include "vmm/machine/arch.h"
 #include "vmm/machine/machine-int.h"
-#include "vmm/x86/cpuid.h"
 
 #define HELP_WIDTH 80u
 
@@ -53,7 +53,7 @@ char *cli_cpu_text(void)
 
 	if (!f)
 		g_error("no memory");
-	cpuid_print_help(f);
+	arch_print_cpu_help(f);
 	fclose(f);
 	ret = g_strdup(text);
 	free(text);

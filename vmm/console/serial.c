@@ -7,8 +7,7 @@
 #include <unistd.h>
 
 #include "devices/base/error.h"
-#include "vmm/x86/layout.h"
-#include "vmm/x86/uart.h"
+#include "vmm/console/uart.h"
 
 /* Registers and bits that tell whether the guest listens. */
 enum { REG_DATA = 0, REG_IER = 1, REG_LCR = 3, REG_MCR = 4, REG_LSR = 5 };
@@ -278,11 +277,11 @@ static void port_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
 		wait_for_reader(s);
 }
 
-int serial_plug(struct serial *s, struct bus *bus)
+int serial_plug(struct serial *s, struct bus *bus, uint64_t port)
 {
 	s->region = (struct board_region){
-		.base = LAYOUT_SERIAL_PORT,
-		.size = LAYOUT_SERIAL_PORTS,
+		.base = port,
+		.size = UART_PORTS,
 		.io = true,
 		.read = port_read,
 		.write = port_write,

@@ -1,6 +1,6 @@
 /*
- * The serial port: a 16550 (vmm/x86/uart.h) between the guest's I/O ports and a stream of bytes on
- * the host (devices/backend/chr/chr.h).
+ * The serial port: a 16550 (vmm/console/uart.h) between the guest's I/O ports and a stream of bytes
+ * on the host (devices/backend/chr/chr.h).
  *
  * What the guest prints is gathered for a millisecond before the main loop writes it, so that a
  * line costs the host one write and not one for each byte.
@@ -31,7 +31,7 @@ struct serial *serial_new(struct chr *chr, struct loop *main, const struct seria
 void serial_free(struct serial *s);
 
 /* Puts the port on the bus. 0 or -errno. */
-int serial_plug(struct serial *s, struct bus *bus);
+int serial_plug(struct serial *s, struct bus *bus, uint64_t port);
 
 /* The machine starts again. While no vCPU runs. */
 void serial_reset(struct serial *s);

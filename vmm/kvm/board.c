@@ -1,7 +1,7 @@
 /*
- * KVM takes the interrupt routing table as a whole, so it is kept here: the pins of the PIC and
- * the I/O APIC as KVM itself wires them, then one entry for each MSI message that has an address.
- * MSI handles are the numbers of those entries' GSIs, beyond the pins.
+ * KVM takes the interrupt routing table as a whole, so it is kept here: the pins of the
+ * interrupt controllers as KVM itself wires them, then one entry for each MSI message that has an
+ * address. MSI handles are the numbers of those entries' GSIs, beyond the pins.
  */
 #include "vmm/kvm/board.h"
 
@@ -9,10 +9,9 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "vmm/x86/layout.h"
+#include "vmm/kvm/arch.h"
 
 #define REGPAGE_SIZE 4096u
-#define PIC_PINS     8u
 
 struct msi {
 	bool open, routed;
@@ -33,7 +32,7 @@ struct board_kvm {
 	unsigned first_slot;
 
 	pthread_mutex_t lock; /* of all below */
-	GArray *msis;         /* struct msi; GSI is LAYOUT_GSIS + index */
+	GArray *msis;         /* struct msi; GSI is kvm_n_gsis + index */
 	GArray *regpages;     /* struct regpage */
 };
 
@@ -157,27 +156,6 @@ static int irq_line(struct board *board, unsigned gsi, int fd, int resample_fd, 
 	return kvm_set_irqfd(of(board)->kvm, &irq);
 }
 
-static void add_pin(struct kvm_irq_routing *table, unsigned gsi, unsigned chip, unsigned pin)
-{
-	struct kvm_irq_routing_entry *e = &table->entries[table->nr++];
-
-	e->gsi = gsi;
-	e->type = KVM_IRQ_ROUTING_IRQCHIP;
-	e->u.irqchip.irqchip = chip;
-	e->u.irqchip.pin = pin;
-}
-
-static void add_pins(struct kvm_irq_routing *table)
-{
-	for (unsigned gsi = 0; gsi < LAYOUT_GSIS; gsi++) {
-		if (gsi < PIC_PINS)
-			add_pin(table, gsi, KVM_IRQCHIP_PIC_MASTER, gsi);
-		else if (gsi < 2 * PIC_PINS)
-			add_pin(table, gsi, KVM_IRQCHIP_PIC_SLAVE, gsi - PIC_PINS);
-		add_pin(table, gsi, KVM_IRQCHIP_IOAPIC, gsi);
-	}
-}
-
 static void add_msi(struct kvm_irq_routing *table, unsigned gsi, const struct msi *msi)
 {
 	struct kvm_irq_routing_entry *e = &table->entries[table->nr++];
@@ -192,23 +170,23 @@ static void add_msi(struct kvm_irq_routing *table, unsigned gsi, const struct ms
 /* With the lock held. */
 static int send_routes(struct board_kvm *b)
 {
-	size_t max = LAYOUT_GSIS + 2 * PIC_PINS + b->msis->len;
+	size_t max = kvm_n_pin_routes + b->msis->len;
 	g_autofree struct kvm_irq_routing *table =
 		g_malloc0(sizeof(*table) + max * sizeof(table->entries[0]));
 
-	add_pins(table);
+	kvm_add_pin_routes(table);
 	for (guint i = 0; i < b->msis->len; i++) {
 		const struct msi *msi = &g_array_index(b->msis, struct msi, i);
 
 		if (msi->routed)
-			add_msi(table, LAYOUT_GSIS + i, msi);
+			add_msi(table, kvm_n_gsis + i, msi);
 	}
 	return kvm_set_routing(b->kvm, table);
 }
 
 static struct msi *find_msi(struct board_kvm *b, int handle)
 {
-	guint i = (guint)handle - LAYOUT_GSIS;
+	guint i = (guint)handle - kvm_n_gsis;
 
 	g_assert(i < b->msis->len);
 	return &g_array_index(b->msis, struct msi, i);
@@ -224,11 +202,11 @@ static int msi_open(struct board *board)
 	for (guint i = 0; i < b->msis->len && ret < 0; i++)
 		if (!g_array_index(b->msis, struct msi, i).open) {
 			g_array_index(b->msis, struct msi, i) = fresh;
-			ret = (int)(LAYOUT_GSIS + i);
+			ret = (int)(kvm_n_gsis + i);
 		}
-	if (ret < 0 && LAYOUT_GSIS + b->msis->len < b->kvm->max_routes) {
+	if (ret < 0 && kvm_n_gsis + b->msis->len < b->kvm->max_routes) {
 		g_array_append_val(b->msis, fresh);
-		ret = (int)(LAYOUT_GSIS + b->msis->len - 1);
+		ret = (int)(kvm_n_gsis + b->msis->len - 1);
 	}
 	pthread_mutex_unlock(&b->lock);
 	return ret;

@@ -1,6 +1,5 @@
 #include "vmm/kvm/kvm.h"
 
-#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -8,7 +7,7 @@
 #include <unistd.h>
 
 #include "devices/base/error.h"
-#include "vmm/x86/layout.h"
+#include "vmm/kvm/arch.h"
 
 int kvm_ioctl(int fd, unsigned long request, void *arg)
 {
@@ -112,15 +111,6 @@ bool kvm_open(struct kvm *kvm, GError **err)
 	return true;
 }
 
-bool kvm_on_hardware(void)
-{
-	enum { FEATURES = 1, VMX = 1u << 5, MORE_FEATURES = 0x80000001, SVM = 1u << 2 };
-	unsigned a, b, c, d;
-
-	return (__get_cpuid(FEATURES, &a, &b, &c, &d) && c & VMX) ||
-	       (__get_cpuid(MORE_FEATURES, &a, &b, &c, &d) && c & SVM);
-}
-
 void kvm_close(struct kvm *kvm)
 {
 	if (kvm->vm >= 0)
@@ -130,42 +120,14 @@ void kvm_close(struct kvm *kvm)
 	kvm->vm = kvm->fd = -1;
 }
 
-int kvm_copy_irqchips(struct kvm *kvm, const struct kvm *from)
-{
-	/* The slave first: as soon as the master is set it looks at what the slave has pending, and
-	 * would note an interrupt that is gone when the slave is set. */
-	static const uint32_t chips[] = { KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_PIC_MASTER,
-					  KVM_IRQCHIP_IOAPIC };
-	int ret = 0;
-
-	for (size_t i = 0; i < G_N_ELEMENTS(chips) && ret >= 0; i++) {
-		struct kvm_irqchip chip = { .chip_id = chips[i] };
-
-		ret = kvm_ioctl(from->vm, KVM_GET_IRQCHIP, &chip);
-		if (ret >= 0)
-			ret = kvm_ioctl(kvm->vm, KVM_SET_IRQCHIP, &chip);
-	}
-	return ret;
-}
-
 bool kvm_create_machine(struct kvm *kvm, GError **err)
 {
-	uint64_t identity = LAYOUT_KVM_IDENTITY;
 	int ret = kvm_ioctl_value(kvm->fd, KVM_CREATE_VM, 0);
 
 	if (ret < 0)
 		return ringside_error_errno(err, -ret, "/dev/kvm: KVM_CREATE_VM");
 	kvm->vm = ret;
-	/* Both before the first vCPU: old Intel processors need these pages in real mode. */
-	ret = kvm_ioctl(kvm->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);
-	if (ret >= 0)
-		ret = kvm_ioctl_value(kvm->vm, KVM_SET_TSS_ADDR, LAYOUT_KVM_TSS);
-	if (ret < 0)
-		return ringside_error_errno(err, -ret, "/dev/kvm: KVM_SET_TSS_ADDR");
-	ret = kvm_ioctl_value(kvm->vm, KVM_CREATE_IRQCHIP, 0);
-	if (ret < 0)
-		return ringside_error_errno(err, -ret, "/dev/kvm: KVM_CREATE_IRQCHIP");
-	return true;
+	return kvm_create_irqchips(kvm, err);
 }
 
 int kvm_create_vcpu(struct kvm *kvm, unsigned id)

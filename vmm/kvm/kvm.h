@@ -28,15 +28,8 @@ struct kvm {
 bool kvm_open(struct kvm *kvm, GError **err);
 void kvm_close(struct kvm *kvm);
 
-/* Whether this host's processor runs guests' kernels itself. Where it does not, a /dev/kvm emulates them, and
- * not all of their instructions. */
-bool kvm_on_hardware(void);
-
 /* Makes the machine with its interrupt controllers; memory and vCPUs follow. */
 bool kvm_create_machine(struct kvm *kvm, GError **err);
-
-/* Puts the interrupt controllers into the state of those of @from. 0 or -errno. */
-int kvm_copy_irqchips(struct kvm *kvm, const struct kvm *from);
 
 int kvm_create_vcpu(struct kvm *kvm, unsigned id);
 
@@ -53,6 +46,6 @@ int kvm_set_irqfd(struct kvm *kvm, const struct kvm_irqfd *irq);
 int kvm_set_routing(struct kvm *kvm, const struct kvm_irq_routing *table);
 int kvm_irq_line(struct kvm *kvm, unsigned gsi, bool level);
 
-/* ioctl() with EINTR retried: 0 or more, or -errno. For vCPUs, see vcpu-state.c. */
+/* ioctl() with EINTR retried: 0 or more, or -errno. For vCPUs, see vmm/kvm/arch.h. */
 int kvm_ioctl(int fd, unsigned long request, void *arg);
 int kvm_ioctl_value(int fd, unsigned long request, unsigned long value);

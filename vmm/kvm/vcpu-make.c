@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "devices/base/error.h"
+#include "vmm/kvm/arch.h"
 #include "vmm/kvm/stats.h"
-#include "vmm/kvm/vcpu-state.h"
 
 static bool open_vcpu(struct vcpu *v, GError **err)
 {
@@ -28,40 +28,16 @@ static bool open_vcpu(struct vcpu *v, GError **err)
 	return true;
 }
 
-static bool init_vcpu(struct vcpu *v, const struct kvm_cpuid2 *supported,
-		      const struct cpu_model *model, GError **err)
+static bool open_vcpus(struct vcpus *all, const struct cpu_model *model, GError **err)
 {
-	struct kvm *kvm = v->all->kvm;
-	struct cpuid_params p = {
-		.model = model,
-		.cpu = v->id,
-		.n_cpus = v->all->n,
-		.tsc_deadline = kvm->tsc_deadline,
-	};
-	int ret;
+	g_autofree int *fds = g_new(int, all->n);
 
-	if (!open_vcpu(v, err))
-		return false;
-	p.tsc_khz = (uint32_t)MAX(kvm_ioctl_value(v->fd, KVM_GET_TSC_KHZ, 0), 0);
-	ret = vcpu_set_cpuid(v->fd, supported, &p);
-	if (ret < 0)
-		return ringside_error_errno(err, -ret, "/dev/kvm: CPUID of vCPU %u", v->id);
-	ret = vcpu_init_firmware(v->fd);
-	if (ret < 0)
-		return ringside_error_errno(err, -ret, "/dev/kvm: setting up vCPU %u", v->id);
-	return true;
-}
-
-static bool init_vcpus(struct vcpus *all, const struct cpu_model *model, GError **err)
-{
-	g_autofree struct kvm_cpuid2 *supported = vcpu_supported_cpuid(all->kvm, err);
-
-	if (!supported)
-		return false;
-	for (unsigned i = 0; i < all->n; i++)
-		if (!init_vcpu(&all->vcpu[i], supported, model, err))
+	for (unsigned i = 0; i < all->n; i++) {
+		if (!open_vcpu(&all->vcpu[i], err))
 			return false;
-	return true;
+		fds[i] = all->vcpu[i].fd;
+	}
+	return vcpu_set_up(all->kvm, model, fds, all->n, err);
 }
 
 struct vcpus *vcpus_new(const struct vcpus_config *cfg, GError **err)
@@ -80,7 +56,7 @@ struct vcpus *vcpus_new(const struct vcpus_config *cfg, GError **err)
 		all->vcpu[i].id = i;
 		all->vcpu[i].fd = all->vcpu[i].stats_fd = -1;
 	}
-	if (!init_vcpus(all, cfg->model, err)) {
+	if (!open_vcpus(all, cfg->model, err)) {
 		vcpus_free(all);
 		return NULL;
 	}

@@ -14,8 +14,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "vmm/kvm/arch.h"
 #include "vmm/kvm/vcpu-int.h"
-#include "vmm/kvm/vcpu-state.h"
 
 #define KICK_SIGNAL SIGUSR1
 #define STACK_SIZE  (128u << 10)

@@ -11,10 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "virtqueue/gmem.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine/bus.h"
-#include "vmm/x86/boot.h"
-#include "vmm/x86/cpuid.h"
 
 /* Why KVM_RUN came back. vcpu_exit_name() has their names. */
 enum vcpu_exit {
@@ -44,6 +43,8 @@ struct vcpu_ops {
 };
 
 struct vcpus;
+struct cpu_model;  /* what --cpu says: the architecture's (vmm/machine/arch.h) */
+struct boot_entry; /* registers at the first instruction: likewise */
 
 struct vcpus_config {
 	struct kvm *kvm; /* these outlive the vCPUs */

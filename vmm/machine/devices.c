@@ -8,7 +8,6 @@
 #include "devices/registry.h"
 #include "vmm/machine/habits.h"
 #include "vmm/machine/machine-int.h"
-#include "vmm/x86/layout.h"
 
 /* What the machine itself wants to know of each device. */
 struct common_options {
@@ -280,14 +279,12 @@ static bool next_page(void *opaque, struct transport_page *ret, GError **err)
 {
 	struct pages *pages = opaque;
 
-	if (pages->n >= LAYOUT_MMIO_MAX)
+	if (pages->n >= arch_places.n_mmio)
 		return ringside_usage(err,
 				      "there are %u places for devices on mmio and all are taken; "
 				      "use transport=pci",
-				      LAYOUT_MMIO_MAX);
-	ret->base = layout_mmio_region(pages->n);
-	ret->gsi = layout_mmio_gsi(pages->n);
-	pages->n++;
+				      arch_places.n_mmio);
+	*ret = arch_mmio_page(pages->n++);
 	return true;
 }
 

@@ -10,14 +10,13 @@
 #include "vmm/kvm/board.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/kvm/vcpu.h"
+#include "vmm/machine/arch.h"
+#include "vmm/machine/boot-files.h"
 #include "vmm/machine/bus.h"
 #include "vmm/machine/machine.h"
 #include "vmm/machine/panic-look.h"
 #include "vmm/machine/panic-text.h"
 #include "vmm/machine/ram.h"
-#include "vmm/x86/legacy.h"
-#include "vmm/x86/pm.h"
-#include "vmm/x86/pvpanic.h"
 
 struct iothread {
 	char *name;
@@ -51,7 +50,7 @@ enum { ASK_POWEROFF = 1, ASK_RESET = 2, ASK_FAILED = 4, ASK_PANICKED = 8 };
 
 struct machine {
 	const struct machine_config *cfg;
-	struct cpu_model model;
+	struct cpu_model *model;
 	struct loop *main;
 	GPtrArray *iothreads; /* of struct iothread */
 	struct terminal *terminal;
@@ -65,10 +64,7 @@ struct machine {
 	struct serial *serial;
 	struct chr *serial_chr; /* the serial port's own */
 	struct boot_files files;
-	struct pm *pm;
-	struct board_region pm_region;
-	struct pvpanic pvpanic;
-	struct legacy legacy;
+	struct platform *platform;
 	struct vcpus *cpus;
 
 	struct sandbox_filter *filter[N_SANDBOX_ROLES]; /* for main and vCPU threads; NULL: none */
@@ -122,9 +118,6 @@ bool machine_load(struct machine *m, GError **err);
 /* Processors and interrupt controllers as after power-on, while no vCPU runs. */
 bool machine_power_on(struct machine *m, GError **err);
 
-/* ports.c: what is on the bus beside devices, serial port and PCI. */
-bool machine_plug_ports(struct machine *m, GError **err);
-
 /* watch.c: signals and what follows them. Blocking comes before the first thread, which
  * would inherit the mask; until machine_watch() the signals wait. */
 void machine_block_signals(void);
@@ -146,7 +139,9 @@ void machine_panic_reset(struct machine *m);
 char *machine_panic_reason(struct machine *m);
 /* The guest has panicked: that is its end. */
 void machine_panicked(struct machine *m);
-extern const struct pvpanic_ops machine_pvpanic_ops;
+/* What the panic device says (struct platform_ops); on vCPU threads. */
+void machine_on_panicked(void *opaque);
+void machine_on_crash_loaded(void *opaque);
 
 /* run.c: tells the control socket; remembers the first end there is (@text becomes its). */
 void machine_tell(struct machine *m, const char *event, bool guest);
@@ -155,4 +150,5 @@ void machine_finish(struct machine *m, enum machine_end end, char *text);
  * it. */
 void machine_ask(struct machine *m, unsigned what);
 extern const struct vcpu_ops machine_vcpu_ops;
-extern const struct pm_ops machine_pm_ops;
+void machine_on_power_off(void *opaque);
+void machine_on_reset(void *opaque);

@@ -4,9 +4,7 @@
 #include <unistd.h>
 
 #include "devices/base/error.h"
-#include "vmm/acpi/acpi.h"
 #include "vmm/machine/machine-int.h"
-#include "vmm/x86/layout.h"
 
 static void device_free(void *p)
 {
@@ -76,7 +74,7 @@ static bool make_serial(struct machine *m, GError **err)
 
 static bool plug_serial(struct machine *m, GError **err)
 {
-	int ret = m->serial ? serial_plug(m->serial, m->bus) : 0;
+	int ret = m->serial ? serial_plug(m->serial, m->bus, arch_places.serial_port) : 0;
 
 	return ret == 0 || ringside_error_errno(err, -ret, "serial port");
 }
@@ -84,10 +82,10 @@ static bool plug_serial(struct machine *m, GError **err)
 static bool make_board(struct machine *m, GError **err)
 {
 	struct pci_root_config root = {
-		.ecam_base = LAYOUT_ECAM,
-		.mem_base = LAYOUT_PCI32,
-		.mem_size = LAYOUT_PCI32_LEN,
-		.reset = machine_pm_ops.reset,
+		.ecam_base = arch_places.pci_ecam.base,
+		.mem_base = arch_places.pci_mem.base,
+		.mem_size = arch_places.pci_mem.len,
+		.reset = machine_on_reset,
 		.opaque = m,
 	};
 
@@ -95,6 +93,19 @@ static bool make_board(struct machine *m, GError **err)
 	m->board = board_kvm_new(&m->kvm, m->bus, m->ram.mem.n);
 	m->pci = pci_root_new(board_kvm_board(m->board), &root, err);
 	return m->pci != NULL;
+}
+
+static bool make_platform(struct machine *m, GError **err)
+{
+	static const struct platform_ops ops = {
+		.power_off = machine_on_power_off,
+		.reset = machine_on_reset,
+		.panicked = machine_on_panicked,
+		.crash_loaded = machine_on_crash_loaded,
+	};
+
+	m->platform = platform_new(m->bus, &m->kvm, &ops, m, err);
+	return m->platform != NULL;
 }
 
 static bool open_kvm(struct machine *m, GError **err)
@@ -124,7 +135,7 @@ static bool make_vcpus(struct machine *m, GError **err)
 		.bus = m->bus,
 		.mem = &m->ram.mem,
 		.n = m->cfg->cpus,
-		.model = &m->model,
+		.model = m->model,
 	};
 
 	m->cpus = vcpus_new(&cfg, err);
@@ -142,15 +153,15 @@ static bool open_all(struct machine *m, GError **err)
 {
 	const char *cpu = m->cfg->cpu ? m->cfg->cpu : "host";
 
-	return cpuid_parse_model(cpu, &m->model, err) && ram_open(&m->ram, m->cfg->memory, err) &&
-	       machine_open_devices(m, err) && machine_check_sandbox(m, err) &&
-	       make_serial(m, err) && open_kvm(m, err) &&
+	m->model = arch_cpu_model(cpu, err);
+	return m->model && ram_open(&m->ram, m->cfg->memory, err) && machine_open_devices(m, err) &&
+	       machine_check_sandbox(m, err) && make_serial(m, err) && open_kvm(m, err) &&
 	       boot_files_open(&m->files, m->cfg->kernel, m->cfg->initrd, err);
 }
 
 static void tell_of_words(struct machine *m)
 {
-	const char *miss = acpi_will_miss(m->cfg->append);
+	const char *miss = arch_will_miss(m->cfg->append);
 
 	if (miss)
 		g_message("%s", miss);
@@ -160,7 +171,7 @@ bool machine_build(struct machine *m, GError **err)
 {
 	/* First, since KVM starts a thread of its own in this process on some kernels. */
 	if (!machine_confine(m, err) || !make_kvm(m, err) || !make_board(m, err) ||
-	    !machine_plug_devices(m, err) || !plug_serial(m, err) || !machine_plug_ports(m, err) ||
+	    !machine_plug_devices(m, err) || !plug_serial(m, err) || !make_platform(m, err) ||
 	    !make_vcpus(m, err) || !machine_load(m, err) || !machine_watch(m, err))
 		return false;
 	machine_start_loops(m);
@@ -202,7 +213,7 @@ void machine_free(struct machine *m)
 	loop_unwatch(m->overdue);
 	serial_free(m->serial);
 	machine_panic_free(m);
-	pm_free(m->pm);
+	platform_free(m->platform);
 	board_kvm_free(m->board);
 	bus_free(m->bus);
 	kvm_close(&m->kvm);
@@ -212,6 +223,7 @@ void machine_free(struct machine *m)
 	terminal_free(m->terminal);
 	loop_free(m->main);
 	pthread_mutex_destroy(&m->lock);
+	g_free(m->model);
 	g_free(m->failure);
 	g_free(m->text);
 	g_free(m);

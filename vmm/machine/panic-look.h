@@ -11,10 +11,10 @@
  * A guest that lives is found otherwise at one of the looks: halted with interrupts on (idle), in
  * user mode, on several processors at once, or in different places. What remains is one that is
  * busy in one short loop of its kernel all the time: it polls instead of halting (idle=poll), or
- * fills pages. It is asked: pm_probe() raises the interrupt of the ACPI event device, whose driver
- * answers from a thread, and after a panic no thread runs any more. A guest that polls in its
- * kernel, on one processor, has no driver for ACPI events, and shows an old log's end as its last
- * words is taken for one that panicked.
+ * fills pages. It is asked: platform_probe() raises the interrupt of the ACPI event device, whose
+ * driver answers from a thread, and after a panic no thread runs any more. A guest that polls in
+ * its kernel, on one processor, has no driver for ACPI events, and shows an old log's end as its
+ * last words is taken for one that panicked.
  */
 #pragma once
 

@@ -73,7 +73,7 @@ static void arm(struct machine *m, unsigned ms)
 static void stop_looking(struct machine *m)
 {
 	if (m->panic.n_looks)
-		(void)pm_probed(m->pm);
+		(void)platform_probed(m->platform);
 	m->panic.looking = false;
 	m->panic.n_looks = 0;
 	m->panic.looks = (struct panic_looks){ 0 };
@@ -116,10 +116,11 @@ static void on_timer(void *arg, GIOCondition revents)
 		look(m, SILENCE_MS);
 	} else if (!p->looks.lives && p->n_looks < PANIC_LOOKS) {
 		if (p->n_looks == 1)
-			pm_probe(m->pm);
+			platform_probe(m->platform);
 		look(m, LOOK_MS);
 	} else {
-		stuck = !p->looks.lives && !pm_probed(m->pm) && panic_looks_stuck(&p->looks);
+		stuck = !p->looks.lives && !platform_probed(m->platform) &&
+			panic_looks_stuck(&p->looks);
 		stop_looking(m);
 		if (stuck)
 			machine_panicked(m);
@@ -206,7 +207,7 @@ static void free_console(void *p)
 /*
  * What it says to the panic device, on a vCPU's thread.
  */
-static void on_panicked(void *opaque)
+void machine_on_panicked(void *opaque)
 {
 	machine_ask(opaque, ASK_PANICKED);
 }
@@ -217,18 +218,13 @@ static void said_crash_loaded(void *arg)
 }
 
 /* Once from reset to reset: the guest runs on and could say it without end. */
-static void on_crash_loaded(void *opaque)
+void machine_on_crash_loaded(void *opaque)
 {
 	struct machine *m = opaque;
 
 	if (!atomic_exchange(&m->panic.crash_loaded, true))
 		loop_post(m->main, said_crash_loaded, m);
 }
-
-const struct pvpanic_ops machine_pvpanic_ops = {
-	.panicked = on_panicked,
-	.crash_loaded = on_crash_loaded,
-};
 
 /*
  * Life.

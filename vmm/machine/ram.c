@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 
 #include "devices/base/error.h"
-#include "vmm/x86/layout.h"
+#include "vmm/machine/arch.h"
 
 #define HUGE_PAGE (2u << 20)
 #define MARGINS   (4 * (size_t)HUGE_PAGE) /* three, and what aligning the first one loses */
@@ -50,11 +50,19 @@ static bool reserve(struct ram *ram)
 
 static bool map_ram(struct ram *ram)
 {
-	uint64_t low = layout_low_len(ram->size), high = layout_high_len(ram->size);
+	struct arch_range range[ARCH_RAM_MAX];
+	unsigned n = arch_ram(ram->size, range);
+	uint8_t *after;
 
-	if (!reserve(ram) || !add_region(ram, 0, low, ram->map))
+	if (!reserve(ram))
 		return false;
-	return !high || add_region(ram, LAYOUT_HIGH, high, ram->mem.region[0].hva + low);
+	after = ram->map;
+	for (unsigned i = 0; i < n; i++) {
+		if (!add_region(ram, range[i].base, range[i].len, after))
+			return false;
+		after = ram->mem.region[i].hva + range[i].len;
+	}
+	return true;
 }
 
 bool ram_open(struct ram *ram, uint64_t size, GError **err)

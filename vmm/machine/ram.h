@@ -1,6 +1,7 @@
 /*
- * The guest's RAM: one anonymous mapping, seen by the guest below the hole under 4 GiB and from
- * 4 GiB on (vmm/x86/layout.h). Nothing of it is touched before the guest or the loader needs it.
+ * The guest's RAM: one anonymous mapping, seen by the guest where its
+ * architecture has RAM (arch_ram()). Nothing of it is touched before the guest or the loader needs
+ * it.
  */
 #pragma once
 

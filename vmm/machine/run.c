@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "vmm/machine/machine-int.h"
-#include "vmm/x86/layout.h"
 
 #define QUIT_PATIENCE_MS 1500u
 
@@ -77,28 +76,15 @@ const struct vcpu_ops machine_vcpu_ops = {
 	.paused = on_paused,
 };
 
-static void on_power_off(void *opaque)
+void machine_on_power_off(void *opaque)
 {
 	machine_ask(opaque, ASK_POWEROFF);
 }
 
-static void on_reset(void *opaque)
+void machine_on_reset(void *opaque)
 {
 	machine_ask(opaque, ASK_RESET);
 }
-
-static void on_sci(void *opaque, bool level)
-{
-	struct machine *m = opaque;
-
-	(void)kvm_irq_line(&m->kvm, LAYOUT_GSI_SCI, level);
-}
-
-const struct pm_ops machine_pm_ops = {
-	.power_off = on_power_off,
-	.reset = on_reset,
-	.irq = on_sci,
-};
 
 /*
  * Pausing and resuming.
@@ -164,7 +150,7 @@ static void reset_devices(struct machine *m)
 		vdev_restart(((struct device *)g_ptr_array_index(m->devices, i))->dev);
 	if (m->serial)
 		serial_reset(m->serial);
-	pm_reset(m->pm);
+	platform_reset(m->platform);
 }
 
 /*
@@ -316,7 +302,7 @@ void machine_quit(struct machine *m)
 
 void machine_powerdown(struct machine *m)
 {
-	pm_power_button(m->pm);
+	platform_power_button(m->platform);
 	machine_tell(m, "POWERDOWN", false);
 }
 

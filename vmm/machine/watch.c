@@ -1,6 +1,6 @@
 /*
- * What the main loop listens to besides vCPUs and devices: signals, and what follows from them. (And what
- * the guest prints, on its way to panic.c.)
+ * What the main loop listens to besides vCPUs and devices: signals, and what follows from them.
+ * (And what the guest prints, on its way to panic.c.)
  */
 #include <errno.h>
 #include <sys/signalfd.h>
@@ -9,7 +9,6 @@
 
 #include "devices/base/error.h"
 #include "vmm/machine/machine-int.h"
-#include "vmm/x86/layout.h"
 
 /* timeout(1) sends a signal to its child, and at once again to the group that the child is in. */
 #define SAME_SIGNAL_US 50000
@@ -18,7 +17,7 @@ static void on_serial_irq(void *opaque, bool level)
 {
 	struct machine *m = opaque;
 
-	(void)kvm_irq_line(&m->kvm, LAYOUT_GSI_SERIAL, level);
+	(void)kvm_irq_line(&m->kvm, arch_places.serial_gsi, level);
 }
 
 static void on_printed(void *opaque, const uint8_t *data, size_t len)
@@ -29,8 +28,8 @@ static void on_printed(void *opaque, const uint8_t *data, size_t len)
 const struct serial_ops machine_serial_ops = { .irq = on_serial_irq, .printed = on_printed };
 
 /*
- * The end that was asked for from outside: the power button first, and then, by a second signal or when time
- * is up, without asking the guest.
+ * The end that was asked for from outside: the power button first, and then, by a second signal or
+ * when time is up, without asking the guest.
  */
 static void on_grace_over(void *arg, GIOCondition revents)
 {

@@ -9,9 +9,7 @@
 #include "vmm/x86/boot.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "devices/base/error.h"
@@ -146,37 +144,6 @@ bool boot_need(const struct boot_job *job, uint64_t end, GError **err)
 			      job->p->mem_size / MIB, job->p->kernel, need);
 }
 
-static bool open_file(const char *option, const char *path, struct boot_file *file, GError **err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	const char *wrong = NULL;
-	struct stat st;
-
-	if (fd < 0 && errno == ENOENT)
-		return ringside_usage(err, "%s: '%s' does not exist; give the path of a file",
-				      option, path);
-	if (fd < 0)
-		return ringside_error_errno(err, errno, "%s: cannot open '%s'", option, path);
-	if (fstat(fd, &st) < 0)
-		wrong = "cannot be examined";
-	else if (S_ISDIR(st.st_mode))
-		wrong = "is a directory";
-	else if (!S_ISREG(st.st_mode))
-		wrong = "is not a regular file";
-	else if (st.st_size == 0)
-		wrong = "is empty";
-	if (wrong) {
-		close(fd);
-		return ringside_usage(err, "%s: '%s' %s; give %s", option, path, wrong,
-				      strcmp(option, "--kernel") == 0
-					      ? "a bzImage or an ELF vmlinux"
-					      : "an initramfs image");
-	}
-	file->fd = fd;
-	file->size = (uint64_t)st.st_size;
-	return true;
-}
-
 /* The initrd cannot lie where it should. Says what would help: more memory, or nothing but less. */
 static bool initrd_too_large(const struct boot_job *job, uint64_t size, uint64_t limit,
 			     GError **err)
@@ -273,25 +240,6 @@ static bool load_kernel(struct boot_job *job, struct boot_entry *ret_entry, GErr
 	if (boot_is_elf(job))
 		return boot_load_elf(job, ret_entry, err);
 	return unknown_kernel(job, err);
-}
-
-bool boot_files_open(struct boot_files *files, const char *kernel, const char *initrd, GError **err)
-{
-	*files = BOOT_FILES_NONE;
-	if (open_file("--kernel", kernel, &files->kernel, err) &&
-	    (!initrd || open_file("--initrd", initrd, &files->initrd, err)))
-		return true;
-	boot_files_close(files);
-	return false;
-}
-
-void boot_files_close(struct boot_files *files)
-{
-	if (files->kernel.fd >= 0)
-		close(files->kernel.fd);
-	if (files->initrd.fd >= 0)
-		close(files->initrd.fd);
-	*files = BOOT_FILES_NONE;
 }
 
 bool boot_load(const struct boot_params *p, const struct gmem *mem, struct boot_entry *ret_entry,

@@ -49,7 +49,7 @@
 
 #define LAYOUT_ACPI         0xe0000u /* RSDP; the tables behind it */
 #define LAYOUT_ACPI_LEN     0x20000u
-#define LAYOUT_RESET_VECTOR 0xffff0u  /* f000:fff0; vmm/machine/boot.c puts a reset there */
+#define LAYOUT_RESET_VECTOR 0xffff0u  /* f000:fff0; vmm/x86/arch.c puts a reset there */
 #define LAYOUT_KERNEL       0x100000u /* no kernel is loaded below this */
 
 /* The hole below 4 GiB. */

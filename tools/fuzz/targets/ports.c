@@ -195,8 +195,8 @@ static void ports_open(struct ports *p)
 					      .opaque = p->pm };
 	pvpanic_init(&p->pvpanic, &pvpanic_ops, p);
 	legacy_init(&p->legacy, &pm_ops, p);
-	if (serial_plug(p->serial, p->bus) < 0 || bus_add(p->bus, &p->pm_region) < 0 ||
-	    bus_add(p->bus, &p->pvpanic.region) < 0)
+	if (serial_plug(p->serial, p->bus, LAYOUT_SERIAL_PORT) < 0 ||
+	    bus_add(p->bus, &p->pm_region) < 0 || bus_add(p->bus, &p->pvpanic.region) < 0)
 		fuzz_bug("the ports are taken");
 	for (unsigned i = 0; i < LEGACY_REGIONS; i++)
 		if (bus_add(p->bus, &p->legacy.region[i]) < 0)

@@ -1,14 +1,17 @@
-#include "vmm/kvm/vcpu-state.h"
-
+/* vmm/kvm/arch.h for x86-64: what is inside a vCPU. */
 #include <errno.h>
 #include <string.h>
 
 #include "devices/base/error.h"
+#include "vmm/kvm/arch.h"
+#include "vmm/x86/boot.h"
+#include "vmm/x86/cpuid.h"
 
 #define TSC_MSR        0x10u
 #define TSC_ADJUST_MSR 0x3bu
 
-struct kvm_cpuid2 *vcpu_supported_cpuid(const struct kvm *kvm, GError **err)
+/* KVM_GET_SUPPORTED_CPUID; free with g_free(). */
+static struct kvm_cpuid2 *supported_cpuid(const struct kvm *kvm, GError **err)
 {
 	for (uint32_t room = 128;; room *= 2) {
 		g_autofree struct kvm_cpuid2 *list =
@@ -26,7 +29,7 @@ struct kvm_cpuid2 *vcpu_supported_cpuid(const struct kvm *kvm, GError **err)
 	}
 }
 
-int vcpu_set_cpuid(int vcpu, const struct kvm_cpuid2 *supported, const struct cpuid_params *p)
+static int set_cpuid(int vcpu, const struct kvm_cpuid2 *supported, const struct cpuid_params *p)
 {
 	uint32_t room = supported->nent + CPUID_EXTRA;
 	g_autofree struct kvm_cpuid2 *list =
@@ -138,7 +141,8 @@ static int init_lapic(int vcpu)
 	return kvm_ioctl(vcpu, KVM_SET_LAPIC, &lapic);
 }
 
-int vcpu_init_firmware(int vcpu)
+/* What firmware does on every processor: LINT0 takes the PIC, LINT1 the NMI, and a few MSRs. */
+static int init_firmware(int vcpu)
 {
 	struct one_msr one = { .nmsrs = 1 };
 	int ret = init_lapic(vcpu);
@@ -149,6 +153,30 @@ int vcpu_init_firmware(int vcpu)
 		ret = kvm_ioctl(vcpu, KVM_SET_MSRS, &one);
 	}
 	return MIN(ret, 0);
+}
+
+bool vcpu_set_up(const struct kvm *kvm, const struct cpu_model *model, const int *vcpu, unsigned n,
+		 GError **err)
+{
+	g_autofree struct kvm_cpuid2 *supported = supported_cpuid(kvm, err);
+
+	for (unsigned i = 0; supported && i < n; i++) {
+		struct cpuid_params p = {
+			.model = model,
+			.cpu = i,
+			.n_cpus = n,
+			.tsc_deadline = kvm->tsc_deadline,
+			.tsc_khz = (uint32_t)MAX(kvm_ioctl_value(vcpu[i], KVM_GET_TSC_KHZ, 0), 0),
+		};
+		int ret = set_cpuid(vcpu[i], supported, &p);
+
+		if (ret < 0)
+			return ringside_error_errno(err, -ret, "/dev/kvm: CPUID of vCPU %u", i);
+		ret = init_firmware(vcpu[i]);
+		if (ret < 0)
+			return ringside_error_errno(err, -ret, "/dev/kvm: setting up vCPU %u", i);
+	}
+	return supported != NULL;
 }
 
 static struct kvm_segment segment(const struct boot_segment *s)

@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define UART_FIFO 16
+#define UART_FIFO  16
+#define UART_PORTS 8u
 
 struct uart_ops {
 	/* The guest sent these bytes. */

@@ -17,7 +17,7 @@
  *	6    MSR     -
  *	7    SCR     SCR
  */
-#include "vmm/x86/uart.h"
+#include "vmm/console/uart.h"
 
 #include <glib.h>
 #include <pthread.h>

@@ -1,0 +1,105 @@
+/*
+ * What a machine asks of its architecture: where RAM and devices are, the processor model, loading
+ * a kernel, and the platform devices that have no bus to be found on. vmm/x86/ answers and is the
+ * only one that is there; nothing else under vmm/ knows x86 or its ACPI tables. (What is inside a
+ * vCPU is vmm/kvm/arch.h's.)
+ *
+ * Another architecture is another folder that answers the same.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "transport/registry.h"
+#include "virtqueue/gmem.h"
+#include "vmm/kvm/kvm.h"
+#include "vmm/machine/boot-files.h"
+#include "vmm/machine/bus.h"
+
+/* Guest-physical addresses. */
+struct arch_range {
+	uint64_t base, len;
+};
+
+#define ARCH_RAM_MAX 2u
+
+/* Where @size bytes of RAM are, the lowest first. Returns in how many pieces. */
+unsigned arch_ram(uint64_t size, struct arch_range ret[ARCH_RAM_MAX]);
+
+/* Where devices are. */
+struct arch_places {
+	uint64_t serial_port; /* the 16550A's first I/O port, */
+	unsigned serial_gsi;  /* and its interrupt line */
+	struct arch_range pci_ecam;
+	struct arch_range pci_mem; /* for BARs, below 4 GiB */
+	unsigned n_mmio;           /* virtio-mmio devices there is room for */
+};
+extern const struct arch_places arch_places;
+
+/* The register page and the interrupt line of the @n-th virtio-mmio device (below n_mmio). */
+struct transport_page arch_mmio_page(unsigned n);
+
+/* --cpu, parsed: "host", or "host,-FEATURE,...". NULL with a usage error; free with g_free(). */
+struct cpu_model;
+struct cpu_model *arch_cpu_model(const char *text, GError **err);
+
+/* --cpu help: what can be given. */
+void arch_print_cpu_help(FILE *out);
+
+/*
+ * Power management, the panic device, and the ways in which a guest without ACPI ends. Every
+ * function may be called from any thread.
+ */
+struct platform;
+
+/* Called on the vCPU's thread that wrote a register. */
+struct platform_ops {
+	void (*power_off)(void *opaque);
+	void (*reset)(void *opaque);
+	void (*panicked)(void *opaque);     /* and halts, or is about to reset */
+	void (*crash_loaded)(void *opaque); /* a crash kernel takes over: the guest goes on */
+};
+
+/* Puts their registers on @bus. All that is given must outlive it. NULL with a host error. */
+struct platform *platform_new(struct bus *bus, struct kvm *kvm, const struct platform_ops *ops,
+			      void *opaque, GError **err);
+void platform_free(struct platform *p); /* takes NULL; when no vCPU runs any more */
+
+/* The machine starts again: no event is pending. */
+void platform_reset(struct platform *p);
+
+void platform_power_button(struct platform *p); /* presses it */
+
+/*
+ * Is somebody there? platform_probe() raises an interrupt without an event; the guest's driver,
+ * which runs in a thread where that is Linux, finds nothing. platform_probed() takes the interrupt
+ * back and tells whether somebody looked. A guest without such a driver never does.
+ */
+void platform_probe(struct platform *p);
+bool platform_probed(struct platform *p);
+
+/* What a start of the guest needs. */
+struct arch_load {
+	const struct gmem *mem;
+	uint64_t mem_size;  /* bytes of RAM */
+	struct vcpus *cpus; /* paused, in the state after power-on */
+	unsigned n_cpus;
+	bool serial, pci;                     /* whether there is a serial port, a PCI bus */
+	const struct transport_place *places; /* of the devices */
+	unsigned n_places;
+	struct boot_files *files;
+	const char *kernel, *initrd, *cmdline; /* names for messages; what the kernel is told */
+	bool used; /* the memory holds an earlier run: what must be zero has to be made so */
+};
+
+/*
+ * From power-on to the guest's first instruction: the tables that describe the machine, the kernel,
+ * and the first vCPU's registers. False with an error that names the option to change.
+ */
+bool arch_load(const struct arch_load *p, GError **err);
+
+/* What a Linux kernel with this command line will miss: one line for the operator, or NULL. */
+const char *arch_will_miss(const char *cmdline);

@@ -1,0 +1,153 @@
+/*
+ * The platform devices of vmm/machine/arch.h: power management, the panic device, and the ways in
+ * which a PC without ACPI ends. (The serial port is vmm/console/'s, PCI's ports are
+ * transport/pci/root.c's.)
+ */
+#include "devices/base/error.h"
+#include "vmm/machine/arch.h"
+#include "vmm/x86/layout.h"
+#include "vmm/x86/legacy.h"
+#include "vmm/x86/pm.h"
+#include "vmm/x86/pvpanic.h"
+
+struct platform {
+	struct kvm *kvm;
+	const struct platform_ops *ops;
+	void *opaque;
+	struct pm *pm;
+	struct board_region pm_region;
+	struct pvpanic pvpanic;
+	struct legacy legacy;
+};
+
+/*
+ * What the guest asks for, on vCPU threads.
+ */
+static void on_power_off(void *opaque)
+{
+	struct platform *p = opaque;
+
+	p->ops->power_off(p->opaque);
+}
+
+static void on_reset(void *opaque)
+{
+	struct platform *p = opaque;
+
+	p->ops->reset(p->opaque);
+}
+
+static void on_sci(void *opaque, bool level)
+{
+	struct platform *p = opaque;
+
+	(void)kvm_irq_line(p->kvm, LAYOUT_GSI_SCI, level);
+}
+
+static const struct pm_ops pm_ops = { .power_off = on_power_off, .reset = on_reset, .irq = on_sci };
+
+static void on_panicked(void *opaque)
+{
+	struct platform *p = opaque;
+
+	p->ops->panicked(p->opaque);
+}
+
+static void on_crash_loaded(void *opaque)
+{
+	struct platform *p = opaque;
+
+	p->ops->crash_loaded(p->opaque);
+}
+
+static const struct pvpanic_ops pvpanic_ops = {
+	.panicked = on_panicked,
+	.crash_loaded = on_crash_loaded,
+};
+
+/*
+ * On the bus.
+ */
+static uint64_t pm_read(void *opaque, uint64_t off, unsigned len)
+{
+	return len == 1 ? pm_io_read(opaque, (unsigned)off) : UINT64_MAX;
+}
+
+static void pm_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
+{
+	if (len == 1)
+		pm_io_write(opaque, (unsigned)off, (uint8_t)value);
+}
+
+static bool plug(struct bus *bus, struct board_region *region, const char *what, GError **err)
+{
+	int ret = bus_add(bus, region);
+
+	return ret == 0 || ringside_error_errno(err, -ret, "%s", what);
+}
+
+static bool plug_all(struct platform *p, struct bus *bus, GError **err)
+{
+	if (!plug(bus, &p->pm_region, "power management ports", err) ||
+	    !plug(bus, &p->pvpanic.region, "panic device", err))
+		return false;
+	for (unsigned i = 0; i < LEGACY_REGIONS; i++)
+		if (!plug(bus, &p->legacy.region[i], "reset ports", err))
+			return false;
+	return true;
+}
+
+struct platform *platform_new(struct bus *bus, struct kvm *kvm, const struct platform_ops *ops,
+			      void *opaque, GError **err)
+{
+	struct platform *p = g_new0(struct platform, 1);
+
+	p->kvm = kvm;
+	p->ops = ops;
+	p->opaque = opaque;
+	p->pm = pm_new(&pm_ops, p);
+	p->pm_region = (struct board_region){
+		.base = LAYOUT_PM_PORT,
+		.size = LAYOUT_PM_PORTS,
+		.io = true,
+		.read = pm_read,
+		.write = pm_write,
+		.opaque = p->pm,
+	};
+	pvpanic_init(&p->pvpanic, &pvpanic_ops, p);
+	legacy_init(&p->legacy, &pm_ops, p);
+	if (!plug_all(p, bus, err)) {
+		/* Those that are on the bus already are not used: no vCPU has run. */
+		platform_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void platform_free(struct platform *p)
+{
+	if (!p)
+		return;
+	pm_free(p->pm);
+	g_free(p);
+}
+
+void platform_reset(struct platform *p)
+{
+	pm_reset(p->pm);
+}
+
+void platform_power_button(struct platform *p)
+{
+	pm_power_button(p->pm);
+}
+
+void platform_probe(struct platform *p)
+{
+	pm_probe(p->pm);
+}
+
+bool platform_probed(struct platform *p)
+{
+	return pm_probed(p->pm);
+}
