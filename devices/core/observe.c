@@ -111,14 +111,27 @@ static const struct vq_observer_ops ring_ops = {
 	.broken = ring_broken,
 };
 
-/* The queues are looked at as long as somebody looks at the device. */
+/* Does anyone want to know what passes through the rings? */
+static bool wants_rings(const struct vdev *dev)
+{
+	for (const struct vdev_observer *o = dev->observer; o; o = o->next) {
+		const struct vdev_observer_ops *ops = o->ops;
+
+		if (ops->popped || ops->unpopped || ops->pushed || ops->interrupt || ops->fault)
+			return true;
+	}
+	return false;
+}
+
 static void look_at_queues(struct vdev *dev)
 {
+	bool wanted = wants_rings(dev);
+
 	for (unsigned q = 0; q < dev->n_queues; q++) {
 		struct vdev_queue *queue = &dev->queue[q];
 
 		queue->observer.ops = &ring_ops;
-		vq_observe(queue->vq, dev->observer ? &queue->observer : NULL);
+		vq_observe(queue->vq, wanted ? &queue->observer : NULL);
 	}
 }
 

@@ -194,6 +194,7 @@ static bool choose_transport(struct device *d, GPtrArray *pairs, const char *con
 static void device_free(struct device *d)
 {
 	vdev_free(d->dev);
+	g_free(d->stats);
 	if (d->options)
 		prop_free(d->transport->props, d->options);
 	g_free(d->options);
@@ -267,6 +268,8 @@ bool machine_open_devices(struct machine *m, GError **err)
 			tell_shorthand(given, *err);
 		return false;
 	}
+	if (m->cfg->stats)
+		machine_stats_begin(m);
 	return true;
 }
 

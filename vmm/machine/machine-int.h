@@ -28,8 +28,9 @@ struct iothread {
 struct device {
 	struct vdev *dev;
 	const struct transport *transport;
-	void *options; /* the transport's, parsed */
-	void *handle;  /* of the attached transport; NULL: not yet */
+	void *options;              /* the transport's, parsed */
+	void *handle;               /* of the attached transport; NULL: not yet */
+	struct device_stats *stats; /* NULL: nobody asked for them */
 };
 
 /* What is known of the guest's panic; panic.c's. The main thread's, but for what is atomic. */
@@ -100,6 +101,8 @@ bool machine_open_devices(struct machine *m, GError **err);
 bool machine_plug_devices(struct machine *m, GError **err);
 void machine_unplug_devices(struct machine *m);
 void machine_close_devices(struct machine *m);
+/* stats.c: counts from now on, for machine_stats_print(); before the guest runs. */
+void machine_stats_begin(struct machine *m);
 /* The rows of --device that are the machine's and no device's. */
 extern const struct prop machine_device_props[];
 

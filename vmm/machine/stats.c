@@ -1,8 +1,12 @@
 /*
- * What --stats prints: one row for each vCPU, one for each queue, words separated by blanks and the
- * first word the row's name, so that awk and a person both can read it.
+ * What --stats prints: one row for each vCPU, one for each queue, one for each device, words separated
+ * by blanks and the first word the row's name, so that awk and a person both can read it.
+ *
+ * What queues do their owners count, always (struct vq_stats). What only --stats wants to know an
+ * observer counts, that is there for it.
  */
 #include "vmm/kvm/stats.h"
+#include "devices/core/observe.h"
 #include "vmm/machine/machine-int.h"
 
 void machine_cpu_stats(struct machine *m, unsigned cpu, struct machine_cpu_stats *ret)
@@ -69,6 +73,79 @@ static void print_queues(struct vdev *dev, const char *transport, void *opaque)
 	}
 }
 
+/*
+ * Devices.
+ */
+
+/* Counted by vCPUs, two at a time maybe, and by owners. */
+struct device_stats {
+	struct vdev_observer base;
+	_Atomic uint64_t reads, writes; /* of registers, that trapped */
+	_Atomic uint64_t resets, config_interrupts, rules;
+};
+
+static void count_access(struct vdev_observer *o, struct vdev *dev, const struct vdev_access *a)
+{
+	struct device_stats *s = (struct device_stats *)o;
+
+	(void)dev;
+	atomic_fetch_add_explicit(a->write ? &s->writes : &s->reads, 1, memory_order_relaxed);
+}
+
+static void count_status(struct vdev_observer *o, struct vdev *dev, uint32_t before, uint32_t after)
+{
+	struct device_stats *s = (struct device_stats *)o;
+
+	(void)dev, (void)before;
+	atomic_fetch_add_explicit(&s->resets, after == 0, memory_order_relaxed);
+}
+
+static void count_rule(struct vdev_observer *o, struct vdev *dev, enum vdev_rule rule,
+		       const char *where)
+{
+	struct device_stats *s = (struct device_stats *)o;
+
+	(void)dev, (void)rule, (void)where;
+	atomic_fetch_add_explicit(&s->rules, 1, memory_order_relaxed);
+}
+
+static void count_config_interrupt(struct vdev_observer *o, struct vdev *dev)
+{
+	struct device_stats *s = (struct device_stats *)o;
+
+	(void)dev;
+	atomic_fetch_add_explicit(&s->config_interrupts, 1, memory_order_relaxed);
+}
+
+static const struct vdev_observer_ops device_stats_ops = {
+	.access = count_access,
+	.status = count_status,
+	.rule = count_rule,
+	.config_interrupt = count_config_interrupt,
+};
+
+void machine_stats_begin(struct machine *m)
+{
+	for (guint i = 0; i < m->devices->len; i++) {
+		struct device *d = g_ptr_array_index(m->devices, i);
+
+		d->stats = g_new0(struct device_stats, 1);
+		d->stats->base.ops = &device_stats_ops;
+		vdev_observe(d->dev, &d->stats->base);
+	}
+}
+
+static void print_device(const struct device *d, FILE *to)
+{
+	const struct device_stats *s = d->stats;
+
+	fprintf(to,
+		"%-12s %-4s %10" G_GUINT64_FORMAT " %10" G_GUINT64_FORMAT " %10" G_GUINT64_FORMAT
+		" %10" G_GUINT64_FORMAT " %12" G_GUINT64_FORMAT "\n",
+		d->dev->id, d->transport->name, s->reads, s->writes, s->resets,
+		s->config_interrupts, s->rules);
+}
+
 void machine_stats_print(struct machine *m, FILE *to)
 {
 	uint64_t to_process = 0;
@@ -83,4 +160,10 @@ void machine_stats_print(struct machine *m, FILE *to)
 	fprintf(to, "%-12s %-4s %10s %10s %10s %10s %14s %14s %6s\n", "# queue", "on", "kicks",
 		"interrupts", "suppressed", "chains", "bytes-read", "bytes-written", "faults");
 	machine_for_each_device(m, print_queues, to);
+	if (!m->cfg->stats)
+		return;
+	fprintf(to, "%-12s %-4s %10s %10s %10s %10s %12s\n", "# device", "on", "reads", "writes",
+		"resets", "config-irqs", "rules-broken");
+	for (guint i = 0; i < m->devices->len; i++)
+		print_device(g_ptr_array_index(m->devices, i), to);
 }
