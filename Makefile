@@ -94,12 +94,12 @@ $(BUILD)/ringside: $(OBJECTS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(PKG_LIBS) -o $@
 
-# Freestanding guests. The one of C takes in the driver's twin and the fuzzers' language; whatever
+# Freestanding guests. The one of C takes in the driver's side of rings and transports and the fuzzers' language; whatever
 # instruments or hardens our own code is not for it, floating point registers are not set up there, and
 # address 0 is memory.
 FW_FLAGS   := -std=gnu17 -O2 -g $(WARNINGS) -m64 -ffreestanding -fno-pic -fno-stack-protector -mgeneral-regs-only \
               -mno-red-zone -fno-delete-null-pointer-checks -fcf-protection=none -fno-asynchronous-unwind-tables -I.
-FW_SHARED  := $(wildcard virtqueue/driver/*.c) virtqueue/gmem.c \
+FW_SHARED  := $(wildcard virtqueue/driver/*.c transport/driver/*.c) virtqueue/gmem.c \
               $(addprefix tools/fuzz/language/,arena-place.c twin.c grammar.c mutate-make.c)
 FW_OBJECTS := $(patsubst %,$(BUILD)/guest-fw/obj/%.o,guest-fw/start.S $(wildcard guest-fw/*.c) $(FW_SHARED))
 

@@ -121,7 +121,7 @@ static void measure(struct virtio *v)
 		fw_panic("batch: from 1 to 128");
 	if (!virtio_begin(v, &plan) || !run(v, batch, requests, &ticks))
 		fw_panic(v->why);
-	if (virtio_has(v, VIRTIO_F_RING_PACKED) != packed)
+	if (virtio_has(&v->dev, VIRTIO_F_RING_PACKED) != packed)
 		fw_panic("the device does not offer this ring");
 	say("bench: requests %lu ticks %lu kicks %lu irqs %u\n",
 	    (requests + batch - 1) / batch * batch, ticks, v->queue[0]->kicks,
@@ -132,7 +132,7 @@ static void measure(struct virtio *v)
 void bench(struct virtio *list, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (list[i].id == blk_driver.id) {
+		if (list[i].dev.id == blk_driver.id) {
 			measure(&list[i]);
 			return;
 		}

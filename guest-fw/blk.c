@@ -136,20 +136,20 @@ static bool simple(struct virtio *v, struct request *r, uint32_t type, uint32_t 
 static bool test(struct virtio *v)
 {
 	struct request *r = fw_take(REQUESTS * sizeof(*r));
-	uint64_t half = virtio_config64(v, 0) / 2;
+	uint64_t half = virtio_config_read64(&v->dev, 0) / 2;
 
 	if (half < (uint64_t)REQUESTS * SECTORS)
 		return virtio_fail(v, "the disk has less than 64 KiB");
 	if (!many(v->queue[0], r, BLK_T_IN, 0) || !all_hold(v, r, "sector ", 0, 0))
 		return false;
 	v->did = "known sectors read, flushed, its serial number";
-	if (!virtio_has(v, BLK_F_RO)) {
+	if (!virtio_has(&v->dev, BLK_F_RO)) {
 		v->did =
 			"known sectors read, others written and read back, flushed, its serial number";
 		if (!write_and_read(v, r, half))
 			return false;
 	}
-	if (virtio_has(v, BLK_F_FLUSH) && !simple(v, r, BLK_T_FLUSH, 0))
+	if (virtio_has(&v->dev, BLK_F_FLUSH) && !simple(v, r, BLK_T_FLUSH, 0))
 		return false;
 	return simple(v, r, BLK_T_GET_ID, BLK_ID_BYTES);
 }
@@ -169,7 +169,7 @@ static bool mend(struct virtio *v)
 	for (unsigned i = 0; i < REQUESTS; i++)
 		for (size_t s = 0; s < SECTORS; s++)
 			fill(r[i].data + s * BLK_SECTOR, "sector ", i * SECTORS + s);
-	ok = ok && (virtio_has(v, BLK_F_RO) || many(v->queue[0], r, BLK_T_OUT, 0));
+	ok = ok && (virtio_has(&v->dev, BLK_F_RO) || many(v->queue[0], r, BLK_T_OUT, 0));
 	virtio_end(v);
 	return ok;
 }

@@ -89,7 +89,7 @@ static bool hear(struct virtio *v, struct message *ret_m, uint8_t ret_text[MESSA
 /* One message to us; what it tells is noted. */
 static bool learn(struct virtio *v, struct ports *ports)
 {
-	uint32_t n_ports = reg_read32(v->config + 4), port;
+	uint32_t n_ports = virtio_config_read(&v->dev, 4, 4), port;
 	uint8_t text[MESSAGE_BYTES];
 	struct message m;
 
@@ -178,7 +178,7 @@ static bool give_messages(struct virtio *v)
 
 static bool test(struct virtio *v)
 {
-	bool multiport = virtio_has(v, F_MULTIPORT);
+	bool multiport = virtio_has(&v->dev, F_MULTIPORT);
 
 	if (v->round == 0) {
 		v->notes = fw_take(sizeof(struct ports));

@@ -32,7 +32,7 @@ bool fuzz_disk_open(struct virtio *v, uint32_t *ret_n)
 						 .n_queues = 1,
 						 .queue_size = 8 };
 
-	if (v->id != blk_driver.id)
+	if (v->dev.id != blk_driver.id)
 		return false;
 	if (!disk)
 		disk = fw_take(sizeof(*disk));

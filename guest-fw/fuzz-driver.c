@@ -10,11 +10,6 @@
 #define RUN_US   20u     /* to let a device work */
 #define RACE_MAX 32u
 
-/* Until a device has to have come back from its reset: some 20 seconds. */
-#define PATIENCE 60000000000ull
-
-enum { C_CONFIG_VECTOR = 0x10 };
-
 static void wait_us(unsigned us)
 {
 	uint64_t start = fw_ticks();
@@ -36,27 +31,16 @@ static struct twin *twin_of(const struct fuzzed *f, unsigned q)
 /*
  * Reset.
  */
-static bool try_reset(const struct fuzzed *f)
-{
-	uint64_t start = fw_ticks();
-
-	f->v->ops->set_status(f->v, 0);
-	while (f->v->ops->status(f->v) != 0)
-		if (f->v->ops->status(f->v) == 0xff || fw_ticks() - start > PATIENCE)
-			return false; /* all ones: nobody is there */
-	return true;
-}
-
 static void reset(struct fuzzed *f)
 {
 	for (unsigned q = 0; q < TWIN_QUEUES; q++)
 		f->twin[q]->made = false;
-	if (!try_reset(f)) {
+	if (!virtio_reset(&f->v->dev)) {
 		fuzz_leave_bus(f);
 		fuzz_bring_home(f);
-		if (!try_reset(f))
+		if (!virtio_reset(&f->v->dev))
 			fuzz_bug("a device on %s does not come back from its reset, status %#x",
-				 f->v->ops->name, f->v->ops->status(f->v));
+				 f->v->dev.ops->name, virtio_status(&f->v->dev));
 	}
 	arena_close();
 	f->accepted = 0;
@@ -70,13 +54,11 @@ static void reset(struct fuzzed *f)
 static void negotiate(struct fuzzed *f, uint64_t without)
 {
 	const uint64_t ring = 1ull << VIRTIO_F_RING_PACKED;
-	uint64_t offered = virtio_offered(f->v), must = 1ull << VIRTIO_F_VERSION_1;
+	uint64_t offered = virtio_offered(&f->v->dev).w[0], must = 1ull << VIRTIO_F_VERSION_1;
 
 	f->accepted = (offered & ~without & ~ring) | (offered & (must | (f->packed ? ring : 0)));
-	f->v->ops->accept(f->v, 0, (uint32_t)f->accepted);
-	f->v->ops->accept(f->v, 1, (uint32_t)(f->accepted >> 32));
-	f->v->features = f->accepted;
 	story("driver: accepts features %#lx", f->accepted);
+	(void)virtio_accept(&f->v->dev, (struct virtio_features){ { f->accepted } });
 }
 
 static bool start_queue(struct fuzzed *f, unsigned index, unsigned size)
@@ -85,7 +67,7 @@ static bool start_queue(struct fuzzed *f, unsigned index, unsigned size)
 				  .event_idx = has(f, VIRTIO_F_EVENT_IDX),
 				  .indirect = has(f, VIRTIO_F_INDIRECT_DESC),
 				  .in_order = has(f, VIRTIO_F_IN_ORDER) };
-	unsigned max = f->v->ops->queue_max(f->v, index);
+	unsigned max = virtio_queue_max(&f->v->dev, index);
 	struct queue *q;
 	struct twin *t;
 
@@ -104,8 +86,7 @@ static bool start_queue(struct fuzzed *f, unsigned index, unsigned size)
 	q->drv.driver = t->vq.driver;
 	q->drv.device = t->vq.device;
 	story("driver: queue %u has %u entries", index, t->vq.cfg.size);
-	f->v->ops->queue_start(q);
-	return true;
+	return queue_start(q);
 }
 
 static void start(struct fuzzed *f, struct input *in)
@@ -119,24 +100,22 @@ static void start(struct fuzzed *f, struct input *in)
 	fuzz_bring_home(f);
 	reset(f);
 	arena_begin();
-	f->v->ops->set_status(f->v, VIRTIO_S_ACKNOWLEDGE);
-	f->v->ops->set_status(f->v, VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER);
+	virtio_acknowledge(&f->v->dev);
 	negotiate(f, without);
-	f->v->ops->irq_on(f->v);
+	virtio_irq_on(f->v);
 	if (f->v->irq == VIRTIO_MSIX)
-		fuzz_write(f, LINK_REGISTERS, C_CONFIG_VECTOR, 2, 0);
-	f->v->ops->set_status(f->v, f->v->ops->status(f->v) | VIRTIO_S_FEATURES_OK);
+		(void)virtio_pci_config_vector(&f->v->dev, 0);
 	if (has(f, VIRTIO_F_RING_PACKED))
 		size = size % TWIN_SIZE + 1;
 	else
 		size = size ? 1u << size % 7 : 8;
 	for (unsigned q = 0; q < (n ? n : TWIN_QUEUES) && start_queue(f, q, size); q++)
 		;
-	f->v->ops->set_status(f->v, f->v->ops->status(f->v) | VIRTIO_S_DRIVER_OK);
-	story("driver: status is %u", f->v->ops->status(f->v));
+	virtio_driver_ok(&f->v->dev);
+	story("driver: status is %u", virtio_status(&f->v->dev));
 }
 
-static void queue_start(struct fuzzed *f, struct input *in)
+static void restart_queue(struct fuzzed *f, struct input *in)
 {
 	unsigned q = in8(in), size = in8(in);
 
@@ -183,7 +162,7 @@ static void set_status(struct fuzzed *f, struct input *in)
 	if (value == 0)
 		reset(f);
 	else
-		f->v->ops->set_status(f->v, value);
+		f->v->dev.ops->set_status(&f->v->dev, value);
 }
 
 static void set_features(struct fuzzed *f, struct input *in)
@@ -193,7 +172,7 @@ static void set_features(struct fuzzed *f, struct input *in)
 
 	story("driver: accepts %#x of word %u", bits, select);
 	loosen(f);
-	f->v->ops->accept(f->v, select, bits);
+	f->v->dev.ops->accept(&f->v->dev, select, bits);
 }
 
 static void read_register(struct fuzzed *f, struct input *in)
@@ -223,7 +202,7 @@ static void interrupts(struct fuzzed *f, struct input *in)
 {
 	(void)in;
 	story("driver: looks at its interrupts");
-	f->v->ops->irq_ack(f->v);
+	virtio_irq_ack(f->v);
 	fuzz_end_irqs();
 }
 
@@ -350,7 +329,7 @@ static void (*const run[N_DEV_OPS])(struct fuzzed *f, struct input *in) = {
 	[DEV_INTERRUPTS] = interrupts,
 	[DEV_RESET] = reset_device,
 	[DEV_QUEUE_RESET] = queue_reset,
-	[DEV_QUEUE_START] = queue_start,
+	[DEV_QUEUE_START] = restart_queue,
 	[DEV_POKE] = poke,
 	[DEV_RACE] = race,
 	[DEV_TIME] = pass_time,
@@ -373,16 +352,15 @@ void fuzz_driver_begin(struct fuzzed *f, unsigned place)
 		f->twin[q]->made = false;
 		f->queue[q] = &queues[place][q];
 	}
-	fuzz_find(f);
 	f->v->irq = irqs[way % FW_COUNT(irqs)];
-	if (!(f->v->ops->irqs >> f->v->irq & 1))
+	if (!virtio_can(f->v, f->v->irq))
 		f->v->irq = VIRTIO_IRQ_LINE;
-	f->by_access = f->access && way % 5 == 4;
+	f->by_access = f->v->dev.pci.access_cap && way % 5 == 4;
 	f->starts = 0;
 	f->accepted = 0;
 	f->loose = false;
 	f->race.n = 0;
-	story("a %s device, interrupts: %s", f->v->ops->name, virtio_irq_name[f->v->irq]);
+	story("a %s device, interrupts: %s", f->v->dev.ops->name, virtio_irq_name[f->v->irq]);
 }
 
 bool fuzz_driver_step(struct fuzzed *f)
@@ -405,8 +383,8 @@ void fuzz_driver_end(struct fuzzed *f)
 			twin_collect(f->twin[q]);
 	fuzz_bring_home(f);
 	reset(f);
-	f->v->ops->irq_ack(f->v);
-	f->v->ops->irq_off(f->v);
+	virtio_irq_ack(f->v);
+	virtio_irq_off(f->v);
 }
 
 void fuzz_end_irqs(void)

@@ -154,7 +154,7 @@ static void one_of_seed(struct fuzzed *all, unsigned n, uint64_t seed, uint32_t 
 		k.n_queues = f[i]->n_queues;
 		k.to = bytes[i];
 		f[i]->in = make_up(&k, sound);
-		say(" %s-%s-%s", name_of(f[i]->v), f[i]->v->ops->name,
+		say(" %s-%s-%s", name_of(f[i]->v), f[i]->v->dev.ops->name,
 		    f[i]->packed ? "packed" : "split");
 	}
 	say("\n");
@@ -186,7 +186,7 @@ static void one_of_disk(struct fuzzed *all, unsigned n, const struct fuzz_slot *
 		f->in = (struct input){ slot->data, slot->data + (len < sizeof(slot->data)
 									  ? len
 									  : sizeof(slot->data)) };
-		say("@run %u %s %s\n", number, f->v->ops->name, slot->target);
+		say("@run %u %s %s\n", number, f->v->dev.ops->name, slot->target);
 		run(&f, 1, NULL);
 	}
 }
@@ -233,7 +233,7 @@ void fuzz(struct virtio *list, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		all[i].v = &list[i];
 		while (all[i].n_queues < TWIN_QUEUES &&
-		       list[i].ops->queue_max(&list[i], all[i].n_queues))
+		       virtio_queue_max(&list[i].dev, all[i].n_queues))
 			all[i].n_queues++;
 		all[i].n_queues = all[i].n_queues ? all[i].n_queues : 1;
 	}

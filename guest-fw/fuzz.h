@@ -34,10 +34,7 @@ struct fuzzed {
 	bool packed;       /* which ring it is to have, if offered */
 	struct input in;
 
-	/* fuzz-link.c's. */
-	uint32_t bar[2]; /* pci: where it was found */
-	uint8_t access;  /* pci: the capability that leads to the BAR */
-	bool by_access;  /* registers are reached that way */
+	bool by_access; /* pci: the BAR is reached through configuration space */
 
 	/* fuzz-driver.c's. */
 	uint64_t accepted;
@@ -54,7 +51,6 @@ struct fuzzed {
 /*
  * fuzz-link.c. An access goes where in-process it would, whatever was written before.
  */
-void fuzz_find(struct fuzzed *f);
 uint64_t fuzz_read(const struct fuzzed *f, enum link_area area, uint32_t off, unsigned len);
 void fuzz_write(const struct fuzzed *f, enum link_area area, uint32_t off, unsigned len,
 		uint64_t value);

@@ -9,7 +9,7 @@
  *	main.c		the self-test's order, and the verdict
  *	machine.c	what is where (ACPI), power, interrupt controllers
  *	text.c		printing, command line, memory
- *	virtio.c	life of a device; virtio-pci.c and virtio-mmio.c are the ways to it
+ *	virtio.c	devices: found, started, asked and ended, over transport/driver
  *	blk.c ...	a driver each
  *	bench.c		the measurement that `ringside bench guest` makes
  *	fuzz.c ...	a hostile driver: fuzz.h

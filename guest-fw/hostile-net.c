@@ -77,7 +77,7 @@ static void send(struct net *net, unsigned port, unsigned flags, uint32_t seq, u
 
 	__builtin_memset(page, 0, HEADER + LEN);
 	for (unsigned i = 0; i < 6; i++)
-		f[6 + i] = reg_read8(net->v->config + i);
+		f[6 + i] = (uint8_t)virtio_config_read(&net->v->dev, i, 1);
 	put16(f + 12, 0x0800);
 	f[14] = 0x45;
 	put16(f + 16, 40 + n);

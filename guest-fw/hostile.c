@@ -15,7 +15,7 @@ static const struct attack *attack_of(const char *option)
 static struct virtio *device_for(const struct attack *a, struct virtio *list, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (list[i].id == a->id)
+		if (list[i].dev.id == a->id)
 			return &list[i];
 	fw_panic("no device for this attack");
 }

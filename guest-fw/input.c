@@ -22,9 +22,9 @@ struct event {
 /* How many bytes of answer there are. */
 static uint8_t ask(struct virtio *v, uint8_t select, uint8_t subsel)
 {
-	reg_write8(v->config + CONFIG_SELECT, select);
-	reg_write8(v->config + CONFIG_SUBSEL, subsel);
-	return reg_read8(v->config + CONFIG_SIZE);
+	virtio_config_write(&v->dev, CONFIG_SELECT, 1, select);
+	virtio_config_write(&v->dev, CONFIG_SUBSEL, 1, subsel);
+	return (uint8_t)virtio_config_read(&v->dev, CONFIG_SIZE, 1);
 }
 
 static bool read_name(struct virtio *v, char name[PAYLOAD_MAX + 1])
@@ -34,7 +34,7 @@ static bool read_name(struct virtio *v, char name[PAYLOAD_MAX + 1])
 	if (n == 0 || n > PAYLOAD_MAX)
 		return virtio_fail(v, "it has no name");
 	for (unsigned i = 0; i < n; i++)
-		name[i] = (char)reg_read8(v->config + CONFIG_PAYLOAD + i);
+		name[i] = (char)virtio_config_read(&v->dev, CONFIG_PAYLOAD + i, 1);
 	name[n] = '\0';
 	return true;
 }

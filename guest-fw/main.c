@@ -48,7 +48,7 @@ static uint64_t all_ring_features(void)
 const struct driver *driver_of(const struct virtio *v)
 {
 	for (size_t i = 0; i < FW_COUNT(drivers); i++)
-		if (drivers[i]->id == v->id)
+		if (drivers[i]->id == v->dev.id)
 			return drivers[i];
 	return NULL;
 }
@@ -60,7 +60,7 @@ static bool test(struct virtio *v, const struct driver *driver)
 {
 	if (!driver->test(v) || (v->irq != VIRTIO_POLL && !v->idle && !virtio_had_irq(v)))
 		return false;
-	if (!virtio_has(v, VIRTIO_F_RING_RESET))
+	if (!virtio_has(&v->dev, VIRTIO_F_RING_RESET))
 		return true;
 	return virtio_restart_queues(v) && driver->test(v);
 }
@@ -68,7 +68,7 @@ static bool test(struct virtio *v, const struct driver *driver)
 static void say_way(const struct virtio *v)
 {
 	for (size_t i = 0; i < FW_COUNT(ring_features); i++)
-		if (virtio_has(v, ring_features[i].bit))
+		if (virtio_has(&v->dev, ring_features[i].bit))
 			say(" %s", ring_features[i].name);
 	say(" %s", virtio_irq_name[v->irq]);
 }
@@ -83,13 +83,12 @@ static bool try(struct virtio *v, uint64_t ring, enum virtio_irq irq)
 		.n_queues = driver->n_queues,
 		.queue_size = 64,
 	};
-	bool ok = virtio_begin(v, &plan) && test(v, driver) &&
-		  (!v->ops->irq_over || v->irq != VIRTIO_IRQ_LINE || v->ops->irq_over(v));
+	bool ok = virtio_begin(v, &plan) && test(v, driver) && virtio_irq_over(v);
 
 	if (!ok) {
-		say("not ok %s %s %s: %s%s (with", driver->name, v->ops->name,
+		say("not ok %s %s %s: %s%s (with", driver->name, v->dev.ops->name,
 		    ring & RING_PACKED ? "packed" : "split", v->why,
-		    v->ops->status(v) & VIRTIO_S_NEEDS_RESET ? ", and it needs a reset" : "");
+		    virtio_status(&v->dev) & VIRTIO_S_NEEDS_RESET ? ", and it needs a reset" : "");
 		say_way(v);
 		say(")\n");
 	}
@@ -103,7 +102,7 @@ static bool try(struct virtio *v, uint64_t ring, enum virtio_irq irq)
  */
 static bool try_each_feature(struct virtio *v, uint64_t ring)
 {
-	uint64_t offered = virtio_offered(v);
+	uint64_t offered = virtio_offered(&v->dev).w[0];
 
 	for (size_t i = 0; i < FW_COUNT(ring_features); i++)
 		if (offered >> ring_features[i].bit & 1 &&
@@ -115,28 +114,28 @@ static bool try_each_feature(struct virtio *v, uint64_t ring)
 static bool try_each_irq(struct virtio *v, uint64_t features)
 {
 	for (unsigned irq = 0; irq < N_VIRTIO_IRQS; irq++)
-		if (v->ops->irqs >> irq & 1 && !try(v, features, irq))
+		if (virtio_can(v, irq) && !try(v, features, irq))
 			return false;
 	return true;
 }
 
 static bool test_ring(struct virtio *v, uint64_t ring, bool thorough)
 {
-	uint64_t offered = virtio_offered(v);
+	uint64_t offered = virtio_offered(&v->dev).w[0];
 
 	if (thorough ? !try_each_irq(v, ring) || !try_each_feature(v, ring)
 		     : !try(v, ring, VIRTIO_POLL))
 		return false;
 	if (!try_each_irq(v, ring | all_ring_features()))
 		return false;
-	say("ok %s %s %s: %s; plain%s", driver_of(v)->name, v->ops->name, ring ? "packed" : "split",
-	    v->did, thorough ? ", each and all of" : " and with");
+	say("ok %s %s %s: %s; plain%s", driver_of(v)->name, v->dev.ops->name,
+	    ring ? "packed" : "split", v->did, thorough ? ", each and all of" : " and with");
 	for (size_t i = 0; i < FW_COUNT(ring_features); i++)
 		if (offered >> ring_features[i].bit & 1)
 			say(" %s", ring_features[i].name);
 	say(";");
 	for (unsigned irq = 0; irq < N_VIRTIO_IRQS; irq++)
-		if (v->ops->irqs >> irq & 1)
+		if (virtio_can(v, irq))
 			say(" %s", virtio_irq_name[irq]);
 	say("\n");
 	return true;
@@ -148,16 +147,16 @@ static void self_test(struct virtio *list, unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		struct virtio *v = &list[i];
-		bool first = i == 0 || v->ops != v[-1].ops; /* on its transport */
+		bool first = i == 0 || v->dev.ops != v[-1].dev.ops; /* on its transport */
 
 		if (v->not_tested)
 			continue;
 		if (!driver_of(v)) {
-			say("guest-fw: no driver for type %u on %s\n", v->id, v->ops->name);
+			say("guest-fw: no driver for type %u on %s\n", v->dev.id, v->dev.ops->name);
 			continue;
 		}
 		for (uint64_t ring = 0; ring <= RING_PACKED; ring += RING_PACKED) {
-			if (ring & ~virtio_offered(v))
+			if (ring & ~virtio_offered(&v->dev).w[0])
 				continue;
 			if (test_ring(v, ring, first))
 				passed++;

@@ -160,7 +160,7 @@ static bool test(struct virtio *v)
 			   .in = fw_take((size_t)BUFFERS * 4096) };
 
 	for (unsigned i = 0; i < 6; i++)
-		net.our_mac[i] = reg_read8(v->config + i);
+		net.our_mac[i] = (uint8_t)virtio_config_read(&v->dev, i, 1);
 	if (!queue_give_all(v->queue[RX], net.in, BUFFERS, 4096, HEADER + FRAME))
 		return false;
 	v->did = "ARP and echo answered by 10.0.2.2";

@@ -1,7 +1,4 @@
-/*
- * Life of a device: what does not depend on the transport (VIRTIO 1.4, 3.1 Device Initialization,
- * 2.6.1 Virtqueue Reset).
- */
+/* A device from its start to its end, and requests; on this machine's registers and interrupts. */
 #include "guest-fw/virtio.h"
 
 /* Polling gives up after that many ticks: some 20 seconds. */
@@ -9,45 +6,175 @@
 
 const char *const virtio_irq_name[N_VIRTIO_IRQS] = { "poll", "msi-x", "line" };
 
-uint64_t virtio_offered(const struct virtio *v)
+/*
+ * Registers.
+ */
+static uint64_t fw_read(void *opaque, uint64_t at, unsigned len)
 {
-	return v->ops->offered(v, 0) | (uint64_t)v->ops->offered(v, 1) << 32;
+	(void)opaque;
+	switch (len) {
+	case 1:
+		return reg_read8(at);
+	case 2:
+		return reg_read16(at);
+	case 4:
+		return reg_read32(at);
+	default:
+		return reg_read64(at);
+	}
 }
 
-uint64_t virtio_config64(const struct virtio *v, unsigned offset)
+static void fw_write(void *opaque, uint64_t at, unsigned len, uint64_t value)
 {
-	uint64_t value;
-	uint8_t before;
+	(void)opaque;
+	switch (len) {
+	case 1:
+		reg_write8(at, (uint8_t)value);
+		break;
+	case 2:
+		reg_write16(at, (uint16_t)value);
+		break;
+	case 4:
+		reg_write32(at, (uint32_t)value);
+		break;
+	default:
+		reg_write64(at, value);
+		break;
+	}
+}
 
-	do {
-		before = v->ops->generation(v);
-		value = reg_read32(v->config + offset) |
-			(uint64_t)reg_read32(v->config + offset + 4) << 32;
-	} while (v->ops->generation(v) != before);
-	return value;
+/* A function is the address of its configuration space. */
+static uint32_t fw_pci_read(void *opaque, uint64_t function, unsigned reg, unsigned len)
+{
+	return (uint32_t)fw_read(opaque, function + reg, len);
+}
+
+static void fw_pci_write(void *opaque, uint64_t function, unsigned reg, unsigned len,
+			 uint32_t value)
+{
+	fw_write(opaque, function + reg, len, value);
+}
+
+static bool fw_patience(void *opaque, uint64_t turn)
+{
+	static uint64_t since;
+
+	(void)opaque;
+	if (turn == 0)
+		since = fw_ticks();
+	fw_relax();
+	return fw_ticks() - since < PATIENCE;
+}
+
+const struct virtio_io fw_io = {
+	.read = fw_read,
+	.write = fw_write,
+	.pci_read = fw_pci_read,
+	.pci_write = fw_pci_write,
+	.wait = fw_patience,
+};
+
+/*
+ * Discovery: PCI's bus 0, where BARs and lines are where the monitor put them, and mmio's devices.
+ */
+unsigned virtio_pci_find(struct virtio *list, unsigned max)
+{
+	uintptr_t ecam = machine_ecam();
+	unsigned n = 0;
+
+	for (unsigned slot = 0; ecam && slot < 32 && n < max; slot++) {
+		struct virtio *v = &list[n];
+		uint64_t high = 0;
+
+		*v = (struct virtio){ 0 };
+		if (!virtio_pci_probe(&v->dev, &fw_io, ecam + (slot << 15)))
+			continue;
+		for (unsigned bar = 0; bar < FW_COUNT(v->dev.pci.bar); bar++)
+			high |= v->dev.pci.bar[bar] >> 32;
+		if (high)
+			fw_panic("a BAR lies above 4 GiB");
+		v->gsi = fw_pci_read(NULL, v->dev.pci.function, PCI_INTERRUPT_LINE, 1);
+		v->level = true;
+		virtio_command(v, false);
+		n++;
+	}
+	return n;
+}
+
+unsigned virtio_mmio_find(struct virtio *list, unsigned max)
+{
+	struct machine_mmio where;
+	unsigned n = 0;
+
+	for (unsigned i = 0; n < max && machine_mmio(i, &where); i++) {
+		list[n] = (struct virtio){ .gsi = where.gsi, .level = where.level };
+		if (virtio_mmio_probe(&list[n].dev, &fw_io, where.base))
+			n++;
+	}
+	return n;
+}
+
+/*
+ * Interrupts: a line that all queues share, or a message for each queue.
+ */
+void virtio_command(const struct virtio *v, bool intx)
+{
+	virtio_pci_command(&v->dev, PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER |
+					    (intx ? 0 : PCI_COMMAND_INTX_DISABLE));
+}
+
+void virtio_irq_on(struct virtio *v)
+{
+	if (v->irq == VIRTIO_IRQ_LINE) {
+		irq_route(v->gsi, IRQ_VECTOR, v->level);
+		if (virtio_on_pci(v))
+			virtio_command(v, true);
+	} else if (v->irq == VIRTIO_MSIX) {
+		virtio_pci_msix(&v->dev, PCI_MSIX_CONTROL_ENABLE);
+	}
+}
+
+void virtio_irq_off(struct virtio *v)
+{
+	if (virtio_on_pci(v)) {
+		virtio_command(v, false);
+		virtio_pci_msix(&v->dev, 0);
+	}
+	irq_unroute(v->gsi);
+}
+
+void virtio_irq_ack(const struct virtio *v)
+{
+	if (v->irq != VIRTIO_MSIX)
+		(void)virtio_interrupt(&v->dev);
+}
+
+bool virtio_irq_over(struct virtio *v)
+{
+	if (virtio_on_pci(v) || v->irq != VIRTIO_IRQ_LINE || fw_option("cached"))
+		return true;
+	for (unsigned i = 0; i < 1000; i++)
+		if (!virtio_interrupt(&v->dev))
+			return true;
+	return virtio_fail(v, "InterruptStatus keeps its bits after InterruptACK");
 }
 
 /*
  * Beginning.
  */
-static bool negotiate(struct virtio *v, uint64_t features)
+bool queue_start(struct queue *q)
 {
-	const uint8_t so_far = VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER;
-
-	v->ops->set_status(v, 0);
-	while (v->ops->status(v) != 0)
-		fw_relax();
-	v->ops->set_status(v, VIRTIO_S_ACKNOWLEDGE);
-	v->ops->set_status(v, so_far);
-	v->features = virtio_offered(v) & (features | 1ull << VIRTIO_F_VERSION_1);
-	if (!virtio_has(v, VIRTIO_F_VERSION_1))
-		return virtio_fail(v, "no VERSION_1");
-	v->ops->accept(v, 0, (uint32_t)v->features);
-	v->ops->accept(v, 1, (uint32_t)(v->features >> 32));
-	v->ops->set_status(v, so_far | VIRTIO_S_FEATURES_OK);
-	if (!(v->ops->status(v) & VIRTIO_S_FEATURES_OK))
-		return virtio_fail(v, "the device refuses the features it offers");
-	return true;
+	q->regs = (struct virtio_queue){
+		.index = (uint16_t)q->index,
+		.size = q->drv.cfg.size,
+		.desc = q->drv.desc,
+		.driver = q->drv.driver,
+		.device = q->drv.device,
+		.vector = (uint16_t)q->index,
+	};
+	if (q->v->irq == VIRTIO_MSIX)
+		virtio_pci_msix_entry(&q->v->dev, q->index, IRQ_MSI_ADDRESS, IRQ_VECTOR + q->index);
+	return virtio_queue_start(&q->v->dev, &q->regs);
 }
 
 static bool make_ring(struct queue *q, uint16_t size)
@@ -55,10 +182,10 @@ static bool make_ring(struct queue *q, uint16_t size)
 	const struct virtio *v = q->v;
 	struct drv_config cfg = {
 		.size = size,
-		.packed = virtio_has(v, VIRTIO_F_RING_PACKED),
-		.event_idx = virtio_has(v, VIRTIO_F_EVENT_IDX),
-		.in_order = virtio_has(v, VIRTIO_F_IN_ORDER),
-		.indirect = virtio_has(v, VIRTIO_F_INDIRECT_DESC),
+		.packed = virtio_has(&v->dev, VIRTIO_F_RING_PACKED),
+		.event_idx = virtio_has(&v->dev, VIRTIO_F_EVENT_IDX),
+		.in_order = virtio_has(&v->dev, VIRTIO_F_IN_ORDER),
+		.indirect = virtio_has(&v->dev, VIRTIO_F_INDIRECT_DESC),
 		.table_max = CHAIN_MAX,
 	};
 
@@ -74,8 +201,8 @@ static bool start(struct queue *q, uint16_t size)
 		return virtio_fail(q->v, "no ring of that size");
 	q->vector = IRQ_VECTOR + (q->v->irq == VIRTIO_MSIX ? q->index : 0);
 	q->irqs_before = q->irqs_seen = fw_irqs[q->vector];
-	q->doorbell_wide = virtio_has(q->v, VIRTIO_F_NOTIFICATION_DATA);
-	q->v->ops->queue_start(q);
+	if (!queue_start(q))
+		return virtio_fail(q->v, q->v->dev.error);
 	if (q->v->irq == VIRTIO_POLL)
 		drv_disable_notify(&q->drv);
 	return true;
@@ -84,7 +211,7 @@ static bool start(struct queue *q, uint16_t size)
 static bool start_queues(struct virtio *v, const struct virtio_plan *plan)
 {
 	for (unsigned i = 0; i < plan->n_queues; i++) {
-		uint16_t size = v->ops->queue_max(v, i);
+		uint16_t size = virtio_queue_max(&v->dev, i);
 
 		if (size == 0)
 			break;
@@ -105,12 +232,12 @@ bool virtio_begin(struct virtio *v, const struct virtio_plan *plan)
 	v->n_queues = 0;
 	v->round = 0;
 	v->idle = false;
-	if (!negotiate(v, plan->features))
-		return false;
-	v->ops->irq_on(v);
+	if (!virtio_negotiate(&v->dev, (struct virtio_features){ { plan->features } }))
+		return virtio_fail(v, v->dev.error);
+	virtio_irq_on(v);
 	if (!start_queues(v, plan))
 		return false;
-	v->ops->set_status(v, v->ops->status(v) | VIRTIO_S_DRIVER_OK);
+	virtio_driver_ok(&v->dev);
 	return true;
 }
 
@@ -123,17 +250,16 @@ static void end_irqs(const struct virtio *v)
 		if (count == fw.irqs_ended[i])
 			continue;
 		fw.irqs_ended[i] = count;
-		v->ops->irq_ack(v);
+		virtio_irq_ack(v);
 		irq_end();
 	}
 }
 
 void virtio_end(struct virtio *v)
 {
-	v->ops->set_status(v, 0);
-	while (v->ops->status(v) != 0)
-		fw_relax();
-	v->ops->irq_off(v);
+	if (!virtio_reset(&v->dev))
+		fw_panic(v->dev.error);
+	virtio_irq_off(v);
 	end_irqs(v);
 }
 
@@ -143,7 +269,8 @@ bool virtio_restart_queues(struct virtio *v)
 		struct queue *q = v->queue[i];
 		uint16_t size = q->drv.cfg.size;
 
-		v->ops->queue_reset(q);
+		if (!virtio_queue_reset(&v->dev, i))
+			return virtio_fail(v, v->dev.error);
 		if (size > 16) /* 33 of 64: a packed ring need not be a power of two */
 			size = q->drv.cfg.packed ? size / 2 + 1 : size / 2;
 		if (!start(q, size))
@@ -161,12 +288,8 @@ void queue_kick(struct queue *q)
 	if (!drv_publish(&q->drv))
 		return;
 	q->kicks++;
-	if (q->doorbell_wide)
-		reg_write32(q->doorbell, q->doorbell_value | drv_notification_data(&q->drv));
-	else if (q->v->ops->irqs & 1u << VIRTIO_MSIX)
-		reg_write16(q->doorbell, q->doorbell_value);
-	else
-		reg_write32(q->doorbell, q->doorbell_value);
+	virtio_notify(&q->v->dev, &q->regs,
+		      q->regs.notify_data ? drv_notification_data(&q->drv) : 0);
 }
 
 static bool poll(struct queue *q, void **ret_cookie, uint32_t *ret_len)

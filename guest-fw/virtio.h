@@ -1,5 +1,6 @@
 /*
- * A virtio device as its driver here sees it, on either transport.
+ * A virtio device as its driver here sees it. Registers, and what differs between transports, are the
+ * driver library's (transport/driver/virtio.h).
  *
  * One device is driven at a time, from virtio_begin() to virtio_end(). The memory of its queues is
  * fw_take()n in between.
@@ -7,6 +8,8 @@
 #pragma once
 
 #include "guest-fw/fw.h"
+#include "transport/driver/virtio.h"
+#include "transport/pci/regs.h"
 #include "virtqueue/driver/drv.h"
 
 #define QUEUES_MAX 8u
@@ -21,50 +24,14 @@ enum virtio_irq {
 
 extern const char *const virtio_irq_name[N_VIRTIO_IRQS];
 
-struct virtio;
-struct queue;
-
-/* A transport. Selectors are hidden: each call names what it is about. */
-struct virtio_ops {
-	const char *name;
-	unsigned irqs; /* 1 << enum virtio_irq */
-	uint8_t (*status)(const struct virtio *v);
-	void (*set_status)(const struct virtio *v, uint8_t status);
-	uint32_t (*offered)(const struct virtio *v, unsigned word);
-	void (*accept)(const struct virtio *v, unsigned word, uint32_t bits);
-	uint8_t (*generation)(const struct virtio *v);
-	/* How long it may be; 0 if there is no such queue. */
-	uint16_t (*queue_max)(const struct virtio *v, unsigned index);
-	/* Tells the device of the ring and makes it live. */
-	void (*queue_start)(struct queue *q);
-	/* RING_RESET: returns when the device is done with the ring. */
-	void (*queue_reset)(struct queue *q);
-	/* Interrupts as v->irq says, and off. */
-	void (*irq_on)(struct virtio *v);
-	void (*irq_off)(struct virtio *v);
-	/* The device's part of ending an interrupt. */
-	void (*irq_ack)(const struct virtio *v);
-	/* Does what was acknowledged go? For a driver that handles interrupts until there is none. False with
-	 * v->why. NULL: it always does. */
-	bool (*irq_over)(struct virtio *v);
-};
-
+/* A device, and what its driver here knows. */
 struct virtio {
-	const struct virtio_ops *ops;
-	uint32_t id; /* device type; 0: nothing there */
-	uintptr_t config;
-	bool not_tested; /* a disk with something of ours on it */
-
-	/* The transport's. */
-	uintptr_t base, notify, isr, msix_table; /* mmio: base alone */
-	uint32_t notify_each;
-	uintptr_t function; /* its configuration space */
-	uint8_t msix_cap;
+	struct virtio_dev dev; /* dev.id 0: nothing there */
+	bool not_tested;       /* a disk with something of ours on it */
 	uint32_t gsi;
-	bool level;
+	bool level; /* its line is triggered by level */
 
 	/* From virtio_begin() on. */
-	uint64_t features;
 	enum virtio_irq irq;
 	struct queue *queue[QUEUES_MAX];
 	unsigned n_queues;
@@ -77,26 +44,44 @@ struct virtio {
 
 struct queue {
 	struct drv_vq drv;
+	struct virtio_queue regs;
 	struct virtio *v;
 	unsigned index;
-	uintptr_t doorbell;
-	uint16_t doorbell_value; /* what a kick writes, at least */
-	bool doorbell_wide;      /* 32 bits */
 	unsigned vector;
 	uint32_t irqs_before, irqs_seen; /* of fw_irqs[vector]: at the start, and waited for */
 	uint64_t kicks;                  /* made */
 };
 
+extern const struct virtio_io fw_io; /* a function is its configuration space's address */
+
 /* Find what is there, up to @max. Return how many. */
 unsigned virtio_pci_find(struct virtio *list, unsigned max);
 unsigned virtio_mmio_find(struct virtio *list, unsigned max);
 
-uint64_t virtio_offered(const struct virtio *v);
-
-static inline bool virtio_has(const struct virtio *v, unsigned bit)
+static inline bool virtio_on_pci(const struct virtio *v)
 {
-	return v->features >> bit & 1;
+	return v->dev.pci.function != 0;
 }
+
+/* Can it interrupt that way? */
+static inline bool virtio_can(const struct virtio *v, enum virtio_irq irq)
+{
+	return irq != VIRTIO_MSIX || virtio_on_pci(v);
+}
+
+/* Interrupts as v->irq says, and off. */
+void virtio_irq_on(struct virtio *v);
+void virtio_irq_off(struct virtio *v);
+
+/* The device's part of ending an interrupt. */
+void virtio_irq_ack(const struct virtio *v);
+
+/* Does what was acknowledged go (DEV-MMIO-REGS-04)? For a driver that handles interrupts until there is
+ * none. False with v->why. Cached registers break it: the word "cached" says that they are on. */
+bool virtio_irq_over(struct virtio *v);
+
+/* PCI: the command register: memory, bus master, and INTx or not. */
+void virtio_command(const struct virtio *v, bool intx);
 
 /* What virtio_begin() is to do. */
 struct virtio_plan {
@@ -113,8 +98,8 @@ void virtio_end(struct virtio *v);
 /* Resets every queue by itself and starts it anew at another size. */
 bool virtio_restart_queues(struct virtio *v);
 
-/* 64 bits of the configuration space, of one generation. */
-uint64_t virtio_config64(const struct virtio *v, unsigned offset);
+/* Tells the device of q->drv, q->index being set, and enables the queue. False if it refuses. */
+bool queue_start(struct queue *q);
 
 /* A chain of at most CHAIN_MAX buffers. False if there is no room. */
 bool queue_add(struct queue *q, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr,

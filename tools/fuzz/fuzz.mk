@@ -53,7 +53,7 @@ $(FUZZ)/san/virtqueue/%.o: FUZZ_ALSO = $(FUZZ_EDGES) -fsanitize-coverage=trace-l
 # Nor do the sanitizers check them, which would double their part of a run; but for the host's hands,
 # which read and write where a device told them to, and the ring targets, which are a device.
 FUZZ_HANDS := $(patsubst %.c,%.o,$(wildcard $(addprefix tools/fuzz/,host/fake*.c host/host*.c targets/*.c)))
-$(foreach kind,san afl,$(FUZZ)/$(kind)/virtqueue/driver/%.o $(FUZZ)/$(kind)/tools/fuzz/%.o): FUZZ_ALSO = -fno-sanitize=all
+$(foreach kind,san afl,$(FUZZ)/$(kind)/virtqueue/driver/%.o $(FUZZ)/$(kind)/transport/driver/%.o $(FUZZ)/$(kind)/tools/fuzz/%.o): FUZZ_ALSO = -fno-sanitize=all
 $(foreach kind,san afl,$(FUZZ_HANDS:%=$(FUZZ)/$(kind)/%)): FUZZ_ALSO =
 
 $(FUZZ)/fuzz: $(addprefix $(FUZZ)/san/,$(FUZZ_OBJECTS) tools/fuzz/main.o)

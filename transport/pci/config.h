@@ -13,36 +13,10 @@
 #include <stdint.h>
 
 #include "transport/board.h"
+#include "transport/pci/regs.h"
 
 #define PCI_CONFIG_BYTES 256u
 #define PCI_BARS         3u /* 64-bit ones: BAR registers 0/1, 2/3, 4/5 */
-
-/* Configuration registers (PCI Local Bus 3.0, 6.1). */
-enum {
-	PCI_VENDOR_ID = 0x00,
-	PCI_DEVICE_ID = 0x02,
-	PCI_COMMAND = 0x04,
-	PCI_STATUS = 0x06,
-	PCI_REVISION = 0x08,
-	PCI_CLASS = 0x09, /* interface, subclass, class */
-	PCI_HEADER_TYPE = 0x0e,
-	PCI_BAR0 = 0x10,
-	PCI_SUBSYSTEM_VENDOR = 0x2c,
-	PCI_SUBSYSTEM_ID = 0x2e,
-	PCI_CAP_POINTER = 0x34,
-	PCI_INTERRUPT_LINE = 0x3c,
-	PCI_INTERRUPT_PIN = 0x3d,
-	PCI_FIRST_CAP = 0x40,
-};
-
-#define PCI_COMMAND_MEMORY       0x0002u
-#define PCI_COMMAND_BUS_MASTER   0x0004u
-#define PCI_COMMAND_INTX_DISABLE 0x0400u
-#define PCI_STATUS_INTERRUPT     0x0008u
-#define PCI_STATUS_CAPABILITIES  0x0010u
-
-#define PCI_CAP_VENDOR 0x09u
-#define PCI_CAP_MSIX   0x11u
 
 struct pci_function;
 

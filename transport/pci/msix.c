@@ -5,17 +5,12 @@
 
 #include "devices/base/eventfd.h"
 
-#define CAP_BYTES        12u
-#define CONTROL          2u /* offset of message control in the capability */
-#define CONTROL_ENABLE   0x8000u
-#define CONTROL_MASK_ALL 0x4000u
-#define ENTRY_BYTES      16u
-#define ENTRY_MASKED     1u
-
 void pci_msix_init(struct pci_msix *x, struct pci_function *f, const struct pci_msix_layout *l)
 {
-	uint8_t body[CAP_BYTES] = { PCI_CAP_MSIX };
-	uint8_t writable[CAP_BYTES] = { [CONTROL + 1] = (CONTROL_ENABLE | CONTROL_MASK_ALL) >> 8 };
+	uint8_t body[PCI_MSIX_CAP_BYTES] = { PCI_CAP_MSIX };
+	uint8_t writable[PCI_MSIX_CAP_BYTES] = {
+		[PCI_MSIX_CONTROL + 1] = (PCI_MSIX_CONTROL_ENABLE | PCI_MSIX_CONTROL_MASK_ALL) >> 8
+	};
 
 	g_assert(l->n >= 1 && l->n <= PCI_MSIX_TABLE_MAX);
 	x->f = f;
@@ -23,13 +18,14 @@ void pci_msix_init(struct pci_msix *x, struct pci_function *f, const struct pci_
 	pthread_mutex_init(&x->lock, NULL);
 	x->vector = g_new0(struct pci_msix_vector, x->n);
 	for (unsigned v = 0; v < x->n; v++)
-		x->vector[v] =
-			(struct pci_msix_vector){ .fd = -1, .msi = -1, .control = ENTRY_MASKED };
+		x->vector[v] = (struct pci_msix_vector){ .fd = -1,
+							 .msi = -1,
+							 .control = PCI_MSIX_ENTRY_MASKED };
 	x->cap = pci_config_cap(f, body, sizeof(body), writable);
-	pci_config_set16(f, x->cap + CONTROL, (uint16_t)(x->n - 1));
+	pci_config_set16(f, x->cap + PCI_MSIX_CONTROL, (uint16_t)(x->n - 1));
 	/* A BAR register's number, not ours: 64-bit BARs take two. */
-	pci_config_set32(f, x->cap + 4, l->table | l->bar * 2);
-	pci_config_set32(f, x->cap + 8, l->pending | l->bar * 2);
+	pci_config_set32(f, x->cap + PCI_MSIX_TABLE, l->table | l->bar * 2);
+	pci_config_set32(f, x->cap + PCI_MSIX_PENDING, l->pending | l->bar * 2);
 }
 
 bool pci_msix_open(struct pci_msix *x, GError **err)
@@ -77,29 +73,30 @@ static int attach(struct pci_msix *x, struct pci_msix_vector *v, bool on)
 
 static int follow(struct pci_msix *x, struct pci_msix_vector *v)
 {
-	return attach(x, v, x->live && !(v->control & ENTRY_MASKED));
+	return attach(x, v, x->live && !(v->control & PCI_MSIX_ENTRY_MASKED));
 }
 
 bool pci_msix_enabled(const struct pci_msix *x)
 {
-	return pci_config_get16(x->f, x->cap + CONTROL) & CONTROL_ENABLE;
+	return pci_config_get16(x->f, x->cap + PCI_MSIX_CONTROL) & PCI_MSIX_CONTROL_ENABLE;
 }
 
 int pci_msix_update(struct pci_msix *x)
 {
-	uint16_t control = pci_config_get16(x->f, x->cap + CONTROL);
+	uint16_t control = pci_config_get16(x->f, x->cap + PCI_MSIX_CONTROL);
 	uint16_t command = pci_config_get16(x->f, PCI_COMMAND);
 	int ret = 0;
 
 	pthread_mutex_lock(&x->lock);
 	/* A message is a write to memory: not without being bus master. */
-	x->live = (control & (CONTROL_ENABLE | CONTROL_MASK_ALL)) == CONTROL_ENABLE &&
+	x->live = (control & (PCI_MSIX_CONTROL_ENABLE | PCI_MSIX_CONTROL_MASK_ALL)) ==
+			  PCI_MSIX_CONTROL_ENABLE &&
 		  command & PCI_COMMAND_BUS_MASTER;
 	for (unsigned v = 0; v < x->n; v++) {
 		int failed = follow(x, &x->vector[v]);
 
 		ret = ret ? ret : failed;
-		if (!(control & CONTROL_ENABLE))
+		if (!(control & PCI_MSIX_CONTROL_ENABLE))
 			drain(x->vector[v].fd);
 	}
 	pthread_mutex_unlock(&x->lock);
@@ -120,7 +117,7 @@ void pci_msix_reset(struct pci_msix *x)
 		v->address = 0;
 		v->data = 0;
 		v->moved = true;
-		v->control = ENTRY_MASKED;
+		v->control = PCI_MSIX_ENTRY_MASKED;
 	}
 	pthread_mutex_unlock(&x->lock);
 }
@@ -146,7 +143,7 @@ void pci_msix_clear(struct pci_msix *x)
 
 static bool is_sound(const struct pci_msix *x, uint64_t off, unsigned len)
 {
-	return (len == 4 || len == 8) && off % len == 0 && off / ENTRY_BYTES < x->n;
+	return (len == 4 || len == 8) && off % len == 0 && off / PCI_MSIX_ENTRY_BYTES < x->n;
 }
 
 static uint32_t entry_get(const struct pci_msix_vector *v, unsigned word)
@@ -176,7 +173,7 @@ static void entry_set(struct pci_msix_vector *v, unsigned word, uint32_t value)
 		v->data = value;
 		break;
 	default:
-		v->control = value & ENTRY_MASKED;
+		v->control = value & PCI_MSIX_ENTRY_MASKED;
 		return;
 	}
 	v->moved = true;
@@ -184,29 +181,30 @@ static void entry_set(struct pci_msix_vector *v, unsigned word, uint32_t value)
 
 uint64_t pci_msix_table_read(struct pci_msix *x, uint64_t off, unsigned len)
 {
-	unsigned word = off % ENTRY_BYTES / 4;
+	unsigned word = off % PCI_MSIX_ENTRY_BYTES / 4;
 	uint64_t value;
 
 	if (!is_sound(x, off, len))
 		return 0;
 	pthread_mutex_lock(&x->lock);
-	value = entry_get(&x->vector[off / ENTRY_BYTES], word);
+	value = entry_get(&x->vector[off / PCI_MSIX_ENTRY_BYTES], word);
 	if (len == 8)
-		value |= (uint64_t)entry_get(&x->vector[off / ENTRY_BYTES], word + 1) << 32;
+		value |= (uint64_t)entry_get(&x->vector[off / PCI_MSIX_ENTRY_BYTES], word + 1)
+			 << 32;
 	pthread_mutex_unlock(&x->lock);
 	return value;
 }
 
 int pci_msix_table_write(struct pci_msix *x, uint64_t off, unsigned len, uint64_t value)
 {
-	unsigned word = off % ENTRY_BYTES / 4;
+	unsigned word = off % PCI_MSIX_ENTRY_BYTES / 4;
 	struct pci_msix_vector *v;
 	int ret;
 
 	if (!is_sound(x, off, len))
 		return 0;
 	pthread_mutex_lock(&x->lock);
-	v = &x->vector[off / ENTRY_BYTES];
+	v = &x->vector[off / PCI_MSIX_ENTRY_BYTES];
 	entry_set(v, word, (uint32_t)value);
 	if (len == 8)
 		entry_set(v, word + 1, (uint32_t)(value >> 32));

@@ -7,50 +7,29 @@
 #include "devices/core/rules.h"
 #include "transport/virtio-pci/impl.h"
 
-enum {
-	DEVICE_FEATURE_SELECT = 0x00,
-	DEVICE_FEATURE = 0x04,
-	DRIVER_FEATURE_SELECT = 0x08,
-	DRIVER_FEATURE = 0x0c,
-	CONFIG_MSIX_VECTOR = 0x10,
-	NUM_QUEUES = 0x12,
-	DEVICE_STATUS = 0x14,
-	CONFIG_GENERATION = 0x15,
-	QUEUE_SELECT = 0x16,
-	QUEUE_SIZE = 0x18,
-	QUEUE_MSIX_VECTOR = 0x1a,
-	QUEUE_ENABLE = 0x1c,
-	QUEUE_NOTIFY_OFF = 0x1e,
-	QUEUE_DESC = 0x20,
-	QUEUE_DRIVER = 0x28,
-	QUEUE_DEVICE = 0x30,
-	QUEUE_NOTIF_CONFIG_DATA = 0x38,
-	QUEUE_RESET = 0x3a,
-};
-
 static const struct {
 	const char *name;
 	uint8_t width;
 	bool read_only;
-} fields[COMMON_BYTES] = {
-	[DEVICE_FEATURE_SELECT] = { "device_feature_select", 4 },
-	[DEVICE_FEATURE] = { "device_feature", 4, true },
-	[DRIVER_FEATURE_SELECT] = { "driver_feature_select", 4 },
-	[DRIVER_FEATURE] = { "driver_feature", 4 },
-	[CONFIG_MSIX_VECTOR] = { "config_msix_vector", 2 },
-	[NUM_QUEUES] = { "num_queues", 2, true },
-	[DEVICE_STATUS] = { "device_status", 1 },
-	[CONFIG_GENERATION] = { "config_generation", 1, true },
-	[QUEUE_SELECT] = { "queue_select", 2 },
-	[QUEUE_SIZE] = { "queue_size", 2 },
-	[QUEUE_MSIX_VECTOR] = { "queue_msix_vector", 2 },
-	[QUEUE_ENABLE] = { "queue_enable", 2 },
-	[QUEUE_NOTIFY_OFF] = { "queue_notify_off", 2, true },
-	[QUEUE_DESC] = { "queue_desc", 8 },
-	[QUEUE_DRIVER] = { "queue_driver", 8 },
-	[QUEUE_DEVICE] = { "queue_device", 8 },
-	[QUEUE_NOTIF_CONFIG_DATA] = { "queue_notif_config_data", 2, true },
-	[QUEUE_RESET] = { "queue_reset", 2 },
+} fields[VPCI_COMMON_BYTES] = {
+	[VPCI_DEVICE_FEATURE_SELECT] = { "device_feature_select", 4 },
+	[VPCI_DEVICE_FEATURE] = { "device_feature", 4, true },
+	[VPCI_DRIVER_FEATURE_SELECT] = { "driver_feature_select", 4 },
+	[VPCI_DRIVER_FEATURE] = { "driver_feature", 4 },
+	[VPCI_CONFIG_MSIX_VECTOR] = { "config_msix_vector", 2 },
+	[VPCI_NUM_QUEUES] = { "num_queues", 2, true },
+	[VPCI_DEVICE_STATUS] = { "device_status", 1 },
+	[VPCI_CONFIG_GENERATION] = { "config_generation", 1, true },
+	[VPCI_QUEUE_SELECT] = { "queue_select", 2 },
+	[VPCI_QUEUE_SIZE] = { "queue_size", 2 },
+	[VPCI_QUEUE_MSIX_VECTOR] = { "queue_msix_vector", 2 },
+	[VPCI_QUEUE_ENABLE] = { "queue_enable", 2 },
+	[VPCI_QUEUE_NOTIFY_OFF] = { "queue_notify_off", 2, true },
+	[VPCI_QUEUE_DESC] = { "queue_desc", 8 },
+	[VPCI_QUEUE_DRIVER] = { "queue_driver", 8 },
+	[VPCI_QUEUE_DEVICE] = { "queue_device", 8 },
+	[VPCI_QUEUE_NOTIF_CONFIG_DATA] = { "queue_notif_config_data", 2, true },
+	[VPCI_QUEUE_RESET] = { "queue_reset", 2 },
 };
 
 /* The field that byte @off belongs to: there is no gap between two. */
@@ -61,7 +40,7 @@ static unsigned field_of(unsigned off)
 	return off;
 }
 
-/* The field that @len bytes at @off are, and in *ret_shift which bits of it; COMMON_BYTES if they
+/* The field that @len bytes at @off are, and in *ret_shift which bits of it; VPCI_COMMON_BYTES if they
  * are none. */
 static unsigned field_at(uint64_t off, unsigned len, unsigned *ret_shift)
 {
@@ -74,23 +53,23 @@ static unsigned field_at(uint64_t off, unsigned len, unsigned *ret_shift)
 		*ret_shift = off & 4 ? 32 : 0;
 		return field;
 	}
-	return COMMON_BYTES;
+	return VPCI_COMMON_BYTES;
 }
 
 static void judge_width(struct vpci *p, uint64_t off, unsigned len, bool write)
 {
 	unsigned shift, field = field_of((unsigned)off);
 
-	if (len == 8 || field_at(off, len, &shift) == COMMON_BYTES)
+	if (len == 8 || field_at(off, len, &shift) == VPCI_COMMON_BYTES)
 		vdev_access_broken(p->dev, RULE_PCI_WIDTH, fields[field].name, write, len);
 }
 
 /* Fields that are there if their feature was negotiated. */
 static bool is_there(struct vpci *p, unsigned field)
 {
-	if (field == QUEUE_NOTIF_CONFIG_DATA)
+	if (field == VPCI_QUEUE_NOTIF_CONFIG_DATA)
 		return vdev_accepted(p->dev, VIRTIO_F_NOTIF_CONFIG_DATA);
-	return field != QUEUE_RESET || vdev_accepted(p->dev, VIRTIO_F_RING_RESET);
+	return field != VPCI_QUEUE_RESET || vdev_accepted(p->dev, VIRTIO_F_RING_RESET);
 }
 
 /* What the driver is to write for a kick, instead of the index. We go by the write's address alone, but
@@ -107,23 +86,23 @@ static uint64_t queue_field(struct vpci *p, unsigned field)
 	unsigned q = p->queue_select;
 
 	switch (field) {
-	case QUEUE_SIZE:
+	case VPCI_QUEUE_SIZE:
 		return vdev_queue_read(p->dev, q, VQR_SIZE);
-	case QUEUE_MSIX_VECTOR:
-		return q < p->dev->n_queues ? p->queue_vector[q] : NO_VECTOR;
-	case QUEUE_ENABLE:
+	case VPCI_QUEUE_MSIX_VECTOR:
+		return q < p->dev->n_queues ? p->queue_vector[q] : VPCI_NO_VECTOR;
+	case VPCI_QUEUE_ENABLE:
 		return vdev_queue_read(p->dev, q, VQR_ENABLE);
-	case QUEUE_NOTIFY_OFF:
+	case VPCI_QUEUE_NOTIFY_OFF:
 		return q < p->dev->n_queues ? q : 0;
-	case QUEUE_DESC:
+	case VPCI_QUEUE_DESC:
 		return vdev_queue_read(p->dev, q, VQR_DESC);
-	case QUEUE_DRIVER:
+	case VPCI_QUEUE_DRIVER:
 		return vdev_queue_read(p->dev, q, VQR_DRIVER);
-	case QUEUE_DEVICE:
+	case VPCI_QUEUE_DEVICE:
 		return vdev_queue_read(p->dev, q, VQR_DEVICE);
-	case QUEUE_NOTIF_CONFIG_DATA:
+	case VPCI_QUEUE_NOTIF_CONFIG_DATA:
 		return notif_config_data(p, q);
-	case QUEUE_RESET:
+	case VPCI_QUEUE_RESET:
 		return vdev_queue_read(p->dev, q, VQR_RESET);
 	default:
 		return 0;
@@ -133,23 +112,23 @@ static uint64_t queue_field(struct vpci *p, unsigned field)
 static uint64_t field_read(struct vpci *p, unsigned field)
 {
 	switch (field) {
-	case DEVICE_FEATURE_SELECT:
+	case VPCI_DEVICE_FEATURE_SELECT:
 		return p->device_feature_select;
-	case DEVICE_FEATURE:
+	case VPCI_DEVICE_FEATURE:
 		return vdev_features_offered(p->dev, p->device_feature_select);
-	case DRIVER_FEATURE_SELECT:
+	case VPCI_DRIVER_FEATURE_SELECT:
 		return p->driver_feature_select;
-	case DRIVER_FEATURE:
+	case VPCI_DRIVER_FEATURE:
 		return vdev_features_accepted(p->dev, p->driver_feature_select);
-	case CONFIG_MSIX_VECTOR:
+	case VPCI_CONFIG_MSIX_VECTOR:
 		return p->config_vector;
-	case NUM_QUEUES:
+	case VPCI_NUM_QUEUES:
 		return p->dev->n_queues;
-	case DEVICE_STATUS:
+	case VPCI_DEVICE_STATUS:
 		return vdev_status(p->dev) & 0xff;
-	case CONFIG_GENERATION:
+	case VPCI_CONFIG_GENERATION:
 		return (uint8_t)vdev_config_generation(p->dev);
-	case QUEUE_SELECT:
+	case VPCI_QUEUE_SELECT:
 		return p->queue_select;
 	default:
 		return queue_field(p, field);
@@ -177,29 +156,29 @@ uint64_t vpci_common_read(struct vpci *p, uint64_t off, unsigned len)
 	unsigned shift, field = field_at(off, len, &shift);
 
 	judge_width(p, off, len, false);
-	if (field == COMMON_BYTES)
+	if (field == VPCI_COMMON_BYTES)
 		return bytes_read(p, (unsigned)off, len);
 	if (!is_there(p, field))
 		vdev_access_broken(p->dev, RULE_PCI_NOTHING, fields[field].name, false, len);
 	return field_read(p, field) >> shift;
 }
 
-/* A vector beyond the table cannot be mapped, which reads back as NO_VECTOR (4.1.5.1.2.1). */
+/* A vector beyond the table cannot be mapped, which reads back as VPCI_NO_VECTOR (4.1.5.1.2.1). */
 static uint16_t valid_vector(const struct vpci *p, uint64_t vector)
 {
 	if (vector < p->msix.n)
 		return (uint16_t)vector;
-	if (vector != NO_VECTOR)
+	if (vector != VPCI_NO_VECTOR)
 		vdev_rule_broken(p->dev, RULE_PCI_VECTOR, "vector %u of %u", (unsigned)vector,
 				 p->msix.n);
-	return NO_VECTOR;
+	return VPCI_NO_VECTOR;
 }
 
 static void reset_queue(struct vpci *p, unsigned q)
 {
 	vdev_queue_write(p->dev, q, VQR_RESET, 1, UINT64_MAX);
 	if (vdev_accepted(p->dev, VIRTIO_F_RING_RESET) && q < p->dev->n_queues) {
-		p->queue_vector[q] = NO_VECTOR;
+		p->queue_vector[q] = VPCI_NO_VECTOR;
 		vpci_irq_retarget(p);
 	}
 	vpci_follow_state(p);
@@ -209,17 +188,18 @@ static void judge_queue(struct vpci *p, unsigned field, uint64_t value)
 {
 	static const struct vdev_queue_rules rules = { RULE_PCI_QUEUE_LIVE, RULE_PCI_QUEUE_SIZE,
 						       RULE_PCI_QUEUE_SIZE_0 };
-	static const uint8_t regs[COMMON_BYTES] = {
-		[QUEUE_SIZE] = VQR_SIZE,
-		[QUEUE_DESC] = VQR_DESC,
-		[QUEUE_DRIVER] = VQR_DRIVER,
-		[QUEUE_DEVICE] = VQR_DEVICE,
-		[QUEUE_ENABLE] = VQR_ENABLE,
-		[QUEUE_RESET] = VQR_RESET,
-		[QUEUE_MSIX_VECTOR] = VQR_SIZE_MAX, /* which no rule is about but that of all */
+	static const uint8_t regs[VPCI_COMMON_BYTES] = {
+		[VPCI_QUEUE_SIZE] = VQR_SIZE,
+		[VPCI_QUEUE_DESC] = VQR_DESC,
+		[VPCI_QUEUE_DRIVER] = VQR_DRIVER,
+		[VPCI_QUEUE_DEVICE] = VQR_DEVICE,
+		[VPCI_QUEUE_ENABLE] = VQR_ENABLE,
+		[VPCI_QUEUE_RESET] = VQR_RESET,
+		[VPCI_QUEUE_MSIX_VECTOR] =
+			VQR_SIZE_MAX, /* which no rule is about but that of all */
 	};
 
-	if (field == QUEUE_ENABLE && value == 0)
+	if (field == VPCI_QUEUE_ENABLE && value == 0)
 		vdev_rule_broken(p->dev, RULE_PCI_QUEUE_DISABLE, "queue %u", p->queue_select);
 	else if (fields[field].read_only)
 		vdev_access_broken(p->dev, RULE_PCI_READ_ONLY, fields[field].name, true,
@@ -234,29 +214,29 @@ static void queue_field_write(struct vpci *p, unsigned field, uint64_t value, ui
 
 	judge_queue(p, field, value);
 	switch (field) {
-	case QUEUE_SIZE:
+	case VPCI_QUEUE_SIZE:
 		vdev_queue_write(p->dev, q, VQR_SIZE, value, mask);
 		break;
-	case QUEUE_MSIX_VECTOR:
+	case VPCI_QUEUE_MSIX_VECTOR:
 		if (q < p->dev->n_queues)
 			p->queue_vector[q] = valid_vector(p, value);
 		vpci_irq_retarget(p);
 		break;
-	case QUEUE_ENABLE: /* writing 0 is forbidden and does nothing (4.1.4.3.2) */
+	case VPCI_QUEUE_ENABLE: /* writing 0 is forbidden and does nothing (4.1.4.3.2) */
 		if (value == 1)
 			vdev_queue_write(p->dev, q, VQR_ENABLE, 1, mask);
 		vpci_follow_state(p);
 		break;
-	case QUEUE_DESC:
+	case VPCI_QUEUE_DESC:
 		vdev_queue_write(p->dev, q, VQR_DESC, value, mask);
 		break;
-	case QUEUE_DRIVER:
+	case VPCI_QUEUE_DRIVER:
 		vdev_queue_write(p->dev, q, VQR_DRIVER, value, mask);
 		break;
-	case QUEUE_DEVICE:
+	case VPCI_QUEUE_DEVICE:
 		vdev_queue_write(p->dev, q, VQR_DEVICE, value, mask);
 		break;
-	case QUEUE_RESET:
+	case VPCI_QUEUE_RESET:
 		if (value == 1)
 			reset_queue(p, q);
 		break;
@@ -279,25 +259,25 @@ void vpci_common_write(struct vpci *p, uint64_t off, unsigned len, uint64_t valu
 
 	judge_width(p, off, len, true);
 	switch (field) {
-	case COMMON_BYTES:
+	case VPCI_COMMON_BYTES:
 		break;
-	case DEVICE_FEATURE_SELECT:
+	case VPCI_DEVICE_FEATURE_SELECT:
 		p->device_feature_select = (uint32_t)value;
 		break;
-	case DRIVER_FEATURE_SELECT:
+	case VPCI_DRIVER_FEATURE_SELECT:
 		p->driver_feature_select = (uint32_t)value;
 		break;
-	case DRIVER_FEATURE:
+	case VPCI_DRIVER_FEATURE:
 		vdev_features_accept(p->dev, p->driver_feature_select, (uint32_t)value);
 		break;
-	case CONFIG_MSIX_VECTOR:
+	case VPCI_CONFIG_MSIX_VECTOR:
 		p->config_vector = valid_vector(p, value);
 		vpci_irq_retarget(p);
 		break;
-	case DEVICE_STATUS:
+	case VPCI_DEVICE_STATUS:
 		write_status(p, value);
 		break;
-	case QUEUE_SELECT:
+	case VPCI_QUEUE_SELECT:
 		p->queue_select = (uint16_t)value;
 		break;
 	default: /* what else is read only is told of there, too */

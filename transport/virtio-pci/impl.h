@@ -5,14 +5,10 @@
 #include <stdatomic.h>
 
 #include "transport/pci/msix.h"
+#include "transport/virtio-pci/regs.h"
 #include "transport/virtio-pci/virtio-pci.h"
 
 #define NOTIF_DATA_BASE 0x100u /* queue_notif_config_data of queue 0: beyond any queue's index */
-
-#define NO_VECTOR 0xffffu /* VIRTIO_MSI_NO_VECTOR (4.1.5.1.2) */
-
-#define ISR_QUEUE  1u
-#define ISR_CONFIG 2u
 
 /* Where an interrupt goes, as queue_changed() sees it: an eventfd, or one of these. */
 #define TARGET_NONE (-1)
@@ -48,7 +44,6 @@ struct vpci {
 };
 
 /* common.c: the common configuration structure (4.1.4.3), with p->lock held. */
-#define COMMON_BYTES 0x3cu
 uint64_t vpci_common_read(struct vpci *p, uint64_t off, unsigned len);
 void vpci_common_write(struct vpci *p, uint64_t off, unsigned len, uint64_t value);
 

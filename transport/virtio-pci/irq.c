@@ -33,7 +33,8 @@ static void queue_changed(struct vdev *dev, unsigned q)
 {
 	struct vpci *p = dev->transport_data;
 
-	interrupt(p, atomic_load_explicit(&p->queue_target[q], memory_order_acquire), ISR_QUEUE);
+	interrupt(p, atomic_load_explicit(&p->queue_target[q], memory_order_acquire),
+		  VPCI_ISR_QUEUE);
 }
 
 static void config_changed(struct vdev *dev)
@@ -41,8 +42,9 @@ static void config_changed(struct vdev *dev)
 	struct vpci *p = dev->transport_data;
 
 	/* This bit is set in either mode (4.1.4.5.1). */
-	atomic_fetch_or(&p->isr, ISR_CONFIG);
-	interrupt(p, atomic_load_explicit(&p->config_target, memory_order_acquire), ISR_CONFIG);
+	atomic_fetch_or(&p->isr, VPCI_ISR_CONFIG);
+	interrupt(p, atomic_load_explicit(&p->config_target, memory_order_acquire),
+		  VPCI_ISR_CONFIG);
 }
 
 const struct vdev_transport_ops vpci_transport_ops = {
@@ -115,9 +117,9 @@ unsigned vpci_irq_isr(struct vpci *p)
 
 void vpci_irq_reset(struct vpci *p)
 {
-	p->config_vector = NO_VECTOR;
+	p->config_vector = VPCI_NO_VECTOR;
 	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++)
-		p->queue_vector[q] = NO_VECTOR;
+		p->queue_vector[q] = VPCI_NO_VECTOR;
 	vpci_irq_retarget(p);
 	atomic_store(&p->isr, 0);
 }

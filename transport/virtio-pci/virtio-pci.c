@@ -42,10 +42,6 @@
 #define NOTIFY_BYTES 0x1000u
 #define NOTIFY_EACH  4ul /* notify_off_multiplier */
 
-/* struct virtio_pci_cap (4.1.4): types and offsets. */
-enum { CAP_COMMON = 1, CAP_NOTIFY, CAP_ISR, CAP_DEVICE, CAP_PCI_ACCESS };
-enum { CAP_LEN = 2, CAP_TYPE = 3, CAP_BAR = 4, CAP_OFFSET = 8, CAP_LENGTH = 12, CAP_EXTRA = 16 };
-
 /*
  * The BAR. Each region takes accesses that lie inside it; everything else reads 0, and is told of.
  */
@@ -161,7 +157,7 @@ static void notify_write(struct vpci *p, uint64_t off, unsigned len, uint64_t va
 }
 
 static const struct region regions[] = {
-	{ "common configuration", AT_COMMON, COMMON_BYTES, common_read, common_write },
+	{ "common configuration", AT_COMMON, VPCI_COMMON_BYTES, common_read, common_write },
 	{ "ISR status", AT_ISR, 4, isr_read, NULL },
 	{ "configuration space", AT_CONFIG, VDEV_CONFIG_MAX, config_read, config_write },
 	{ "MSI-X table", AT_TABLE, AT_PENDING - AT_TABLE, table_read, table_write },
@@ -231,8 +227,8 @@ struct place {
 static bool access_place(const struct vpci *p, struct place *ret)
 {
 	unsigned cap = p->access_cap;
-	struct place at = { pci_config_get32(&p->f, cap + CAP_OFFSET),
-			    pci_config_get32(&p->f, cap + CAP_LENGTH) };
+	struct place at = { pci_config_get32(&p->f, cap + VPCI_CAP_OFFSET),
+			    pci_config_get32(&p->f, cap + VPCI_CAP_LENGTH) };
 
 	if (!at.len) /* as at first: who reads all of configuration space means nothing by it */
 		return false;
@@ -241,9 +237,10 @@ static bool access_place(const struct vpci *p, struct place *ret)
 				 at.len, at.off);
 		return false;
 	}
-	if (p->f.config[cap + CAP_BAR] != 0 || at.off >= BAR_BYTES || !region_at(at.off, at.len)) {
+	if (p->f.config[cap + VPCI_CAP_BAR] != 0 || at.off >= BAR_BYTES ||
+	    !region_at(at.off, at.len)) {
 		vdev_rule_broken(p->dev, RULE_PCI_ACCESS_PLACE, "pci_cfg_data, BAR %u at %#x",
-				 p->f.config[cap + CAP_BAR], at.off);
+				 p->f.config[cap + VPCI_CAP_BAR], at.off);
 		return false;
 	}
 	*ret = at;
@@ -260,13 +257,13 @@ static void access_read(struct vpci *p)
 	struct place at;
 
 	if (access_place(p, &at))
-		pci_config_set32(&p->f, p->access_cap + CAP_EXTRA,
+		pci_config_set32(&p->f, p->access_cap + VPCI_CAP_EXTRA,
 				 (uint32_t)bar_read(&p->f, 0, at.off, at.len));
 }
 
 static void access_write(struct vpci *p)
 {
-	uint32_t data = pci_config_get32(&p->f, p->access_cap + CAP_EXTRA);
+	uint32_t data = pci_config_get32(&p->f, p->access_cap + VPCI_CAP_EXTRA);
 	struct place at;
 
 	if (access_place(p, &at))
@@ -288,7 +285,7 @@ static void before_read(struct pci_function *f, unsigned reg, unsigned len)
 		f->config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTERRUPT;
 		f->config[PCI_STATUS] |= pending ? PCI_STATUS_INTERRUPT : 0;
 	}
-	if (touches(reg, len, p->access_cap + CAP_EXTRA, 4))
+	if (touches(reg, len, p->access_cap + VPCI_CAP_EXTRA, 4))
 		access_read(p);
 }
 
@@ -297,9 +294,9 @@ static void written(struct pci_function *f, unsigned reg, unsigned len)
 	struct vpci *p = (struct vpci *)f;
 	int ret;
 
-	if (touches(reg, len, p->caps, p->access_cap + CAP_BAR - p->caps))
+	if (touches(reg, len, p->caps, p->access_cap + VPCI_CAP_BAR - p->caps))
 		vdev_access_broken(p->dev, RULE_PCI_CAPABILITY, "virtio capability", true, len);
-	if (touches(reg, len, p->access_cap + CAP_EXTRA, 4))
+	if (touches(reg, len, p->access_cap + VPCI_CAP_EXTRA, 4))
 		access_write(p);
 	if (!touches(reg, len, PCI_COMMAND, 2) && !touches(reg, len, p->msix.cap, 4))
 		return;
@@ -393,29 +390,29 @@ static void put32(uint8_t *at, uint32_t value)
 
 static unsigned add_cap(struct vpci *p, uint8_t type, uint32_t at, uint32_t length)
 {
-	uint8_t body[CAP_EXTRA + 4] = { PCI_CAP_VENDOR, [CAP_TYPE] = type };
-	uint8_t writable[CAP_EXTRA + 4] = { 0 };
-	bool extra = type == CAP_NOTIFY || type == CAP_PCI_ACCESS;
+	uint8_t body[VPCI_CAP_EXTRA + 4] = { PCI_CAP_VENDOR, [VPCI_CAP_TYPE] = type };
+	uint8_t writable[VPCI_CAP_EXTRA + 4] = { 0 };
+	bool extra = type == VPCI_TYPE_NOTIFY || type == VPCI_TYPE_ACCESS;
 
-	body[CAP_LEN] = extra ? CAP_EXTRA + 4 : CAP_EXTRA;
-	put32(body + CAP_OFFSET, at);
-	put32(body + CAP_LENGTH, length);
-	if (type == CAP_NOTIFY)
-		put32(body + CAP_EXTRA, NOTIFY_EACH);
-	if (type == CAP_PCI_ACCESS) {
-		writable[CAP_BAR] = 0xff;
-		memset(writable + CAP_OFFSET, 0xff, 12);
+	body[VPCI_CAP_LEN] = extra ? VPCI_CAP_EXTRA + 4 : VPCI_CAP_EXTRA;
+	put32(body + VPCI_CAP_OFFSET, at);
+	put32(body + VPCI_CAP_LENGTH, length);
+	if (type == VPCI_TYPE_NOTIFY)
+		put32(body + VPCI_CAP_EXTRA, NOTIFY_EACH);
+	if (type == VPCI_TYPE_ACCESS) {
+		writable[VPCI_CAP_BAR] = 0xff;
+		memset(writable + VPCI_CAP_OFFSET, 0xff, 12);
 	}
-	return pci_config_cap(&p->f, body, body[CAP_LEN], writable);
+	return pci_config_cap(&p->f, body, body[VPCI_CAP_LEN], writable);
 }
 
 static void make_function(struct vpci *p)
 {
 	const struct vdev_class *class = p->dev->class;
-	struct pci_ids ids = { .vendor = 0x1af4,
-			       .device = (uint16_t)(0x1040 + class->id),
-			       .subsystem_vendor = 0x1af4,
-			       .subsystem = (uint16_t)(0x1040 + class->id),
+	struct pci_ids ids = { .vendor = VPCI_VENDOR,
+			       .device = (uint16_t)(VPCI_DEVICE_MODERN + class->id),
+			       .subsystem_vendor = VPCI_VENDOR,
+			       .subsystem = (uint16_t)(VPCI_DEVICE_MODERN + class->id),
 			       .class = class->pci_class,
 			       .revision = 1,
 			       .intx = true };
@@ -425,12 +422,12 @@ static void make_function(struct vpci *p)
 
 	pci_config_init(&p->f, &function_ops, &ids);
 	pci_config_bar(&p->f, 0, BAR_BYTES);
-	p->caps = add_cap(p, CAP_COMMON, AT_COMMON, COMMON_BYTES);
-	add_cap(p, CAP_NOTIFY, AT_NOTIFY, (uint32_t)(p->dev->n_queues * NOTIFY_EACH));
-	add_cap(p, CAP_ISR, AT_ISR, 1);
+	p->caps = add_cap(p, VPCI_TYPE_COMMON, AT_COMMON, VPCI_COMMON_BYTES);
+	add_cap(p, VPCI_TYPE_NOTIFY, AT_NOTIFY, (uint32_t)(p->dev->n_queues * NOTIFY_EACH));
+	add_cap(p, VPCI_TYPE_ISR, AT_ISR, 1);
 	if (p->dev->config_size)
-		add_cap(p, CAP_DEVICE, AT_CONFIG, (uint32_t)p->dev->config_size);
-	p->access_cap = add_cap(p, CAP_PCI_ACCESS, 0, 0);
+		add_cap(p, VPCI_TYPE_DEVICE, AT_CONFIG, (uint32_t)p->dev->config_size);
+	p->access_cap = add_cap(p, VPCI_TYPE_ACCESS, 0, 0);
 	pci_msix_init(&p->msix, &p->f, &msix);
 }
 
