@@ -9,6 +9,7 @@ struct direct {
 	int wake_fd;
 	_Atomic uint64_t config;
 	_Atomic uint64_t queue[VDEV_QUEUES_MAX];
+	unsigned selected; /* by the driver: the queue that was set, or is being reset */
 };
 
 static void count(struct direct *d, _Atomic uint64_t *counter)
@@ -69,4 +70,131 @@ uint64_t direct_config_interrupts(const struct direct *d)
 void direct_wake(struct direct *d, int fd)
 {
 	d->wake_fd = fd;
+}
+
+/*
+ * The driver's side.
+ */
+
+static struct vdev *direct_dev(const struct virtio_dev *v)
+{
+	return ((struct direct *)v->opaque)->dev;
+}
+
+static uint32_t direct_offered(const struct virtio_dev *v, unsigned word)
+{
+	return vdev_features_offered(direct_dev(v), word);
+}
+
+static void direct_accept(const struct virtio_dev *v, unsigned word, uint32_t bits)
+{
+	vdev_features_accept(direct_dev(v), word, bits);
+}
+
+static uint8_t direct_status(const struct virtio_dev *v)
+{
+	return (uint8_t)vdev_status(direct_dev(v));
+}
+
+static void direct_set_status(const struct virtio_dev *v, uint8_t status)
+{
+	vdev_set_status(direct_dev(v), status);
+}
+
+static uint32_t direct_config_read(const struct virtio_dev *v, unsigned off, unsigned len)
+{
+	le32 value = 0;
+
+	vdev_config_read(direct_dev(v), off, &value, len);
+	return le32_cpu(value);
+}
+
+static void direct_config_write(const struct virtio_dev *v, unsigned off, unsigned len,
+				uint32_t value)
+{
+	le32 bytes = cpu_le32(value);
+
+	vdev_config_write(direct_dev(v), off, &bytes, len);
+}
+
+static uint32_t direct_generation(const struct virtio_dev *v)
+{
+	return vdev_config_generation(direct_dev(v));
+}
+
+static uint16_t direct_queue_max(const struct virtio_dev *v, unsigned index)
+{
+	return (uint16_t)vdev_queue_read(direct_dev(v), index, VQR_SIZE_MAX);
+}
+
+static bool direct_queue_enabled(const struct virtio_dev *v, unsigned index)
+{
+	return vdev_queue_read(direct_dev(v), index, VQR_ENABLE);
+}
+
+static void direct_write(const struct virtio_dev *v, enum vdev_queue_reg reg, uint64_t value)
+{
+	const struct direct *d = v->opaque;
+
+	vdev_queue_write(d->dev, d->selected, reg, value, UINT64_MAX);
+}
+
+static void direct_queue_set(const struct virtio_dev *v, const struct virtio_queue *q)
+{
+	((struct direct *)v->opaque)->selected = q->index;
+	direct_write(v, VQR_SIZE, q->size);
+	direct_write(v, VQR_DESC, q->desc);
+	direct_write(v, VQR_DRIVER, q->driver);
+	direct_write(v, VQR_DEVICE, q->device);
+}
+
+static void direct_queue_enable(const struct virtio_dev *v)
+{
+	direct_write(v, VQR_ENABLE, 1);
+}
+
+static void direct_queue_reset(const struct virtio_dev *v, unsigned index)
+{
+	((struct direct *)v->opaque)->selected = index;
+	direct_write(v, VQR_RESET, 1);
+}
+
+static bool direct_queue_resetting(const struct virtio_dev *v)
+{
+	const struct direct *d = v->opaque;
+
+	return vdev_queue_read(d->dev, d->selected, VQR_RESET);
+}
+
+static void direct_notify(const struct virtio_dev *v, const struct virtio_queue *q, uint32_t value)
+{
+	(void)value;
+	vdev_notify(direct_dev(v), q->index);
+}
+
+const struct virtio_ops direct_driver_ops = {
+	.name = "direct",
+	.offered = direct_offered,
+	.accept = direct_accept,
+	.status = direct_status,
+	.set_status = direct_set_status,
+	.config_read = direct_config_read,
+	.config_write = direct_config_write,
+	.generation = direct_generation,
+	.queue_max = direct_queue_max,
+	.queue_enabled = direct_queue_enabled,
+	.queue_set = direct_queue_set,
+	.queue_enable = direct_queue_enable,
+	.queue_reset = direct_queue_reset,
+	.queue_resetting = direct_queue_resetting,
+	.notify = direct_notify,
+};
+
+void direct_driver(struct direct *d, struct virtio_dev *ret)
+{
+	*ret = (struct virtio_dev){
+		.ops = &direct_driver_ops,
+		.id = d->dev->class->id,
+		.opaque = d,
+	};
 }

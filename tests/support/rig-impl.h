@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tests/support/rig.h"
+#include "transport/driver/virtio.h"
 #include "transport/registry.h"
 
 #define RIG_LOW_GPA   0x0ull
@@ -11,33 +12,16 @@
 #define RIG_GUARD     64u
 #define RIG_GUARD_VAL 0xa5
 
-/* What a driver programs into a queue. */
-struct rig_ring {
-	uint16_t size;
-	uint64_t desc, driver, device;
-};
-
-/* A way to a device. The functions are what a driver does over it; they may assert. */
+/* A way to a device: what the driver library (transport/driver/virtio.h) leaves to its user.
+ * These may assert. */
 struct rig_link_ops {
-	void (*open)(struct rig *r); /* transport, and what a driver does before virtio begins */
+	/* Makes the transport, and finds the device behind it: r->driver. */
+	void (*open)(struct rig *r);
 	void (*close)(struct rig *r);
-
-	uint32_t (*offered)(struct rig *r, uint32_t select);
-	void (*accept)(struct rig *r, uint32_t select, uint32_t bits);
-	uint32_t (*status)(struct rig *r);
-	void (*set_status)(struct rig *r, uint32_t status);
-
-	/* At most 4 bytes, a power of two, aligned. */
-	void (*config_read)(struct rig *r, size_t off, void *dst, size_t len);
-	void (*config_write)(struct rig *r, size_t off, const void *src, size_t len);
-	uint32_t (*generation)(struct rig *r);
-
-	unsigned (*queue_max)(struct rig *r, unsigned q); /* 0: no such queue */
-	void (*queue_set)(struct rig *r, unsigned q, const struct rig_ring *ring); /* and enable */
 	void *(*transport)(struct rig *r); /* NULL: there is none */
-	bool (*queue_enabled)(struct rig *r, unsigned q);
-	void (*queue_reset)(struct rig *r, unsigned q);
-	void (*kick)(struct rig *r, unsigned q);
+
+	/* DRIVER was set: interrupt vectors, which a reset takes away. NULL: nothing to be done. */
+	void (*driver_set)(struct rig *r);
 
 	/* Takes what interrupts there are, as the interrupt handler would, and tells of them with
 	 * rig_interrupted() and rig_config_interrupted(). */
@@ -58,8 +42,8 @@ extern const struct rig_link_ops rig_direct_ops, rig_mmio_ops, rig_pci_ops;
 enum { RIG_MMIO_EXACT, RIG_MMIO_CACHED };
 enum { RIG_PCI_MSIX, RIG_PCI_INTX, RIG_PCI_CFG };
 
-/* What a kick of @q writes, and how many bytes of it: 2, or 4 with NOTIFICATION_DATA (2.9.3). */
-uint32_t rig_kick_value(struct rig *r, unsigned q, unsigned *ret_len);
+/* Registers of r->board, for virtio_mmio_probe() and virtio_pci_probe(). A function is its slot. */
+struct virtio_io rig_io(struct rig *r);
 
 void rig_interrupted(struct rig *r, unsigned q);
 void rig_config_interrupted(struct rig *r);
@@ -69,8 +53,12 @@ void rig_config_interrupted(struct rig *r);
 void *rig_attach(struct rig *r, const char *name, const char *options, struct pci_root *pci);
 void rig_detach(struct rig *r);
 
+/* What each interrupt that all queues share asks for: a look at those that were started. */
+void rig_interrupted_by(struct rig *r, unsigned causes);
+
 struct rig_queue {
 	struct drv_vq *vq; /* NULL: not started */
+	struct virtio_queue regs;
 	bool interrupted;
 	unsigned interrupts;
 };
@@ -86,6 +74,9 @@ struct rig {
 	const struct transport *row; /* what rig_attach() attached: */
 	void *row_options, *handle;
 	struct board_fake *board;
+	struct virtio_io io;
+	struct virtio_dev driver;
+	int64_t patience_ends; /* of the reset that is being waited for */
 	struct vdev *dev;
 	struct loop *main, *thread, *worker;
 	struct rig_arena low, high;
@@ -96,7 +87,6 @@ struct rig {
 
 	struct rig_queue queue[VDEV_QUEUES_MAX];
 	unsigned config_interrupts;
-	struct vfeatures accepted;
 
 	pthread_mutex_t log_lock;
 	GString *log;

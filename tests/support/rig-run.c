@@ -13,8 +13,8 @@
 
 /*
  * Each way to a device by itself, with a packed ring, with all the features that a device offers on
- * request, and with both. The product of all is for `make device-all' (RIG_LINKS=all); the usual run
- * has each of them once.
+ * request, and with both. The product of all is for `make device-all' (RIG_LINKS=all); the usual
+ * run has each of them once.
  */
 #define ASKED ",features=+in_order,+notification_data,+access_platform,+order_platform"
 
@@ -193,6 +193,8 @@ struct rig *rig_open(const struct rig_link *link, const struct rig_case *c)
 	arena_open(r, &r->low, RIG_LOW_GPA, RIG_LOW_LEN);
 	arena_open(r, &r->high, RIG_HIGH_GPA, RIG_HIGH_LEN);
 	open_device(r, c);
+	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++) /* a kick of one that was never started */
+		r->queue[q].regs.index = r->queue[q].regs.notify_id = (uint16_t)q;
 	link->ops->open(r);
 	return r;
 }

@@ -1,6 +1,7 @@
 /*
  * Memory, the driver's life and its requests. How each link does what is asked here is in
- * rig-direct.c, rig-mmio.c and rig-pci.c; opening and closing, and cases x links, in rig-run.c.
+ * rig-direct.c, rig-mmio.c and rig-pci.c, over the driver library; opening and closing, and cases x
+ * links, in rig-run.c.
  */
 #include "tests/support/rig.h"
 
@@ -53,12 +54,56 @@ struct rig_buf rig_part(struct rig_buf b, uint32_t off, uint32_t len)
 }
 
 /*
+ * Registers.
+ */
+
+static uint64_t rig_read(void *opaque, uint64_t addr, unsigned len)
+{
+	return board_fake_read(((struct rig *)opaque)->board, false, addr, len);
+}
+
+static void rig_write(void *opaque, uint64_t addr, unsigned len, uint64_t value)
+{
+	board_fake_write(((struct rig *)opaque)->board, false, addr, len, value);
+}
+
+static uint32_t rig_pci_read(void *opaque, uint64_t slot, unsigned reg, unsigned len)
+{
+	return (uint32_t)rig_read(opaque, RIG_PCI_ECAM + (slot << 15) + reg, len);
+}
+
+static void rig_pci_write(void *opaque, uint64_t slot, unsigned reg, unsigned len, uint32_t value)
+{
+	rig_write(opaque, RIG_PCI_ECAM + (slot << 15) + reg, len, value);
+}
+
+static bool rig_patience(void *opaque, uint64_t turn)
+{
+	struct rig *r = opaque;
+
+	if (turn == 0)
+		r->patience_ends = rig_deadline();
+	rig_turn(r, r->patience_ends);
+	return true;
+}
+
+struct virtio_io rig_io(struct rig *r)
+{
+	return (struct virtio_io){ .read = rig_read,
+				   .write = rig_write,
+				   .pci_read = rig_pci_read,
+				   .pci_write = rig_pci_write,
+				   .wait = rig_patience,
+				   .opaque = r };
+}
+
+/*
  * Configuration space.
  */
 
 uint32_t rig_config_generation(struct rig *r)
 {
-	return r->link->ops->generation(r);
+	return virtio_config_generation(&r->driver);
 }
 
 /* The widest access that is aligned, fits, and is no wider than the field (4.1.3.1, 4.2.2.2). */
@@ -88,8 +133,12 @@ void rig_config(struct rig *r, size_t off, void *dst, size_t len)
 	do {
 		before = after;
 		for (size_t done = 0, n; done < len; done += n) {
+			le32 value;
+
 			n = step(r, off + done, len - done);
-			r->link->ops->config_read(r, off + done, (uint8_t *)dst + done, n);
+			value = cpu_le32(virtio_config_read(&r->driver, (unsigned)(off + done),
+							    (unsigned)n));
+			memcpy((uint8_t *)dst + done, &value, n);
 		}
 		after = rig_config_generation(r);
 	} while (before != after);
@@ -129,7 +178,10 @@ uint64_t rig_config64(struct rig *r, size_t off)
 
 void rig_config_write(struct rig *r, size_t off, const void *src, size_t len)
 {
-	r->link->ops->config_write(r, off, src, len);
+	le32 value = 0;
+
+	memcpy(&value, src, len);
+	virtio_config_write(&r->driver, (unsigned)off, (unsigned)len, le32_cpu(value));
 }
 
 /*
@@ -146,63 +198,58 @@ struct vfeatures rig_all_but(unsigned bit)
 
 uint32_t rig_status(struct rig *r)
 {
-	return r->link->ops->status(r);
+	return virtio_status(&r->driver);
 }
 
 void rig_set_status(struct rig *r, uint32_t status)
 {
-	r->link->ops->set_status(r, status);
+	r->driver.ops->set_status(&r->driver, (uint8_t)status);
+	if (status == (VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER) && r->link->ops->driver_set)
+		r->link->ops->driver_set(r);
 }
 
 void rig_reset(struct rig *r)
 {
-	rig_set_status(r, 0);
-	RIG_UNTIL(r, rig_status(r) == 0);
+	assert_true(virtio_reset(&r->driver));
 	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++) {
 		g_free(g_steal_pointer(&r->queue[q].vq));
 		r->queue[q].interrupted = false;
 	}
-	r->accepted = RIG_NONE;
 }
 
 struct vfeatures rig_offered(struct rig *r)
 {
-	struct vfeatures f = RIG_NONE;
+	struct virtio_features f = virtio_offered(&r->driver);
 
-	for (unsigned i = 0; i < 4; i++)
-		f.w[i / 2] |= (uint64_t)r->link->ops->offered(r, i) << (i % 2 * 32);
-	return f;
+	return (struct vfeatures){ { f.w[0], f.w[1] } };
 }
 
 bool rig_negotiate(struct rig *r, struct vfeatures accept)
 {
 	rig_reset(r);
-	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE);
-	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER);
-	for (unsigned i = 0; i < 4; i++)
-		r->link->ops->accept(r, i, (uint32_t)(accept.w[i / 2] >> (i % 2 * 32)));
-	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_FEATURES_OK);
-	r->accepted = accept;
-	return rig_status(r) & VIRTIO_S_FEATURES_OK;
+	virtio_acknowledge(&r->driver);
+	if (r->link->ops->driver_set)
+		r->link->ops->driver_set(r);
+	return virtio_accept(&r->driver, (struct virtio_features){ { accept.w[0], accept.w[1] } });
 }
 
 bool rig_has(struct rig *r, unsigned feature)
 {
-	return vfeatures_has(r->accepted, feature);
+	return virtio_has(&r->driver, feature);
 }
 
 unsigned rig_n_queues(struct rig *r)
 {
 	unsigned n = 0;
 
-	while (n < VDEV_QUEUES_MAX && r->link->ops->queue_max(r, n))
+	while (n < VDEV_QUEUES_MAX && virtio_queue_max(&r->driver, n))
 		n++;
 	return n;
 }
 
 void rig_queue_start(struct rig *r, unsigned q, uint16_t size)
 {
-	unsigned max = r->link->ops->queue_max(r, q);
+	unsigned max = virtio_queue_max(&r->driver, q);
 	struct drv_config cfg = { .size = size ? size : (uint16_t)MIN(max, DRV_QUEUE_MAX),
 				  .packed = rig_has(r, VIRTIO_F_RING_PACKED),
 				  .event_idx = rig_has(r, VIRTIO_F_EVENT_IDX),
@@ -210,7 +257,7 @@ void rig_queue_start(struct rig *r, unsigned q, uint16_t size)
 				  .indirect = rig_has(r, VIRTIO_F_INDIRECT_DESC),
 				  .table_max = 64 };
 	struct drv_vq *vq = g_new0(struct drv_vq, 1);
-	struct rig_ring ring;
+	struct virtio_queue *regs = &r->queue[q].regs;
 	struct rig_buf mem;
 
 	assert_null(r->queue[q].vq);
@@ -220,15 +267,22 @@ void rig_queue_start(struct rig *r, unsigned q, uint16_t size)
 	cfg.gpa = mem.gpa;
 	assert_true(drv_vq_init(vq, &cfg));
 	r->queue[q].vq = vq;
-	ring = (struct rig_ring){ cfg.size, vq->desc, vq->driver, vq->device };
-	r->link->ops->queue_set(r, q, &ring);
-	assert_true(r->link->ops->queue_enabled(r, q));
+	*regs = (struct virtio_queue){ .index = (uint16_t)q,
+				       .size = cfg.size,
+				       .desc = vq->desc,
+				       .driver = vq->driver,
+				       .device = vq->device,
+				       .vector = (uint16_t)(q + 1) };
+	assert_false(r->driver.ops->queue_enabled(&r->driver, q));
+	if (!virtio_queue_start(&r->driver, regs))
+		fail_msg("queue %u: %s", q, r->driver.error);
+	assert_true(r->driver.ops->queue_enabled(&r->driver, q));
 }
 
 void rig_queue_reset(struct rig *r, unsigned q)
 {
-	r->link->ops->queue_reset(r, q);
-	assert_false(r->link->ops->queue_enabled(r, q));
+	assert_true(virtio_queue_reset(&r->driver, q));
+	assert_false(r->driver.ops->queue_enabled(&r->driver, q));
 	g_free(g_steal_pointer(&r->queue[q].vq));
 	r->queue[q].interrupted = false;
 }
@@ -266,6 +320,15 @@ void rig_interrupted(struct rig *r, unsigned q)
 void rig_config_interrupted(struct rig *r)
 {
 	r->config_interrupts++;
+}
+
+void rig_interrupted_by(struct rig *r, unsigned causes)
+{
+	if (causes & VIRTIO_INT_CONFIG)
+		rig_config_interrupted(r);
+	for (unsigned q = 0; causes & VIRTIO_INT_QUEUE && q < VDEV_QUEUES_MAX; q++)
+		if (r->queue[q].vq)
+			rig_interrupted(r, q);
 }
 
 /* A driver's interrupt handler: all that is used, until there is nothing with interrupts on. */
@@ -366,17 +429,11 @@ struct rig_req *rig_add(struct rig *r, unsigned q, const struct rig_buf *bufs, u
 	return req;
 }
 
-uint32_t rig_kick_value(struct rig *r, unsigned q, unsigned *ret_len)
-{
-	bool data = rig_has(r, VIRTIO_F_NOTIFICATION_DATA) && r->queue[q].vq;
-
-	*ret_len = data ? 4 : 2;
-	return q | (data ? drv_notification_data(r->queue[q].vq) : 0);
-}
-
 void rig_kick(struct rig *r, unsigned q)
 {
-	r->link->ops->kick(r, q);
+	const struct rig_queue *queue = &r->queue[q];
+
+	virtio_notify(&r->driver, &queue->regs, queue->vq ? drv_notification_data(queue->vq) : 0);
 }
 
 void rig_publish(struct rig *r, unsigned q)

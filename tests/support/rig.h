@@ -1,7 +1,7 @@
 /*
  * The test rig: guest memory, one device, one link to it, and our own driver's side of its queues
- * (virtqueue/driver/drv.h). A case is written once and runs over every link; it sees requests and answers,
- * not registers.
+ * (virtqueue/driver/drv.h). A case is written once and runs over every link; it sees requests and
+ * answers, not registers.
  *
  *	static void a_block_can_be_read(struct rig *r)
  *	{
@@ -62,10 +62,11 @@ int rig_run(const char *group, const struct rig_case *cases, size_t n);
 
 struct rig_link; /* tests/support/rig-impl.h */
 
-/* The link called "direct", "mmio", "mmio-cached" (cached-registers=on), "pci", "pci-intx", "pci-cfg" or,
- * with the device on a thread of its own, "direct-thread", "mmio-thread", "mmio-cached-thread",
- * "pci-thread". Each of these there is also with "-packed" (ring=packed), "-order" (features=+in_order,...
- * all that is offered on request only) and "-packed-order". Boards have all that KVM's has. */
+/* The link called "direct", "mmio", "mmio-cached" (cached-registers=on), "pci", "pci-intx",
+ * "pci-cfg" or, with the device on a thread of its own, "direct-thread", "mmio-thread",
+ * "mmio-cached-thread", "pci-thread". Each of these there is also with "-packed" (ring=packed),
+ * "-order" (features=+in_order,... all that is offered on request only) and "-packed-order".
+ * Boards have all that KVM's has. */
 const struct rig_link *rig_link_find(const char *name);
 const char *rig_link_name(const struct rig *r);
 
