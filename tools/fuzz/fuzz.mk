@@ -12,7 +12,7 @@ FUZZ_WRAPS := recv send writev sendmsg accept4 poll pread preadv preadv2 pwritev
               $(addprefix pthread_mutex_,lock trylock unlock) mmap g_main_context_default g_get_real_time loop_watch \
               loop_watch_events loop_unwatch unix_listen unix_unlisten cable_connect cable_check \
               blk_file_open net_backend_open chr_open $(addprefix input_evdev_,open close attach detach status) \
-              vq_pool_make vq_pool_free vq_pop vq_push
+              vq_pool_make vq_pool_free
 comma      := ,
 FUZZ_LINK  := $(FUZZ_WRAPS:%=-Wl$(comma)--wrap=%) -rdynamic
 

@@ -8,7 +8,7 @@
 #define CANARY 0x5ca1ab1e0ddba115ull
 #define HEAD   4u /* words at the beginning of a writable buffer that are marked */
 
-/* File-scope because the wrapped functions have no argument of ours. */
+/* File-scope: the queues of all devices of a run, and the rings without a device. */
 static struct {
 	const struct vq *vq[TWIN_QUEUES];
 	struct twin *twin[TWIN_QUEUES];
@@ -95,38 +95,93 @@ static void popped(struct twin *t, const struct vq_chain *c)
 		each_mark(made, UINT64_MAX, mark);
 }
 
-/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
-int __real_vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max);
-int __wrap_vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max);
-int __wrap_vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
-{
-	int n = __real_vq_pop(vq, chains, max);
-	struct twin *t = sound_twin(vq);
+/*
+ * What a device does, by a queue of its own or one without a device around it.
+ */
 
-	for (int i = 0; i < n; i++) {
-		story("device: takes chain %u: %zu bytes to read, %zu to write", chains[i]->id,
-		      chains[i]->rd.left, chains[i]->wr.left);
-		if (t)
-			popped(t, chains[i]);
-	}
-	if (n < 0)
-		story("device: the ring is broken: %s at %u", vq_fault_name(vq_fault(vq)),
-		      vq_fault_head(vq));
-	if (n < 0 && t)
-		fuzz_bug("queue %u: a sound driver is accused: %s", t->index,
-			 vq_fault_name(vq_fault(vq)));
-	return n;
+static void look_popped(const struct vq_chain *c)
+{
+	struct twin *t = sound_twin(c->vq);
+
+	story("device: takes chain %u: %zu bytes to read, %zu to write", c->id, c->rd.left,
+	      c->wr.left);
+	if (t)
+		popped(t, c);
 }
 
-void __real_vq_push(struct vq *vq, struct vq_chain *c);
-void __wrap_vq_push(struct vq *vq, struct vq_chain *c);
-void __wrap_vq_push(struct vq *vq, struct vq_chain *c)
+static void look_pushed(const struct vq_chain *c)
 {
-	struct twin *t = sound_twin(vq);
+	struct twin *t = sound_twin(c->vq);
 
 	story("device: gives chain %u back, %zu bytes written", c->id, c->written);
 	if (t && c->id < TWIN_SIZE && !t->chain[c->id].shared)
 		each_mark(&t->chain[c->id], c->written, check_mark);
-	__real_vq_push(vq, c);
 }
-/* NOLINTEND(bugprone-reserved-identifier) */
+
+/* Faults at a queue's start are of its registers, which are not the twin's. */
+static void look_broken(const struct vq *vq, enum vq_fault fault, uint16_t head)
+{
+	const struct twin *t = sound_twin(vq);
+
+	story("device: the ring is broken: %s at %u", vq_fault_name(fault), head);
+	if (t && fault > VQ_FAULT_RING_ADDRESS)
+		fuzz_bug("queue %u: a sound driver is accused: %s", t->index, vq_fault_name(fault));
+}
+
+static void device_popped(struct vdev_observer *o, struct vdev *dev, unsigned q,
+			  const struct vq_chain *c)
+{
+	(void)o, (void)dev, (void)q;
+	look_popped(c);
+}
+
+static void device_pushed(struct vdev_observer *o, struct vdev *dev, unsigned q,
+			  const struct vq_chain *c, uint32_t len)
+{
+	(void)o, (void)dev, (void)q, (void)len;
+	look_pushed(c);
+}
+
+static void device_fault(struct vdev_observer *o, struct vdev *dev, unsigned q, enum vq_fault fault,
+			 uint16_t head)
+{
+	(void)o;
+	look_broken(dev->queue[q].vq, fault, head);
+}
+
+static const struct vdev_observer_ops device_ops = { .popped = device_popped,
+						     .pushed = device_pushed,
+						     .fault = device_fault };
+
+void observe_device(struct vdev *dev, struct vdev_observer *o)
+{
+	*o = (struct vdev_observer){ .ops = &device_ops };
+	vdev_observe(dev, o);
+}
+
+static void ring_popped(struct vq_observer *o, const struct vq_chain *c)
+{
+	(void)o;
+	look_popped(c);
+}
+
+static void ring_pushed(struct vq_observer *o, const struct vq_chain *c, uint32_t len)
+{
+	(void)o, (void)len;
+	look_pushed(c);
+}
+
+static void ring_broken(struct vq_observer *o, enum vq_fault fault, uint16_t head)
+{
+	look_broken(((struct ring_observer *)o)->vq, fault, head);
+}
+
+static const struct vq_observer_ops ring_ops = { .popped = ring_popped,
+						 .pushed = ring_pushed,
+						 .broken = ring_broken };
+
+void observe_ring(struct vq *vq, struct ring_observer *o)
+{
+	*o = (struct ring_observer){ { &ring_ops }, vq };
+	vq_observe(vq, &o->base);
+}

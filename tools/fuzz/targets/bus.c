@@ -31,6 +31,7 @@ struct bus {
 	struct fuzz_board *board;
 	struct fakes fakes;
 	struct vdev *dev[N_DEVS];
+	struct vdev_observer observer[N_DEVS]; /* of each */
 	struct pci_root *root;
 	struct vpci *function[N_DEVS];
 	struct mmio *mmio[N_DEVS];
@@ -83,6 +84,7 @@ static struct bus *bus_new(bool pci)
 					       .cached_registers = i == 1 };
 
 		b->dev[i] = make_device(b, i);
+		observe_device(b->dev[i], &b->observer[i]);
 		if (pci)
 			b->function[i] = vpci_new(b->dev[i], b->root, 0, &err);
 		else

@@ -10,6 +10,7 @@
 #include "tools/fuzz/fuzz.h"
 #include "tools/fuzz/host/fakes.h"
 #include "tools/fuzz/host/host.h"
+#include "tools/fuzz/host/observe.h"
 #include "tools/fuzz/language/grammar.h"
 #include "tools/fuzz/language/input.h"
 #include "tools/fuzz/language/story.h"
@@ -265,6 +266,7 @@ static void open_devices(struct room *r)
 		w->dev = vdev_new(vdev_class_find(name), pairs, &env, NULL);
 		if (!w->dev)
 			fuzz_bug("%s cannot be opened", specs[i]);
+		observe_device(w->dev, &w->observer);
 		w->link->open(w);
 	}
 }

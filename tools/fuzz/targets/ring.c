@@ -17,6 +17,7 @@
 struct ring {
 	struct vq *vq;
 	struct twin twin;
+	struct ring_observer observer;
 	struct vq_config cfg;
 	struct vq_chain *held[TWIN_SIZE + POP_MAX];
 	unsigned n_held;
@@ -309,6 +310,7 @@ void fuzz_ring_run(const struct fuzz_target *t, const uint8_t *data, size_t size
 		r = g_new0(struct ring, 1);
 	r->packed = t->packed;
 	r->vq = vq_new();
+	observe_ring(r->vq, &r->observer);
 	r->twin.made = false;
 	arena_init();
 	arena_begin();
