@@ -12,7 +12,7 @@ struct direct {
 	unsigned selected; /* by the driver: the queue that was set, or is being reset */
 };
 
-static void count(struct direct *d, _Atomic uint64_t *counter)
+static void direct_count(struct direct *d, _Atomic uint64_t *counter)
 {
 	atomic_fetch_add_explicit(counter, 1, memory_order_release);
 	if (d->wake_fd >= 0)
@@ -23,14 +23,14 @@ static void queue_changed(struct vdev *dev, unsigned q)
 {
 	struct direct *d = dev->transport_data;
 
-	count(d, &d->queue[q]);
+	direct_count(d, &d->queue[q]);
 }
 
 static void config_changed(struct vdev *dev)
 {
 	struct direct *d = dev->transport_data;
 
-	count(d, &d->config);
+	direct_count(d, &d->config);
 }
 
 static const struct vdev_transport_ops direct_transport_ops = {

@@ -3,8 +3,8 @@
  * judge, no addresses to translate, no completions, no notifications: what the machine can do
  * between two processors, and so the limit for any ring of such entries.
  *
- * Each side publishes its index once a batch and remembers the other's as last seen, so that an index's
- * cache line travels once a batch at most.
+ * Each side publishes its index once a batch and remembers the other's as last seen, so that an
+ * index's cache line travels once a batch at most.
  */
 #include "tools/bench/ends.h"
 
@@ -25,7 +25,7 @@ struct cursor {
 	unsigned place;
 };
 
-static void step(const struct bench_ends *e, struct cursor *c)
+static void bare_step(const struct bench_ends *e, struct cursor *c)
 {
 	c->at++;
 	if (++c->place == e->slots)
@@ -44,7 +44,7 @@ static bool produce(struct bench_ends *e, struct cursor *c, unsigned n)
 	}
 	for (unsigned i = 0; i < n; i++) {
 		b->entry[c->place] = (struct entry){ .addr = c->at, .len = 64, .id = 1 };
-		step(e, c);
+		bare_step(e, c);
 	}
 	__atomic_store_n(&b->head, c->at, __ATOMIC_RELEASE);
 	return true;
@@ -67,14 +67,14 @@ static bool consume(struct bench_ends *e, struct cursor *c)
 
 		if (entry.addr + entry.id != c->at + 1)
 			bench_fail(e, "the bare ring lost something");
-		step(e, c);
+		bare_step(e, c);
 	}
 	if (n)
 		__atomic_store_n(&b->tail, c->at, __ATOMIC_RELEASE);
 	return n;
 }
 
-static struct cursor begin(const struct bench_ends *e, uint64_t at)
+static struct cursor bare_begin(const struct bench_ends *e, uint64_t at)
 {
 	return (struct cursor){ .at = at, .seen = at, .place = (unsigned)(at % e->slots) };
 }
@@ -86,7 +86,7 @@ static unsigned batch_of(const struct bench_ends *e, uint64_t left)
 
 static void producer(struct bench_ends *e)
 {
-	struct cursor c = begin(e, e->bare->head);
+	struct cursor c = bare_begin(e, e->bare->head);
 	uint64_t end = c.at + e->chains;
 	unsigned last = 0;
 
@@ -108,7 +108,7 @@ static void producer(struct bench_ends *e)
 
 static void consumer(struct bench_ends *e)
 {
-	struct cursor c = begin(e, e->bare->tail);
+	struct cursor c = bare_begin(e, e->bare->tail);
 	uint64_t end = c.at + e->chains;
 
 	while (c.at < end && !bench_failed(e)) {
@@ -124,9 +124,9 @@ static void consumer(struct bench_ends *e)
 	}
 }
 
-static void both(struct bench_ends *e)
+static void bare_both(struct bench_ends *e)
 {
-	struct cursor in = begin(e, e->bare->head), out = begin(e, e->bare->tail);
+	struct cursor in = bare_begin(e, e->bare->head), out = bare_begin(e, e->bare->tail);
 	uint64_t end = in.at + e->chains;
 
 	while (out.at < end && !bench_failed(e)) {
@@ -146,5 +146,5 @@ static void both(struct bench_ends *e)
 const struct bench_work bench_bare_work = {
 	.driver = producer,
 	.device = consumer,
-	.both = both,
+	.both = bare_both,
 };

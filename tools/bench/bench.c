@@ -228,7 +228,7 @@ static bool rings(const struct request *r, const char *command, FILE *out, FILE 
 }
 
 /* Options in @args, which begins with the command. */
-static bool parse(struct request *r, char ***args, FILE *out, GError **err)
+static bool bench_parse(struct request *r, char ***args, FILE *out, GError **err)
 {
 	g_autoptr(GOptionContext) context = make_context(r);
 
@@ -270,7 +270,7 @@ bool bench_command(int argc, char *const *argv, FILE *out, FILE *progress, GErro
 				      "bench: it takes rings or guest, and then options (ringside "
 				      "bench rings --help)");
 	args = g_strdupv((char **)&argv[1]);
-	ok = parse(&r, &args, out, err) && (r.help || rings(&r, command, out, progress, err));
+	ok = bench_parse(&r, &args, out, err) && (r.help || rings(&r, command, out, progress, err));
 	g_free(r.cpus);
 	g_free(r.html);
 	return ok;

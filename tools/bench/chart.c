@@ -33,7 +33,7 @@ static double grid_step(double max)
 	return power * (part <= 1 ? 1 : part <= 2 ? 2 : part <= 5 ? 5 : 10);
 }
 
-static void begin(FILE *out, const struct chart *c, double height)
+static void chart_begin(FILE *out, const struct chart *c, double height)
 {
 	fprintf(out, "<figure>\n<figcaption><b>%s</b> %s</figcaption>\n", c->title, c->note);
 	fprintf(out, "<svg viewBox=\"0 0 %d %.0f\" role=\"img\" aria-label=\"%s\">\n", WIDTH,
@@ -48,7 +48,7 @@ static void begin(FILE *out, const struct chart *c, double height)
 	}
 }
 
-static void end(FILE *out)
+static void chart_end(FILE *out)
 {
 	fputs("</svg>\n</figure>\n", out);
 }
@@ -64,7 +64,7 @@ void chart_columns(FILE *out, const struct chart *c)
 	double group = (WIDTH - LEFT - RIGHT) / (double)c->n;
 	double bar = fmin(group * 0.36, 56);
 
-	begin(out, c, TOP + HEIGHT + BOTTOM);
+	chart_begin(out, c, TOP + HEIGHT + BOTTOM);
 	for (unsigned i = 0; step * i <= max; i++) {
 		double at = step * i;
 		double y = TOP + HEIGHT * (1 - at / max);
@@ -95,7 +95,7 @@ void chart_columns(FILE *out, const struct chart *c)
 	}
 	fprintf(out, "<text class=\"m dim\" x=\"%d\" y=\"%d\">%s</text>\n", (WIDTH + LEFT) / 2,
 		TOP + HEIGHT + 36, c->axis);
-	end(out);
+	chart_end(out);
 }
 
 static void lying_bar(FILE *out, unsigned series, double y, double value, double scale)
@@ -116,7 +116,7 @@ void chart_changes(FILE *out, const struct chart *c)
 	double scale = room / largest(c), zero = LABEL + FIGURE + room;
 	double height = TOP + ROW * (double)c->n;
 
-	begin(out, c, height + 4);
+	chart_begin(out, c, height + 4);
 	fprintf(out, "<line class=\"zero\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%.1f\"/>\n", zero,
 		zero, TOP, height);
 	for (unsigned i = 0; i < c->n; i++) {
@@ -128,5 +128,5 @@ void chart_changes(FILE *out, const struct chart *c)
 			if (!isnan(c->value[s][i]))
 				lying_bar(out, s, y + 17 * s, c->value[s][i], scale);
 	}
-	end(out);
+	chart_end(out);
 }

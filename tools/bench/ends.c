@@ -2,8 +2,8 @@
  * The driver's twin and the device engine at work.
  *
  * The device does what a device's drain loop does, and the driver what a driver does that has more
- * to send than the ring holds: it offers whole batches as long as they fit, then takes back all that was
- * used. Neither looks at the buffers: the rings alone are measured.
+ * to send than the ring holds: it offers whole batches as long as they fit, then takes back all
+ * that was used. Neither looks at the buffers: the rings alone are measured.
  */
 #include "tools/bench/ends.h"
 
@@ -64,7 +64,8 @@ static bool open_events(struct bench_ends *e)
 	return e->driver.event_fd >= 0 && e->device.event_fd >= 0;
 }
 
-/* A request as devices know it: something to read, the rest to write. One buffer alone is written. */
+/* A request as devices know it: something to read, the rest to write. One buffer alone is
+ * written. */
 static void shape(struct bench_ends *e, unsigned length)
 {
 	for (unsigned i = 0; i < length; i++)
@@ -131,9 +132,10 @@ void bench_ends_close(struct bench_ends *e)
 /*
  * Waiting.
  *
- * A side that sleeps gives the other one a moment before it asks to be woken, and does not look meanwhile:
- * asking costs a barrier and a line of memory, and looking takes the very line from the other that is
- * being written. Who comes back after a moment finds several chains for the price of one.
+ * A side that sleeps gives the other one a moment before it asks to be woken, and does not look
+ * meanwhile: asking costs a barrier and a line of memory, and looking takes the very line from the
+ * other that is being written. Who comes back after a moment finds several chains for the price of
+ * one.
  */
 enum { MOMENT = 32 }; /* pauses of the processor: a microsecond or two */
 
@@ -164,7 +166,7 @@ static void doze(struct bench_end *end)
 }
 
 /* Lets both go, whatever they wait for. */
-static void fail(struct bench_ends *e, const char *what)
+static void ends_fail(struct bench_ends *e, const char *what)
 {
 	bench_fail(e, what);
 	if (e->sleep) {
@@ -178,11 +180,11 @@ static void fail(struct bench_ends *e, const char *what)
  */
 static void fail_device(struct bench_ends *e)
 {
-	fail(e, vq_fault_text(vq_fault(e->vq)));
+	ends_fail(e, vq_fault_text(vq_fault(e->vq)));
 }
 
 /* Serves what is there, at most @max chains. */
-static uint64_t serve(struct bench_ends *e, uint64_t max)
+static uint64_t ends_serve(struct bench_ends *e, uint64_t max)
 {
 	struct vq_chain **chains = e->popped;
 	uint64_t served = 0;
@@ -228,7 +230,7 @@ static void device(struct bench_ends *e)
 
 	vq_disable_notify(e->vq);
 	while (left && !bench_failed(e)) {
-		uint64_t n = serve(e, left);
+		uint64_t n = ends_serve(e, left);
 
 		left -= n;
 		if (n == 0)
@@ -239,7 +241,7 @@ static void device(struct bench_ends *e)
 /*
  * The driver.
  */
-static uint64_t collect(struct bench_ends *e)
+static uint64_t ends_collect(struct bench_ends *e)
 {
 	uint64_t n = 0;
 	unsigned got;
@@ -249,7 +251,7 @@ static uint64_t collect(struct bench_ends *e)
 		n += got;
 	} while (got == BENCH_BATCH);
 	if (e->drv.broken)
-		fail(e, e->drv.broken);
+		ends_fail(e, e->drv.broken);
 	return n;
 }
 
@@ -274,7 +276,7 @@ static uint64_t driver_waits(struct bench_ends *e)
 
 	if (e->sleep) {
 		wait_a_moment(&e->driver);
-		n = collect(e);
+		n = ends_collect(e);
 		if (n)
 			return n;
 		if (drv_enable_notify(&e->drv))
@@ -283,7 +285,7 @@ static uint64_t driver_waits(struct bench_ends *e)
 		return 0;
 	}
 	since = bench_ticks();
-	while (!bench_failed(e) && (n = collect(e)) == 0)
+	while (!bench_failed(e) && (n = ends_collect(e)) == 0)
 		bench_relax(&polls);
 	e->driver.idle += bench_ticks() - since;
 	return n;
@@ -299,7 +301,7 @@ static void driver(struct bench_ends *e)
 
 		while (sent < e->chains && (n = offer(e, e->chains - sent)) > 0)
 			sent += n;
-		n = collect(e);
+		n = ends_collect(e);
 		done += n ? n : driver_waits(e);
 	}
 }
@@ -308,7 +310,7 @@ static void driver(struct bench_ends *e)
  * Both on one thread: each has all of the ring to itself for as long as there is something to do,
  * with all of the protocol but the sleeping.
  */
-static void both(struct bench_ends *e)
+static void ends_both(struct bench_ends *e)
 {
 	uint64_t sent = 0, done = 0;
 
@@ -323,10 +325,10 @@ static void both(struct bench_ends *e)
 		offered = bench_ticks();
 		do {
 			vq_disable_notify(e->vq);
-			(void)serve(e, e->chains);
+			(void)ends_serve(e, e->chains);
 		} while (!vq_enable_notify(e->vq));
 		served = bench_ticks();
-		done += collect(e);
+		done += ends_collect(e);
 		e->driver.idle += served - offered;
 		e->device.idle += offered - begin;
 		e->device.idle += bench_ticks() - served;
@@ -336,5 +338,5 @@ static void both(struct bench_ends *e)
 const struct bench_work bench_ring_work = {
 	.driver = driver,
 	.device = device,
-	.both = both,
+	.both = ends_both,
 };

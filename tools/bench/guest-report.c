@@ -26,18 +26,19 @@ static const struct {
 	{ "interrupts", "irqs", "a request", offsetof(struct guest_row, interrupts), 3 },
 };
 
-static double figure(const struct guest_row *row, size_t column)
+static double report_figure(const struct guest_row *row, size_t column)
 {
 	return *(const double *)(const void *)((const char *)row + columns[column].offset);
 }
 
 /* "-", or null, stands for what KVM does not tell. */
-static void number(FILE *out, const struct guest_row *row, size_t column, const char *unknown)
+static void report_number(FILE *out, const struct guest_row *row, size_t column,
+			  const char *unknown)
 {
-	if (figure(row, column) < 0)
+	if (report_figure(row, column) < 0)
 		fputs(unknown, out);
 	else
-		fprintf(out, "%.6g", figure(row, column));
+		fprintf(out, "%.6g", report_figure(row, column));
 }
 
 void guest_write_table(FILE *out, const struct guest_report *report)
@@ -57,11 +58,11 @@ void guest_write_table(FILE *out, const struct guest_report *report)
 		for (unsigned i = 0; i < N_GUEST_AXES; i++)
 			fprintf(out, "%-*s", WIDTH, guest_value(&row->v, i, buf));
 		for (size_t i = 0; i < G_N_ELEMENTS(columns); i++)
-			if (figure(row, i) < 0)
+			if (report_figure(row, i) < 0)
 				fprintf(out, "%*s", WIDTH - 2, "-");
 			else
 				fprintf(out, "%*.*f", WIDTH - 2, columns[i].decimals,
-					figure(row, i));
+					report_figure(row, i));
 		fputc('\n', out);
 	}
 	fprintf(out, "\nMedians of %u rounds of %u ms; %s, time stamp counter %.2f GHz.\n",
@@ -84,7 +85,7 @@ void guest_write_csv(FILE *out, const struct guest_report *report)
 		for (unsigned i = 0; i < N_GUEST_AXES; i++)
 			fprintf(out, "%s,", guest_value(&row->v, i, buf));
 		for (size_t i = 0; i < G_N_ELEMENTS(columns); i++) {
-			number(out, row, i, "");
+			report_number(out, row, i, "");
 			fputc(i + 1 < G_N_ELEMENTS(columns) ? ',' : '\n', out);
 		}
 	}
@@ -105,7 +106,7 @@ static void json_row(FILE *out, const struct guest_row *row)
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(columns); i++) {
 		fprintf(out, ", \"%s\": ", columns[i].key);
-		number(out, row, i, "null");
+		report_number(out, row, i, "null");
 	}
 	fputs(" }", out);
 }

@@ -2,8 +2,8 @@
  * `ringside bench guest`: split against packed from inside a KVM guest, over pci and mmio.
  *
  * The guest is guest-fw (guest-fw/bench.c): requests to a block device that cost the device next to
- * nothing, made at privilege level 3, where every KVM runs code at native speed, with ioeventfds for
- * kicks and irqfds for interrupts. The device has a thread of its own.
+ * nothing, made at privilege level 3, where every KVM runs code at native speed, with ioeventfds
+ * for kicks and irqfds for interrupts. The device has a thread of its own.
  *
  * Each measurement is a guest of its own, as long as --time says; each round takes every variant
  * once, so that whatever else the machine does hits all of them alike. A short run of each variant
@@ -132,7 +132,7 @@ static void print_help(FILE *out, GOptionContext *context)
 		options ? options + 1 : "");
 }
 
-static bool check(const struct request *r, GError **err)
+static bool guest_check(const struct request *r, GError **err)
 {
 	if (r->json && r->csv)
 		return ringside_usage(err, "--csv: not together with --json");
@@ -147,11 +147,12 @@ static bool check(const struct request *r, GError **err)
 }
 
 /* Options in @args, which begins with the command. */
-static bool parse(struct request *r, char ***args, FILE *out, GError **err)
+static bool guest_parse(struct request *r, char ***args, FILE *out, GError **err)
 {
 	g_autoptr(GOptionContext) context = make_context(r);
 
-	if (!ringside_options(context, args, "ringside bench guest --help", err) || !check(r, err))
+	if (!ringside_options(context, args, "ringside bench guest --help", err) ||
+	    !guest_check(r, err))
 		return false;
 	if (r->help)
 		print_help(out, context);
@@ -192,7 +193,8 @@ static double now_s(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The @m-th run of round @round comes next; round 0 are the first runs, which tell nothing of the others. */
+/* The @m-th run of round @round comes next; round 0 are the first runs, which tell nothing of the
+ * others. */
 static void show_progress(struct job *job, unsigned round, unsigned m)
 {
 	double rounds = round ? round - 1 + (double)m / job->n : 0;
@@ -325,8 +327,8 @@ static bool write_report(const struct job *job, const char *command, FILE *out, 
 	return true;
 }
 
-static bool measure(const struct request *r, const char *command, FILE *out, FILE *progress,
-		    GError **err)
+static bool guest_measure(const struct request *r, const char *command, FILE *out, FILE *progress,
+			  GError **err)
 {
 	struct job job = { .r = r };
 	bool ok = guest_files_find(&job.files, r->firmware, err);
@@ -351,7 +353,8 @@ bool bench_guest_command(int argc, char *const *argv, FILE *out, FILE *progress,
 	bool ok;
 
 	(void)argc;
-	ok = parse(&r, &args, out, err) && (r.help || measure(&r, command, out, progress, err));
+	ok = guest_parse(&r, &args, out, err) &&
+	     (r.help || guest_measure(&r, command, out, progress, err));
 	g_free(r.firmware);
 	return ok;
 }

@@ -1,8 +1,9 @@
 /*
  * Axes and plans: see matrix.h.
  *
- * Without any choice a plan varies one axis at a time from the presets; with one it is the product of
- * what was chosen and the presets of the rest; with --full, of what was chosen and all of the rest.
+ * Without any choice a plan varies one axis at a time from the presets; with one it is the product
+ * of what was chosen and the presets of the rest; with --full, of what was chosen and all of the
+ * rest.
  */
 #include "tools/bench/matrix.h"
 
@@ -108,7 +109,7 @@ bool bench_choice_parse(const struct bench_axis_info *info, const char *text,
 /*
  * Plans.
  */
-static int compare(gconstpointer a, gconstpointer b)
+static int matrix_compare(gconstpointer a, gconstpointer b)
 {
 	const struct bench_variant *x = a, *y = b;
 
@@ -150,7 +151,7 @@ static struct bench_choice choice_of(const unsigned *values, unsigned n)
 	return c;
 }
 
-static bool has(const struct bench_choice *c, unsigned value)
+static bool matrix_has(const struct bench_choice *c, unsigned value)
 {
 	for (unsigned i = 0; i < c->n; i++)
 		if (c->value[i] == value)
@@ -163,7 +164,7 @@ static void fill_in(struct bench_choice choices[N_AXES], bool full)
 {
 	static const unsigned long_chain = 3;
 
-	if (choices[AXIS_LENGTH].n == 0 && !full && has(&choices[AXIS_DESC], DESC_INDIRECT))
+	if (choices[AXIS_LENGTH].n == 0 && !full && matrix_has(&choices[AXIS_DESC], DESC_INDIRECT))
 		choices[AXIS_LENGTH] = choice_of(&long_chain, 1);
 	for (unsigned i = 0; i < N_AXES; i++) {
 		const struct bench_axis_info *axis = &bench_axes[i];
@@ -199,14 +200,14 @@ struct bench_variant bench_bare_beside(const struct bench_variant *v)
 
 static void drop_repetitions(GArray *plan)
 {
-	g_array_sort(plan, compare);
+	g_array_sort(plan, matrix_compare);
 	for (guint i = plan->len; i-- > 1;)
-		if (compare(&g_array_index(plan, struct bench_variant, i - 1),
-			    &g_array_index(plan, struct bench_variant, i)) == 0)
+		if (matrix_compare(&g_array_index(plan, struct bench_variant, i - 1),
+				   &g_array_index(plan, struct bench_variant, i)) == 0)
 			g_array_remove_index(plan, i);
 }
 
-static bool possible(const struct bench_variant *v, GError **err)
+static bool matrix_possible(const struct bench_variant *v, GError **err)
 {
 	unsigned size = v->at[AXIS_SIZE];
 	unsigned slots = v->at[AXIS_DESC] == DESC_INDIRECT ? 1 : v->at[AXIS_LENGTH];
@@ -246,7 +247,7 @@ GArray *bench_plan(const struct bench_choice chosen[N_AXES], bool full, GError *
 		struct bench_variant bare =
 			bench_bare_beside(&g_array_index(plan, struct bench_variant, i));
 
-		if (!possible(&g_array_index(plan, struct bench_variant, i), err))
+		if (!matrix_possible(&g_array_index(plan, struct bench_variant, i), err))
 			return NULL;
 		g_array_append_val(plan, bare);
 	}

@@ -3,12 +3,13 @@
  *
  * A measurement opens its variant, moves some chains to warm up (which also tells how many fill the
  * time), then as many as are measured. The clock is the time stamp counter, which is the same on
- * both processors; sides that wait on each other also meet at the start by polling, for a thread that
- * wakes up late would be measured.
+ * both processors; sides that wait on each other also meet at the start by polling, for a thread
+ * that wakes up late would be measured.
  *
- * When the kernel gives a side's processor to somebody else meanwhile, the other side waits in vain, and
- * the figure says nothing about rings. The kernel counts these switches: such a measurement is made
- * again, up to RETRIES times. So measurements should be shorter than its time slices.
+ * When the kernel gives a side's processor to somebody else meanwhile, the other side waits in
+ * vain, and the figure says nothing about rings. The kernel counts these switches: such a
+ * measurement is made again, up to RETRIES times. So measurements should be shorter than its time
+ * slices.
  */
 #include "tools/bench/measure.h"
 
@@ -117,7 +118,7 @@ static bool pin(int cpu)
 }
 
 /* Returns when both sides are here, for the @nth time. */
-static void meet(struct job *job, unsigned nth)
+static void measure_meet(struct job *job, unsigned nth)
 {
 	unsigned polls = 0;
 
@@ -142,17 +143,17 @@ static void *device_thread(void *arg)
 	if (!pin(job->settings->cpus[1]))
 		job->pin_error = errno;
 	for (unsigned run = 0; run < RUNS; run++) {
-		meet(job, 2 * run + 1);
+		measure_meet(job, 2 * run + 1);
 		before = switches();
 		job->ends->work->device(job->ends);
 		job->switches[1] = switches() - before;
-		meet(job, 2 * run + 2);
+		measure_meet(job, 2 * run + 2);
 	}
 	return NULL;
 }
 
 /* Moves @chains; returns ticks. */
-static uint64_t run(struct job *job, unsigned nth, uint64_t chains, bool alone)
+static uint64_t measure_run(struct job *job, unsigned nth, uint64_t chains, bool alone)
 {
 	struct bench_ends *e = job->ends;
 	uint64_t begin, ticks;
@@ -163,14 +164,14 @@ static uint64_t run(struct job *job, unsigned nth, uint64_t chains, bool alone)
 	e->driver.idle = e->driver.notifications = 0;
 	e->device.idle = e->device.notifications = 0;
 	if (!alone)
-		meet(job, 2 * nth + 1);
+		measure_meet(job, 2 * nth + 1);
 	before = switches();
 	begin = bench_ticks();
 	(alone ? e->work->both : e->work->driver)(e);
 	ticks = bench_ticks() - begin;
 	job->switches[0] = switches() - before;
 	if (!alone)
-		meet(job, 2 * nth + 2);
+		measure_meet(job, 2 * nth + 2);
 	return ticks ? ticks : 1;
 }
 
@@ -187,14 +188,14 @@ static uint64_t chains_for(struct job *job, guint variant, uint64_t warm_up_tick
 	return n < 64 ? 64 : (uint64_t)n;
 }
 
-static void measure(struct job *job, guint variant, unsigned round, bool alone)
+static void measure_row(struct job *job, guint variant, unsigned round, bool alone)
 {
 	const struct bench_ends *e = job->ends;
-	uint64_t ticks = run(job, 0, WARM_UP, alone);
+	uint64_t ticks = measure_run(job, 0, WARM_UP, alone);
 	uint64_t chains = chains_for(job, variant, ticks);
 	double ns;
 
-	ticks = run(job, 1, chains, alone);
+	ticks = measure_run(job, 1, chains, alone);
 	ns = job->ghz * (double)chains; /* ticks / this: ns a chain */
 	if (chains / (double)ticks > job->expect[variant])
 		job->expect[variant] = chains / (double)ticks;
@@ -220,7 +221,7 @@ static bool take_sample(struct job *job, guint variant, unsigned round, bool *re
 	if (!alone)
 		ret = pthread_create(&thread, NULL, device_thread, job);
 	if (ret == 0) {
-		measure(job, variant, round, alone);
+		measure_row(job, variant, round, alone);
 		if (!alone)
 			pthread_join(thread, NULL);
 	}

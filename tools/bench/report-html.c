@@ -1,6 +1,6 @@
 /*
- * The page: charts, then all figures. It needs nothing but itself, and follows the reader's choice of
- * dark or light.
+ * The page: charts, then all figures. It needs nothing but itself, and follows the reader's choice
+ * of dark or light.
  *
  * Charts by batch size show, for each mode, the rows nearest to the presets of the other axes. The
  * chart of changes compares all pairs of rows that differ in one axis alone.
@@ -54,7 +54,7 @@ static const struct bench_row *row_at(const struct bench_report *report, guint i
 /*
  * By batch size.
  */
-static unsigned distance(const struct bench_variant *v)
+static unsigned html_distance(const struct bench_variant *v)
 {
 	unsigned n = 0;
 
@@ -73,7 +73,7 @@ static const struct bench_row *nearest(const struct bench_report *report, unsign
 		const struct bench_row *row = row_at(report, i);
 
 		if (row->v.at[AXIS_MODE] == mode && row->v.at[AXIS_RING] != RING_BARE &&
-		    (!best || distance(&row->v) < distance(&best->v)))
+		    (!best || html_distance(&row->v) < html_distance(&best->v)))
 			best = row;
 	}
 	return best;
@@ -151,10 +151,10 @@ static void charts_of_mode(FILE *out, const struct bench_report *report, unsigne
  * By feature.
  */
 
-/* How the rate changes when @axis goes from its preset to @value, all else being equal: the geometric
- * mean over all such pairs of rows, in percent. NAN if there is none. */
-static double change(const struct bench_report *report, unsigned ring, enum bench_axis axis,
-		     unsigned value)
+/* How the rate changes when @axis goes from its preset to @value, all else being equal: the
+ * geometric mean over all such pairs of rows, in percent. NAN if there is none. */
+static double html_change(const struct bench_report *report, unsigned ring, enum bench_axis axis,
+			  unsigned value)
 {
 	double logs = 0;
 	unsigned n = 0;
@@ -181,7 +181,7 @@ static void add_change(struct chart *c, const struct bench_report *report, enum 
 	char buf[16];
 
 	for (unsigned ring = RING_SPLIT; ring <= RING_PACKED; ring++)
-		c->value[ring][c->n] = change(report, ring, axis, value);
+		c->value[ring][c->n] = html_change(report, ring, axis, value);
 	if (isnan(c->value[0][c->n]) && isnan(c->value[1][c->n]))
 		return;
 	(void)g_snprintf(c->label[c->n++], sizeof(c->label[0]), "%s %s", bench_axes[axis].head,

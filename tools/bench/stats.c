@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static int compare(const void *a, const void *b)
+static int stats_compare(const void *a, const void *b)
 {
 	const double *x = a, *y = b;
 
@@ -23,7 +23,7 @@ static double quantile(const double *sorted, unsigned n, double part)
 
 struct bench_stats bench_stats(double *values, unsigned n)
 {
-	qsort(values, n, sizeof(*values), compare);
+	qsort(values, n, sizeof(*values), stats_compare);
 	return (struct bench_stats){
 		.min = values[0],
 		.q1 = quantile(values, n, 0.25),

@@ -15,7 +15,7 @@
 /*
  * Options.
  */
-static void *field(struct parse *p, const struct option *o)
+static void *config_field(struct parse *p, const struct option *o)
 {
 	return (char *)p->cfg + o->offset;
 }
@@ -29,13 +29,13 @@ static bool no_value(const struct option *o, const char *value, GError **err)
 
 static bool set_flag(struct parse *p, const struct option *o, const char *value, GError **err)
 {
-	*(bool *)field(p, o) = true;
+	*(bool *)config_field(p, o) = true;
 	return no_value(o, value, err);
 }
 
 static bool set_text(struct parse *p, const struct option *o, const char *value, GError **err)
 {
-	char **text = field(p, o);
+	char **text = config_field(p, o);
 
 	if (!*value)
 		return ringside_usage(err, "--%s: is empty; it takes %s", o->name, o->arg);

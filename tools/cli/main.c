@@ -74,9 +74,9 @@ static void catch_deadly(void)
 	signal(SIGXFSZ, SIG_IGN); /* and EFBIG */
 }
 
-/* The only way of a line to the terminal. Without memory from the heap, which may have run out; and in
- * raw mode a line feed alone does not return to the first column. */
-static void say(const char *text)
+/* The only way of a line to the terminal. Without memory from the heap, which may have run out; and
+ * in raw mode a line feed alone does not return to the first column. */
+static void main_say(const char *text)
 {
 	bool utf8 = printable_utf8();
 	char buf[1024] = "ringside: ";
@@ -107,9 +107,9 @@ static void say_limited(const char *text)
 		return;
 	if (dropped) {
 		g_snprintf(more, sizeof(more), "(%u more messages, not shown)", dropped);
-		say(more);
+		main_say(more);
 	}
-	say(text);
+	main_say(text);
 }
 
 static GLogWriterOutput on_log(GLogLevelFlags level, const GLogField *fields, gsize n,
@@ -126,7 +126,7 @@ static GLogWriterOutput on_log(GLogLevelFlags level, const GLogField *fields, gs
 
 static int complain(const GError *err)
 {
-	say(err->message);
+	main_say(err->message);
 	return g_error_matches(err, RINGSIDE_ERROR, RINGSIDE_ERROR_USAGE) ? CLI_USAGE
 									  : CLI_HOST_ERROR;
 }
@@ -135,7 +135,8 @@ static int complain(const GError *err)
 static void overdue(enum machine_end end)
 {
 	restore();
-	say("the host does not give back what it has in hand for a device; not waiting for it");
+	main_say(
+		"the host does not give back what it has in hand for a device; not waiting for it");
 	_exit((int)cli_status(end));
 }
 
@@ -158,13 +159,13 @@ static int run_machine(struct machine *m, const struct machine_config *cfg, GErr
 	control_machine_free(control, m);
 	restore();
 	if (text)
-		say(text);
+		main_say(text);
 	if (cfg->stats)
 		machine_stats_print(m, stderr);
 	return (int)cli_status(end);
 }
 
-static int run(struct machine_config *cfg)
+static int main_run(struct machine_config *cfg)
 {
 	g_autoptr(GError) err = NULL;
 	struct machine *m;
@@ -221,7 +222,7 @@ int main(int argc, char **argv)
 	catch_deadly();
 	if (atexit(restore) != 0)
 		return CLI_HOST_ERROR;
-	ret = run(cfg);
+	ret = main_run(cfg);
 	machine_config_free(cfg);
 	return ret;
 }

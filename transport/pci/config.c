@@ -191,7 +191,7 @@ uint32_t pci_config_read(struct pci_function *f, unsigned reg, unsigned len)
 	return value;
 }
 
-static bool overlaps(unsigned reg, unsigned len, unsigned first, unsigned end)
+static bool pci_overlaps(unsigned reg, unsigned len, unsigned first, unsigned end)
 {
 	return reg < end && first < reg + len;
 }
@@ -206,8 +206,8 @@ void pci_config_write(struct pci_function *f, unsigned reg, unsigned len, uint32
 
 		f->config[reg + i] = (uint8_t)((f->config[reg + i] & ~mask) | (byte & mask));
 	}
-	if (overlaps(reg, len, PCI_BAR0, PCI_BAR0 + 8 * PCI_BARS) ||
-	    overlaps(reg, len, PCI_COMMAND, PCI_COMMAND + 2))
+	if (pci_overlaps(reg, len, PCI_BAR0, PCI_BAR0 + 8 * PCI_BARS) ||
+	    pci_overlaps(reg, len, PCI_COMMAND, PCI_COMMAND + 2))
 		map_bars(f);
 	if (f->ops->written)
 		f->ops->written(f, reg, len);

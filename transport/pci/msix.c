@@ -54,7 +54,7 @@ static void drain(int fd)
 	(void)!read(fd, &count, sizeof(count));
 }
 
-static int attach(struct pci_msix *x, struct pci_msix_vector *v, bool on)
+static int msix_attach(struct pci_msix *x, struct pci_msix_vector *v, bool on)
 {
 	struct board *board = x->f->board;
 	int ret = 0;
@@ -73,7 +73,7 @@ static int attach(struct pci_msix *x, struct pci_msix_vector *v, bool on)
 
 static int follow(struct pci_msix *x, struct pci_msix_vector *v)
 {
-	return attach(x, v, x->live && !(v->control & PCI_MSIX_ENTRY_MASKED));
+	return msix_attach(x, v, x->live && !(v->control & PCI_MSIX_ENTRY_MASKED));
 }
 
 bool pci_msix_enabled(const struct pci_msix *x)
@@ -111,7 +111,7 @@ void pci_msix_reset(struct pci_msix *x)
 		struct pci_msix_vector *v = &x->vector[i];
 
 		if (v->attached)
-			attach(x, v, false);
+			msix_attach(x, v, false);
 		if (v->fd >= 0)
 			drain(v->fd);
 		v->address = 0;

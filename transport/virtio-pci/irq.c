@@ -18,7 +18,7 @@
 #include "devices/base/eventfd.h"
 #include "transport/virtio-pci/impl.h"
 
-static void interrupt(struct vpci *p, int target, unsigned isr_bit)
+static void vpci_interrupt(struct vpci *p, int target, unsigned isr_bit)
 {
 	if (target >= 0) {
 		eventfd_signal(target);
@@ -33,8 +33,8 @@ static void queue_changed(struct vdev *dev, unsigned q)
 {
 	struct vpci *p = dev->transport_data;
 
-	interrupt(p, atomic_load_explicit(&p->queue_target[q], memory_order_acquire),
-		  VPCI_ISR_QUEUE);
+	vpci_interrupt(p, atomic_load_explicit(&p->queue_target[q], memory_order_acquire),
+		       VPCI_ISR_QUEUE);
 }
 
 static void config_changed(struct vdev *dev)
@@ -43,8 +43,8 @@ static void config_changed(struct vdev *dev)
 
 	/* This bit is set in either mode (4.1.4.5.1). */
 	atomic_fetch_or(&p->isr, VPCI_ISR_CONFIG);
-	interrupt(p, atomic_load_explicit(&p->config_target, memory_order_acquire),
-		  VPCI_ISR_CONFIG);
+	vpci_interrupt(p, atomic_load_explicit(&p->config_target, memory_order_acquire),
+		       VPCI_ISR_CONFIG);
 }
 
 const struct vdev_transport_ops vpci_transport_ops = {

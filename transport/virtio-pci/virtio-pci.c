@@ -352,7 +352,7 @@ static void remapped(struct pci_function *f, unsigned bar)
 }
 
 /* Of the device and of the registers: machine reset, and the end. */
-static void reset(struct pci_function *f)
+static void vpci_reset(struct pci_function *f)
 {
 	struct vpci *p = (struct vpci *)f;
 
@@ -375,14 +375,14 @@ static const struct pci_function_ops function_ops = {
 	.remapped = remapped,
 	.before_read = before_read,
 	.written = written,
-	.reset = reset,
+	.reset = vpci_reset,
 };
 
 /*
  * Life.
  */
 
-static void put32(uint8_t *at, uint32_t value)
+static void vpci_put32(uint8_t *at, uint32_t value)
 {
 	value = GUINT32_TO_LE(value);
 	memcpy(at, &value, sizeof(value));
@@ -395,10 +395,10 @@ static unsigned add_cap(struct vpci *p, uint8_t type, uint32_t at, uint32_t leng
 	bool extra = type == VPCI_TYPE_NOTIFY || type == VPCI_TYPE_ACCESS;
 
 	body[VPCI_CAP_LEN] = extra ? VPCI_CAP_EXTRA + 4 : VPCI_CAP_EXTRA;
-	put32(body + VPCI_CAP_OFFSET, at);
-	put32(body + VPCI_CAP_LENGTH, length);
+	vpci_put32(body + VPCI_CAP_OFFSET, at);
+	vpci_put32(body + VPCI_CAP_LENGTH, length);
 	if (type == VPCI_TYPE_NOTIFY)
-		put32(body + VPCI_CAP_EXTRA, NOTIFY_EACH);
+		vpci_put32(body + VPCI_CAP_EXTRA, NOTIFY_EACH);
 	if (type == VPCI_TYPE_ACCESS) {
 		writable[VPCI_CAP_BAR] = 0xff;
 		memset(writable + VPCI_CAP_OFFSET, 0xff, 12);

@@ -109,7 +109,7 @@ static struct header header(const char *signature, uint8_t revision)
 	return h;
 }
 
-static uint8_t checksum(const void *data, size_t len)
+static uint8_t acpi_checksum(const void *data, size_t len)
 {
 	uint8_t sum = 0;
 
@@ -145,7 +145,7 @@ static uint64_t add_table(struct image *im, const void *table, size_t len)
 	h = (struct header *)(im->bytes->data + at);
 	h->length = (uint32_t)len;
 	h->checksum = 0;
-	h->checksum = checksum(h, len);
+	h->checksum = acpi_checksum(h, len);
 	return im->at + at;
 }
 
@@ -274,8 +274,8 @@ static void fill_rsdp(struct image *im, uint64_t xsdt)
 
 	G_STATIC_ASSERT(sizeof(r) == 36);
 	memcpy(r.oem, blank.oem, sizeof(r.oem));
-	r.checksum = checksum(&r, 20);
-	r.checksum_all = checksum(&r, sizeof(r));
+	r.checksum = acpi_checksum(&r, 20);
+	r.checksum_all = acpi_checksum(&r, sizeof(r));
 	memcpy(im->bytes->data, &r, sizeof(r));
 }
 
@@ -303,9 +303,9 @@ uint64_t acpi_build(const struct acpi_params *p, const struct gmem *mem, GError 
 }
 
 /*
- * Hardware-reduced tables have no 8259 (Linux takes a dummy for it), so there is nothing to fall back to, and a PC
- * described in full would be slower to boot for everybody. Linux 6.12 then says "IRQ index 0 not found" of each device
- * on mmio.
+ * Hardware-reduced tables have no 8259 (Linux takes a dummy for it), so there is nothing to fall
+ * back to, and a PC described in full would be slower to boot for everybody. Linux 6.12 then says
+ * "IRQ index 0 not found" of each device on mmio.
  */
 const char *acpi_will_miss(const char *cmdline)
 {

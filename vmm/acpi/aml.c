@@ -36,14 +36,14 @@ static void byte(GByteArray *a, uint8_t value)
 }
 
 /* A little-endian number of @n bytes. */
-static void number(GByteArray *a, uint64_t value, unsigned n)
+static void aml_number(GByteArray *a, uint64_t value, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		byte(a, (uint8_t)(value >> 8 * i));
 }
 
 /* One segment of a name, padded with underscores. Returns what follows it. */
-static const char *segment(GByteArray *a, const char *name)
+static const char *aml_name_segment(GByteArray *a, const char *name)
 {
 	size_t len = strcspn(name, ".");
 
@@ -68,7 +68,7 @@ void aml_path(GByteArray *a, const char *name)
 		byte(a, (uint8_t)segments);
 	}
 	while (name)
-		name = segment(a, name);
+		name = aml_name_segment(a, name);
 }
 
 /*
@@ -183,7 +183,7 @@ void aml_int(GByteArray *a, uint64_t value)
 		byte(a, (uint8_t)value);
 	else
 		byte(a, ops[n]);
-	number(a, value, n);
+	aml_number(a, value, n);
 }
 
 void aml_name(GByteArray *a, const char *name)
@@ -215,7 +215,7 @@ void aml_name_eisaid(GByteArray *a, const char *name, const char *id)
 		v |= (uint32_t)(id[i] - '@') << (26 - 5 * i);
 	aml_name(a, name);
 	byte(a, OP_DWORD);
-	number(a, GUINT32_SWAP_LE_BE(v), 4);
+	aml_number(a, GUINT32_SWAP_LE_BE(v), 4);
 }
 
 void aml_io_fields(GByteArray *a, const char *region, uint16_t port, const char *const *names,
@@ -236,7 +236,7 @@ void aml_io_fields(GByteArray *a, const char *region, uint16_t port, const char 
 	aml_path(a, region);
 	byte(a, FIELD_BYTE_ACCESS);
 	for (unsigned i = 0; i < n; i++) {
-		segment(a, names[i]);
+		aml_name_segment(a, names[i]);
 		byte(a, 8); /* bits */
 	}
 	aml_end(a, mark);
@@ -291,7 +291,7 @@ void aml_crs_end(GByteArray *a, const char *name, GByteArray *crs)
 {
 	gsize mark;
 
-	number(crs, RES_END, 2);
+	aml_number(crs, RES_END, 2);
 	aml_name(a, name);
 	mark = aml_buffer(a, crs->len);
 	g_byte_array_append(a, crs->data, crs->len);
@@ -303,8 +303,8 @@ void aml_crs_io(GByteArray *crs, uint16_t port, uint8_t len)
 {
 	byte(crs, RES_IO);
 	byte(crs, 1); /* decodes 16 bits */
-	number(crs, port, 2);
-	number(crs, port, 2);
+	aml_number(crs, port, 2);
+	aml_number(crs, port, 2);
 	byte(crs, 1); /* alignment */
 	byte(crs, len);
 }
@@ -312,23 +312,23 @@ void aml_crs_io(GByteArray *crs, uint16_t port, uint8_t len)
 void aml_crs_memory(GByteArray *crs, uint32_t base, uint32_t len)
 {
 	byte(crs, RES_MEMORY32_FIXED);
-	number(crs, 9, 2);
+	aml_number(crs, 9, 2);
 	byte(crs, MEMORY_READ_WRITE);
-	number(crs, base, 4);
-	number(crs, len, 4);
+	aml_number(crs, base, 4);
+	aml_number(crs, len, 4);
 }
 
 void aml_crs_irq(GByteArray *crs, uint32_t gsi, unsigned flags)
 {
 	byte(crs, RES_IRQ);
-	number(crs, 6, 2);
+	aml_number(crs, 6, 2);
 	byte(crs, (uint8_t)(flags | IRQ_CONSUMER));
 	byte(crs, 1);
-	number(crs, gsi, 4);
+	aml_number(crs, gsi, 4);
 }
 
 /* An address space descriptor with numbers of @width bytes. */
-static void window(GByteArray *crs, uint8_t space, unsigned width, uint64_t base, uint64_t len)
+static void crs_window(GByteArray *crs, uint8_t space, unsigned width, uint64_t base, uint64_t len)
 {
 	static const uint8_t tags[] = {
 		[2] = RES_WORD_SPACE, [4] = RES_DWORD_SPACE, [8] = RES_QWORD_SPACE
@@ -338,28 +338,28 @@ static void window(GByteArray *crs, uint8_t space, unsigned width, uint64_t base
 	};
 
 	byte(crs, tags[width]);
-	number(crs, 3 + 5 * width, 2);
+	aml_number(crs, 3 + 5 * width, 2);
 	byte(crs, space);
 	byte(crs, SPACE_FIXED);
 	byte(crs, specific[space]);
-	number(crs, 0, width); /* granularity */
-	number(crs, base, width);
-	number(crs, base + len - 1, width);
-	number(crs, 0, width); /* translation */
-	number(crs, len, width);
+	aml_number(crs, 0, width); /* granularity */
+	aml_number(crs, base, width);
+	aml_number(crs, base + len - 1, width);
+	aml_number(crs, 0, width); /* translation */
+	aml_number(crs, len, width);
 }
 
 void aml_crs_bus_window(GByteArray *crs, uint16_t first, uint16_t n)
 {
-	window(crs, SPACE_BUS, 2, first, n);
+	crs_window(crs, SPACE_BUS, 2, first, n);
 }
 
 void aml_crs_io_window(GByteArray *crs, uint16_t port, uint16_t len)
 {
-	window(crs, SPACE_IO, 2, port, len);
+	crs_window(crs, SPACE_IO, 2, port, len);
 }
 
 void aml_crs_memory_window(GByteArray *crs, uint64_t base, uint64_t len)
 {
-	window(crs, SPACE_MEMORY, base + len - 1 <= UINT32_MAX ? 4 : 8, base, len);
+	crs_window(crs, SPACE_MEMORY, base + len - 1 <= UINT32_MAX ? 4 : 8, base, len);
 }

@@ -51,7 +51,7 @@ static void start_timer(struct serial *s)
 	(void)timerfd_settime(s->timer, 0, &soon, NULL);
 }
 
-static void send(void *opaque, const uint8_t *data, size_t len)
+static void serial_on_send(void *opaque, const uint8_t *data, size_t len)
 {
 	struct serial *s = opaque;
 	bool first;
@@ -64,7 +64,7 @@ static void send(void *opaque, const uint8_t *data, size_t len)
 		start_timer(s);
 }
 
-/* Not in send(), which is called with the port locked. */
+/* Not in serial_on_send(), which is called with the port locked. */
 static void wait_for_reader(struct serial *s)
 {
 	pthread_mutex_lock(&s->lock);
@@ -106,7 +106,7 @@ static bool is_listening(struct serial *s)
 	return ret;
 }
 
-static void want(struct serial *s, bool writable)
+static void serial_want(struct serial *s, bool writable)
 {
 	chr_want(s->chr, is_listening(s) && uart_room(s->uart) > 0, writable);
 }
@@ -120,7 +120,7 @@ static bool write_batch(struct serial *s)
 	if (some)
 		s->written += chr_write(s->chr, s->writing->data + s->written,
 					s->writing->len - s->written);
-	want(s, s->written < s->writing->len);
+	serial_want(s, s->written < s->writing->len);
 	return some && s->written == s->writing->len;
 }
 
@@ -169,32 +169,34 @@ static void on_readable(void *arg)
 	size_t n = chr_read(s->chr, buf, MIN(uart_room(s->uart), sizeof(buf)));
 
 	(void)uart_receive(s->uart, buf, n); /* takes what it said there is room for */
-	want(s, s->written < s->writing->len);
+	serial_want(s, s->written < s->writing->len);
 }
 
-static void rearm(void *arg)
+static void serial_rewant(void *arg)
 {
 	struct serial *s = arg;
 
-	want(s, s->written < s->writing->len);
+	serial_want(s, s->written < s->writing->len);
 }
 
 /* The guest has read some. */
-static void room(void *opaque)
+static void serial_on_room(void *opaque)
 {
 	struct serial *s = opaque;
 
-	loop_post(s->main, rearm, s);
+	loop_post(s->main, serial_rewant, s);
 }
 
-static void irq(void *opaque, bool level)
+static void serial_on_irq(void *opaque, bool level)
 {
 	struct serial *s = opaque;
 
 	s->ops->irq(s->opaque, level);
 }
 
-static const struct uart_ops uart_ops = { .send = send, .irq = irq, .room = room };
+static const struct uart_ops uart_ops = { .send = serial_on_send,
+					  .irq = serial_on_irq,
+					  .room = serial_on_room };
 
 static void on_trouble(void *arg, const char *what, int errnum)
 {
@@ -223,7 +225,7 @@ static void start_listening(struct serial *s, bool on)
 	s->listening |= on;
 	pthread_mutex_unlock(&s->lock);
 	if (first)
-		loop_post(s->main, rearm, s);
+		loop_post(s->main, serial_rewant, s);
 }
 
 /* Receive interrupts are on and can reach the processor. */
@@ -313,7 +315,7 @@ struct serial *serial_new(struct chr *chr, struct loop *main, const struct seria
 	}
 	s->timer_watch = loop_watch(main, s->timer, G_IO_IN, on_timer, s);
 	chr_attach(chr, main, &chr_user, s);
-	want(s, false);
+	serial_want(s, false);
 	return s;
 }
 
@@ -346,7 +348,7 @@ void serial_reset(struct serial *s)
 	s->polls = 0;
 	s->listening = false;
 	pthread_mutex_unlock(&s->lock);
-	rearm(s);
+	serial_rewant(s);
 }
 
 void serial_unthrottle(struct serial *s, bool unthrottled)

@@ -3,11 +3,11 @@
  * does; the user's loop may be another. Between them are a buffer and an eventfd that is readable
  * exactly while the buffer is not empty.
  *
- * Whoever pastes is faster than a guest. Of a terminal, much is read ahead, to hear Ctrl-A behind it. When
- * the buffer is full the terminal is not read: in raw mode the kernel then keeps 4 KiB, loses
- * nothing, and holds up whoever writes to the other end. That lasts while the guest takes something now and
- * then. If it takes nothing for a second, reading goes on for the sake of Ctrl-A, and what else comes is
- * lost.
+ * Whoever pastes is faster than a guest. Of a terminal, much is read ahead, to hear Ctrl-A behind
+ * it. When the buffer is full the terminal is not read: in raw mode the kernel then keeps 4 KiB,
+ * loses nothing, and holds up whoever writes to the other end. That lasts while the guest takes
+ * something now and then. If it takes nothing for a second, reading goes on for the sake of Ctrl-A,
+ * and what else comes is lost.
  */
 #include "vmm/console/terminal.h"
 
@@ -67,7 +67,7 @@ void terminal_set_event(struct terminal *t, bool on)
 }
 
 /* What does not fit is lost: see the file's top. */
-static void keep(struct terminal *t, const uint8_t *data, size_t len)
+static void terminal_keep(struct terminal *t, const uint8_t *data, size_t len)
 {
 	pthread_mutex_lock(&t->lock);
 	if (chr_fifo_put(&t->input, data, len) && t->input.len == len)
@@ -89,7 +89,7 @@ static void take_keys(struct terminal *t, const uint8_t *data, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		switch (terminal_key(&t->escaped, data[i])) {
 		case TERMINAL_KEY_DATA:
-			keep(t, &data[i], 1);
+			terminal_keep(t, &data[i], 1);
 			break;
 		case TERMINAL_KEY_LEAVE:
 			t->leave(t->opaque);
@@ -104,7 +104,7 @@ static void take_keys(struct terminal *t, const uint8_t *data, size_t len)
 }
 
 /* Bytes that may be read now; 0: none before there is room. */
-static size_t room(struct terminal *t)
+static size_t terminal_room(struct terminal *t)
 {
 	size_t n;
 
@@ -160,7 +160,7 @@ static void on_input(void *arg, GIOCondition revents)
 {
 	struct terminal *t = arg;
 	uint8_t buf[512];
-	size_t want = t->drop ? sizeof(buf) : MIN(sizeof(buf), room(t));
+	size_t want = t->drop ? sizeof(buf) : MIN(sizeof(buf), terminal_room(t));
 	ssize_t n;
 
 	(void)revents;
@@ -172,7 +172,7 @@ static void on_input(void *arg, GIOCondition revents)
 	if (n > 0 && t->tty)
 		take_keys(t, buf, (size_t)n);
 	else if (n > 0)
-		keep(t, buf, (size_t)n);
+		terminal_keep(t, buf, (size_t)n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		g_clear_pointer(&t->watch, loop_unwatch);
 }

@@ -1,7 +1,7 @@
 /*
  * 16550A serial port (National Semiconductor PC16550D).
  *
- * The interrupt line is a function of the state: update() works it out after every change and
+ * The interrupt line is a function of the state: uart_update() works it out after every change and
  * tells the board when it differs from what it said last. Only the "transmitter empty" interrupt
  * has a memory of its own (thre_pending), because reading IIR takes it back.
  *
@@ -153,7 +153,7 @@ static uint8_t cause(const struct uart *u)
 }
 
 /* In the loop OUT2 is cut off from the outside, and with it the interrupt. */
-static void update(struct uart *u)
+static void uart_update(struct uart *u)
 {
 	bool out = u->mcr & MCR_OUT2 && !(u->mcr & MCR_LOOP);
 	bool level = out && cause(u) != IIR_NONE;
@@ -229,7 +229,7 @@ void uart_reset(struct uart *u)
 {
 	pthread_mutex_lock(&u->lock);
 	power_on(u);
-	update(u);
+	uart_update(u);
 	wake_sender(u);
 	pthread_mutex_unlock(&u->lock);
 }
@@ -292,7 +292,7 @@ uint8_t uart_read(struct uart *u, unsigned reg)
 
 	pthread_mutex_lock(&u->lock);
 	value = read_locked(u, reg);
-	update(u);
+	uart_update(u);
 	wake_sender(u);
 	pthread_mutex_unlock(&u->lock);
 	return value;
@@ -369,7 +369,7 @@ void uart_write(struct uart *u, unsigned reg, uint8_t value)
 {
 	pthread_mutex_lock(&u->lock);
 	write_locked(u, reg, value);
-	update(u);
+	uart_update(u);
 	wake_sender(u);
 	pthread_mutex_unlock(&u->lock);
 }
@@ -403,7 +403,7 @@ size_t uart_receive(struct uart *u, const uint8_t *data, size_t len)
 		fifo_push(u, data[done], false);
 	if (take < len)
 		u->starved = true;
-	update(u);
+	uart_update(u);
 	pthread_mutex_unlock(&u->lock);
 	return take;
 }
@@ -413,6 +413,6 @@ void uart_receive_break(struct uart *u)
 	pthread_mutex_lock(&u->lock);
 	if (room_locked(u))
 		fifo_push(u, 0, true);
-	update(u);
+	uart_update(u);
 	pthread_mutex_unlock(&u->lock);
 }

@@ -30,27 +30,27 @@ static void query_version(struct control_call *call)
 
 static void query_commands(struct control_call *call);
 
-static void quit(struct control_call *call)
+static void command_quit(struct control_call *call)
 {
 	call->quit = true;
 }
 
-static void powerdown(struct control_call *call)
+static void command_powerdown(struct control_call *call)
 {
 	call->ops->powerdown(call->opaque);
 }
 
-static void reset(struct control_call *call)
+static void command_reset(struct control_call *call)
 {
 	call->ops->reset(call->opaque);
 }
 
-static void stop(struct control_call *call)
+static void command_stop(struct control_call *call)
 {
 	call->ops->stop(call->opaque);
 }
 
-static void cont(struct control_call *call)
+static void command_cont(struct control_call *call)
 {
 	call->ops->cont(call->opaque);
 }
@@ -65,7 +65,7 @@ static void capabilities(struct control_call *call)
 
 static const struct control_command commands[] = {
 	{ CONTROL_CAPABILITIES, capabilities, { { "enable", CONTROL_ARRAY, false } } },
-	{ "cont", cont, { { 0 } } },
+	{ "cont", command_cont, { { 0 } } },
 	{ "input-send-event",
 	  control_input_send_event,
 	  { { "events", CONTROL_ARRAY, true },
@@ -87,10 +87,10 @@ static const struct control_command commands[] = {
 	{ "query-virtio-status",
 	  control_query_virtio_status,
 	  { { "path", CONTROL_STRING, true } } },
-	{ "quit", quit, { { 0 } } },
-	{ "stop", stop, { { 0 } } },
-	{ "system_powerdown", powerdown, { { 0 } } },
-	{ "system_reset", reset, { { 0 } } },
+	{ "quit", command_quit, { { 0 } } },
+	{ "stop", command_stop, { { 0 } } },
+	{ "system_powerdown", command_powerdown, { { 0 } } },
+	{ "system_reset", command_reset, { { 0 } } },
 	{ "x-query-virtio", control_query_virtio, { { 0 } } },
 };
 

@@ -58,7 +58,7 @@ static char *line_of(JsonBuilder *b)
 }
 
 /* Ends @b, an object begun, and sends it with the request's @id (NULL: it had none). */
-static void answer(struct control_client *client, JsonBuilder *b, JsonNode *id)
+static void control_answer(struct control_client *client, JsonBuilder *b, JsonNode *id)
 {
 	g_autofree char *line = NULL;
 
@@ -84,7 +84,7 @@ static void answer_error(struct control_client *client, const char *class, const
 	json_builder_set_member_name(b, "desc");
 	json_builder_add_string_value(b, desc);
 	json_builder_end_object(b);
-	answer(client, b, id);
+	control_answer(client, b, id);
 }
 
 #define GENERIC   "GenericError"
@@ -95,8 +95,9 @@ static bool greets(const struct control_command *command)
 	return strcmp(command->name, CONTROL_CAPABILITIES) == 0;
 }
 
-static void run(struct control *ctl, struct control_client *client,
-		const struct control_command *command, JsonObject *args, JsonNode *id)
+static void control_run_command(struct control *ctl, struct control_client *client,
+				const struct control_command *command, JsonObject *args,
+				JsonNode *id)
 {
 	g_autoptr(JsonBuilder) out = json_builder_new();
 	g_autoptr(JsonBuilder) b = json_builder_new();
@@ -121,7 +122,7 @@ static void run(struct control *ctl, struct control_client *client,
 		json_builder_begin_object(b);
 		json_builder_end_object(b);
 	}
-	answer(client, b, id);
+	control_answer(client, b, id);
 	if (call.quit)
 		ctl->ops->quit(ctl->opaque);
 }
@@ -177,7 +178,7 @@ static void handle(struct control *ctl, struct control_client *client, JsonObjec
 	}
 	if (json_object_has_member(request, "arguments"))
 		args = json_object_get_object_member(request, "arguments");
-	run(ctl, client, command, args, id);
+	control_run_command(ctl, client, command, args, id);
 }
 
 static void on_text(struct control_client *client, enum control_frame_state state, void *arg)
@@ -226,7 +227,7 @@ static void on_client(struct control_client *client, void *arg)
 	json_builder_begin_array(b);
 	json_builder_end_array(b);
 	json_builder_end_object(b);
-	answer(client, b, NULL);
+	control_answer(client, b, NULL);
 }
 
 /*

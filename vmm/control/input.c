@@ -19,7 +19,7 @@ struct events {
 	unsigned n;
 };
 
-static void add(struct events *e, unsigned type, unsigned code, gint64 value)
+static void input_add(struct events *e, unsigned type, unsigned code, gint64 value)
 {
 	e->ev[e->n++] = (struct input_ev){ (uint16_t)type, (uint16_t)code, (int32_t)value };
 }
@@ -94,7 +94,7 @@ static const char *key_event(JsonObject *data, struct events *e)
 		code = control_key_number(number);
 	if (!code)
 		return "there is no such key";
-	add(e, EV_KEY, code, down);
+	input_add(e, EV_KEY, code, down);
 	return NULL;
 }
 
@@ -119,7 +119,7 @@ static const char *rel_event(JsonObject *data, struct events *e)
 
 	if (axis < 0 || !int_member(data, "value", INT32_MIN, INT32_MAX, &value))
 		return "a rel event needs 'axis' (x or y) and 'value'";
-	add(e, EV_REL, axis ? REL_Y : REL_X, value);
+	input_add(e, EV_REL, axis ? REL_Y : REL_X, value);
 	return NULL;
 }
 
@@ -130,7 +130,7 @@ static const char *abs_event(JsonObject *data, struct events *e)
 
 	if (axis < 0 || !int_member(data, "value", 0, QMP_AXIS_MAX, &value))
 		return "an abs event needs 'axis' (x or y) and 'value' (0 to 32767)";
-	add(e, EV_ABS, axis ? ABS_Y : ABS_X, value);
+	input_add(e, EV_ABS, axis ? ABS_Y : ABS_X, value);
 	return NULL;
 }
 
@@ -143,13 +143,13 @@ static const char *touch_event(JsonObject *data, struct events *e)
 	if (!type || !int_member(data, "slot", 0, INPUT_SLOTS - 1, &slot) ||
 	    !int_member(data, "tracking-id", -1, UINT16_MAX, &id))
 		return "an mtt event needs 'type', 'slot' (0 to 9) and 'tracking-id'";
-	add(e, EV_ABS, ABS_MT_SLOT, slot);
+	input_add(e, EV_ABS, ABS_MT_SLOT, slot);
 	if (strcmp(type, "end") == 0 || strcmp(type, "cancel") == 0) {
-		add(e, EV_ABS, ABS_MT_TRACKING_ID, -1);
+		input_add(e, EV_ABS, ABS_MT_TRACKING_ID, -1);
 		return NULL;
 	}
 	if (strcmp(type, "begin") == 0 || strcmp(type, "update") == 0) {
-		add(e, EV_ABS, ABS_MT_TRACKING_ID, id);
+		input_add(e, EV_ABS, ABS_MT_TRACKING_ID, id);
 		return NULL;
 	}
 	axis = axis_member(data);
@@ -157,7 +157,7 @@ static const char *touch_event(JsonObject *data, struct events *e)
 	    !int_member(data, "value", 0, QMP_AXIS_MAX, &value))
 		return "an mtt event is of type begin, update, end, cancel, or data with 'axis' "
 		       "and 'value' (0 to 32767)";
-	add(e, EV_ABS, axis ? ABS_MT_POSITION_Y : ABS_MT_POSITION_X, value);
+	input_add(e, EV_ABS, axis ? ABS_MT_POSITION_Y : ABS_MT_POSITION_X, value);
 	return NULL;
 }
 
@@ -207,7 +207,7 @@ struct devices {
 	unsigned n;
 };
 
-static void collect(struct vdev *dev, const char *transport, void *arg)
+static void input_collect(struct vdev *dev, const char *transport, void *arg)
 {
 	struct devices *d = arg;
 
@@ -268,7 +268,7 @@ void control_input_send_event(struct control_call *call)
 
 	if (!parse_events(call, &e))
 		return;
-	call->ops->for_each_device(call->opaque, collect, &d);
+	call->ops->for_each_device(call->opaque, input_collect, &d);
 	if (id) {
 		d.dev[0] = control_find_device(call, id);
 		d.n = 1;

@@ -1,6 +1,6 @@
 #include "vmm/control/machine.h"
 
-static const char *status(void *opaque)
+static const char *control_status(void *opaque)
 {
 	static const char *const names[] = {
 		[MACHINE_STATUS_RUNNING] = "running",
@@ -11,27 +11,27 @@ static const char *status(void *opaque)
 	return names[machine_status(opaque)];
 }
 
-static void quit(void *opaque)
+static void control_quit(void *opaque)
 {
 	machine_quit(opaque);
 }
 
-static void powerdown(void *opaque)
+static void control_powerdown(void *opaque)
 {
 	machine_powerdown(opaque);
 }
 
-static void reset(void *opaque)
+static void control_reset(void *opaque)
 {
 	machine_reset(opaque);
 }
 
-static void stop(void *opaque)
+static void control_stop(void *opaque)
 {
 	machine_stop(opaque);
 }
 
-static void cont(void *opaque)
+static void control_cont(void *opaque)
 {
 	machine_cont(opaque);
 }
@@ -65,12 +65,12 @@ static void for_each_stat(void *opaque, control_stat_fn fn, void *arg)
 }
 
 static const struct control_ops ops = {
-	.status = status,
-	.quit = quit,
-	.powerdown = powerdown,
-	.reset = reset,
-	.stop = stop,
-	.cont = cont,
+	.status = control_status,
+	.quit = control_quit,
+	.powerdown = control_powerdown,
+	.reset = control_reset,
+	.stop = control_stop,
+	.cont = control_cont,
 	.for_each_device = for_each_device,
 	.for_each_stat = for_each_stat,
 };

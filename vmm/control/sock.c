@@ -58,7 +58,7 @@ static void client_leaves(struct control_client *client)
 		g_ptr_array_remove(client->sock->clients, client); /* unrefs */
 }
 
-static void update(struct control_client *client)
+static void sock_update(struct control_client *client)
 {
 	GIOCondition events = 0;
 
@@ -95,16 +95,16 @@ void control_client_send(struct control_client *client, const void *bytes, size_
 	if (!send_unsent(client) || client->unsent->len > CONTROL_UNSENT_MAX)
 		client_leaves(client);
 	else
-		update(client);
+		sock_update(client);
 }
 
 /* Handles what came, text by text. */
-static void take(struct control_client *client, const char *bytes, size_t len)
+static void sock_take(struct control_client *client, const char *bytes, size_t len)
 {
 	struct control_sock *sock = client->sock;
 
 	client->busy = true;
-	update(client);
+	sock_update(client);
 	for (size_t i = 0; i < len && client->fd >= 0; i++) {
 		enum control_frame_state state = control_frame_take(&client->frame, bytes[i]);
 
@@ -112,7 +112,7 @@ static void take(struct control_client *client, const char *bytes, size_t len)
 			sock->user->text(client, state, sock->arg);
 	}
 	client->busy = false;
-	update(client);
+	sock_update(client);
 }
 
 static void on_client(void *arg, GIOCondition revents)
@@ -126,12 +126,12 @@ static void on_client(void *arg, GIOCondition revents)
 	if (revents & (G_IO_IN | G_IO_HUP | G_IO_ERR))
 		n = recv(client->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
 	if (n > 0)
-		take(client, chunk, (size_t)n);
+		sock_take(client, chunk, (size_t)n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		client_leaves(client);
 	if (client->fd >= 0) {
 		if (send_unsent(client))
-			update(client);
+			sock_update(client);
 		else
 			client_leaves(client);
 	}

@@ -1,8 +1,8 @@
 /*
  * Questions about devices, queues and statistics.
  *
- * A device's lock is never held for long: what is its own is copied under it, and the queue's owner is
- * asked for the rest. So there is an answer while a reset waits for the host, too.
+ * A device's lock is never held for long: what is its own is copied under it, and the queue's owner
+ * is asked for the rest. So there is an answer while a reset waits for the host, too.
  */
 #include <string.h>
 
@@ -132,7 +132,7 @@ static const struct {
 	{ "faults", offsetof(struct vq_stats, faults) },
 };
 
-static uint64_t figure(const struct vq_stats *stats, size_t i)
+static uint64_t add_figure(const struct vq_stats *stats, size_t i)
 {
 	uint64_t value;
 
@@ -157,7 +157,7 @@ static void add_queue(JsonBuilder *b, unsigned q, const struct queue_state *s)
 	if (s->fault)
 		add_string(b, "fault", s->fault);
 	for (size_t i = 0; i < G_N_ELEMENTS(figures); i++)
-		add_int(b, figures[i].name, figure(&s->stats, i));
+		add_int(b, figures[i].name, add_figure(&s->stats, i));
 	json_builder_end_object(b);
 }
 
@@ -180,7 +180,7 @@ static void match(struct vdev *dev, const char *transport, void *arg)
 	}
 }
 
-static struct search find(const struct control_call *call, const char *id)
+static struct search find_device(const struct control_call *call, const char *id)
 {
 	struct search s = { .id = id };
 
@@ -190,13 +190,13 @@ static struct search find(const struct control_call *call, const char *id)
 
 struct vdev *control_find_device(const struct control_call *call, const char *id)
 {
-	return find(call, id).found;
+	return find_device(call, id).found;
 }
 
 /* The device the call's path names; sets its error if there is none. */
 static struct search find_path(struct control_call *call)
 {
-	struct search s = find(call, control_arg_string(call, "path", ""));
+	struct search s = find_device(call, control_arg_string(call, "path", ""));
 
 	if (!s.found)
 		control_fail(call, "there is no device '%s'; query-virtio lists them", s.id);
@@ -320,7 +320,7 @@ static void add_device_stats(struct vdev *dev, const char *transport, void *arg)
 		struct queue_state s = queue_state(dev, q);
 
 		for (size_t i = 0; i < G_N_ELEMENTS(figures); i++)
-			add_stat(object, figures[i].name, figure(&s.stats, i), arg);
+			add_stat(object, figures[i].name, add_figure(&s.stats, i), arg);
 	}
 }
 

@@ -36,7 +36,7 @@ struct board_kvm {
 	GArray *regpages;     /* struct regpage */
 };
 
-static struct board_kvm *of(struct board *board)
+static struct board_kvm *board_kvm_of(struct board *board)
 {
 	return (struct board_kvm *)((char *)board - offsetof(struct board_kvm, board));
 }
@@ -44,19 +44,19 @@ static struct board_kvm *of(struct board *board)
 /*
  * Regions and doorbells.
  */
-static int region_add(struct board *board, struct board_region *w)
+static int board_kvm_region_add(struct board *board, struct board_region *w)
 {
-	return bus_add(of(board)->bus, w);
+	return bus_add(board_kvm_of(board)->bus, w);
 }
 
-static void region_del(struct board *board, struct board_region *w)
+static void board_kvm_region_del(struct board *board, struct board_region *w)
 {
-	bus_del(of(board)->bus, w);
+	bus_del(board_kvm_of(board)->bus, w);
 }
 
-static int doorbell(struct board *board, const struct board_doorbell *doorbell, bool add)
+static int board_kvm_doorbell(struct board *board, const struct board_doorbell *doorbell, bool add)
 {
-	struct kvm *kvm = of(board)->kvm;
+	struct kvm *kvm = board_kvm_of(board)->kvm;
 	struct kvm_ioeventfd io = {
 		.datamatch = doorbell->match,
 		.addr = doorbell->addr,
@@ -127,9 +127,9 @@ static int regpage_set(struct board_kvm *b, uint64_t addr, const void *page)
 	return 0;
 }
 
-static int regpage(struct board *board, uint64_t addr, const void *page)
+static int board_kvm_regpage(struct board *board, uint64_t addr, const void *page)
 {
-	struct board_kvm *b = of(board);
+	struct board_kvm *b = board_kvm_of(board);
 	int ret;
 
 	if (!b->kvm->readonly_slots)
@@ -143,7 +143,7 @@ static int regpage(struct board *board, uint64_t addr, const void *page)
 /*
  * Interrupts.
  */
-static int irq_line(struct board *board, unsigned gsi, int fd, int resample_fd, bool add)
+static int board_kvm_irq_line(struct board *board, unsigned gsi, int fd, int resample_fd, bool add)
 {
 	struct kvm_irqfd irq = { .fd = (uint32_t)fd, .gsi = gsi };
 
@@ -153,7 +153,7 @@ static int irq_line(struct board *board, unsigned gsi, int fd, int resample_fd, 
 		irq.flags = KVM_IRQFD_FLAG_RESAMPLE;
 		irq.resamplefd = (uint32_t)resample_fd;
 	}
-	return kvm_set_irqfd(of(board)->kvm, &irq);
+	return kvm_set_irqfd(board_kvm_of(board)->kvm, &irq);
 }
 
 static void add_msi(struct kvm_irq_routing *table, unsigned gsi, const struct msi *msi)
@@ -192,9 +192,9 @@ static struct msi *find_msi(struct board_kvm *b, int handle)
 	return &g_array_index(b->msis, struct msi, i);
 }
 
-static int msi_open(struct board *board)
+static int board_kvm_msi_open(struct board *board)
 {
-	struct board_kvm *b = of(board);
+	struct board_kvm *b = board_kvm_of(board);
 	struct msi fresh = { .open = true };
 	int ret = -ENOSPC;
 
@@ -212,9 +212,9 @@ static int msi_open(struct board *board)
 	return ret;
 }
 
-static void msi_close(struct board *board, int handle)
+static void board_kvm_msi_close(struct board *board, int handle)
 {
-	struct board_kvm *b = of(board);
+	struct board_kvm *b = board_kvm_of(board);
 	struct msi *msi;
 	bool routed;
 
@@ -227,9 +227,9 @@ static void msi_close(struct board *board, int handle)
 	pthread_mutex_unlock(&b->lock);
 }
 
-static int msi_route(struct board *board, int handle, uint64_t addr, uint32_t data)
+static int board_kvm_msi_route(struct board *board, int handle, uint64_t addr, uint32_t data)
 {
-	struct board_kvm *b = of(board);
+	struct board_kvm *b = board_kvm_of(board);
 	struct msi *msi, old;
 	int ret = 0;
 
@@ -246,7 +246,7 @@ static int msi_route(struct board *board, int handle, uint64_t addr, uint32_t da
 	return ret;
 }
 
-static int msi_attach(struct board *board, int handle, int fd, bool add)
+static int board_kvm_msi_attach(struct board *board, int handle, int fd, bool add)
 {
 	struct kvm_irqfd irq = {
 		.fd = (uint32_t)fd,
@@ -254,19 +254,19 @@ static int msi_attach(struct board *board, int handle, int fd, bool add)
 		.flags = add ? 0u : KVM_IRQFD_FLAG_DEASSIGN,
 	};
 
-	return kvm_set_irqfd(of(board)->kvm, &irq);
+	return kvm_set_irqfd(board_kvm_of(board)->kvm, &irq);
 }
 
 static const struct board_ops ops = {
-	.region_add = region_add,
-	.region_del = region_del,
-	.doorbell = doorbell,
-	.regpage = regpage,
-	.irq_line = irq_line,
-	.msi_open = msi_open,
-	.msi_close = msi_close,
-	.msi_route = msi_route,
-	.msi_attach = msi_attach,
+	.region_add = board_kvm_region_add,
+	.region_del = board_kvm_region_del,
+	.doorbell = board_kvm_doorbell,
+	.regpage = board_kvm_regpage,
+	.irq_line = board_kvm_irq_line,
+	.msi_open = board_kvm_msi_open,
+	.msi_close = board_kvm_msi_close,
+	.msi_route = board_kvm_msi_route,
+	.msi_attach = board_kvm_msi_attach,
 };
 
 struct board_kvm *board_kvm_new(struct kvm *kvm, struct bus *bus, unsigned first_slot)

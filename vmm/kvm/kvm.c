@@ -29,7 +29,7 @@ int kvm_ioctl_value(int fd, unsigned long request, unsigned long value)
 	return ret < 0 ? -errno : ret;
 }
 
-static int check(const struct kvm *kvm, unsigned cap)
+static int kvm_check_cap(const struct kvm *kvm, unsigned cap)
 {
 	int ret = kvm_ioctl_value(kvm->fd, KVM_CHECK_EXTENSION, cap);
 
@@ -56,7 +56,7 @@ static const struct {
 static bool check_needed(const struct kvm *kvm, GError **err)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(needed); i++)
-		if (!check(kvm, needed[i].cap)) {
+		if (!kvm_check_cap(kvm, needed[i].cap)) {
 			g_set_error(err, RINGSIDE_ERROR, RINGSIDE_ERROR_HOST,
 				    "/dev/kvm: this kernel's KVM lacks %s", needed[i].name);
 			return false;
@@ -101,13 +101,13 @@ bool kvm_open(struct kvm *kvm, GError **err)
 	if (!check_needed(kvm, err))
 		return false;
 	kvm->run_size = (size_t)kvm_ioctl_value(kvm->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	kvm->max_cpus = (unsigned)MAX(check(kvm, KVM_CAP_MAX_VCPUS), 1);
-	kvm->max_routes = (unsigned)check(kvm, KVM_CAP_IRQ_ROUTING);
-	kvm->max_slots = (unsigned)check(kvm, KVM_CAP_NR_MEMSLOTS);
-	kvm->binary_stats = check(kvm, KVM_CAP_BINARY_STATS_FD);
-	kvm->readonly_slots = check(kvm, KVM_CAP_READONLY_MEM);
-	kvm->tsc_deadline = check(kvm, KVM_CAP_TSC_DEADLINE_TIMER);
-	kvm->any_length_doorbells = check(kvm, KVM_CAP_IOEVENTFD_ANY_LENGTH);
+	kvm->max_cpus = (unsigned)MAX(kvm_check_cap(kvm, KVM_CAP_MAX_VCPUS), 1);
+	kvm->max_routes = (unsigned)kvm_check_cap(kvm, KVM_CAP_IRQ_ROUTING);
+	kvm->max_slots = (unsigned)kvm_check_cap(kvm, KVM_CAP_NR_MEMSLOTS);
+	kvm->binary_stats = kvm_check_cap(kvm, KVM_CAP_BINARY_STATS_FD);
+	kvm->readonly_slots = kvm_check_cap(kvm, KVM_CAP_READONLY_MEM);
+	kvm->tsc_deadline = kvm_check_cap(kvm, KVM_CAP_TSC_DEADLINE_TIMER);
+	kvm->any_length_doorbells = kvm_check_cap(kvm, KVM_CAP_IOEVENTFD_ANY_LENGTH);
 	return true;
 }
 

@@ -30,8 +30,8 @@ union named_desc {
 };
 
 /* The descriptor's first value, if it is one of those we want. */
-static void take(int fd, const struct kvm_stats_header *head, const union named_desc *d,
-		 struct kvm_stats *ret)
+static void kvm_stats_take(int fd, const struct kvm_stats_header *head, const union named_desc *d,
+			   struct kvm_stats *ret)
 {
 	uint64_t value;
 
@@ -54,7 +54,7 @@ static bool read_stats(int fd, struct kvm_stats *ret)
 	for (uint32_t i = 0; i < head.num_desc; i++) {
 		if (!read_at(fd, &d, len, (uint64_t)head.desc_offset + (uint64_t)i * len))
 			return false;
-		take(fd, &head, &d, ret);
+		kvm_stats_take(fd, &head, &d, ret);
 	}
 	return true;
 }

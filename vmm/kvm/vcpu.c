@@ -41,7 +41,7 @@ const char *vcpu_exit_name(enum vcpu_exit why)
 /*
  * Running.
  */
-static void count(struct vcpu *v, enum vcpu_exit why)
+static void vcpu_count_exit(struct vcpu *v, enum vcpu_exit why)
 {
 	uint64_t n = atomic_load_explicit(&v->exits[why], memory_order_relaxed);
 
@@ -55,7 +55,7 @@ static void do_io(struct vcpu *v)
 	unsigned len = run->io.size;
 	bool in = run->io.direction == KVM_EXIT_IO_IN;
 
-	count(v, in ? VCPU_EXIT_IO_READ : VCPU_EXIT_IO_WRITE);
+	vcpu_count_exit(v, in ? VCPU_EXIT_IO_READ : VCPU_EXIT_IO_WRITE);
 	for (unsigned i = 0; i < run->io.count; i++, data += len) {
 		uint64_t value = 0;
 
@@ -76,7 +76,7 @@ static void do_mmio(struct vcpu *v)
 	unsigned len = run->mmio.len;
 	unsigned step = len == 2 || len == 4 || len == 8 ? len : 1;
 
-	count(v, run->mmio.is_write ? VCPU_EXIT_MMIO_WRITE : VCPU_EXIT_MMIO_READ);
+	vcpu_count_exit(v, run->mmio.is_write ? VCPU_EXIT_MMIO_WRITE : VCPU_EXIT_MMIO_READ);
 	for (unsigned i = 0; i < len; i += step) {
 		uint64_t addr = run->mmio.phys_addr + i, value = 0;
 
@@ -128,12 +128,12 @@ static const char emulated[] =
 	"kernels, which few bear; tools/kvm-run runs this command in a machine "
 	"that is emulated as a whole)";
 
-static void fail(struct vcpu *v, enum vcpu_exit why, int errnum)
+static void vcpu_fail(struct vcpu *v, enum vcpu_exit why, int errnum)
 {
 	g_autofree char *said = failure_text(v, why, errnum);
 	g_autofree char *text = g_strconcat(said, kvm_on_hardware() ? NULL : emulated, NULL);
 
-	count(v, why);
+	vcpu_count_exit(v, why);
 	vcpus_pause(v->all);
 	v->all->ops->failed(v->id, why, text, v->all->opaque);
 }
@@ -148,19 +148,19 @@ static void handle_exit(struct vcpu *v)
 		do_mmio(v);
 		break;
 	case KVM_EXIT_INTR:
-		count(v, VCPU_EXIT_SIGNAL);
+		vcpu_count_exit(v, VCPU_EXIT_SIGNAL);
 		break;
 	case KVM_EXIT_SHUTDOWN:
-		fail(v, VCPU_EXIT_SHUTDOWN, 0);
+		vcpu_fail(v, VCPU_EXIT_SHUTDOWN, 0);
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
-		fail(v, VCPU_EXIT_INTERNAL_ERROR, 0);
+		vcpu_fail(v, VCPU_EXIT_INTERNAL_ERROR, 0);
 		break;
 	case KVM_EXIT_FAIL_ENTRY:
-		fail(v, VCPU_EXIT_FAIL_ENTRY, 0);
+		vcpu_fail(v, VCPU_EXIT_FAIL_ENTRY, 0);
 		break;
 	default:
-		fail(v, VCPU_EXIT_OTHER, 0);
+		vcpu_fail(v, VCPU_EXIT_OTHER, 0);
 	}
 }
 
@@ -182,7 +182,7 @@ static void take_look(struct vcpu *v)
 
 static void on_interrupted(struct vcpu *v)
 {
-	count(v, VCPU_EXIT_SIGNAL);
+	vcpu_count_exit(v, VCPU_EXIT_SIGNAL);
 	if (v->look_wanted)
 		take_look(v);
 }
@@ -195,7 +195,7 @@ static void run_guest(struct vcpu *v)
 		else if (errno == EINTR)
 			on_interrupted(v);
 		else if (errno != EAGAIN)
-			fail(v, VCPU_EXIT_OTHER, errno);
+			vcpu_fail(v, VCPU_EXIT_OTHER, errno);
 	}
 	/* The last access is complete for KVM only when it is entered again: so that registers can
 	 * be read or replaced, enter it for nothing. */

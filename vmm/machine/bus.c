@@ -98,7 +98,8 @@ void bus_del(struct bus *bus, struct board_region *w)
 }
 
 /* Copies the region that takes all of the access. */
-static bool find(struct bus *bus, bool io, uint64_t addr, unsigned len, struct board_region *ret)
+static bool bus_find(struct bus *bus, bool io, uint64_t addr, unsigned len,
+		     struct board_region *ret)
 {
 	const struct space *s = &bus->space[io];
 	const struct board_region *w;
@@ -127,7 +128,7 @@ uint64_t bus_read(struct bus *bus, bool io, uint64_t addr, unsigned len)
 {
 	struct board_region w;
 
-	if (!find(bus, io, addr, len, &w) || !w.read)
+	if (!bus_find(bus, io, addr, len, &w) || !w.read)
 		return ones(len);
 	return w.read(w.opaque, addr - w.base, len) & ones(len);
 }
@@ -136,6 +137,6 @@ void bus_write(struct bus *bus, bool io, uint64_t addr, unsigned len, uint64_t v
 {
 	struct board_region w;
 
-	if (find(bus, io, addr, len, &w) && w.write)
+	if (bus_find(bus, io, addr, len, &w) && w.write)
 		w.write(w.opaque, addr - w.base, len, value & ones(len));
 }

@@ -70,7 +70,7 @@ static const struct habit devices[] = {
 	{ "entropy random", "rng" },
 };
 
-static const char *find(const struct habit *habits, size_t n, const char *word)
+static const char *habits_find(const struct habit *habits, size_t n, const char *word)
 {
 	for (size_t i = 0; i < n; i++) {
 		g_auto(GStrv) words = g_strsplit(habits[i].words, " ", -1);
@@ -83,16 +83,16 @@ static const char *find(const struct habit *habits, size_t n, const char *word)
 
 const char *habit_option(const char *name)
 {
-	return find(options, G_N_ELEMENTS(options), name);
+	return habits_find(options, G_N_ELEMENTS(options), name);
 }
 
 const char *habit_key(const char *key)
 {
-	return find(keys, G_N_ELEMENTS(keys), key);
+	return habits_find(keys, G_N_ELEMENTS(keys), key);
 }
 
 /* Takes @end from the end of @word. */
-static bool cut(char *word, const char *end)
+static bool habits_cut(char *word, const char *end)
 {
 	bool has = g_str_has_suffix(word, end);
 
@@ -116,14 +116,14 @@ static char *device_hint(const char *name)
 {
 	const char *bare = g_str_has_prefix(name, "virtio-") ? name + strlen("virtio-") : name;
 	g_autofree char *word = g_ascii_strdown(bare, -1);
-	bool mmio = cut(word, "-device") || cut(word, "-mmio");
+	bool mmio = habits_cut(word, "-device") || habits_cut(word, "-mmio");
 	const char *here;
 
 	if (strpbrk(name, "./"))
 		return g_strdup(DISK);
-	(void)(cut(word, "-non-transitional") || cut(word, "-transitional"));
-	(void)cut(word, "-pci");
-	here = find(devices, G_N_ELEMENTS(devices), word);
+	(void)(habits_cut(word, "-non-transitional") || habits_cut(word, "-transitional"));
+	(void)habits_cut(word, "-pci");
+	here = habits_find(devices, G_N_ELEMENTS(devices), word);
 	if (!here)
 		here = nearest_class(word); /* itself, if it is one */
 	return here ? g_strdup_printf("did you mean --device %s%s?", here,

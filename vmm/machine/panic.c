@@ -62,7 +62,7 @@ void machine_panicked(struct machine *m)
 /*
  * Looking at processors.
  */
-static void arm(struct machine *m, unsigned ms)
+static void panic_arm_timer(struct machine *m, unsigned ms)
 {
 	const struct itimerspec when = { .it_value = { ms / 1000, (long)(ms % 1000) * 1000000 } };
 
@@ -79,15 +79,15 @@ static void stop_looking(struct machine *m)
 	m->panic.looks = (struct panic_looks){ 0 };
 }
 
-static void look(struct machine *m, unsigned ms)
+static void panic_look(struct machine *m, unsigned ms)
 {
 	vcpus_look(m->cpus);
 	m->panic.looking = true;
-	arm(m, ms);
+	panic_arm_timer(m, ms);
 }
 
 /* What was seen since; false: not all have been seen, since they are paused or the host is busy. */
-static bool seen(struct machine *m)
+static bool panic_seen(struct machine *m)
 {
 	struct vcpu_look found;
 
@@ -111,13 +111,13 @@ static void on_timer(void *arg, GIOCondition revents)
 	(void)revents;
 	(void)!read(p->timer, &count, sizeof(count));
 	if (!p->looking) {
-		look(m, LOOK_MS);
-	} else if (!seen(m)) {
-		look(m, SILENCE_MS);
+		panic_look(m, LOOK_MS);
+	} else if (!panic_seen(m)) {
+		panic_look(m, SILENCE_MS);
 	} else if (!p->looks.lives && p->n_looks < PANIC_LOOKS) {
 		if (p->n_looks == 1)
 			platform_probe(m->platform);
-		look(m, LOOK_MS);
+		panic_look(m, LOOK_MS);
 	} else {
 		stuck = !p->looks.lives && !platform_probed(m->platform) &&
 			panic_looks_stuck(&p->looks);
@@ -125,7 +125,7 @@ static void on_timer(void *arg, GIOCondition revents)
 		if (stuck)
 			machine_panicked(m);
 		else
-			arm(m, AGAIN_MS);
+			panic_arm_timer(m, AGAIN_MS);
 	}
 }
 
@@ -138,7 +138,7 @@ static bool is_last_word(const struct panic_watch *w)
 }
 
 /* The last words have changed somewhere. */
-static void judge(struct machine *m)
+static void panic_judge(struct machine *m)
 {
 	bool panic = is_last_word(&m->panic.serial);
 
@@ -150,7 +150,7 @@ static void judge(struct machine *m)
 		pthread_mutex_unlock(&c->lock);
 	}
 	stop_looking(m);
-	arm(m, panic ? SILENCE_MS : 0);
+	panic_arm_timer(m, panic ? SILENCE_MS : 0);
 }
 
 void machine_printed(struct machine *m, const uint8_t *data, size_t len)
@@ -159,7 +159,7 @@ void machine_printed(struct machine *m, const uint8_t *data, size_t len)
 
 	panic_watch_feed(&m->panic.serial, data, len);
 	if (before || m->panic.serial.ended)
-		judge(m);
+		panic_judge(m);
 }
 
 static void on_console_changed(void *arg)
@@ -167,7 +167,7 @@ static void on_console_changed(void *arg)
 	struct machine *m = arg;
 
 	m->panic.posted = false;
-	judge(m);
+	panic_judge(m);
 }
 
 static void on_console_written(struct chr_tap *tap, const uint8_t *data, size_t len)
@@ -263,7 +263,7 @@ void machine_panic_reset(struct machine *m)
 		pthread_mutex_unlock(&c->lock);
 	}
 	m->panic.crash_loaded = false;
-	judge(m);
+	panic_judge(m);
 }
 
 void machine_panic_free(struct machine *m)

@@ -16,7 +16,7 @@
 
 /* Advice: a host that cannot take it loses speed or a smaller core file, nothing else. Not for the
  * lowest memory, of which little is ever used: zeroing a large page would be most of our start. */
-static void advise(const struct ram *ram)
+static void ram_advise(const struct ram *ram)
 {
 	for (unsigned i = 0; i < ram->mem.n; i++) {
 		const struct gmem_region *r = &ram->mem.region[i];
@@ -39,7 +39,7 @@ static bool add_region(struct ram *ram, uint64_t gpa, uint64_t len, uint8_t *aft
 	return gmem_add(&ram->mem, gpa, len, hva) == 0;
 }
 
-static bool reserve(struct ram *ram)
+static bool ram_reserve(struct ram *ram)
 {
 	ram->map = mmap(NULL, ram->map_len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 			-1, 0);
@@ -54,7 +54,7 @@ static bool map_ram(struct ram *ram)
 	unsigned n = arch_ram(ram->size, range);
 	uint8_t *after;
 
-	if (!reserve(ram))
+	if (!ram_reserve(ram))
 		return false;
 	after = ram->map;
 	for (unsigned i = 0; i < n; i++) {
@@ -73,7 +73,7 @@ bool ram_open(struct ram *ram, uint64_t size, GError **err)
 		ram_close(ram);
 		return false;
 	}
-	advise(ram);
+	ram_advise(ram);
 	return true;
 }
 

@@ -121,7 +121,7 @@ static void pause_devices(struct machine *m, bool pause)
 	}
 }
 
-static void stop(struct machine *m)
+static void stop_machine(struct machine *m)
 {
 	pause_cpus(m);
 	pause_devices(m, true);
@@ -129,7 +129,7 @@ static void stop(struct machine *m)
 	machine_tell(m, "STOP", false);
 }
 
-static void cont(struct machine *m)
+static void cont_machine(struct machine *m)
 {
 	pause_devices(m, false);
 	m->stopped = false;
@@ -156,7 +156,7 @@ static void reset_devices(struct machine *m)
 /*
  * What vCPUs asked for.
  */
-static void failed(struct machine *m)
+static void apply_failure(struct machine *m)
 {
 	pthread_mutex_lock(&m->lock);
 	machine_finish(m, m->why == VCPU_EXIT_SHUTDOWN ? MACHINE_TRIPLE_FAULT : MACHINE_KVM_ERROR,
@@ -179,12 +179,12 @@ static void guest_reset(struct machine *m)
 		m->want_reset = true;
 }
 
-static void answer(struct machine *m)
+static void apply_asked(struct machine *m)
 {
 	unsigned asked = atomic_exchange(&m->asked, 0);
 
 	if (asked & ASK_FAILED)
-		failed(m);
+		apply_failure(m);
 	if (asked & ASK_PANICKED)
 		machine_panicked(m);
 	if (asked & ASK_POWEROFF)
@@ -193,7 +193,7 @@ static void answer(struct machine *m)
 		guest_reset(m);
 }
 
-static void begin_again(struct machine *m)
+static void restart_guest(struct machine *m)
 {
 	g_autoptr(GError) err = NULL;
 
@@ -210,24 +210,24 @@ static void begin_again(struct machine *m)
 
 /* What was asked for until they were paused comes first: a power-off is one, though a reset was on
  * its way. Another reset is this one. */
-static void reset(struct machine *m)
+static void reset_machine(struct machine *m)
 {
 	pause_cpus(m);
-	answer(m);
+	apply_asked(m);
 	m->want_reset = false;
 	if (m->end == MACHINE_RUNNING)
-		begin_again(m);
+		restart_guest(m);
 }
 
 /* Goes one step towards what is wanted; false if all is as it is wanted. */
-static bool change(struct machine *m)
+static bool apply_next(struct machine *m)
 {
 	if (m->want_reset)
-		reset(m);
+		reset_machine(m);
 	else if (m->want_stopped && !m->stopped)
-		stop(m);
+		stop_machine(m);
 	else if (!m->want_stopped && m->stopped)
-		cont(m);
+		cont_machine(m);
 	else
 		return false;
 	return true;
@@ -240,8 +240,8 @@ static void apply_requests(struct machine *m)
 		return;
 	m->changing = true;
 	do
-		answer(m);
-	while (m->end == MACHINE_RUNNING && change(m));
+		apply_asked(m);
+	while (m->end == MACHINE_RUNNING && apply_next(m));
 	m->changing = false;
 }
 

@@ -48,7 +48,7 @@ static uint64_t print_cpu(struct machine *m, unsigned cpu, FILE *to)
 }
 
 /* The owner counts on; a little lag is fine. */
-static uint64_t look(const uint64_t *counter)
+static uint64_t counter_read(const uint64_t *counter)
 {
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
@@ -61,15 +61,16 @@ static void print_queues(struct vdev *dev, const char *transport, void *opaque)
 		const struct vq_stats *s = vq_stats(dev->queue[q].vq);
 		g_autofree char *name = g_strdup_printf("%s/%u", dev->id, q);
 
-		if (!look(&s->kicks) && !look(&s->chains))
+		if (!counter_read(&s->kicks) && !counter_read(&s->chains))
 			continue;
 		fprintf(to,
 			"%-12s %-4s %10" G_GUINT64_FORMAT " %10" G_GUINT64_FORMAT
 			" %10" G_GUINT64_FORMAT " %10" G_GUINT64_FORMAT " %14" G_GUINT64_FORMAT
 			" %14" G_GUINT64_FORMAT " %6" G_GUINT64_FORMAT "\n",
-			name, transport, look(&s->kicks), look(&s->interrupts),
-			look(&s->suppressed), look(&s->chains), look(&s->bytes_read),
-			look(&s->bytes_written), look(&s->faults));
+			name, transport, counter_read(&s->kicks), counter_read(&s->interrupts),
+			counter_read(&s->suppressed), counter_read(&s->chains),
+			counter_read(&s->bytes_read), counter_read(&s->bytes_written),
+			counter_read(&s->faults));
 	}
 }
 

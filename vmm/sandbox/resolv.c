@@ -1,12 +1,13 @@
 /*
  * The one file that is looked up again and again: /etc/resolv.conf.
  *
- * It is replaced when the host comes to another network: by another file of its name, or the one that a link leads
- * to is. So a descriptor that was opened before the process was shut in goes stale, and a name cannot be let
- * through a filter, nor one file by its name alone out of a directory. So there is a process beside this one, with
- * all the names of the host, which does one thing: asked by a byte, it opens that file and sends the
- * descriptor. What it is asked has no content, so there is nothing it could be talked into; its own filter
- * allows what this takes. It ends when the socket between them closes.
+ * It is replaced when the host comes to another network: by another file of its name, or the one
+ * that a link leads to is. So a descriptor that was opened before the process was shut in goes
+ * stale, and a name cannot be let through a filter, nor one file by its name alone out of a
+ * directory. So there is a process beside this one, with all the names of the host, which does one
+ * thing: asked by a byte, it opens that file and sends the descriptor. What it is asked has no
+ * content, so there is nothing it could be talked into; its own filter allows what this takes. It
+ * ends when the socket between them closes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,13 +44,14 @@ static void prepare(struct reply *r, int *error)
  * The other process.
  */
 
-/* As _exit() does; before a call of that, the address sanitizer makes calls that the filter knows nothing of. */
-static void leave(int status)
+/* As _exit() does; before a call of that, the address sanitizer makes calls that the filter knows
+ * nothing of. */
+static void resolv_leave(int status)
 {
 	(void)syscall(SYS_exit_group, status);
 }
 
-static void answer(int sock)
+static void resolv_answer(int sock)
 {
 	int fd = open(SYSCALLS_RESOLV, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	int error = fd < 0 ? errno : 0;
@@ -67,7 +69,7 @@ static void answer(int sock)
 		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 	}
 	if (sendmsg(sock, &r.msg, MSG_NOSIGNAL) < 0)
-		leave(1);
+		resolv_leave(1);
 	if (fd >= 0)
 		close(fd);
 }
@@ -80,8 +82,8 @@ static int keep_one(int sock)
 	return close_range(1, ~0u, 0) == 0 ? 0 : -errno;
 }
 
-static void serve(int sock) G_GNUC_NORETURN;
-static void serve(int sock)
+static void resolv_serve(int sock) G_GNUC_NORETURN;
+static void resolv_serve(int sock)
 {
 	char byte;
 
@@ -90,9 +92,9 @@ static void serve(int sock)
 	if (keep_one(sock) < 0 || sandbox_drop_capabilities() < 0 || sandbox_seal_opener() < 0)
 		_exit(1);
 	while (read(0, &byte, 1) == 1)
-		answer(0);
+		resolv_answer(0);
 	for (;;)
-		leave(0);
+		resolv_leave(0);
 }
 
 int sandbox_resolv_start(void)
@@ -107,7 +109,7 @@ int sandbox_resolv_start(void)
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	pid = fork();
 	if (pid == 0)
-		serve(pair[1]);
+		resolv_serve(pair[1]);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	close(pair[1]);
 	if (pid > 0)

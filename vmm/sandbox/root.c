@@ -1,12 +1,12 @@
 /*
  * Namespaces, and a root directory with nothing in it.
  *
- * A user namespace comes first: in it an ordinary user may make the others, and root is root no more.
- * (Where it is not to be had, a real root may still make the others.) The new root is a small file
- * system in memory, put over /proc for the moment it takes to make it the root; the old one is then
- * let go. What the process still has to reach by name, directories of its sockets, is bound
- * to the same names in the new root first, and the working directory has the same name again, so that
- * relative paths mean what they meant. At last the root is made read-only.
+ * A user namespace comes first: in it an ordinary user may make the others, and root is root no
+ * more. (Where it is not to be had, a real root may still make the others.) The new root is a small
+ * file system in memory, put over /proc for the moment it takes to make it the root; the old one is
+ * then let go. What the process still has to reach by name, directories of its sockets, is bound
+ * to the same names in the new root first, and the working directory has the same name again, so
+ * that relative paths mean what they meant. At last the root is made read-only.
  *
  * Not made: a process namespace, since only children enter one, and there are none.
  */
@@ -102,7 +102,7 @@ bool sandbox_root_can_keep(const char *path)
 }
 
 /* Binds directory @path to the same name below the working directory. */
-static int keep(const char *path)
+static int root_keep(const char *path)
 {
 	int ret = make_dirs(path);
 
@@ -115,7 +115,7 @@ static int keep(const char *path)
 static int keep_all(const struct sandbox_plan *plan)
 {
 	for (const char *const *path = plan->keep; path && *path; path++) {
-		int ret = keep(*path);
+		int ret = root_keep(*path);
 
 		if (ret < 0 && plan->level == SANDBOX_STRICT)
 			return ret;

@@ -1,11 +1,11 @@
 /*
  * A call that a thread's filter does not let through arrives here as SIGSYS, before anything of it
- * took place. Nearly always the end. Nothing here may call what is not async-signal-safe: the thread may
- * have been anywhere.
+ * took place. Nearly always the end. Nothing here may call what is not async-signal-safe: the
+ * thread may have been anywhere.
  *
  * One kind is answered: libslirp looks /etc/resolv.conf up by its name whenever a guest asks for a
- * name. A filter cannot see names, so it traps these calls, and here the name is compared, and another process
- * is asked to open the file (resolv.c). What somebody who has taken the thread over
+ * name. A filter cannot see names, so it traps these calls, and here the name is compared, and
+ * another process is asked to open the file (resolv.c). What somebody who has taken the thread over
  * could gain by tricking this code is nothing: it runs under the same filter.
  */
 #include <errno.h>
@@ -21,7 +21,7 @@
 #define CODE_SECCOMP 1 /* SYS_SECCOMP, which not every libc has */
 
 /* 0 or more, or -errno: as the kernel puts it. */
-static long plain(long ret)
+static long errno_result(long ret)
 {
 	return ret < 0 ? -errno : ret;
 }
@@ -44,7 +44,7 @@ static long open_resolv(int sock, greg_t flags)
 
 static long stat_fd(int fd, greg_t to)
 {
-	return plain(syscall(SYS_fstat, fd, to));
+	return errno_result(syscall(SYS_fstat, fd, to));
 }
 
 static long stat_resolv(int sock, greg_t to)
@@ -64,7 +64,7 @@ static bool is_fstat(const greg_t *regs)
 	return regs[REG_R10] == AT_EMPTY_PATH && *(const char *)regs[REG_RSI] == 0;
 }
 
-static bool answer(int nr, int sock, greg_t *regs)
+static bool trap_answer(int nr, int sock, greg_t *regs)
 {
 	if (nr == SYS_open && is_resolv(regs[REG_RDI]))
 		regs[REG_RAX] = open_resolv(sock, regs[REG_RSI]);
@@ -93,8 +93,8 @@ bool sandbox_trap_answer(const siginfo_t *info, void *ucontext)
 	unsigned file = bits & TRAP_FILE_MASK;
 	int saved = errno;
 	bool ret = bits & TRAP_RESOLV &&
-		   answer(info->si_syscall, file == TRAP_NO_FILE ? -1 : (int)file,
-			  uc->uc_mcontext.gregs);
+		   trap_answer(info->si_syscall, file == TRAP_NO_FILE ? -1 : (int)file,
+			       uc->uc_mcontext.gregs);
 
 	errno = saved;
 	return ret;
@@ -108,7 +108,7 @@ struct line {
 	size_t len;
 };
 
-static void add(struct line *l, const char *text)
+static void line_add(struct line *l, const char *text)
 {
 	size_t len = strlen(text);
 
@@ -127,7 +127,7 @@ static void add_number(struct line *l, unsigned n)
 	do
 		digits[--at] = (char)('0' + n % 10);
 	while (n /= 10);
-	add(l, digits + at);
+	line_add(l, digits + at);
 }
 
 void sandbox_trap_die(const siginfo_t *info)
@@ -141,16 +141,16 @@ void sandbox_trap_die(const siginfo_t *info)
 	const char *name = sandbox_call_name(info->si_syscall);
 	struct line l = { .len = 0 };
 
-	add(&l, "ringside: sandbox: ");
-	add(&l, roles[(unsigned)info->si_errno >> TRAP_ROLE_SHIFT & TRAP_ROLE_MASK]);
-	add(&l, " made system call ");
+	line_add(&l, "ringside: sandbox: ");
+	line_add(&l, roles[(unsigned)info->si_errno >> TRAP_ROLE_SHIFT & TRAP_ROLE_MASK]);
+	line_add(&l, " made system call ");
 	add_number(&l, (unsigned)info->si_syscall);
-	add(&l, " (");
-	add(&l, name ? name : "unknown");
-	add(&l, "), which it has no use for: killed\n");
+	line_add(&l, " (");
+	line_add(&l, name ? name : "unknown");
+	line_add(&l, "), which it has no use for: killed\n");
 	(void)!write(STDERR_FILENO, l.text, l.len);
-	/* SIGSYS is blocked in its handler, so a second one kills, whoever handles the first; and no
-	 * role may trace. */
+	/* SIGSYS is blocked in its handler, so a second one kills, whoever handles the first; and
+	 * no role may trace. */
 	for (;;) {
 		(void)syscall(SYS_ptrace, 0, 0, 0, 0);
 		(void)syscall(SYS_exit_group, 128 + SIGSYS);

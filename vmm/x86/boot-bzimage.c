@@ -60,7 +60,7 @@ struct setup {
 	size_t header_len;
 };
 
-static uint64_t get(const struct boot_job *job, unsigned at, unsigned bytes)
+static uint64_t bzimage_get(const struct boot_job *job, unsigned at, unsigned bytes)
 {
 	uint64_t v = 0;
 
@@ -70,38 +70,39 @@ static uint64_t get(const struct boot_job *job, unsigned at, unsigned bytes)
 
 bool boot_is_bzimage(const struct boot_job *job)
 {
-	return job->head_len >= HEADER_MIN && get(job, BOOT_FLAG, 2) == 0xaa55 &&
+	return job->head_len >= HEADER_MIN && bzimage_get(job, BOOT_FLAG, 2) == 0xaa55 &&
 	       memcmp(job->head + MAGIC, "HdrS", 4) == 0;
 }
 
 static bool check_kind(const struct boot_job *job, GError **err)
 {
-	unsigned version = (unsigned)get(job, VERSION, 2);
+	unsigned version = (unsigned)bzimage_get(job, VERSION, 2);
 
 	if (version < VERSION_MIN)
 		return ringside_usage(err,
 				      "--kernel: '%s' speaks boot protocol %u.%02u; give one "
 				      "that speaks 2.12 or later (Linux 3.8)",
 				      job->p->kernel, version >> 8, version & 0xff);
-	if (!(get(job, XLOADFLAGS, 2) & XLF_KERNEL_64) || !(get(job, LOADFLAGS, 1) & LOADED_HIGH))
+	if (!(bzimage_get(job, XLOADFLAGS, 2) & XLF_KERNEL_64) ||
+	    !(bzimage_get(job, LOADFLAGS, 1) & LOADED_HIGH))
 		return ringside_usage(err, "--kernel: '%s' is a 32-bit kernel; give an x86-64 one",
 				      job->p->kernel);
 	return true;
 }
 
-static bool parse(const struct boot_job *job, struct setup *ret_setup, GError **err)
+static bool bzimage_parse(const struct boot_job *job, struct setup *ret_setup, GError **err)
 {
-	uint64_t sects = get(job, SETUP_SECTS, 1);
+	uint64_t sects = bzimage_get(job, SETUP_SECTS, 1);
 	struct setup s = {
 		.offset = ((sects ? sects : DEFAULT_SETUP_SECTS) + 1) * 512,
-		.len = get(job, SYSSIZE, 4) * 16,
-		.load = get(job, PREF_ADDRESS, 8),
-		.cmdline_max = get(job, CMDLINE_SIZE, 4),
-		.initrd_limit = get(job, INITRD_ADDR_MAX, 4) + 1,
-		.header_len = MAGIC + get(job, JUMP_LEN, 1) - SETUP_HEADER,
+		.len = bzimage_get(job, SYSSIZE, 4) * 16,
+		.load = bzimage_get(job, PREF_ADDRESS, 8),
+		.cmdline_max = bzimage_get(job, CMDLINE_SIZE, 4),
+		.initrd_limit = bzimage_get(job, INITRD_ADDR_MAX, 4) + 1,
+		.header_len = MAGIC + bzimage_get(job, JUMP_LEN, 1) - SETUP_HEADER,
 	};
 	uint64_t rest = job->file_size > s.offset ? job->file_size - s.offset : 0;
-	uint64_t room = MAX(s.len, get(job, INIT_SIZE, 4));
+	uint64_t room = MAX(s.len, bzimage_get(job, INIT_SIZE, 4));
 
 	if (rest + 15 < s.len || s.len <= ENTRY_64)
 		return ringside_usage(
@@ -119,7 +120,7 @@ static bool parse(const struct boot_job *job, struct setup *ret_setup, GError **
 	return boot_need(job, s.end, err);
 }
 
-static void put(uint8_t *page, unsigned at, uint64_t value, unsigned bytes)
+static void bzimage_put(uint8_t *page, unsigned at, uint64_t value, unsigned bytes)
 {
 	memcpy(page + at, &value, bytes);
 }
@@ -133,11 +134,11 @@ static void put_memory_map(const struct boot_job *job, uint8_t *page)
 	for (unsigned i = 0; i < n; i++) {
 		unsigned at = E820_TABLE + i * E820_ENTRY;
 
-		put(page, at, map[i].base, 8);
-		put(page, at + 8, map[i].len, 8);
-		put(page, at + 16, map[i].type, 4);
+		bzimage_put(page, at, map[i].base, 8);
+		bzimage_put(page, at + 8, map[i].len, 8);
+		bzimage_put(page, at + 16, map[i].type, 4);
 	}
-	put(page, E820_ENTRIES, n, 1);
+	bzimage_put(page, E820_ENTRIES, n, 1);
 }
 
 static void put_zero_page(const struct boot_job *job, const struct setup *s)
@@ -146,11 +147,11 @@ static void put_zero_page(const struct boot_job *job, const struct setup *s)
 
 	memset(page, 0, LAYOUT_PAGE);
 	memcpy(page + SETUP_HEADER, job->head + SETUP_HEADER, s->header_len);
-	put(page, TYPE_OF_LOADER, LOADER_UNDEFINED, 1);
-	put(page, CMD_LINE_PTR, LAYOUT_CMDLINE, 4);
-	put(page, RAMDISK_IMAGE, job->initrd, 4);
-	put(page, RAMDISK_SIZE, job->initrd_len, 4);
-	put(page, ACPI_RSDP_ADDR, job->p->rsdp, 8);
+	bzimage_put(page, TYPE_OF_LOADER, LOADER_UNDEFINED, 1);
+	bzimage_put(page, CMD_LINE_PTR, LAYOUT_CMDLINE, 4);
+	bzimage_put(page, RAMDISK_IMAGE, job->initrd, 4);
+	bzimage_put(page, RAMDISK_SIZE, job->initrd_len, 4);
+	bzimage_put(page, ACPI_RSDP_ADDR, job->p->rsdp, 8);
 	put_memory_map(job, page);
 }
 
@@ -209,7 +210,7 @@ bool boot_load_bzimage(struct boot_job *job, struct boot_entry *ret_entry, GErro
 {
 	struct setup s = { 0 };
 
-	if (!check_kind(job, err) || !parse(job, &s, err))
+	if (!check_kind(job, err) || !bzimage_parse(job, &s, err))
 		return false;
 	job->kernel_end = s.end;
 	if (!boot_load_cmdline(job, s.cmdline_max, err) ||

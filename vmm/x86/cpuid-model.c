@@ -21,7 +21,7 @@ static bool is_masked(const struct cpu_model *model, unsigned i)
 	return model->masked[i / 64] >> i % 64 & 1;
 }
 
-static void mask(struct cpu_model *model, unsigned i)
+static void feature_mask(struct cpu_model *model, unsigned i)
 {
 	model->masked[i / 64] |= 1ull << i % 64;
 }
@@ -38,7 +38,7 @@ static void mask_dependents(struct cpu_model *model)
 
 			if (!needs || is_masked(model, i) || cpuid_model_has(model, needs))
 				continue;
-			mask(model, i);
+			feature_mask(model, i);
 			again = true;
 		}
 	} while (again);
@@ -52,7 +52,7 @@ bool cpuid_model_has(const struct cpu_model *model, const char *name)
 }
 
 /* How many letters must change, come or go to make @a of @b (Levenshtein's distance). */
-static unsigned distance(const char *a, const char *b)
+static unsigned feature_distance(const char *a, const char *b)
 {
 	unsigned row[64], len = (unsigned)MIN(strlen(b), G_N_ELEMENTS(row) - 1);
 
@@ -77,7 +77,7 @@ static const char *nearest(const char *name)
 	unsigned best = 0, least = UINT32_MAX;
 
 	for (unsigned i = 0; i < cpuid_n_features; i++) {
-		unsigned d = distance(name, cpuid_features[i].name);
+		unsigned d = feature_distance(name, cpuid_features[i].name);
 
 		if (d < least) {
 			least = d;
@@ -107,7 +107,7 @@ static bool parse_item(const char *item, struct cpu_model *model, GError **err)
 				      "--cpu: there is no feature '%s'; did you mean '%s'? "
 				      "('--cpu help' lists them)",
 				      item + 1, nearest(item + 1));
-	mask(model, (unsigned)i);
+	feature_mask(model, (unsigned)i);
 	return true;
 }
 

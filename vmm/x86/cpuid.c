@@ -57,7 +57,7 @@ struct build {
 	bool amd;
 };
 
-static struct kvm_cpuid_entry2 *find(struct kvm_cpuid2 *list, uint32_t leaf, uint32_t subleaf)
+static struct kvm_cpuid_entry2 *cpuid_find(struct kvm_cpuid2 *list, uint32_t leaf, uint32_t subleaf)
 {
 	for (unsigned i = 0; i < list->nent; i++) {
 		struct kvm_cpuid_entry2 *e = &list->entries[i];
@@ -80,7 +80,7 @@ static void set_bit(uint32_t *reg, unsigned bit, bool on)
 	*reg = (*reg & ~(1u << bit)) | (uint32_t)on << bit;
 }
 
-static uint32_t field(uint32_t reg, unsigned shift, unsigned width, uint32_t value)
+static uint32_t cpuid_field(uint32_t reg, unsigned shift, unsigned width, uint32_t value)
 {
 	uint32_t max = (1u << width) - 1, set = value > max ? max : value;
 
@@ -115,7 +115,8 @@ static bool copy_supported(struct build *b, const struct kvm_cpuid2 *from)
 }
 
 /* Appends an entry; copy_supported() left room for CPUID_EXTRA of them. */
-static struct kvm_cpuid_entry2 *add(struct build *b, uint32_t leaf, uint32_t subleaf, bool indexed)
+static struct kvm_cpuid_entry2 *cpuid_add(struct build *b, uint32_t leaf, uint32_t subleaf,
+					  bool indexed)
 {
 	struct kvm_cpuid_entry2 *e = &b->list->entries[b->list->nent++];
 
@@ -128,7 +129,7 @@ static struct kvm_cpuid_entry2 *add(struct build *b, uint32_t leaf, uint32_t sub
 
 /* ---- what is masked ---- */
 
-static bool has(const struct build *b, const char *name)
+static bool cpuid_has(const struct build *b, const char *name)
 {
 	return cpuid_model_has(b->p->model, name);
 }
@@ -139,9 +140,9 @@ static void apply_mask(struct build *b)
 		const struct cpuid_feature *f = &cpuid_features[i];
 		struct kvm_cpuid_entry2 *e;
 
-		if (has(b, f->name))
+		if (cpuid_has(b, f->name))
 			continue;
-		e = find(b->list, f->leaf, f->subleaf);
+		e = cpuid_find(b->list, f->leaf, f->subleaf);
 		if (e)
 			set_bit(reg_of(e, f->reg), f->bit, false);
 	}
@@ -160,10 +161,10 @@ static uint64_t masked_parts(const struct build *b)
 {
 	uint64_t parts = 0;
 
-	if (!has(b, "xsave"))
+	if (!cpuid_has(b, "xsave"))
 		return UINT64_MAX;
 	for (unsigned i = 0; i < N(xsave_parts); i++)
-		parts |= has(b, xsave_parts[i].feature) ? 0 : xsave_parts[i].parts;
+		parts |= cpuid_has(b, xsave_parts[i].feature) ? 0 : xsave_parts[i].parts;
 	return parts;
 }
 
@@ -173,12 +174,12 @@ static uint64_t masked_parts(const struct build *b)
  */
 static void set_xsave_sizes(struct build *b, uint64_t user, uint64_t system)
 {
-	struct kvm_cpuid_entry2 *sum = find(b->list, LEAF_XSAVE, 0);
-	struct kvm_cpuid_entry2 *xsaves = find(b->list, LEAF_XSAVE, 1);
+	struct kvm_cpuid_entry2 *sum = cpuid_find(b->list, LEAF_XSAVE, 0);
+	struct kvm_cpuid_entry2 *xsaves = cpuid_find(b->list, LEAF_XSAVE, 1);
 	uint32_t standard = 576, compact = 576;
 
 	for (unsigned i = 2; i < 63; i++) {
-		struct kvm_cpuid_entry2 *e = find(b->list, LEAF_XSAVE, i);
+		struct kvm_cpuid_entry2 *e = cpuid_find(b->list, LEAF_XSAVE, i);
 
 		if (!e || !((user | system) >> i & 1))
 			continue;
@@ -191,24 +192,24 @@ static void set_xsave_sizes(struct build *b, uint64_t user, uint64_t system)
 		xsaves->ebx = xsaves->eax & 0xa /* xsavec, xsaves */ ? compact : 0;
 }
 
-static uint64_t join(uint32_t low, uint32_t high)
+static uint64_t cpuid_join(uint32_t low, uint32_t high)
 {
 	return (uint64_t)high << 32 | low;
 }
 
 static void fix_xsave(struct build *b)
 {
-	struct kvm_cpuid_entry2 *sum = find(b->list, LEAF_XSAVE, 0);
-	struct kvm_cpuid_entry2 *more = find(b->list, LEAF_XSAVE, 1);
+	struct kvm_cpuid_entry2 *sum = cpuid_find(b->list, LEAF_XSAVE, 0);
+	struct kvm_cpuid_entry2 *more = cpuid_find(b->list, LEAF_XSAVE, 1);
 	uint64_t gone = masked_parts(b), user, system = 0;
 
 	if (!sum)
 		return;
-	user = join(sum->eax, sum->edx) & ~gone;
+	user = cpuid_join(sum->eax, sum->edx) & ~gone;
 	sum->eax = (uint32_t)user;
 	sum->edx = (uint32_t)(user >> 32);
 	if (more) {
-		system = join(more->ecx, more->edx) & ~gone;
+		system = cpuid_join(more->ecx, more->edx) & ~gone;
 		more->ecx = (uint32_t)system;
 		more->edx = (uint32_t)(system >> 32);
 	}
@@ -227,18 +228,19 @@ static void fix_xsave(struct build *b)
 
 static void fix_basic(struct build *b)
 {
-	struct kvm_cpuid_entry2 *e = find(b->list, LEAF_BASIC, 0);
+	struct kvm_cpuid_entry2 *e = cpuid_find(b->list, LEAF_BASIC, 0);
 	bool several = b->p->n_cpus > 1;
 
 	if (!e)
 		return;
-	e->ebx = field(e->ebx, 24, 8, b->p->cpu);
-	e->ebx = field(e->ebx, 16, 8, 1u << b->bits);
-	set_bit(&e->edx, EDX1_HT, several && has(b, "ht"));
-	set_bit(&e->ecx, ECX1_HYPERVISOR, has(b, "hypervisor"));
-	set_bit(&e->ecx, ECX1_TSC_DEADLINE, b->p->tsc_deadline && has(b, "tsc_deadline_timer"));
+	e->ebx = cpuid_field(e->ebx, 24, 8, b->p->cpu);
+	e->ebx = cpuid_field(e->ebx, 16, 8, 1u << b->bits);
+	set_bit(&e->edx, EDX1_HT, several && cpuid_has(b, "ht"));
+	set_bit(&e->ecx, ECX1_HYPERVISOR, cpuid_has(b, "hypervisor"));
+	set_bit(&e->ecx, ECX1_TSC_DEADLINE,
+		b->p->tsc_deadline && cpuid_has(b, "tsc_deadline_timer"));
 	set_bit(&e->ecx, ECX1_OSXSAVE, false); /* follows CR4: KVM's to set */
-	e = find(b->list, 7, 0);
+	e = cpuid_find(b->list, 7, 0);
 	if (e)
 		set_bit(&e->ecx, ECX7_OSPKE, false); /* likewise */
 }
@@ -253,9 +255,9 @@ static void fix_caches(struct build *b, uint32_t leaf)
 
 		if (e->function != leaf || !(e->eax & 0x1f))
 			continue;
-		e->eax = field(e->eax, 14, 12, (e->eax >> 5 & 7) >= 3 ? cores : 0);
+		e->eax = cpuid_field(e->eax, 14, 12, (e->eax >> 5 & 7) >= 3 ? cores : 0);
 		if (leaf == LEAF_CACHES)
-			e->eax = field(e->eax, 26, 6, cores);
+			e->eax = cpuid_field(e->eax, 26, 6, cores);
 	}
 }
 
@@ -268,7 +270,7 @@ static void add_topology(struct build *b, uint32_t leaf)
 	} levels[] = { { 0, 1, THREAD }, { b->bits, b->p->n_cpus, CORE }, { 0, 0, END } };
 
 	for (unsigned i = 0; i < N(levels); i++) {
-		struct kvm_cpuid_entry2 *e = add(b, leaf, i, true);
+		struct kvm_cpuid_entry2 *e = cpuid_add(b, leaf, i, true);
 
 		e->eax = levels[i].shift;
 		e->ebx = levels[i].count;
@@ -279,7 +281,7 @@ static void add_topology(struct build *b, uint32_t leaf)
 
 static void fix_topology(struct build *b)
 {
-	struct kvm_cpuid_entry2 *max = find(b->list, LEAF_MAX, 0);
+	struct kvm_cpuid_entry2 *max = cpuid_find(b->list, LEAF_MAX, 0);
 
 	if (!max)
 		return;
@@ -292,18 +294,19 @@ static void fix_topology(struct build *b)
 
 static void fix_amd(struct build *b)
 {
-	struct kvm_cpuid_entry2 *basic = find(b->list, LEAF_BASIC, 0);
-	struct kvm_cpuid_entry2 *features = find(b->list, LEAF_AMD_FEATURES, 0);
-	struct kvm_cpuid_entry2 *sizes = find(b->list, LEAF_AMD_SIZES, 0);
-	struct kvm_cpuid_entry2 *ids = find(b->list, LEAF_AMD_TOPOLOGY, 0);
+	struct kvm_cpuid_entry2 *basic = cpuid_find(b->list, LEAF_BASIC, 0);
+	struct kvm_cpuid_entry2 *features = cpuid_find(b->list, LEAF_AMD_FEATURES, 0);
+	struct kvm_cpuid_entry2 *sizes = cpuid_find(b->list, LEAF_AMD_SIZES, 0);
+	struct kvm_cpuid_entry2 *ids = cpuid_find(b->list, LEAF_AMD_TOPOLOGY, 0);
 
 	if (features && basic && b->amd)
 		features->edx &= basic->edx | ~EDX_AMD_MIRROR;
 	if (features)
 		set_bit(&features->ecx, ECX_AMD_CMP_LEGACY,
-			b->p->n_cpus > 1 && has(b, "cmp_legacy"));
+			b->p->n_cpus > 1 && cpuid_has(b, "cmp_legacy"));
 	if (sizes)
-		sizes->ecx = field(field(sizes->ecx, 0, 8, b->p->n_cpus - 1), 12, 4, b->bits);
+		sizes->ecx = cpuid_field(cpuid_field(sizes->ecx, 0, 8, b->p->n_cpus - 1), 12, 4,
+					 b->bits);
 	if (ids) {
 		ids->eax = b->p->cpu;
 		ids->ebx = b->p->cpu & 0xff; /* core; one thread in it */
@@ -334,7 +337,7 @@ static void add_crystal(struct build *b)
 
 	if ((uint64_t)(khz / common) * CPUID_APIC_KHZ > UINT32_MAX)
 		return;
-	e = add(b, LEAF_CRYSTAL, 0, false);
+	e = cpuid_add(b, LEAF_CRYSTAL, 0, false);
 	e->eax = CPUID_APIC_KHZ / common;
 	e->ebx = khz / common;
 	e->ecx = CPUID_APIC_KHZ * 1000u;
@@ -342,8 +345,8 @@ static void add_crystal(struct build *b)
 
 static void add_frequencies(struct build *b)
 {
-	struct kvm_cpuid_entry2 *max = find(b->list, LEAF_MAX, 0);
-	struct kvm_cpuid_entry2 *kvm = find(b->list, LEAF_KVM, 0), *e;
+	struct kvm_cpuid_entry2 *max = cpuid_find(b->list, LEAF_MAX, 0);
+	struct kvm_cpuid_entry2 *kvm = cpuid_find(b->list, LEAF_KVM, 0), *e;
 	uint32_t khz = b->p->tsc_khz;
 
 	if (!khz)
@@ -351,21 +354,21 @@ static void add_frequencies(struct build *b)
 	if (max && max->eax >= LEAF_CRYSTAL && !b->amd)
 		add_crystal(b);
 	if (max && max->eax >= LEAF_FREQUENCY && !b->amd) {
-		e = add(b, LEAF_FREQUENCY, 0, false);
+		e = cpuid_add(b, LEAF_FREQUENCY, 0, false);
 		e->eax = e->ebx = khz / 1000;
 		e->ecx = 100; /* MHz */
 	}
-	if (!kvm || !has(b, "hypervisor"))
+	if (!kvm || !cpuid_has(b, "hypervisor"))
 		return;
 	kvm->eax = LEAF_KVM_FREQUENCY; /* the last of these leaves */
-	e = add(b, LEAF_KVM_FREQUENCY, 0, false);
+	e = cpuid_add(b, LEAF_KVM_FREQUENCY, 0, false);
 	e->eax = khz;
 	e->ebx = CPUID_APIC_KHZ;
 }
 
 static bool is_amd(struct kvm_cpuid2 *list)
 {
-	struct kvm_cpuid_entry2 *e = find(list, LEAF_MAX, 0);
+	struct kvm_cpuid_entry2 *e = cpuid_find(list, LEAF_MAX, 0);
 
 	return e && (e->ebx == 0x68747541 /* "Auth" */ || e->ebx == 0x6f677948 /* "Hygo" */);
 }

@@ -179,7 +179,7 @@ bool vcpu_set_up(const struct kvm *kvm, const struct cpu_model *model, const int
 	return supported != NULL;
 }
 
-static struct kvm_segment segment(const struct boot_segment *s)
+static struct kvm_segment kvm_segment_of(const struct boot_segment *s)
 {
 	return (struct kvm_segment){
 		.base = s->base,
@@ -208,9 +208,9 @@ int vcpu_set_entry(int vcpu, const struct boot_entry *entry)
 
 	if (ret < 0)
 		return ret;
-	sregs.cs = segment(&entry->code);
-	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = segment(&entry->data);
-	sregs.tr = segment(&entry->task);
+	sregs.cs = kvm_segment_of(&entry->code);
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = kvm_segment_of(&entry->data);
+	sregs.tr = kvm_segment_of(&entry->task);
 	sregs.gdt.base = entry->gdt_base;
 	sregs.gdt.limit = entry->gdt_limit;
 	sregs.idt = (struct kvm_dtable){ 0 };
