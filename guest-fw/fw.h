@@ -127,7 +127,7 @@ bool fw_same_text(const char *a, const char *b);
  * NULL if there is none such. */
 const char *fw_option(const char *name);
 bool fw_option_is(const char *name, const char *value);
-uint64_t fw_option_number(const char *name, uint64_t preset);
+uint64_t fw_option_number(const char *name, uint64_t default_value);
 
 /* Zeroed memory, on a page of its own. Given back with all that was taken after @mark. */
 void *fw_take(size_t bytes);

@@ -223,13 +223,13 @@ bool fw_option_is(const char *name, const char *value)
 	return rest && is_end(*rest);
 }
 
-uint64_t fw_option_number(const char *name, uint64_t preset)
+uint64_t fw_option_number(const char *name, uint64_t default_value)
 {
 	const char *at = fw_option(name);
 	uint64_t n = 0;
 
 	if (!at || is_end(*at))
-		return preset;
+		return default_value;
 	for (; *at >= '0' && *at <= '9'; at++)
 		n = n * 10 + (uint64_t)(*at - '0');
 	return n;

@@ -280,22 +280,22 @@ static bool take_pair(const struct prop *row, void *object, const struct prop_pa
 			      right);
 }
 
-static void apply_presets(const struct prop *rows, void *object)
+static void apply_defaults(const struct prop *rows, void *object)
 {
 	for (const struct prop *row = rows; row->type != PROP_END; row++) {
 		void *field = (char *)object + row->offset;
 
 		if (row->type == PROP_LIST)
 			*(GPtrArray **)field = g_ptr_array_new_with_free_func(g_free);
-		if (row->preset && !parse_value(row, row->preset, field))
-			g_error("preset '%s' of '%s' is not valid", row->preset, row->key);
+		if (row->default_value && !parse_value(row, row->default_value, field))
+			g_error("default '%s' of '%s' is not valid", row->default_value, row->key);
 	}
 }
 
 bool prop_parse(const struct prop *rows, void *object, GPtrArray *pairs, const char *context,
 		GError **err)
 {
-	apply_presets(rows, object);
+	apply_defaults(rows, object);
 	for (guint i = 0; i < pairs->len; i++) {
 		struct prop_pair *pair = g_ptr_array_index(pairs, i);
 		const struct prop *row = find_row(rows, pair->key);
@@ -417,8 +417,8 @@ char *prop_help(const struct prop *rows, unsigned width)
 
 			g_string_append_printf(text, "; %s", range);
 		}
-		if (rows->preset)
-			g_string_append_printf(text, " [%s]", rows->preset);
+		if (rows->default_value)
+			g_string_append_printf(text, " [%s]", rows->default_value);
 		if (rows->required)
 			g_string_append(text, " (required)");
 		if (strlen(lhs) >= HELP_COLUMN)

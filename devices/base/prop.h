@@ -31,7 +31,7 @@ struct prop {
 	const char *key;
 	enum prop_type type;
 	size_t offset;              /* into the struct handed to prop_parse() */
-	const char *preset;         /* value when not given, as text; NULL: zero / unset */
+	const char *default_value;  /* value when not given, as text; NULL: zero / unset */
 	const char *help;           /* one line, starts lower-case, no full stop */
 	uint64_t min, max;          /* numbers: accepted range when max is not 0 */
 	const char *const *choices; /* PROP_ENUM: NULL-terminated names */
@@ -55,7 +55,7 @@ struct prop_pair {
 GPtrArray *prop_split(const char *spec, char **ret_name);
 
 /*
- * Writes presets, then every pair whose key a row of @rows has, into @object and marks it used.
+ * Writes defaults, then every pair whose key a row of @rows has, into @object and marks it used.
  * @context ("--device blk") begins each message. False with a usage error on a bad value or a
  * missing required row.
  */

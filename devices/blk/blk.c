@@ -20,7 +20,7 @@ enum {
 	PHYS_MAX = 64 * 1024,
 	IO_MAX = 16 * 1024 * 1024,
 	QUEUES_MAX = 64,
-	QUEUES_PRESET = 4,     /* at most, when the guest has as many CPUs */
+	QUEUES_DEFAULT = 4,    /* at most, when the guest has as many CPUs */
 	DISCARD_MAX = 1 << 21, /* sectors: 1 GiB */
 	ZEROES_MAX = 1 << 19,  /* sectors: 256 MiB, for they may have to be written */
 };
@@ -31,22 +31,22 @@ static const char *const cache_names[] = { "writeback", "writethrough", "unsafe"
 static const struct prop blk_props[] = {
 	{ "path", PROP_STR, OPT(path), .required = true, .help = "raw image file or block device",
 	  .also = "file filename drive image img disk" },
-	{ "ro", PROP_BOOL, OPT(ro), .preset = "off", .also = "readonly read-only read_only",
+	{ "ro", PROP_BOOL, OPT(ro), .default_value = "off", .also = "readonly read-only read_only",
 	  .help = "read-only; others may read the file meanwhile" },
-	{ "direct", PROP_BOOL, OPT(direct), .preset = "off",
+	{ "direct", PROP_BOOL, OPT(direct), .default_value = "off",
 	  .help = "past the host's page cache (O_DIRECT); parts of the host's blocks cost a read first" },
-	{ "aio", PROP_ENUM, OPT(aio), .preset = "auto", .choices = aio_names,
+	{ "aio", PROP_ENUM, OPT(aio), .default_value = "auto", .choices = aio_names,
 	  .help = "access to the file; auto takes io_uring where permitted and useful" },
-	{ "cache", PROP_ENUM, OPT(cache), .preset = "writeback", .choices = cache_names,
+	{ "cache", PROP_ENUM, OPT(cache), .default_value = "writeback", .choices = cache_names,
 	  .help = "writes are safe once flushed, once completed, or when the host likes: the guest is "
 		  "offered no flush then" },
 	{ "queues", PROP_U16, OPT(queues), .max = QUEUES_MAX, .also = "num-queues num_queues mq",
 	  .help = "request queues; 0: one for each CPU of the guest, up to 4" },
 	{ "serial", PROP_STR, OPT(serial),
 	  .help = "serial number, at most 20 characters; else the device's id" },
-	{ "discard", PROP_BOOL, OPT(discard), .preset = "on",
+	{ "discard", PROP_BOOL, OPT(discard), .default_value = "on",
 	  .help = "let the guest give space back to the host, where the host can" },
-	{ "write-zeroes", PROP_BOOL, OPT(write_zeroes), .preset = "on",
+	{ "write-zeroes", PROP_BOOL, OPT(write_zeroes), .default_value = "on",
 	  .help = "let the guest zero ranges without sending zeroes" },
 	{ "block-size", PROP_SIZE, OPT(block_size), .min = 512, .max = BLOCK_MAX,
 	  .also = "logical_block_size blocksize sector-size",
@@ -158,7 +158,7 @@ static void settle_queues(struct blk *blk)
 	unsigned size = vdev_queue_size(dev);
 	unsigned cpus = dev->env ? dev->env->n_cpus : 1;
 
-	dev->n_queues = blk->queues ? blk->queues : CLAMP(cpus, 1, QUEUES_PRESET);
+	dev->n_queues = blk->queues ? blk->queues : CLAMP(cpus, 1, QUEUES_DEFAULT);
 	if (vfeatures_has(dev->withheld, BLK_F_MQ)) /* there is one then (5.2.2) */
 		dev->n_queues = 1;
 	blk->queue = g_new0(struct blk_queue, dev->n_queues);

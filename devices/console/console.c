@@ -336,7 +336,8 @@ static const struct prop console_props[] = {
 	  .help = "columns of the window (the terminal's)" },
 	{ "rows", PROP_U16, OPT(opt_rows), .min = 1, .max = UINT16_MAX,
 	  .help = "rows of the window (the terminal's)" },
-	{ "resize", PROP_ENUM, OPT(opt_resize_order), .preset = "linux", .choices = resize_orders,
+	{ "resize", PROP_ENUM, OPT(opt_resize_order), .default_value = "linux",
+	  .choices = resize_orders,
 	  .help = "order in the resize message: rows first, as Linux has it, or columns first" },
 	{ 0 },
 };

@@ -30,7 +30,7 @@ const struct prop vdev_common_props[] = {
 	{ "queue-size", PROP_U16, OFFSET(opt_queue_size), .min = 1, .max = VRING_QUEUE_SIZE_MAX,
 	  .also = "queue_size rx_queue_size tx_queue_size queue-depth",
 	  .help = "most entries of each queue; a power of two unless the ring is packed" },
-	{ "ring", PROP_ENUM, OFFSET(opt_ring), .preset = "split", .choices = rings,
+	{ "ring", PROP_ENUM, OFFSET(opt_ring), .default_value = "split", .choices = rings,
 	  .help = "format of the queues; packed is offered, a driver may still take split" },
 	{ "features", PROP_LIST, OFFSET(opt_features),
 	  .help = "+NAME,-NAME,...: what to offer beyond the usual, and what not" },

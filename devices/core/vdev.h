@@ -247,7 +247,7 @@ struct vdev_env {
 	/* Finds or makes the loop that iothread=NAME asks for; NULL: everything on main_loop. */
 	struct loop *(*iothread)(void *opaque, const char *name);
 	void *opaque;
-	unsigned n_cpus;      /* guest's vCPUs: queue counts' presets */
+	unsigned n_cpus;      /* guest's vCPUs: queue counts' defaults */
 	struct chr *terminal; /* what chr=stdio means (backend/chr.h); NULL: there is none */
 	/* Makes a loop with a thread of its own, @name's, which lives longer than the device; NULL, or
 	 * answers NULL: there are none to be had. */

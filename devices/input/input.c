@@ -290,7 +290,7 @@ static bool find_model(struct input *in, GError **err)
 			return false;
 		vdev_uses(&in->dev, input_evdev_uses);
 	} else {
-		input_model_preset(&in->model, in->opt_type);
+		input_model_of_kind(&in->model, in->opt_type);
 	}
 	if (in->opt_name)
 		g_strlcpy(in->model.name, in->opt_name, sizeof(in->model.name));
@@ -391,7 +391,7 @@ static const char *const types[] = {
 };
 
 static const struct prop input_props[] = {
-	{ "type", PROP_ENUM, OPT(opt_type), .preset = "keyboard", .choices = types,
+	{ "type", PROP_ENUM, OPT(opt_type), .default_value = "keyboard", .choices = types,
 	  .help = "what it is" },
 	{ "evdev", PROP_STR, OPT(opt_evdev),
 	  .help = "device of the host that is given to the guest, with type=evdev" },

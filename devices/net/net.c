@@ -100,7 +100,7 @@ static const struct net_events net_events = {
 
 /* Two devices of one machine differ by their id, two machines on one cable by their backend. FNV-1a;
  * 52:54:00 is locally administered. */
-static void preset_mac(struct net *net)
+static void default_mac(struct net *net)
 {
 	const char *const parts[] = { net->dev.id, net->be->name };
 	uint32_t hash = 2166136261u;
@@ -197,7 +197,7 @@ static void settle(void *arg)
 	struct net_config config;
 
 	if (memcmp(net->opt_mac, none, 6) == 0)
-		preset_mac(net);
+		default_mac(net);
 	net->max_pairs = net->be->n_channels;
 	dev->n_queues = 2 * net->max_pairs + 1;
 	vdev_config_lock(dev);

@@ -52,7 +52,7 @@ static void features_must_hold_together(struct rig *r)
 	assert_true(rig_negotiate(r, f));
 }
 
-static void preset_addresses_differ(struct rig *r)
+static void default_addresses_differ(struct rig *r)
 {
 	static const char *const specs[] = { "net,id=a,backend=socket,path=%s/x,listen=on",
 					     "net,id=a,backend=socket,path=%s/x",
@@ -306,9 +306,9 @@ static void stopping_ends_what_waits(struct rig *r)
 static const struct rig_case cases[] = {
 	CASE(CABLE, the_offer_fits_the_backend),
 	CASE(USER, features_must_hold_together),
-	{ .name = "preset_addresses_differ",
+	{ .name = "default_addresses_differ",
 	  .spec = CABLE,
-	  .run = preset_addresses_differ,
+	  .run = default_addresses_differ,
 	  .direct_only = true },
 	CASE(CABLE, the_link_status_follows_the_peer),
 	CASE(CABLE, frames_are_transmitted),

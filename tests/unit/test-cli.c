@@ -58,7 +58,7 @@ static const char *spec(const struct machine_config *cfg, guint i)
 	return d->spec;
 }
 
-static void presets(void **state)
+static void defaults(void **state)
 {
 	struct machine_config *cfg = config("run --kernel k");
 
@@ -74,7 +74,7 @@ static void presets(void **state)
 	assert_null(cfg->control);
 	assert_false(cfg->stats);
 	assert_false(cfg->no_reboot);
-	assert_int_equal(cfg->sandbox, SANDBOX_PRESET);
+	assert_int_equal(cfg->sandbox, SANDBOX_DEFAULT);
 	assert_int_equal(cfg->grace, 10);
 	machine_config_free(cfg);
 }
@@ -391,7 +391,7 @@ static void each_end_has_a_status_of_its_own(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(presets),
+		cmocka_unit_test(defaults),
 		cmocka_unit_test(every_option_arrives),
 		cmocka_unit_test(grace_is_a_time_or_none),
 		cmocka_unit_test(given_twice_devices_and_words_add_up_and_else_the_last_holds),

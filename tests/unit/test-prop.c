@@ -25,9 +25,10 @@ static const char *const modes[] = { "slow", "quick", NULL };
 static const struct prop rows[] = {
 	{ "path", PROP_STR, offsetof(struct thing, path), .help = "a file", .required = true,
 	  .also = "file drive" },
-	{ "fast", PROP_BOOL, offsetof(struct thing, fast), .preset = "on", .help = "be fast" },
-	{ "queues", PROP_U16, offsetof(struct thing, queues), .preset = "1", .help = "how many",
-	  .min = 1, .max = 8 },
+	{ "fast", PROP_BOOL, offsetof(struct thing, fast), .default_value = "on",
+	  .help = "be fast" },
+	{ "queues", PROP_U16, offsetof(struct thing, queues), .default_value = "1",
+	  .help = "how many", .min = 1, .max = 8 },
 	{ "count", PROP_U32, offsetof(struct thing, count), .help = "a count" },
 	{ "size", PROP_SIZE, offsetof(struct thing, size), .help = "a size" },
 	{ "mode", PROP_ENUM, offsetof(struct thing, mode), .help = "a mode", .choices = modes },
@@ -117,7 +118,7 @@ static void signed_words_continue_a_value(void **state)
 	assert_refuses("thing,path=x,fast,-one", "unknown key '-one'");
 }
 
-static void presets_hold_where_nothing_is_said(void **state)
+static void defaults_hold_where_nothing_is_said(void **state)
 {
 	struct thing t;
 
@@ -205,7 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_type_is_parsed),
 		cmocka_unit_test(signed_words_continue_a_value),
-		cmocka_unit_test(presets_hold_where_nothing_is_said),
+		cmocka_unit_test(defaults_hold_where_nothing_is_said),
 		cmocka_unit_test(a_switch_alone_means_on),
 		cmocka_unit_test(bad_values_are_refused),
 		cmocka_unit_test(an_unknown_key_names_its_neighbour),

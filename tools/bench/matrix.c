@@ -1,8 +1,8 @@
 /*
  * Axes and plans: see matrix.h.
  *
- * Without any choice a plan varies one axis at a time from the presets; with one it is the product
- * of what was chosen and the presets of the rest; with --full, of what was chosen and all of the
+ * Without any choice a plan varies one axis at a time from the defaults; with one it is the product
+ * of what was chosen and the defaults of the rest; with --full, of what was chosen and all of the
  * rest.
  */
 #include "tools/bench/matrix.h"
@@ -18,23 +18,23 @@ const struct bench_axis_info bench_axes[N_AXES] = {
 	[AXIS_MODE] = { "mode", "mode", "two threads that poll, or sleep; or one",
 			.names = { "poll", "sleep", "single" },
 			.all = { MODE_POLL, MODE_SLEEP, MODE_SINGLE }, .n_all = 3,
-			.preset = { MODE_POLL }, .n_preset = 1 },
+			.defaults = { MODE_POLL }, .n_defaults = 1 },
 	[AXIS_LENGTH] = { "length", "len", "buffers in a chain", .all = { 1, 2, 3 }, .n_all = 3,
-			  .preset = { 1 }, .n_preset = 1, .min = 1, .max = 16 },
+			  .defaults = { 1 }, .n_defaults = 1, .min = 1, .max = 16 },
 	[AXIS_DESC] = { "desc", "desc", "a chain's descriptors", .names = { "direct", "indirect" },
-			.all = { 0, 1 }, .n_all = 2, .preset = { DESC_DIRECT }, .n_preset = 1 },
-	[AXIS_EVENT] = { "event-idx", "event_idx", "VIRTIO_F_EVENT_IDX", ONOFF, .preset = { 1 },
-			 .n_preset = 1 },
-	[AXIS_ORDER] = { "in-order", "in_order", "VIRTIO_F_IN_ORDER", ONOFF, .preset = { 0 },
-			 .n_preset = 1 },
+			.all = { 0, 1 }, .n_all = 2, .defaults = { DESC_DIRECT }, .n_defaults = 1 },
+	[AXIS_EVENT] = { "event-idx", "event_idx", "VIRTIO_F_EVENT_IDX", ONOFF, .defaults = { 1 },
+			 .n_defaults = 1 },
+	[AXIS_ORDER] = { "in-order", "in_order", "VIRTIO_F_IN_ORDER", ONOFF, .defaults = { 0 },
+			 .n_defaults = 1 },
 	[AXIS_SIZE] = { "size", "size", "entries in the ring", .all = { 64, 256, 1024 }, .n_all = 3,
-			.preset = { 256 }, .n_preset = 1, .min = 2, .max = 1024 },
+			.defaults = { 256 }, .n_defaults = 1, .min = 2, .max = 1024 },
 	[AXIS_RING] = { "ring", "ring", "layout of the ring",
 			.names = { "split", "packed", "bare" }, .all = { 0, 1 }, .n_all = 2,
-			.preset = { 0, 1 }, .n_preset = 2 },
+			.defaults = { 0, 1 }, .n_defaults = 2 },
 	[AXIS_BATCH] = { "batch", "batch", "chains made available, and used, together",
-			 .all = { 1, 4, 16, 64 }, .n_all = 4, .preset = { 1, 4, 16, 64 },
-			 .n_preset = 4, .min = 1, .max = 256 },
+			 .all = { 1, 4, 16, 64 }, .n_all = 4, .defaults = { 1, 4, 16, 64 },
+			 .n_defaults = 4, .min = 1, .max = 256 },
 };
 
 const char *bench_value_name(enum bench_axis axis, unsigned value, char buf[16])
@@ -159,7 +159,7 @@ static bool matrix_has(const struct bench_choice *c, unsigned value)
 	return false;
 }
 
-/* Presets where nothing was chosen. Indirect tables want chains that are worth one. */
+/* Defaults where nothing was chosen. Indirect tables want chains that are worth one. */
 static void fill_in(struct bench_choice choices[N_AXES], bool full)
 {
 	static const unsigned long_chain = 3;
@@ -171,11 +171,11 @@ static void fill_in(struct bench_choice choices[N_AXES], bool full)
 
 		if (choices[i].n == 0)
 			choices[i] = full ? choice_of(axis->all, axis->n_all)
-					  : choice_of(axis->preset, axis->n_preset);
+					  : choice_of(axis->defaults, axis->n_defaults);
 	}
 }
 
-/* The presets, then each axis by itself. */
+/* The defaults, then each axis by itself. */
 static void add_selection(GArray *plan)
 {
 	for (unsigned i = 0; i < N_AXES; i++) {

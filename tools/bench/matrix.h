@@ -42,8 +42,8 @@ struct bench_axis_info {
 	const char *help;
 	const char *names[4];       /* of the values 0, 1, ...; none: the values are numbers */
 	unsigned all[BENCH_VALUES]; /* for --full and help, */
-	unsigned n_all, n_preset;   /* how many of them; those in a plan by default: */
-	unsigned preset[BENCH_VALUES];
+	unsigned n_all, n_defaults; /* how many of them; those in a plan by default: */
+	unsigned defaults[BENCH_VALUES];
 	unsigned min, max; /* of numbers */
 };
 

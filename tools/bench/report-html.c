@@ -2,7 +2,7 @@
  * The page: charts, then all figures. It needs nothing but itself, and follows the reader's choice
  * of dark or light.
  *
- * Charts by batch size show, for each mode, the rows nearest to the presets of the other axes. The
+ * Charts by batch size show, for each mode, the rows nearest to the defaults of the other axes. The
  * chart of changes compares all pairs of rows that differ in one axis alone.
  */
 #include "tools/bench/report.h"
@@ -60,11 +60,11 @@ static unsigned html_distance(const struct bench_variant *v)
 
 	for (unsigned i = 0; i < N_AXES; i++)
 		if (i != AXIS_MODE && i != AXIS_RING && i != AXIS_BATCH)
-			n += v->at[i] != bench_axes[i].preset[0];
+			n += v->at[i] != bench_axes[i].defaults[0];
 	return n;
 }
 
-/* Of a mode's rows, one nearest to the presets; NULL if the mode was not measured. */
+/* Of a mode's rows, one nearest to the defaults; NULL if the mode was not measured. */
 static const struct bench_row *nearest(const struct bench_report *report, unsigned mode)
 {
 	const struct bench_row *best = NULL;
@@ -151,7 +151,7 @@ static void charts_of_mode(FILE *out, const struct bench_report *report, unsigne
  * By feature.
  */
 
-/* How the rate changes when @axis goes from its preset to @value, all else being equal: the
+/* How the rate changes when @axis goes from its default to @value, all else being equal: the
  * geometric mean over all such pairs of rows, in percent. NAN if there is none. */
 static double html_change(const struct bench_report *report, unsigned ring, enum bench_axis axis,
 			  unsigned value)
@@ -165,7 +165,7 @@ static double html_change(const struct bench_report *report, unsigned ring, enum
 
 		if (v.at[AXIS_RING] != ring || v.at[axis] != value)
 			continue;
-		v.at[axis] = bench_axes[axis].preset[0];
+		v.at[axis] = bench_axes[axis].defaults[0];
 		other = bench_find(report->rows, &v);
 		if (other && other->million > 0 && row->million > 0) {
 			logs += log(row->million / other->million);
@@ -203,7 +203,7 @@ static void chart_of_features(FILE *out, const struct bench_report *report)
 		if (axis == AXIS_MODE || axis == AXIS_RING || axis == AXIS_BATCH)
 			continue;
 		for (unsigned i = 0; i < info->n_all && c.n < CHART_GROUPS; i++)
-			if (info->all[i] != info->preset[0])
+			if (info->all[i] != info->defaults[0])
 				add_change(&c, report, axis, info->all[i]);
 	}
 	if (c.n == 0)

@@ -3,7 +3,7 @@
 
 #include "tools/cli/cli.h"
 
-#define CLI_APPEND_PRESET "console=ttyS0"
+#define CLI_APPEND_DEFAULT "console=ttyS0"
 
 struct parse {
 	struct machine_config *cfg;

@@ -211,7 +211,7 @@ static bool set_help(struct parse *p, const struct option *o, const char *value,
 static const struct option options[] = {
 	{ "kernel", 'k', "FILE", "bzImage or ELF vmlinux (required)", set_text, AT(kernel) },
 	{ "initrd", 'i', "FILE", "initial RAM disk", set_text, AT(initrd) },
-	{ "append", 'a', "WORDS", "kernel command line [" CLI_APPEND_PRESET "]", set_append, 0 },
+	{ "append", 'a', "WORDS", "kernel command line [" CLI_APPEND_DEFAULT "]", set_append, 0 },
 	{ "memory", 'm', "SIZE", "in MiB, or with K, M, G, T [256]", set_memory, 0 },
 	{ "cpus", 'c', "N", "processors, 1 to 64 [1]", set_cpus, 0 },
 	{ "cpu", 0, "MODEL", "host[,-FEATURE...]; help lists [host]", set_cpu, AT(cpu) },
@@ -273,7 +273,7 @@ static bool complete(struct machine_config *cfg, GError **err)
 		return ringside_usage(err, "--kernel: is missing: a bzImage or an ELF vmlinux "
 					   "(ringside help)");
 	if (!cfg->append)
-		cfg->append = g_strdup(CLI_APPEND_PRESET);
+		cfg->append = g_strdup(CLI_APPEND_DEFAULT);
 	return true;
 }
 

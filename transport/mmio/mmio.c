@@ -379,7 +379,7 @@ static const struct prop mmio_props[] = {
 	{ .key = "cached-registers",
 	  .type = PROP_BOOL,
 	  .offset = offsetof(struct mmio_options, cached_registers),
-	  .preset = "off",
+	  .default_value = "off",
 	  .help = "a running driver reads registers without an exit; breaks a MUST (4.2.2.1, "
 		  "DEV-MMIO-REGS-04: InterruptStatus keeps the used-buffer bit after InterruptACK), so "
 		  "a driver that reads it until it is 0 never ends" },

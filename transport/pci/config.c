@@ -130,7 +130,7 @@ void pci_config_seal(struct pci_function *f)
 					 (uint32_t)f->bar[b].address | (f->config[reg] & 0x0f));
 			pci_config_set32(f, reg + 4, (uint32_t)(f->bar[b].address >> 32));
 		}
-	memcpy(f->preset, f->config, sizeof(f->preset));
+	memcpy(f->after_reset, f->config, sizeof(f->after_reset));
 }
 
 /*
@@ -217,7 +217,7 @@ void pci_config_write(struct pci_function *f, unsigned reg, unsigned len, uint32
 void pci_config_reset(struct pci_function *f)
 {
 	pthread_mutex_lock(&f->lock);
-	memcpy(f->config, f->preset, sizeof(f->config));
+	memcpy(f->config, f->after_reset, sizeof(f->config));
 	map_bars(f);
 	pthread_mutex_unlock(&f->lock);
 	if (f->ops->reset)

@@ -54,8 +54,8 @@ struct pci_function {
 
 	pthread_mutex_t lock;
 	uint8_t config[PCI_CONFIG_BYTES];
-	uint8_t wmask[PCI_CONFIG_BYTES];  /* the bits a driver may change */
-	uint8_t preset[PCI_CONFIG_BYTES]; /* config after reset */
+	uint8_t wmask[PCI_CONFIG_BYTES];       /* the bits a driver may change */
+	uint8_t after_reset[PCI_CONFIG_BYTES]; /* what config is then */
 	struct pci_bar bar[PCI_BARS];
 	unsigned cap_end, cap_last; /* next free byte; the last capability's offset */
 };

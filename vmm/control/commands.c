@@ -120,18 +120,18 @@ void control_fail(struct control_call *call, const char *fmt, ...)
 }
 
 const char *control_arg_string(const struct control_call *call, const char *name,
-			       const char *preset)
+			       const char *default_value)
 {
 	return json_object_has_member(call->args, name)
 		       ? json_object_get_string_member(call->args, name)
-		       : preset;
+		       : default_value;
 }
 
-gint64 control_arg_int(const struct control_call *call, const char *name, gint64 preset)
+gint64 control_arg_int(const struct control_call *call, const char *name, gint64 default_value)
 {
 	return json_object_has_member(call->args, name)
 		       ? json_object_get_int_member(call->args, name)
-		       : preset;
+		       : default_value;
 }
 
 bool control_node_is(JsonNode *node, enum control_arg_type type)

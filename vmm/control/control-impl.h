@@ -41,10 +41,10 @@ void control_add_version(JsonBuilder *b);
 /* Sets call->error. */
 void control_fail(struct control_call *call, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
-/* Members of call->args, or the preset. */
+/* Members of call->args, or the default. */
 const char *control_arg_string(const struct control_call *call, const char *name,
-			       const char *preset);
-gint64 control_arg_int(const struct control_call *call, const char *name, gint64 preset);
+			       const char *default_value);
+gint64 control_arg_int(const struct control_call *call, const char *name, gint64 default_value);
 
 /* The device called @id, or NULL. */
 struct vdev *control_find_device(const struct control_call *call, const char *id);

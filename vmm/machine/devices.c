@@ -18,7 +18,7 @@ const struct prop machine_device_props[] = {
 	{ .key = "transport",
 	  .type = PROP_ENUM,
 	  .offset = offsetof(struct common_options, transport),
-	  .preset = "pci",
+	  .default_value = "pci",
 	  .choices = transport_names,
 	  .also = "bus virtio-transport",
 	  .help = "how the driver reaches it" },
@@ -69,7 +69,7 @@ static bool same_id(struct machine *m, const char *id)
 }
 
 /* Without an id: blk0, blk1, ..., the first that is free. Before the device is opened, since what
- * it presets (a network address) may depend on it. */
+ * it sets by default (a network address) may depend on it. */
 static void name_device(struct machine *m, const struct vdev_class *class, GPtrArray *pairs)
 {
 	struct prop_pair *pair;

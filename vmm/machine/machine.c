@@ -22,7 +22,7 @@ struct machine_config *machine_config_new(void)
 	cfg->memory = 256u << 20;
 	cfg->cpus = 1;
 	cfg->devices = g_ptr_array_new_with_free_func(device_free);
-	cfg->sandbox = SANDBOX_PRESET;
+	cfg->sandbox = SANDBOX_DEFAULT;
 	cfg->grace = 10;
 	return cfg;
 }

@@ -40,7 +40,7 @@ enum machine_end {
 
 /* What the operator asked for; cli.c fills it in. */
 struct machine_config {
-	char *kernel, *initrd, *append; /* append: NULL means the preset */
+	char *kernel, *initrd, *append; /* append: NULL means the default */
 	uint64_t memory;                /* bytes */
 	unsigned cpus;
 	char *cpu;          /* --cpu, NULL: host */

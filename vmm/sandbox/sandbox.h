@@ -30,14 +30,14 @@ enum sandbox_level { SANDBOX_OFF, SANDBOX_ON, SANDBOX_STRICT, N_SANDBOX_LEVELS }
 
 /* When the operator says nothing. A sanitizer that has something to report reads files to do so. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANDBOX_PRESET SANDBOX_OFF
+#define SANDBOX_DEFAULT SANDBOX_OFF
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANDBOX_PRESET SANDBOX_OFF
+#define SANDBOX_DEFAULT SANDBOX_OFF
 #endif
 #endif
-#ifndef SANDBOX_PRESET
-#define SANDBOX_PRESET SANDBOX_ON
+#ifndef SANDBOX_DEFAULT
+#define SANDBOX_DEFAULT SANDBOX_ON
 #endif
 
 /* Name and one line of what it does, for help. */

@@ -28,13 +28,13 @@ struct axis {
 	int32_t max;
 };
 
-static const struct preset {
+static const struct input_kind_facts {
 	const char *name;
 	uint16_t product;
 	int prop; /* or -1 */
 	struct codes codes[8];
 	struct axis axes[5];
-} presets[N_INPUT_KINDS] = {
+} input_kinds[N_INPUT_KINDS] = {
 	[INPUT_KEYBOARD] = {
 		.name = "ringside keyboard", .product = 1, .prop = -1,
 		.codes = {
@@ -73,9 +73,9 @@ static const struct preset {
 	},
 };
 
-void input_model_preset(struct input_model *m, enum input_kind kind)
+void input_model_of_kind(struct input_model *m, enum input_kind kind)
 {
-	const struct preset *p = &presets[kind];
+	const struct input_kind_facts *p = &input_kinds[kind];
 
 	*m = (struct input_model){ .bustype = BUS_VIRTUAL, .product = p->product, .version = 1 };
 	g_strlcpy(m->name, p->name, sizeof(m->name));

@@ -37,7 +37,7 @@ enum input_kind { INPUT_KEYBOARD, INPUT_MOUSE, INPUT_TABLET, INPUT_MULTITOUCH, N
 #define INPUT_AXIS_MAX 0x7fff /* of a tablet's and a multitouch device's axes, which start at 0 */
 #define INPUT_SLOTS    10     /* contacts of a multitouch device */
 
-void input_model_preset(struct input_model *m, enum input_kind kind);
+void input_model_of_kind(struct input_model *m, enum input_kind kind);
 
 void input_model_add(struct input_model *m, unsigned type, unsigned code);
 bool input_model_has(const struct input_model *m, unsigned type, unsigned code);

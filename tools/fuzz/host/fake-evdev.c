@@ -40,7 +40,7 @@ WRAP(struct input_evdev *, input_evdev_open,
 	struct fake_evdev *e = g_new0(struct fake_evdev, 1);
 
 	(void)path;
-	input_model_preset(model, INPUT_KEYBOARD);
+	input_model_of_kind(model, INPUT_KEYBOARD);
 	if (fakes_take_evdev(e))
 		return (struct input_evdev *)e;
 	g_free(e);

@@ -16,7 +16,7 @@ struct user_forward {
 	unsigned host_port, guest_port;
 };
 
-/* net=10.0.2.0/24 and dns=; NULL for their presets. */
+/* net=10.0.2.0/24 and dns=; NULL for their defaults. */
 bool user_parse_net(const char *net, const char *dns, struct user_net *ret, GError **err);
 
 /* hostfwd=[tcp|udp]:[HOST-ADDRESS]:HOST-PORT-[GUEST-ADDRESS]:GUEST-PORT */
