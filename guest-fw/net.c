@@ -1,5 +1,5 @@
 /*
- * Network card (VIRTIO 1.4, 5.1) whose cable leads to the host's own network (backend=user): asks
+ * Network card (VIRTIO 1.4, 5.1) on the host's own network (backend=user): asks
  * 10.0.2.2 for its address (ARP), then sends it an echo request (ICMP) and has that back.
  */
 #include "guest-fw/virtio.h"

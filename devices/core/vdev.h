@@ -1,5 +1,5 @@
 /*
- * The waist: what all virtio devices share, seen from both sides.
+ * The device core: what all virtio devices share, seen from both sides.
  *
  * Above are device classes (devices/blk/, devices/net/, ...): one const struct each. They know
  * queues, chains and their configuration space, and cannot name their transport. Below are the

@@ -1,5 +1,5 @@
 /*
- * Which frames from the cable are for this guest (VIRTIO 1.4, 5.1.6.5.1 to 5.1.6.5.3): the receive
+ * Which received frames are for this guest (VIRTIO 1.4, 5.1.6.5.1 to 5.1.6.5.3): the receive
  * modes, the table of addresses and the table of VLANs, as the control queue sets them.
  *
  * A driver that did not accept VIRTIO_NET_F_CTRL_RX cannot say what it wants, so it gets everything but

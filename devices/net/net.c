@@ -22,9 +22,9 @@
 
 static const struct prop net_props[] = {
 	{ "backend", PROP_ENUM, OFFSET(opt.kind), "user",
-	  .help = "what the cable leads to: a network of its own made of the host's sockets, a tap "
-		  "device, or another ringside; a user network takes at most 1024 of the host's "
-		  "sockets, and 321 MiB of memory",
+	  .help = "what is at the other end of the link: a network of its own made of the host's "
+		  "sockets, a tap device, or another ringside; a user network takes at most 1024 of the "
+		  "host's sockets, and 321 MiB of memory",
 	  .choices = net_kind_names, .also = "type mode netdev kind" },
 	{ "mac", PROP_MAC, OFFSET(opt_mac), .also = "macaddr address guest_mac",
 	  .help = "the guest's address (without it one that depends on the device's id and backend)" },
@@ -98,7 +98,7 @@ static const struct net_events net_events = {
  * Life.
  */
 
-/* Two devices of one machine differ by their id, two machines on one cable by their backend. FNV-1a;
+/* Two devices of one machine differ by their id, two machines on one link by their backend. FNV-1a;
  * 52:54:00 is locally administered. */
 static void default_mac(struct net *net)
 {

@@ -54,7 +54,7 @@ struct net_config {
 /* Buffers that one frame may be spread over. */
 #define NET_MERGE_MAX 1024u
 
-/* What became of frames that the guest or the cable never saw. Owner's thread. */
+/* What became of frames that the guest or the network never saw. Owner's thread. */
 struct net_drops {
 	uint64_t filtered; /* not for this guest */
 	uint64_t too_long; /* longer than the buffers, or than the MTU */

@@ -1,5 +1,5 @@
 /*
- * From the cable to the guest.
+ * From the network to the guest.
  *
  * A frame is copied behind its header into one chain, or with mergeable buffers into as many as it
  * takes, all of them used together (5.1.6.4). Chains are taken before anything is written; when there

@@ -1,5 +1,5 @@
 /*
- * From the guest to the cable.
+ * From the guest to the network.
  *
  * The driver's header is copied and judged before anything else; a frame with a wrong one is dropped,
  * so that no backend ever sees an offset that points outside. The frame itself goes to the backend in
@@ -68,7 +68,7 @@ static bool send_chain(struct net *net, unsigned channel, struct vq_chain *c)
 		vdev_guest_note(&net->dev,
 				"transmitted segment dropped: its headers are not TCP's");
 	} else if (ret < 0) {
-		net->drops.tx_lost++; /* a pulled cable, an interface that is down: not news */
+		net->drops.tx_lost++; /* a link or an interface that is down: nothing new */
 	}
 	done(c);
 	return true;

@@ -304,21 +304,21 @@ static void stopping_ends_what_waits(struct rig *r)
 }
 
 static const struct rig_case cases[] = {
-	CASE(CABLE, the_offer_fits_the_backend),
+	CASE(NET_PEER, the_offer_fits_the_backend),
 	CASE(USER, features_must_hold_together),
 	{ .name = "default_addresses_differ",
-	  .spec = CABLE,
+	  .spec = NET_PEER,
 	  .run = default_addresses_differ,
 	  .direct_only = true },
-	CASE(CABLE, the_link_status_follows_the_peer),
-	CASE(CABLE, frames_are_transmitted),
-	CASE(CABLE, framing_means_nothing),
-	CASE(CABLE, a_checksum_left_undone_is_completed),
-	CASE(CABLE, bad_transmits_are_dropped_and_good_ones_go_on),
-	CASE(CABLE, needs_csum_takes_the_feature),
-	CASE(CABLE, a_slow_peer_holds_the_ring),
-	CASE(CABLE, a_pause_loses_no_frame_that_waits),
-	CASE(CABLE, stopping_ends_what_waits),
+	CASE(NET_PEER, the_link_status_follows_the_peer),
+	CASE(NET_PEER, frames_are_transmitted),
+	CASE(NET_PEER, framing_means_nothing),
+	CASE(NET_PEER, a_checksum_left_undone_is_completed),
+	CASE(NET_PEER, bad_transmits_are_dropped_and_good_ones_go_on),
+	CASE(NET_PEER, needs_csum_takes_the_feature),
+	CASE(NET_PEER, a_slow_peer_holds_the_ring),
+	CASE(NET_PEER, a_pause_loses_no_frame_that_waits),
+	CASE(NET_PEER, stopping_ends_what_waits),
 };
 
 int main(void)

@@ -17,7 +17,7 @@ void tap_remove(const char *name, int flags);
  * a worker of the kernel's comes to it; until then frames that a test sends are dropped without an error. */
 void tap_up(const char *name);
 
-/* What the host's side of the cable sends and sees, of the ethertype of frame_plain(). */
+/* What the host's end of the link sends and sees, of the ethertype of frame_plain(). */
 int tap_host_end(const char *name);
 
 /* An ioctl() on a socket. */

@@ -19,7 +19,7 @@ struct net_peer net_peer_connect(struct rig *r)
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	struct net_peer p = { .r = r, .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
 
-	g_snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/cable", rig_dir(r));
+	g_snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/peer", rig_dir(r));
 	assert_int_equal(connect(p.fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
 	RIG_UNTIL(r, rig_config16(r, 6) & NET_S_LINK_UP);
 	return p;

@@ -1,20 +1,20 @@
 /*
- * The network device's tests, shared: the peer on the other end of its cable (a real unix socket), and
- * the driver's everyday requests.
+ * The network device's tests, shared: the peer on the other end of its link (a real unix socket),
+ * and the driver's everyday requests.
  */
 #pragma once
 
 #include "devices/net/net.h"
 #include "tests/support/rig.h"
 
-#define RX      0u
-#define TX      1u
-#define CTRL    2u
-#define HDR     12u
-#define ACK_OK  0
-#define ACK_ERR 1
-#define CABLE   "net,backend=socket,path=@/cable,listen=on,mac=52:54:00:01:02:03"
-#define USER    "net,mac=52:54:00:01:02:03,restrict=on"
+#define RX       0u
+#define TX       1u
+#define CTRL     2u
+#define HDR      12u
+#define ACK_OK   0
+#define ACK_ERR  1
+#define NET_PEER "net,backend=socket,path=@/peer,listen=on,mac=52:54:00:01:02:03"
+#define USER     "net,mac=52:54:00:01:02:03,restrict=on"
 
 #define CASE(device, function)                                       \
 	{                                                            \

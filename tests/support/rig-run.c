@@ -177,7 +177,7 @@ struct rig *rig_open(const struct rig_link *link, const struct rig_case *c)
 {
 	struct rig *r = g_new0(struct rig, 1);
 
-	signal(SIGPIPE, SIG_IGN); /* as in the program: cables count on it */
+	signal(SIGPIPE, SIG_IGN); /* as in the program: net sockets count on it */
 	r->link = link;
 	r->bufs = g_array_new(FALSE, FALSE, sizeof(struct rig_buf));
 	r->reqs = g_ptr_array_new_with_free_func(g_free);

@@ -1,4 +1,5 @@
-/* The in-process link: what it counts, its wake-up, and what a driver on it sees of the waist. */
+/* The in-process link: what it counts, its wake-up, and what a driver on it sees of the device
+ * core. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

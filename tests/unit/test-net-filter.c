@@ -1,4 +1,4 @@
-/* Which frames from the cable are for the guest. */
+/* Which received frames are for the guest. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

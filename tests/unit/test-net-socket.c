@@ -1,4 +1,4 @@
-/* The cable between two monitors: either end first, frames whole and in order, backpressure, and
+/* The link between two monitors: either end first, frames whole and in order, backpressure, and
  * peers that come, go, or talk nonsense. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,7 +26,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	dir = g_dir_make_tmp("ringside-net-XXXXXX", NULL);
-	path = g_build_filename(dir, "cable", NULL);
+	path = g_build_filename(dir, "peer", NULL);
 	loop = loop_main();
 	return dir ? 0 : -1;
 }
@@ -276,7 +276,7 @@ static void a_file_in_the_way_is_left_alone(void **state)
 static void bad_paths_are_refused(void **state)
 {
 	g_autofree char *longer = g_strnfill(120, 'x');
-	char nowhere[] = "/nonexistent/cable";
+	char nowhere[] = "/nonexistent/peer";
 	char *const paths[] = { longer, nowhere };
 	struct rec r;
 

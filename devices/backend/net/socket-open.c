@@ -9,18 +9,18 @@
 
 #include "devices/base/error.h"
 
-static bool set_path(struct sockaddr_un *sun, const char *path)
+static bool net_socket_set_path(struct sockaddr_un *sun, const char *path)
 {
 	*sun = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	return g_strlcpy(sun->sun_path, path, sizeof(sun->sun_path)) < sizeof(sun->sun_path);
 }
 
-int cable_connect(const char *path)
+int net_socket_connect(const char *path)
 {
 	struct sockaddr_un sun;
 	int fd, ret;
 
-	if (!set_path(&sun, path))
+	if (!net_socket_set_path(&sun, path))
 		return -ENAMETOOLONG;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -32,23 +32,23 @@ int cable_connect(const char *path)
 	return ret;
 }
 
-static bool path_fits(const char *path, GError **err)
+static bool net_socket_path_fits(const char *path, GError **err)
 {
 	struct sockaddr_un sun;
 
-	if (set_path(&sun, path))
+	if (net_socket_set_path(&sun, path))
 		return true;
 	return ringside_usage(err,
 			      "--device net,path=%s: longer than the %zu bytes of a socket's name",
 			      path, sizeof(sun.sun_path) - 1);
 }
 
-bool cable_check(const char *path, GError **err)
+bool net_socket_check(const char *path, GError **err)
 {
 	g_autofree char *dir = g_path_get_dirname(path);
 	struct stat st;
 
-	if (!path_fits(path, err))
+	if (!net_socket_path_fits(path, err))
 		return false;
 	if (stat(dir, &st) < 0)
 		return ringside_error_errno(err, errno, "--device net,path=%s", path);

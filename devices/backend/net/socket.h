@@ -4,7 +4,7 @@
 #include "devices/backend/net/net.h"
 
 /* False if connecting to @path can never work; that nobody is there yet is no mistake. */
-bool cable_check(const char *path, GError **err);
+bool net_socket_check(const char *path, GError **err);
 
 /* A connection to @path, or -errno. */
-int cable_connect(const char *path);
+int net_socket_connect(const char *path);

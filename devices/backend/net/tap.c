@@ -1,5 +1,5 @@
 /*
- * A tap device of the host: the kernel's side of a cable whose other end is the guest.
+ * A tap device of the host: the kernel's end of a link whose other end is the guest.
  *
  * With IFF_VNET_HDR each frame travels behind a 12-byte header that says what work is left to do on
  * it; it is struct tap_header here and struct net_offload everywhere else. A tap without it works

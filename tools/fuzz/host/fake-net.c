@@ -40,10 +40,10 @@ static void arrive(struct fake_net *n, unsigned channel, GByteArray *frame,
 		   const struct net_offload *off)
 {
 	if (!n->on[channel] || n->held[channel]) {
-		g_byte_array_unref(frame); /* as on a cable that nobody reads */
+		g_byte_array_unref(frame); /* as on a link that nobody reads */
 		return;
 	}
-	story("cable: a frame of %u bytes for channel %u", frame->len, channel);
+	story("net backend: a frame of %u bytes for channel %u", frame->len, channel);
 	n->held[channel] = frame;
 	n->held_off[channel] = *off;
 	if (give(n, channel, frame, off))
@@ -58,17 +58,17 @@ static void check_send(const struct fake_net *n, unsigned channel, const struct 
 		       unsigned pieces, size_t len)
 {
 	if (channel >= n->be.n_channels)
-		fuzz_bug("cable: there is no channel %u", channel);
+		fuzz_bug("net backend: there is no channel %u", channel);
 	if (pieces == 0 || pieces > NET_IOV_MAX || len < NET_FRAME_MIN || len > NET_FRAME_MAX)
-		fuzz_bug("cable: a frame of %zu bytes in %u pieces", len, pieces);
+		fuzz_bug("net backend: a frame of %zu bytes in %u pieces", len, pieces);
 	if (off->need_csum && (size_t)off->csum_start + off->csum_offset + 2 > len)
-		fuzz_bug("cable: a checksum at %u + %u in a frame of %zu bytes", off->csum_start,
-			 off->csum_offset, len);
+		fuzz_bug("net backend: a checksum at %u + %u in a frame of %zu bytes",
+			 off->csum_start, off->csum_offset, len);
 	if (off->hdr_len > len)
-		fuzz_bug("cable: headers of %u bytes in a frame of %zu", off->hdr_len, len);
+		fuzz_bug("net backend: headers of %u bytes in a frame of %zu", off->hdr_len, len);
 	if ((off->segment && !(n->be.takes & (NET_DO_TSO4 | NET_DO_TSO6))) ||
 	    (off->need_csum && !(n->be.takes & NET_DO_CSUM)))
-		fuzz_bug("cable: work is left undone that nobody takes");
+		fuzz_bug("net backend: work is left undone that nobody takes");
 }
 
 static int fake_send(struct net_backend *be, unsigned channel, const struct iovec *iov, unsigned n,
@@ -89,7 +89,7 @@ static int fake_send(struct net_backend *be, unsigned channel, const struct iove
 	for (unsigned i = 0; i < n; i++)
 		for (size_t j = 0; j < iov[i].iov_len; j++)
 			net->sum += ((const uint8_t *)iov[i].iov_base)[j];
-	story("cable: the guest sends %zu bytes in %u pieces, sum %u", len, n, net->sum);
+	story("net backend: the guest sends %zu bytes in %u pieces, sum %u", len, n, net->sum);
 	if (net->echo && len <= ECHO_MAX) {
 		GByteArray *frame = g_byte_array_new();
 
@@ -105,7 +105,7 @@ static void fake_receive(struct net_backend *be, unsigned channel, bool on)
 	struct fake_net *n = (struct fake_net *)be;
 
 	if (channel >= be->n_channels)
-		fuzz_bug("cable: there is no channel %u", channel);
+		fuzz_bug("net backend: there is no channel %u", channel);
 	n->on[channel] = on;
 	if (!on) {
 		forget(n, channel);
@@ -121,21 +121,21 @@ static void fake_discard(struct net_backend *be, unsigned channel)
 	struct fake_net *n = (struct fake_net *)be;
 
 	if (channel >= be->n_channels || n->on[channel])
-		fuzz_bug("cable: channel %u is discarded, and listened to", channel);
+		fuzz_bug("net backend: channel %u is discarded, and listened to", channel);
 	forget(n, channel);
 }
 
 static int fake_offloads(struct net_backend *be, unsigned work)
 {
 	if (work & ~be->gives)
-		fuzz_bug("cable: offloads %#x were never given", work & ~be->gives);
+		fuzz_bug("net backend: offloads %#x were never given", work & ~be->gives);
 	return host_fails(HOST_FAIL_OFFLOAD) ? -EINVAL : 0;
 }
 
 static int fake_channels(struct net_backend *be, unsigned n)
 {
 	if (n == 0 || n > be->n_channels)
-		fuzz_bug("cable: %u channels of %u", n, be->n_channels);
+		fuzz_bug("net backend: %u channels of %u", n, be->n_channels);
 	((struct fake_net *)be)->used = n;
 	return host_fails(HOST_FAIL_OFFLOAD) ? -EINVAL : 0;
 }
@@ -183,7 +183,7 @@ void fake_net_frame(struct fake_net *n, unsigned channel, struct input frame, ui
 
 void fake_net_link(struct fake_net *n, bool up)
 {
-	story("cable: the link goes %s", up ? "up" : "down");
+	story("net backend: the link goes %s", up ? "up" : "down");
 	n->be.events->link(n->be.opaque, up);
 }
 
@@ -207,7 +207,7 @@ void fake_net_begin(struct fake_net *n)
 {
 	for (unsigned i = 0; i < NET_CHANNELS_MAX; i++) {
 		if (n->on[i])
-			fuzz_bug("cable: channel %u delivers while no driver is there", i);
+			fuzz_bug("net backend: channel %u delivers while no driver is there", i);
 		forget(n, i);
 	}
 	n->busy = n->lost = n->sum = 0;

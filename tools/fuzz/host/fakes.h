@@ -1,8 +1,8 @@
 /*
- * What devices talk to on the host, in the input's hands: a disk in memory whose requests end when and
- * how the input says, a cable whose other end it is, streams of bytes, a keyboard. They take the place of
- * blk_file_open(), net_backend_open(), chr_open() and input_evdev_*() (by --wrap), belong to the world that is being
- * made, and hold the devices to the seams' contracts.
+ * What devices talk to on the host, in the input's hands: a disk in memory whose requests end when
+ * and how the input says, a link whose other end it is, streams of bytes, a keyboard. They take the
+ * place of blk_file_open(), net_backend_open(), chr_open() and input_evdev_*() (by --wrap), belong
+ * to the world that is being made, and hold the devices to the seams' contracts.
  */
 #pragma once
 

@@ -263,13 +263,13 @@ WRAP(void, unix_unlisten, (struct unix_listener * l))
 	l->fd = -1;
 }
 
-WRAP(int, cable_connect, (const char *path))
+WRAP(int, net_socket_connect, (const char *path))
 {
 	(void)path;
 	return host_connect();
 }
 
-WRAP(bool, cable_check, (const char *path, GError **err))
+WRAP(bool, net_socket_check, (const char *path, GError **err))
 {
 	(void)path;
 	(void)err;

@@ -79,8 +79,8 @@ void host_feed(int fd, const void *bytes, size_t len); /* sends (of HOST_PACKET:
 void host_hang_up(int fd, bool reset);                 /* leaves, politely or not */
 void host_room(int fd, size_t bytes);                  /* how much writes may take from now on */
 size_t host_written(int fd);                           /* since it was made */
-void host_answer(bool reachable);                      /* what the next cable_connect() finds */
-void host_size(int fd, uint64_t size);                 /* of a HOST_FILE */
+void host_answer(bool reachable);      /* what the next net_socket_connect() finds */
+void host_size(int fd, uint64_t size); /* of a HOST_FILE */
 
 /* What poll() would say of @fd. */
 GIOCondition host_ready(int fd);

@@ -98,8 +98,8 @@ static void host_side(struct seed *s)
 	       "\xff\xff\xff\xff\xff\xff\x52\x54\0\0\0\2\x08\0", 14);
 	record(s, DEV_FRAME, "nbwbwbbs", 0, 1, 100, 1, 20, 34, 16,
 	       "\x52\x54\0\0\0\1\x52\x54\0\0\0\2\x08\0\x45\0\0\x28\0\0\0\0\x40\6", 24);
-	record(s, DEV_CABLE, "bbb", 4, 0, 0);
-	record(s, DEV_CABLE, "bbb", 9, 2, 1);
+	record(s, DEV_SOCKET, "bbb", 4, 0, 0);
+	record(s, DEV_SOCKET, "bbb", 9, 2, 1);
 	record(s, DEV_BYTES, "ns", 0, "typed\n", 6);
 	record(s, DEV_BYTES, "ns", 1, "more\n", 5);
 	record(s, DEV_PEER, "nbww", 0, 1, 0, 0);

@@ -1,5 +1,5 @@
 /*
- * The host's side of device targets: time, disks, cables, streams, events, a board that refuses.
+ * The host's side of device targets: time, disks, links, streams, events, a board that refuses.
  */
 #include <errno.h>
 
@@ -64,7 +64,7 @@ static void frame(struct world *w, struct input *in)
 		fake_net_frame(w->fakes.net[i], channel, *in, extra, &off);
 }
 
-static void cable(struct world *w, struct input *in)
+static void net_socket_event(struct world *w, struct input *in)
 {
 	unsigned how = in8(in), a = in8(in), b = in8(in);
 
@@ -167,7 +167,7 @@ void device_host_op(struct world *w, unsigned op, struct input *in)
 		[DEV_DISK_POLICY] = disk_policy,
 		[DEV_DISK_END] = disk_end,
 		[DEV_FRAME] = frame,
-		[DEV_CABLE] = cable,
+		[DEV_SOCKET] = net_socket_event,
 		[DEV_BYTES] = bytes,
 		[DEV_PEER] = peer,
 		[DEV_EVENTS] = events,

@@ -84,7 +84,7 @@ static void trouble(void *opaque, bool guest, const char *text)
 static const struct net_events events = { frame, batch_end, batch_end, link_changed, trouble };
 
 /*
- * The cable.
+ * The link.
  */
 static int peer(void)
 {
