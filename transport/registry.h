@@ -53,7 +53,7 @@ struct transport {
 	bool (*wants_place)(const void *options);
 
 	/*
-	 * Puts @dev, which outlives the transport, on what @env has; dev->host is the transport's from
+	 * Puts @dev, which outlives the transport, on what @env has; dev->transport is its own from
 	 * now on. Answers the handle for the functions below, or NULL: with a usage error where the
 	 * options or the device's cannot be met, with a host error where the board refuses.
 	 */

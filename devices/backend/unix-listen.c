@@ -105,7 +105,7 @@ void unix_unlisten(struct unix_listener *l)
 	*l = (struct unix_listener){ .fd = -1 };
 }
 
-const struct syscall_use unix_listen_uses[] = {
+const struct syscall_use unix_listen_syscalls[] = {
 	{ .name = "accept4" },
 	{ .name = "statx", .closing = true },
 	{ .name = "unlink", .closing = true },

@@ -24,4 +24,4 @@ bool unix_listen(struct unix_listener *l, const char *path, const char *context,
 void unix_unlisten(struct unix_listener *l);
 
 /* Accepting, and unix_unlisten(). */
-extern const struct syscall_use unix_listen_uses[];
+extern const struct syscall_use unix_listen_syscalls[];

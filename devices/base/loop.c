@@ -126,7 +126,7 @@ static void *loop_thread(void *arg)
 	return NULL;
 }
 
-struct loop *loop_new_later(const char *name)
+struct loop *loop_new_unstarted(const char *name)
 {
 	struct loop *loop = loop_make(g_main_context_new());
 
@@ -155,7 +155,7 @@ void loop_start(struct loop *loop, void (*first)(void *arg), void *arg)
 
 struct loop *loop_new(const char *name)
 {
-	struct loop *loop = loop_new_later(name);
+	struct loop *loop = loop_new_unstarted(name);
 
 	loop_start(loop, NULL, NULL);
 	return loop;

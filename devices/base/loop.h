@@ -21,7 +21,7 @@ struct loop *loop_new(const char *name);
 
 /* Like loop_new(), but the thread comes with loop_start(), once: until then loop_call() runs on its
  * caller's thread, and what is posted waits. */
-struct loop *loop_new_later(const char *name);
+struct loop *loop_new_unstarted(const char *name);
 /* @first runs on the new thread before the loop serves anything, and is waited for; it may be NULL. */
 void loop_start(struct loop *loop, void (*first)(void *arg), void *arg);
 

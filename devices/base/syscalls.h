@@ -1,10 +1,11 @@
 /*
  * What of the kernel a piece of code asks for once the guest runs.
  *
- * Code that makes system calls on its queues' way says which, in a table beside them, and hands that
- * table up: a backend in its struct, a device class in its own or by vdev_uses(). The sandbox
- * (vmm/sandbox/sandbox.h) lets each thread make the calls of what lives on it and kills the process for any
- * other. So a table that lacks a row is found by the first test that comes that way.
+ * Code that makes system calls on its queues' way says which, in a table beside them, and hands
+ * that table up: a backend in its struct, a device class in its own or by vdev_add_syscalls(). The
+ * sandbox (vmm/sandbox/sandbox.h) lets each thread make the calls of what lives on it and kills the
+ * process for any other. So a table that lacks a row is found by the first test that comes that
+ * way.
  *
  * Every thread has, without asking: reading, writing, polling and closing descriptors it has, memory
  * that is not executable, locks, clocks, its own signals, and its own end.

@@ -216,7 +216,7 @@ static bool prepare_backend(struct blk *blk, const char *what, GError **err)
 	const struct blk_backend_ops *ops = blk->backend->ops;
 	int ret = ops->prepare ? ops->prepare(blk->backend, blk->vdev.n_queues) : 0;
 
-	vdev_uses(&blk->vdev, blk->backend->uses);
+	vdev_add_syscalls(&blk->vdev, blk->backend->syscalls);
 	return ret == 0 || ringside_error_errno(err, -ret, "%s: aio=uring", what);
 }
 

@@ -81,8 +81,8 @@ static bool add_port(struct console *con, unsigned id, char *name, const char *s
 		return false;
 	if (port->is_console && con->dev.env->console_tap)
 		port->chr->tap = con->dev.env->console_tap(con->dev.env->opaque);
-	vdev_uses(&con->dev, port->chr->uses);
-	vdev_keeps(&con->dev, port->chr->keeps);
+	vdev_add_syscalls(&con->dev, port->chr->syscalls);
+	vdev_keep_path(&con->dev, port->chr->kept_path);
 	if (port->chr->where)
 		g_log("ringside", G_LOG_LEVEL_MESSAGE, "%s: port %u%s%s is at %s",
 		      vdev_name(&con->dev), id, name ? " " : "", name ? name : "",

@@ -32,7 +32,7 @@ static unsigned tx_queue(const struct console_port *port)
 }
 
 /* Without multiport there is port 0 alone, and nobody ever says that it is open. */
-static bool takes_input(const struct console_port *port)
+static bool accepts_input(const struct console_port *port)
 {
 	return port->rx_runs && !port->gone &&
 	       (port->con->multiport ? port->guest_open : port->id == 0);
@@ -41,7 +41,7 @@ static bool takes_input(const struct console_port *port)
 static void want(struct console_port *port, bool host_is_full)
 {
 	if (!port->gone)
-		chr_want(port->chr, takes_input(port) && port->input_len == 0, host_is_full);
+		chr_want(port->chr, accepts_input(port) && port->input_len == 0, host_is_full);
 }
 
 /*
@@ -182,7 +182,7 @@ void console_port_input(struct console_port *port)
 	bool pushed = false;
 	unsigned i;
 
-	for (i = 0; i < MESSAGES && takes_input(port); i++) {
+	for (i = 0; i < MESSAGES && accepts_input(port); i++) {
 		if (port->input_len == 0) {
 			port->input_at = 0;
 			port->input_len = chr_read(port->chr, port->input, sizeof(port->input));

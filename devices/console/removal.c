@@ -86,8 +86,8 @@ bool console_port_remove(struct vdev *dev, const char *name)
 	if (!r.port)
 		return false;
 	loop_call(dev->loop, take_away, &r);
-	if (r.chr->keeps)
-		g_ptr_array_remove(dev->keeps, (gpointer)r.chr->keeps);
+	if (r.chr->kept_path)
+		g_ptr_array_remove(dev->kept_paths, (gpointer)r.chr->kept_path);
 	chr_close(r.chr);
 	return true;
 }

@@ -108,7 +108,7 @@ struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const st
 	dev->mem = env->mem;
 	dev->env = env;
 	dev->n_queues = class->n_queues;
-	dev->keeps = g_ptr_array_new();
+	dev->kept_paths = g_ptr_array_new();
 	dev->config_size = class->config_size;
 	pthread_mutex_init(&dev->lock, NULL);
 	pthread_cond_init(&dev->changed, NULL);
@@ -141,7 +141,7 @@ void vdev_free(struct vdev *dev)
 	if (dev->class->props)
 		prop_free(dev->class->props, dev);
 	prop_free(vdev_common_props, dev);
-	g_ptr_array_unref(dev->keeps);
+	g_ptr_array_unref(dev->kept_paths);
 	pthread_mutex_destroy(&dev->transport_lock);
 	pthread_mutex_destroy(&dev->config_lock);
 	pthread_cond_destroy(&dev->changed);
@@ -255,21 +255,21 @@ void vdev_needs_reset(struct vdev *dev)
 		vdev_config_changed(dev, true);
 }
 
-void vdev_uses(struct vdev *dev, const struct syscall_use *table)
+void vdev_add_syscalls(struct vdev *dev, const struct syscall_use *table)
 {
-	for (unsigned i = 0; i < dev->n_uses; i++)
-		if (dev->uses[i] == table)
+	for (unsigned i = 0; i < dev->n_syscalls; i++)
+		if (dev->syscalls[i] == table)
 			return;
 	if (!table)
 		return;
-	g_assert(dev->n_uses < VDEV_USES_MAX);
-	dev->uses[dev->n_uses++] = table;
+	g_assert(dev->n_syscalls < VDEV_SYSCALLS_MAX);
+	dev->syscalls[dev->n_syscalls++] = table;
 }
 
-void vdev_keeps(struct vdev *dev, const char *path)
+void vdev_keep_path(struct vdev *dev, const char *path)
 {
 	if (path)
-		g_ptr_array_add(dev->keeps, (gpointer)path);
+		g_ptr_array_add(dev->kept_paths, (gpointer)path);
 }
 
 struct loop *vdev_worker(struct vdev *dev)

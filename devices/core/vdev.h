@@ -78,9 +78,9 @@ enum vdev_stop {
 	VDEV_STOP_PAUSE, /* it goes on later from where it was, or is reset */
 };
 
-#define VDEV_CONFIG_MAX 256 /* bytes of device configuration space */
-#define VDEV_QUEUES_MAX 128
-#define VDEV_USES_MAX   8
+#define VDEV_CONFIG_MAX   256 /* bytes of device configuration space */
+#define VDEV_QUEUES_MAX   128
+#define VDEV_SYSCALLS_MAX 8
 
 /*
  * A device class. Facts first, functions last; a NULL function is "nothing to do". The device's own
@@ -106,7 +106,7 @@ struct vdev_class {
 		config_early; /* offset of a field that may be written before FEATURES_OK; 0: none */
 	const struct prop *props;
 	const struct syscall_use
-		*uses; /* of the kernel, whatever the options; NULL: nothing special */
+		*syscalls; /* of the kernel, whatever the options; NULL: nothing special */
 
 	/* Options are in the struct: open the backend, fill dev->config, offer features, set
 	 * n_queues. On failure the class's close() is called on the half-made device. */
@@ -218,10 +218,10 @@ struct vdev {
 	unsigned n_queues;
 	struct vdev_queue queue[VDEV_QUEUES_MAX];
 
-	const struct syscall_use *uses[VDEV_USES_MAX]; /* vdev_uses() */
-	unsigned n_uses;
-	GPtrArray *keeps; /* of const char *, vdev_keeps() */
-	bool connects;    /* to whom the driver names: it needs the host's network */
+	const struct syscall_use *syscalls[VDEV_SYSCALLS_MAX]; /* vdev_add_syscalls() */
+	unsigned n_syscalls;
+	GPtrArray *kept_paths; /* of const char *, vdev_keep_path() */
+	bool needs_network;    /* it connects to whom the driver names: */
 	/* What its backend may come to need, beside what it has and what queues take. */
 	unsigned more_files;
 	size_t more_memory; /* bytes */
@@ -296,10 +296,10 @@ void vdev_restart(struct vdev *dev);
 void vdev_offer(struct vdev *dev, unsigned bit, bool on);
 bool vdev_accepted(const struct vdev *dev, unsigned bit); /* after negotiation */
 
-/* In open(): what the backend that was chosen asks of the kernel, beside class->uses; and the name of a
- * file that it goes on using (the string stays its own). NULL is fine. */
-void vdev_uses(struct vdev *dev, const struct syscall_use *table);
-void vdev_keeps(struct vdev *dev, const char *path);
+/* In open(): what the backend that was chosen asks of the kernel, beside class->syscalls; and the
+ * name of a file that it goes on using (the string stays its own). NULL is fine. */
+void vdev_add_syscalls(struct vdev *dev, const struct syscall_use *table);
+void vdev_keep_path(struct vdev *dev, const char *path);
 
 /* In open(): a loop with a thread of the device's own, for what would hold up those of its queues; the same
  * each time. NULL if there is none to be had. */

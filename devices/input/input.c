@@ -288,7 +288,7 @@ static bool find_model(struct input *in, GError **err)
 		in->host = input_evdev_open(in->opt_evdev, &in->model, context, err);
 		if (!in->host)
 			return false;
-		vdev_uses(&in->dev, input_evdev_uses);
+		vdev_add_syscalls(&in->dev, input_evdev_syscalls);
 	} else {
 		input_model_of_kind(&in->model, in->opt_type);
 	}

@@ -24,15 +24,15 @@ int net_set_pairs(struct net *net, unsigned pairs)
 	return 0;
 }
 
-int net_set_gives(struct net *net, unsigned work)
+int net_set_rx_offloads(struct net *net, unsigned work)
 {
 	int ret = 0;
 
 	if (net->be->ops->set_offloads)
-		ret = net->be->ops->set_offloads(net->be, work & net->be->gives);
+		ret = net->be->ops->set_offloads(net->be, work & net->be->rx_offloads);
 	if (ret < 0)
 		return ret;
-	net->gives = work;
+	net->rx_offloads = work;
 	return 0;
 }
 
@@ -148,12 +148,12 @@ static bool guest_offloads(struct net *net, struct vq_chain *c, unsigned command
 	if (!vq_pull(c, &raw, sizeof(raw)))
 		return false;
 	f.w[0] = le64_cpu(raw);
-	work = net_gives(f);
+	work = net_rx_offloads(f);
 	/* Bits that are no offload, or that were not negotiated, or whose premise is off. */
 	if (f.w[0] & ~net->dev.accepted.w[0] || f.w[0] & ~NET_GUEST_OFFLOADS ||
 	    !vdev_features_fit(net->dev.class, f))
 		return false;
-	return net_set_gives(net, work) == 0;
+	return net_set_rx_offloads(net, work) == 0;
 }
 
 #define ON(name) (1u << NET_F_##name)

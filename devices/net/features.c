@@ -46,7 +46,7 @@ static const struct {
 	{ NET_DO_USO6, NET_F_HOST_USO, NET_F_GUEST_USO6 },
 };
 
-unsigned net_takes(struct vfeatures f)
+unsigned net_tx_offloads(struct vfeatures f)
 {
 	unsigned work = 0;
 
@@ -56,7 +56,7 @@ unsigned net_takes(struct vfeatures f)
 	return work;
 }
 
-unsigned net_gives(struct vfeatures f)
+unsigned net_rx_offloads(struct vfeatures f)
 {
 	unsigned work = 0;
 
@@ -72,8 +72,8 @@ void net_offer_features(struct net *net)
 	const struct net_backend *be = net->be;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(offloads); i++) {
-		vdev_offer(dev, offloads[i].host, be->takes & offloads[i].work);
-		vdev_offer(dev, offloads[i].guest, be->gives & offloads[i].work);
+		vdev_offer(dev, offloads[i].host, be->tx_offloads & offloads[i].work);
+		vdev_offer(dev, offloads[i].guest, be->rx_offloads & offloads[i].work);
 	}
 	/* Where the backend completes no checksum, we do. A backend whose frames are known to be
 	 * right lets the driver skip its own check. */
@@ -83,7 +83,7 @@ void net_offer_features(struct net *net)
 	/* They go without a control queue (5.1.4), though a driver may accept them so. */
 	vdev_offer(dev, NET_F_CTRL_RX_EXTRA, vfeatures_has(dev->offered, NET_F_CTRL_VQ));
 	vdev_offer(dev, NET_F_CTRL_GUEST_OFFLOADS,
-		   (be->gives || be->checked) && vfeatures_has(dev->offered, NET_F_CTRL_VQ));
+		   (be->rx_offloads || be->checked) && vfeatures_has(dev->offered, NET_F_CTRL_VQ));
 	vdev_offer(dev, NET_F_MTU, net->opt.mtu);
 	vdev_offer(dev, NET_F_MQ, net->max_pairs > 1);
 }

@@ -133,7 +133,7 @@ static void forget_driver(void *arg)
 	struct net *net = arg;
 	struct vdev *dev = &net->dev;
 
-	net->takes = 0;
+	net->tx_offloads = 0;
 	net->merge = false;
 	net->hdr_len = false;
 	net->mtu = 0;
@@ -143,7 +143,7 @@ static void forget_driver(void *arg)
 	vdev_config_lock(dev);
 	memcpy(dev->config + offsetof(struct net_config, mac), net->opt_mac, 6);
 	vdev_config_unlock(dev);
-	(void)net_set_gives(net, 0);
+	(void)net_set_rx_offloads(net, 0);
 	if (net_set_pairs(net, 1) < 0)
 		vdev_host_error(dev, "the tap's queues could not be detached");
 }
@@ -171,15 +171,15 @@ static void take_driver(void *arg)
 	struct net *net = arg;
 	struct vdev *dev = &net->dev;
 
-	net->takes = net_takes(dev->accepted);
+	net->tx_offloads = net_tx_offloads(dev->accepted);
 	net->merge = vdev_accepted(dev, NET_F_MRG_RXBUF);
-	net->hdr_len = net_gives(dev->accepted) & ~(unsigned)NET_DO_CSUM;
+	net->hdr_len = net_rx_offloads(dev->accepted) & ~(unsigned)NET_DO_CSUM;
 	net->mtu = vdev_accepted(dev, NET_F_MTU) ? net->opt.mtu : 0;
 	if (vdev_accepted(dev, NET_F_CTRL_VQ))
 		net->ctrl_queue = 2 * (vdev_accepted(dev, NET_F_MQ) ? net->max_pairs : 1);
 	net_filter_init(&net->filter, vdev_accepted(dev, NET_F_MAC) ? net->opt_mac : NULL,
 			vdev_accepted(dev, NET_F_CTRL_RX), vdev_accepted(dev, NET_F_CTRL_VLAN));
-	if (net_set_gives(net, net_gives(dev->accepted)) < 0)
+	if (net_set_rx_offloads(net, net_rx_offloads(dev->accepted)) < 0)
 		vdev_host_error(dev, "the tap refuses offloads that it offered");
 }
 
@@ -222,10 +222,10 @@ static bool net_open(struct vdev *dev, GError **err)
 	net->be = net_backend_open(&net->opt, dev->loop, &net_events, net, err);
 	if (!net->be)
 		return false;
-	for (size_t i = 0; i < G_N_ELEMENTS(net->be->uses); i++)
-		vdev_uses(dev, net->be->uses[i]);
-	vdev_keeps(dev, net->be->keeps);
-	dev->connects = net->be->connects;
+	for (size_t i = 0; i < G_N_ELEMENTS(net->be->syscalls); i++)
+		vdev_add_syscalls(dev, net->be->syscalls[i]);
+	vdev_keep_path(dev, net->be->kept_path);
+	dev->needs_network = net->be->needs_network;
 	dev->more_files = net->be->files;
 	dev->more_memory = net->be->memory;
 	loop_call(dev->loop, settle, net);

@@ -84,15 +84,15 @@ struct net {
 
 	/* As negotiated, or as the control queue set it later. Written while all queues are
 	 * stopped, or by the owner. */
-	unsigned ctrl_queue; /* its number; past the last one: there is none */
-	bool merge;          /* MRG_RXBUF */
-	bool hdr_len;        /* one of GUEST_TSO4 to GUEST_USO6: the header's hdr_len is told */
-	unsigned takes;      /* NET_DO_* that the driver may leave undone, */
-	unsigned gives;      /* and that we may */
-	uint32_t mtu;        /* 0: not negotiated */
-	unsigned pairs;      /* in use */
-	bool listens;        /* one of their receive queues runs: the backend delivers */
-	bool stale;          /* if not: what arrives meanwhile is nobody's */
+	unsigned ctrl_queue;  /* its number; past the last one: there is none */
+	bool merge;           /* MRG_RXBUF */
+	bool hdr_len;         /* one of GUEST_TSO4 to GUEST_USO6: the header's hdr_len is told */
+	unsigned tx_offloads; /* NET_DO_* that the driver may leave undone, */
+	unsigned rx_offloads; /* and that we may */
+	uint32_t mtu;         /* 0: not negotiated */
+	unsigned pairs;       /* in use */
+	bool listens;         /* one of their receive queues runs: the backend delivers */
+	bool stale;           /* if not: what arrives meanwhile is nobody's */
 	struct net_filter filter;
 
 	struct net_drops drops;
@@ -111,8 +111,8 @@ struct net_tx {
 void net_offer_features(struct net *net);
 extern const struct vdev_feature net_features[];
 /* NET_DO_* for the feature bits in @f: what the driver may leave undone, what we may. */
-unsigned net_takes(struct vfeatures f);
-unsigned net_gives(struct vfeatures f);
+unsigned net_tx_offloads(struct vfeatures f);
+unsigned net_rx_offloads(struct vfeatures f);
 
 /* rx.c */
 bool net_rx_frame(void *opaque, unsigned channel, uint8_t *data, size_t len,
@@ -137,4 +137,4 @@ void net_ctrl_handle(struct vdev *dev, unsigned q, struct vq_chain *c);
 /* The first @pairs queue pairs are in use; 0 or -errno. */
 int net_set_pairs(struct net *net, unsigned pairs);
 /* 0 or -errno */
-int net_set_gives(struct net *net, unsigned work);
+int net_set_rx_offloads(struct net *net, unsigned work);

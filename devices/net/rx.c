@@ -143,7 +143,7 @@ static void look(const struct net *net, const uint8_t *data, size_t len, struct 
 
 	if (!net->hdr_len)
 		off->hdr_len = 0;
-	if (!net->hdr_len && !(off->csum_valid && net->gives & NET_DO_CSUM))
+	if (!net->hdr_len && !(off->csum_valid && net->rx_offloads & NET_DO_CSUM))
 		return;
 	layout = net_layout(data, len);
 	if (net->hdr_len)
@@ -167,11 +167,11 @@ bool net_rx_frame(void *opaque, unsigned channel, uint8_t *data, size_t len,
 	if (!wanted(net, data, len, off))
 		return true;
 	/* Left over from before the driver, or its predecessor, said what it can do. */
-	if (todo.need_csum && todo.segment == NET_SEG_NONE && !(net->gives & NET_DO_CSUM) &&
+	if (todo.need_csum && todo.segment == NET_SEG_NONE && !(net->rx_offloads & NET_DO_CSUM) &&
 	    net_complete(data, len, &todo))
 		todo.need_csum = false;
 	look(net, data, len, &todo);
-	if (!net_header_make(&todo, len, net->gives, 1, &h)) {
+	if (!net_header_make(&todo, len, net->rx_offloads, 1, &h)) {
 		net->drops.unusable++;
 		return true;
 	}

@@ -29,7 +29,7 @@ static bool judge(struct net *net, struct vq_chain *c, struct net_offload *off)
 	else if (c->rd.left > NET_FRAME_MAX)
 		wrong = "longer than any frame";
 	else
-		wrong = net_header_parse(&h, c->rd.left, net->takes, off);
+		wrong = net_header_parse(&h, c->rd.left, net->tx_offloads, off);
 	if (!wrong)
 		return true;
 	net->drops.tx_bad++;
@@ -41,7 +41,7 @@ static bool judge(struct net *net, struct vq_chain *c, struct net_offload *off)
 static int try_send(struct net *net, unsigned channel, struct vq_chain *c)
 {
 	const struct net_tx *tx = vq_chain_request(c);
-	bool complete = tx->off.need_csum && !(net->be->takes & NET_DO_CSUM);
+	bool complete = tx->off.need_csum && !(net->be->tx_offloads & NET_DO_CSUM);
 	struct net_offload off = tx->off;
 	struct iovec whole;
 

@@ -63,7 +63,7 @@ static void rng_kick(struct vdev *dev, unsigned q)
 	vdev_drain(dev, q, rng_handle);
 }
 
-static const struct syscall_use rng_uses[] = { { .name = "getrandom" }, { .name = NULL } };
+static const struct syscall_use rng_syscalls[] = { { .name = "getrandom" }, { .name = NULL } };
 
 const struct vdev_class rng_class = {
 	.name = "rng",
@@ -74,6 +74,6 @@ const struct vdev_class rng_class = {
 	.queue_size = 64,
 	.n_queues = 1,
 	.props = rng_props,
-	.uses = rng_uses,
+	.syscalls = rng_syscalls,
 	.kick = rng_kick,
 };

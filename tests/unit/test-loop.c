@@ -296,7 +296,7 @@ static void calls_without_end_leave_turns_to_others(void **state)
 
 static void a_later_thread_finds_what_was_asked_of_it(void **state)
 {
-	struct loop *loop = loop_new_later("test");
+	struct loop *loop = loop_new_unstarted("test");
 	struct visit now = { 0 }, later = { 0 }, then = { 0 };
 
 	(void)state;
@@ -347,7 +347,7 @@ static void a_later_thread_begins_with_what_comes_first(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 50; i++) {
-		struct loop *loop = loop_new_later("test");
+		struct loop *loop = loop_new_unstarted("test");
 		struct first f = { 0 };
 		int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
 		GSource *watch = loop_watch(loop, fd, G_IO_IN, serve, &f);
@@ -365,7 +365,7 @@ static void a_later_thread_begins_with_what_comes_first(void **state)
 
 static void a_loop_that_never_got_its_thread_is_freed(void **state)
 {
-	struct loop *loop = loop_new_later("test");
+	struct loop *loop = loop_new_unstarted("test");
 	struct visit v = { 0 };
 
 	(void)state;

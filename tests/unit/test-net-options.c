@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "devices/backend/net/user/late.h"
+#include "devices/backend/net/user/frame-queue.h"
 #include "devices/backend/net/user/user.h"
 #include "devices/base/error.h"
 #include "tests/support/net-frames.h"
@@ -153,31 +153,31 @@ static void options_of_another_backend_are_refused(void **state)
 static void late_frames_keep_their_order_within_a_bound(void **state)
 {
 	uint8_t room[1000], frame[100];
-	struct net_late late = { .data = room, .size = sizeof(room) };
+	struct net_frame_queue late = { .data = room, .size = sizeof(room) };
 	unsigned in = 0, out = 0;
 	size_t len;
 
 	(void)state;
-	assert_null(net_late_first(&late, &len));
+	assert_null(net_frame_queue_first(&late, &len));
 	for (unsigned round = 0; round < 50; round++) {
-		while (net_late_add(&late,
-				    frame_plain(frame, mac_guest, 20 + in % 80, (uint8_t)in) ? frame
-											     : NULL,
-				    20 + in % 80))
+		while (net_frame_queue_add(
+			&late,
+			frame_plain(frame, mac_guest, 20 + in % 80, (uint8_t)in) ? frame : NULL,
+			20 + in % 80))
 			in++;
 		for (unsigned i = 0; i <= round % 9; i++, out++) {
-			uint8_t *first = net_late_first(&late, &len);
+			uint8_t *first = net_frame_queue_first(&late, &len);
 
 			if (!first)
 				break;
 			assert_int_equal(len, 20 + out % 80);
 			assert_true(frame_is_plain(first, len, (uint8_t)out));
-			net_late_drop(&late);
+			net_frame_queue_drop(&late);
 		}
 	}
 	assert_true(out > 100);
-	net_late_clear(&late);
-	assert_null(net_late_first(&late, &len));
+	net_frame_queue_clear(&late);
+	assert_null(net_frame_queue_first(&late, &len));
 }
 
 int main(void)

@@ -251,14 +251,14 @@ static void checksums_are_left_undone_only_if_allowed(void **state)
 	(void)state;
 	tap_make("rs0", 0);
 	open_tap(&r, "rs0", 1);
-	assert_int_equal(r.be->gives & (NET_DO_CSUM | NET_DO_TSO4 | NET_DO_TSO6),
+	assert_int_equal(r.be->rx_offloads & (NET_DO_CSUM | NET_DO_TSO4 | NET_DO_TSO6),
 			 NET_DO_CSUM | NET_DO_TSO4 | NET_DO_TSO6);
 	set_address("rs0");
 	r.be->ops->receive(r.be, 0, true);
 	f = datagram(&r);
 	assert_false(f->off.need_csum);
 	assert_true(frame_is_right(f->data, f->len));
-	assert_int_equal(r.be->ops->set_offloads(r.be, r.be->gives), 0);
+	assert_int_equal(r.be->ops->set_offloads(r.be, r.be->rx_offloads), 0);
 	f = datagram(&r);
 	assert_true(f->off.need_csum);
 	assert_false(frame_is_right(f->data, f->len));
@@ -379,7 +379,8 @@ static void descriptors_are_taken_over(void **state)
 		assert_true(rec_open(&r, &opt, loop, NULL));
 		tap_up("rs0");
 		fd = tap_host_end("rs0");
-		assert_int_equal(!!r.be->takes, !!flags[i]); /* no header: no work left undone */
+		assert_int_equal(!!r.be->tx_offloads,
+				 !!flags[i]); /* no header: no work left undone */
 		assert_int_equal(rec_send(&r, frame, frame_plain(frame, mac_broadcast, 100, 5)), 0);
 		assert_int_equal(recv(fd, got, sizeof(got), 0), 100);
 		assert_true(frame_is_plain(got, 100, 5));

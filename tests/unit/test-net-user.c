@@ -213,7 +213,7 @@ static void the_guest_reaches_the_host_with_large_segments(void **state)
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)(i * 31 + (i >> 9));
 	open_net(&r, NULL);
-	assert_true(r.be->takes & NET_DO_TSO4);
+	assert_true(r.be->tx_offloads & NET_DO_TSO4);
 	assert_int_equal(rec_send(&r, frame, frame_packet(frame, &p)), 0);
 	rec_settle(&r);
 	assert_int_equal(rec_send(&r, frame, arp(frame, 2, HOST)), 0); /* who we are */

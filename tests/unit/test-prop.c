@@ -49,7 +49,7 @@ static bool parse(const char *spec, struct thing *t, GError **err)
 	       prop_all_used(pairs, tables, "--device thing", err);
 }
 
-static void assert_takes(const char *spec, struct thing *t)
+static void assert_accepts(const char *spec, struct thing *t)
 {
 	g_autoptr(GError) err = NULL;
 
@@ -74,9 +74,9 @@ static void every_type_is_parsed(void **state)
 	struct thing t;
 
 	(void)state;
-	assert_takes("thing,path=/a,,b,fast=off,queues=8,count=0x10,size=3M,mode=quick,"
-		     "mac=52:54:00:aB:cd:ef,fwd=one,fwd=two",
-		     &t);
+	assert_accepts("thing,path=/a,,b,fast=off,queues=8,count=0x10,size=3M,mode=quick,"
+		       "mac=52:54:00:aB:cd:ef,fwd=one,fwd=two",
+		       &t);
 	assert_string_equal(t.path, "/a,b");
 	assert_false(t.fast);
 	assert_int_equal(t.queues, 8);
@@ -123,7 +123,7 @@ static void defaults_hold_where_nothing_is_said(void **state)
 	struct thing t;
 
 	(void)state;
-	assert_takes("thing,path=x", &t);
+	assert_accepts("thing,path=x", &t);
 	assert_true(t.fast);
 	assert_int_equal(t.queues, 1);
 	prop_free(rows, &t);
@@ -134,7 +134,7 @@ static void a_switch_alone_means_on(void **state)
 	struct thing t;
 
 	(void)state;
-	assert_takes("thing,path=x,fast=off,fast", &t);
+	assert_accepts("thing,path=x,fast=off,fast", &t);
 	assert_true(t.fast);
 	prop_free(rows, &t);
 }

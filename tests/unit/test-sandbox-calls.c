@@ -69,30 +69,30 @@ static void no_link(void *opaque, bool up)
 }
 
 /* What a user network asks for: told by one. */
-static const struct syscall_use *user_network_uses(void)
+static const struct syscall_use *user_network_syscalls(void)
 {
 	static const struct net_events events = { .link = no_link };
 	const struct net_options opt = { .kind = NET_USER };
 	struct loop *loop = loop_main();
 	struct net_backend *be = net_backend_open(&opt, loop, &events, NULL, NULL);
-	const struct syscall_use *uses;
+	const struct syscall_use *syscalls;
 
 	assert_non_null(be);
-	uses = be->uses[0];
+	syscalls = be->syscalls[0];
 	net_backend_close(be);
 	loop_free(loop);
-	return uses;
+	return syscalls;
 }
 
 static struct sandbox_filter *filter_of(const struct role *r)
 {
-	struct sandbox_uses uses = { NULL, false };
+	struct sandbox_syscalls syscalls = { NULL, false };
 	struct sandbox_filter *f;
 	GError *err = NULL;
 
 	if (r->user_network)
-		uses.table = user_network_uses();
-	f = sandbox_filter_new(r->role, &uses, r->user_network, &err);
+		syscalls.table = user_network_syscalls();
+	f = sandbox_filter_new(r->role, &syscalls, r->user_network, &err);
 	if (!f)
 		fail_msg("%s", err->message);
 	return f;
@@ -460,11 +460,11 @@ static void a_call_is_either_trapped_or_free(void **state)
 		{ .name = "newfstatat" },
 		{ .name = NULL },
 	};
-	const struct sandbox_uses uses = { table, false };
+	const struct sandbox_syscalls syscalls = { table, false };
 	GError *err = NULL;
 
 	(void)state;
-	assert_null(sandbox_filter_new(SANDBOX_LOOP, &uses, 1, &err));
+	assert_null(sandbox_filter_new(SANDBOX_LOOP, &syscalls, 1, &err));
 	assert_true(g_str_has_prefix(err->message, "--sandbox"));
 	g_error_free(err);
 }

@@ -154,7 +154,7 @@ static bool has_own_etc(void)
 static void be_sandboxed(enum sandbox_level level)
 {
 	static const struct syscall_use table[] = { { .name = SYSCALLS_RESOLV }, { .name = NULL } };
-	const struct sandbox_uses uses = { table, false };
+	const struct sandbox_syscalls syscalls = { table, false };
 	const struct sandbox_plan plan = {
 		.level = level, .network = true, .more_files = 10, .more_memory = 1 << 30
 	};
@@ -170,7 +170,7 @@ static void be_sandboxed(enum sandbox_level level)
 		be_host(pair[1]);
 	}
 	close(pair[1]);
-	f = sandbox_filter_new(SANDBOX_MAIN, &uses, 1, NULL);
+	f = sandbox_filter_new(SANDBOX_MAIN, &syscalls, 1, NULL);
 	MUST(f && sandbox_enter(&plan, NULL));
 	MUST(sigaction(SIGSYS, &sys, NULL) == 0 && sandbox_seal(f) == 0);
 	for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
@@ -212,14 +212,14 @@ static void what_replaces_the_file_is_found_from_an_empty_root(void **state)
 static void who_opens_it_ends_with_the_filter(void **state)
 {
 	static const struct syscall_use table[] = { { .name = SYSCALLS_RESOLV }, { .name = NULL } };
-	const struct sandbox_uses uses = { table, false };
+	const struct sandbox_syscalls syscalls = { table, false };
 	struct sandbox_filter *f;
 	int status;
 
 	(void)state;
 	while (waitpid(-1, &status, WNOHANG) > 0)
 		;
-	f = sandbox_filter_new(SANDBOX_LOOP, &uses, 1, NULL);
+	f = sandbox_filter_new(SANDBOX_LOOP, &syscalls, 1, NULL);
 	assert_non_null(f);
 	assert_int_equal(waitpid(-1, &status, WNOHANG), 0); /* it lives */
 	sandbox_filter_free(f);

@@ -168,7 +168,7 @@ static void stream_close(struct chr *chr)
 	(void)chr; /* it stays the terminal's */
 }
 
-static const struct syscall_use stream_uses[] = {
+static const struct syscall_use stream_syscalls[] = {
 	{ SYSCALL_IOCTL(TIOCGWINSZ) },
 	{ .name = NULL },
 };
@@ -230,7 +230,7 @@ void terminal_streams_init(struct terminal *t)
 	open_output(t);
 	t->io.chr = (struct chr){ .ops = &io_ops, .connected = true };
 	t->output.chr = (struct chr){ .ops = &output_ops, .connected = true, .output_only = true };
-	t->io.chr.uses = t->output.chr.uses = stream_uses;
+	t->io.chr.syscalls = t->output.chr.syscalls = stream_syscalls;
 	t->io.t = t->output.t = t;
 }
 

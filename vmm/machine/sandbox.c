@@ -27,18 +27,19 @@
 /*
  * What the machine uses.
  */
-static void add_uses(GArray *all, const struct syscall_use *table, bool closing)
+static void add_syscalls(GArray *all, const struct syscall_use *table, bool closing)
 {
-	struct sandbox_uses uses = { table, closing };
+	struct sandbox_syscalls syscalls = { table, closing };
 
 	for (guint i = 0; i < all->len; i++) {
-		const struct sandbox_uses *have = &g_array_index(all, struct sandbox_uses, i);
+		const struct sandbox_syscalls *have = &g_array_index(all, struct sandbox_syscalls,
+								     i);
 
 		if (have->table == table && have->closing <= closing)
 			return;
 	}
 	if (table)
-		g_array_append_val(all, uses);
+		g_array_append_val(all, syscalls);
 }
 
 static bool lives_on(const struct vdev *dev, const struct loop *loop)
@@ -60,28 +61,30 @@ static void add_devices(struct machine *m, GArray *all, const struct loop *loop,
 
 		if (!here && !all_close)
 			continue;
-		add_uses(all, d->dev->class->uses, !here);
-		for (unsigned n = 0; n < d->dev->n_uses; n++)
-			add_uses(all, d->dev->uses[n], !here);
+		add_syscalls(all, d->dev->class->syscalls, !here);
+		for (unsigned n = 0; n < d->dev->n_syscalls; n++)
+			add_syscalls(all, d->dev->syscalls[n], !here);
 	}
 }
 
-static struct sandbox_filter *make_filter(enum sandbox_role role, const GArray *uses, GError **err)
+static struct sandbox_filter *make_filter(enum sandbox_role role, const GArray *syscalls,
+					  GError **err)
 {
-	return sandbox_filter_new(role, (const struct sandbox_uses *)(const void *)uses->data,
-				  uses->len, err);
+	return sandbox_filter_new(role,
+				  (const struct sandbox_syscalls *)(const void *)syscalls->data,
+				  syscalls->len, err);
 }
 
 static bool make_main_filter(struct machine *m, GError **err)
 {
-	g_autoptr(GArray) uses = g_array_new(FALSE, FALSE, sizeof(struct sandbox_uses));
+	g_autoptr(GArray) syscalls = g_array_new(FALSE, FALSE, sizeof(struct sandbox_syscalls));
 
-	add_devices(m, uses, m->main, true);
+	add_devices(m, syscalls, m->main, true);
 	if (m->serial_chr)
-		add_uses(uses, m->serial_chr->uses, false);
+		add_syscalls(syscalls, m->serial_chr->syscalls, false);
 	if (m->cfg->control)
-		add_uses(uses, unix_listen_uses, false);
-	m->filter[SANDBOX_MAIN] = make_filter(SANDBOX_MAIN, uses, err);
+		add_syscalls(syscalls, unix_listen_syscalls, false);
+	m->filter[SANDBOX_MAIN] = make_filter(SANDBOX_MAIN, syscalls, err);
 	return m->filter[SANDBOX_MAIN] != NULL;
 }
 
@@ -89,10 +92,11 @@ static bool make_filters(struct machine *m, GError **err)
 {
 	for (guint i = 0; i < m->iothreads->len; i++) {
 		struct iothread *t = g_ptr_array_index(m->iothreads, i);
-		g_autoptr(GArray) uses = g_array_new(FALSE, FALSE, sizeof(struct sandbox_uses));
+		g_autoptr(GArray)
+			syscalls = g_array_new(FALSE, FALSE, sizeof(struct sandbox_syscalls));
 
-		add_devices(m, uses, t->loop, false);
-		t->filter = make_filter(SANDBOX_LOOP, uses, err);
+		add_devices(m, syscalls, t->loop, false);
+		t->filter = make_filter(SANDBOX_LOOP, syscalls, err);
 		if (!t->filter)
 			return false;
 	}
@@ -128,21 +132,21 @@ static GPtrArray *directories(struct machine *m)
 	for (guint i = 0; i < m->devices->len; i++) {
 		const struct device *d = g_ptr_array_index(m->devices, i);
 
-		for (guint n = 0; n < d->dev->keeps->len; n++)
-			add_directory(all, g_ptr_array_index(d->dev->keeps, n));
+		for (guint n = 0; n < d->dev->kept_paths->len; n++)
+			add_directory(all, g_ptr_array_index(d->dev->kept_paths, n));
 	}
-	if (m->serial_chr && m->serial_chr->keeps)
-		add_directory(all, m->serial_chr->keeps);
+	if (m->serial_chr && m->serial_chr->kept_path)
+		add_directory(all, m->serial_chr->kept_path);
 	if (m->cfg->control)
 		add_directory(all, m->cfg->control + strlen(CONTROL_PREFIX));
 	g_ptr_array_add(all, NULL);
 	return all;
 }
 
-static bool connects(struct machine *m)
+static bool needs_network(struct machine *m)
 {
 	for (guint i = 0; i < m->devices->len; i++)
-		if (((struct device *)g_ptr_array_index(m->devices, i))->dev->connects)
+		if (((struct device *)g_ptr_array_index(m->devices, i))->dev->needs_network)
 			return true;
 	return false;
 }
@@ -152,8 +156,8 @@ static bool makes_unix_sockets(const struct vdev *dev)
 {
 	static const struct syscall_use unix_socket = { SYSCALL_SOCKET(AF_UNIX) };
 
-	for (unsigned n = 0; n < dev->n_uses; n++)
-		for (const struct syscall_use *row = dev->uses[n]; row->name; row++)
+	for (unsigned n = 0; n < dev->n_syscalls; n++)
+		for (const struct syscall_use *row = dev->syscalls[n]; row->name; row++)
 			if (strcmp(row->name, unix_socket.name) == 0 &&
 			    row->value == unix_socket.value && !row->closing)
 				return true;
@@ -162,7 +166,7 @@ static bool makes_unix_sockets(const struct vdev *dev)
 
 bool machine_check_sandbox(struct machine *m, GError **err)
 {
-	if (m->cfg->sandbox != SANDBOX_STRICT || !connects(m))
+	if (m->cfg->sandbox != SANDBOX_STRICT || !needs_network(m))
 		return true;
 	for (guint i = 0; i < m->devices->len; i++) {
 		const struct device *d = g_ptr_array_index(m->devices, i);
@@ -210,7 +214,7 @@ bool machine_confine(struct machine *m, GError **err)
 	struct sandbox_plan plan = {
 		.level = m->cfg->sandbox,
 		.keep = (const char *const *)keep->pdata,
-		.network = connects(m),
+		.network = needs_network(m),
 		.more_files = more_files(m),
 		.more_memory = more_memory(m),
 	};

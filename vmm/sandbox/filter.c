@@ -85,12 +85,12 @@ static int add_row(struct rules *r, const struct syscall_use *row)
 	return add_call(r, row->name, cmp, !!row->mask + !!row->also.mask);
 }
 
-static int add_table(struct rules *r, const struct sandbox_uses *uses)
+static int add_table(struct rules *r, const struct sandbox_syscalls *syscalls)
 {
 	int ret = 0;
 
-	for (const struct syscall_use *row = uses->table; row->name && ret == 0; row++)
-		if (!uses->closing || row->closing)
+	for (const struct syscall_use *row = syscalls->table; row->name && ret == 0; row++)
+		if (!syscalls->closing || row->closing)
 			ret = add_row(r, row);
 	return ret;
 }
@@ -103,11 +103,11 @@ static int add_own_signals(struct rules *r)
 	return add_call(r, "tgkill", &own, 1);
 }
 
-static int add_all(struct rules *r, enum sandbox_role role, const struct sandbox_uses *uses,
+static int add_all(struct rules *r, enum sandbox_role role, const struct sandbox_syscalls *syscalls,
 		   unsigned n)
 {
-	const struct sandbox_uses always[] = { { sandbox_common_calls, false },
-					       { sandbox_role_calls(role), false } };
+	const struct sandbox_syscalls always[] = { { sandbox_common_calls, false },
+						   { sandbox_role_calls(role), false } };
 	int ret = seccomp_attr_set(r->ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
 	if (ret == 0)
@@ -115,7 +115,7 @@ static int add_all(struct rules *r, enum sandbox_role role, const struct sandbox
 	for (size_t i = 0; i < G_N_ELEMENTS(always) && ret == 0; i++)
 		ret = add_table(r, &always[i]);
 	for (unsigned i = 0; i < n && ret == 0; i++)
-		ret = add_table(r, &uses[i]);
+		ret = add_table(r, &syscalls[i]);
 	return ret;
 }
 
@@ -160,21 +160,22 @@ static int export(scmp_filter_ctx ctx, struct sandbox_filter *f)
 	return ret;
 }
 
-static bool wants_resolv(const struct sandbox_uses *uses, unsigned n)
+static bool wants_resolv(const struct sandbox_syscalls *syscalls, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		for (const struct syscall_use *row = uses[i].table; row->name; row++)
-			if (strcmp(row->name, SYSCALLS_RESOLV) == 0 && !uses[i].closing)
+		for (const struct syscall_use *row = syscalls[i].table; row->name; row++)
+			if (strcmp(row->name, SYSCALLS_RESOLV) == 0 && !syscalls[i].closing)
 				return true;
 	return false;
 }
 
-struct sandbox_filter *sandbox_filter_new(enum sandbox_role role, const struct sandbox_uses *uses,
-					  unsigned n, GError **err)
+struct sandbox_filter *sandbox_filter_new(enum sandbox_role role,
+					  const struct sandbox_syscalls *syscalls, unsigned n,
+					  GError **err)
 {
 	struct sandbox_filter *f = g_new0(struct sandbox_filter, 1);
-	struct rules rules = { seccomp_init(SCMP_ACT_TRAP), wants_resolv(uses, n) };
-	int ret = rules.ctx ? add_all(&rules, role, uses, n) : -ENOMEM;
+	struct rules rules = { seccomp_init(SCMP_ACT_TRAP), wants_resolv(syscalls, n) };
+	int ret = rules.ctx ? add_all(&rules, role, syscalls, n) : -ENOMEM;
 
 	f->resolv = ret == 0 && rules.resolv ? sandbox_resolv_start() : -1;
 	if (rules.resolv && f->resolv < 0 && ret == 0)

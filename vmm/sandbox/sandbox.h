@@ -71,15 +71,16 @@ void sandbox_warm_up(void);
 bool sandbox_enter(const struct sandbox_plan *plan, GError **err);
 
 /*
- * A filter for threads of @role: what the role may call anyway, and what @uses adds. To be made
+ * A filter for threads of @role: what the role may call anyway, and what @syscalls adds. To be made
  * before sandbox_enter(). NULL with a host error that begins with "--sandbox".
  */
-struct sandbox_uses {
+struct sandbox_syscalls {
 	const struct syscall_use *table;
 	bool closing; /* of the table, only the rows that are for closing */
 };
-struct sandbox_filter *sandbox_filter_new(enum sandbox_role role, const struct sandbox_uses *uses,
-					  unsigned n, GError **err);
+struct sandbox_filter *sandbox_filter_new(enum sandbox_role role,
+					  const struct sandbox_syscalls *syscalls, unsigned n,
+					  GError **err);
 void sandbox_filter_free(struct sandbox_filter *f); /* NULL is fine; whom it sealed stays sealed */
 
 /* Puts the calling thread under the filter, for good. 0 or -errno. */

@@ -147,6 +147,6 @@ struct blk_backend_ops {
 
 struct blk_backend {
 	const struct blk_backend_ops *ops;
-	const struct syscall_use *uses; /* of the kernel, from its channels' threads */
+	const struct syscall_use *syscalls; /* of the kernel, from its channels' threads */
 	struct blk_info info;
 };

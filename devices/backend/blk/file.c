@@ -100,7 +100,7 @@ static int file_prepare(struct blk_backend *be, unsigned n)
 	return 0;
 }
 
-static const struct syscall_use file_uses[] = {
+static const struct syscall_use file_syscalls[] = {
 	{ .name = "pread64" },         { .name = "preadv" },         { .name = "preadv2" },
 	{ .name = "pwritev2" },        { .name = "fallocate" },      { .name = "fdatasync" },
 	{ SYSCALL_IOCTL(BLKDISCARD) }, { .name = "io_uring_enter" }, { .name = NULL },
@@ -290,7 +290,7 @@ struct blk_backend *blk_file_open(const struct blk_file_options *o, GError **err
 	int r;
 
 	f->base.ops = &file_ops;
-	f->base.uses = file_uses;
+	f->base.syscalls = file_syscalls;
 	f->fd = -1;
 	f->aio = o->aio;
 	f->direct = o->direct;

@@ -60,9 +60,9 @@ struct chr {
 		*tap;   /* of the stream's user, set before chr_attach(); NULL: nobody listens */
 	bool connected; /* somebody is at the other end */
 	bool output_only;
-	bool taken;                     /* in use by a device: chr_open("stdio") refuses */
-	const struct syscall_use *uses; /* of the kernel, on its loop's thread; or NULL */
-	const char *keeps; /* a file that it removes by this name in the end, or NULL */
+	bool taken;                         /* in use by a device: chr_open("stdio") refuses */
+	const struct syscall_use *syscalls; /* of the kernel, on its loop's thread; or NULL */
+	const char *kept_path; /* a file that it removes by this name in the end, or NULL */
 	char *where; /* "/dev/pts/3", what nobody could know before: told to the operator; may be NULL. Freed by chr_close() */
 };
 

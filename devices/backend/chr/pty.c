@@ -98,7 +98,7 @@ static bool open_master(struct chr_pty *p)
 	return prepare_slave(name);
 }
 
-static const struct syscall_use link_uses[] = {
+static const struct syscall_use link_syscalls[] = {
 	{ .name = "unlink", .closing = true },
 	{ .name = NULL },
 };
@@ -119,8 +119,8 @@ static bool make_link(struct chr_pty *p, const char *path, const char *context, 
 		return ringside_error_errno(err, errno, "%s", context);
 	}
 	p->link = g_strdup(path);
-	p->s.chr.uses = link_uses;
-	p->s.chr.keeps = p->link;
+	p->s.chr.syscalls = link_syscalls;
+	p->s.chr.kept_path = p->link;
 	return true;
 }
 

@@ -82,7 +82,7 @@ static void unix_close(struct chr *chr)
 	g_free(u);
 }
 
-static const struct syscall_use unix_uses[] = {
+static const struct syscall_use unix_syscalls[] = {
 	{ .name = "accept4" },
 	{ SYSCALL_SEND, .closing = true },
 	{ .name = "statx", .closing = true }, /* unix_unlisten() */
@@ -110,7 +110,7 @@ struct chr *chr_unix_open(const char *arg, const char *context, GError **err)
 	chr_stream_init(&u->s, &unix_ops);
 	u->s.is_socket = true;
 	u->s.left = client_left;
-	u->s.chr.uses = unix_uses;
-	u->s.chr.keeps = u->listener.path;
+	u->s.chr.syscalls = unix_syscalls;
+	u->s.chr.kept_path = u->listener.path;
 	return &u->s.chr;
 }

@@ -133,7 +133,7 @@ static void on_events(void *arg, GIOCondition revents)
 }
 
 /* What libevdev asks after events were lost: any of the numbers that read a state. */
-const struct syscall_use input_evdev_uses[] = {
+const struct syscall_use input_evdev_syscalls[] = {
 	{ .name = "ioctl",
 	  .arg = 1,
 	  .mask = (uint64_t)_IOC_DIRMASK << _IOC_DIRSHIFT | (uint64_t)_IOC_TYPEMASK

@@ -9,7 +9,7 @@
 
 struct input_evdev;
 
-extern const struct syscall_use input_evdev_uses[]; /* of the kernel, on its loop's thread */
+extern const struct syscall_use input_evdev_syscalls[]; /* of the kernel, on its loop's thread */
 
 struct input_evdev_user {
 	void (*event)(void *arg, const struct input_ev *ev); /* each one, SYN_REPORT too */

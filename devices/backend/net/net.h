@@ -6,8 +6,9 @@
  * the backend was opened with, so neither side needs a lock.
  *
  * Frames may carry work that their sender left undone (a checksum to complete, a large segment to
- * cut up): struct net_offload says which. `takes` tells what a backend will do for frames sent to
- * it, `gives` what it may leave undone on frames it hands over, once set_offloads() allowed it.
+ * cut up): struct net_offload says which. `tx_offloads` tells what a backend will do for frames
+ * sent to it, `rx_offloads` what it may leave undone on frames it hands over, once set_offloads()
+ * allowed it.
  *
  * Both directions have backpressure: send() may answer -EAGAIN and says later, by writable(), that
  * it is worth another try; frame() may answer false, and the backend then keeps the frame and pauses
@@ -95,8 +96,8 @@ struct net_backend_ops {
 	/* While receive() is off: what has arrived on @channel so far is nobody's and never delivered.
 	 * NULL: nothing waits. */
 	void (*discard)(struct net_backend *be, unsigned channel);
-	/* Work that may be left undone on frames for the guest, a subset of `gives`. */
-	int (*set_offloads)(struct net_backend *be, unsigned work); /* NULL: gives is 0 */
+	/* Work that may be left undone on frames for the guest, a subset of `rx_offloads`. */
+	int (*set_offloads)(struct net_backend *be, unsigned work); /* NULL: rx_offloads is 0 */
 	/* The first @n channels are in use. */
 	int (*set_channels)(struct net_backend *be, unsigned n); /* NULL: there is one */
 	/* The machine begins anew: what its guest had under way ends. NULL: nothing does. */
@@ -109,14 +110,14 @@ struct net_backend {
 	void *opaque;
 	struct loop *loop;
 	unsigned n_channels;
-	unsigned takes, gives; /* NET_DO_* */
-	bool checked;          /* its frames' checksums are right: csum_valid may be set */
-	char *name;            /* what distinguishes it on this host, or NULL */
-	const struct syscall_use *uses[2];
-	bool connects; /* to whom the guest names: it needs the host's network for as long as it runs */
-	const char *keeps; /* a file that it goes on using by this name, or NULL */
-	unsigned files;    /* descriptors that it may come to need beside those it has; */
-	size_t memory;     /* bytes, too: at most */
+	unsigned tx_offloads, rx_offloads; /* NET_DO_* */
+	bool checked; /* its frames' checksums are right: csum_valid may be set */
+	char *name;   /* what distinguishes it on this host, or NULL */
+	const struct syscall_use *syscalls[2];
+	bool needs_network;    /* the host's, as it connects to whom the guest names */
+	const char *kept_path; /* a file that it goes on using by this name, or NULL */
+	unsigned files;        /* descriptors that it may come to need beside those it has; */
+	size_t memory;         /* bytes, too: at most */
 };
 
 enum net_kind { NET_USER, NET_TAP, NET_SOCKET, N_NET_KINDS };

@@ -320,14 +320,14 @@ static void net_socket_close(struct net_backend *be)
 	g_free(s);
 }
 
-static const struct syscall_use net_socket_uses[] = {
+static const struct syscall_use net_socket_syscalls[] = {
 	{ .name = "recvfrom" },
 	{ SYSCALL_SEND },
 	{ .name = NULL },
 };
 
 /* The connecting end looks for its peer again and again. */
-static const struct syscall_use net_socket_connecting_uses[] = {
+static const struct syscall_use net_socket_connecting_syscalls[] = {
 	{ SYSCALL_SOCKET(AF_UNIX) },
 	{ .name = "connect" },
 	{ .name = NULL },
@@ -372,12 +372,12 @@ struct net_backend *net_socket_open(const struct net_options *opt, const struct 
 	s = g_new0(struct net_socket, 1);
 	s->be = *common;
 	s->be.ops = &net_socket_ops;
-	s->be.uses[0] = net_socket_uses;
-	s->be.uses[1] = opt->listen ? unix_listen_uses : net_socket_connecting_uses;
+	s->be.syscalls[0] = net_socket_syscalls;
+	s->be.syscalls[1] = opt->listen ? unix_listen_syscalls : net_socket_connecting_syscalls;
 	/* The two ends must differ, or both guests would get the same address. */
 	s->be.name = g_strdup_printf("%s %s", opt->listen ? "listen" : "connect", opt->path);
 	s->path = g_strdup(opt->path);
-	s->be.keeps = s->path;
+	s->be.kept_path = s->path;
 	s->listens = opt->listen;
 	s->listener = listener;
 	s->fd = -1;

@@ -303,9 +303,9 @@ static int settle_header(struct tap *tap)
 		if (ioctl(tap->channel[i].fd, TUNSETVNETHDRSZ, &size) < 0 ||
 		    ioctl(tap->channel[i].fd, TUNSETVNETLE, &little) < 0)
 			return -errno;
-	for (size_t i = 0; i < G_N_ELEMENTS(tries) && !tap->be.takes; i++)
+	for (size_t i = 0; i < G_N_ELEMENTS(tries) && !tap->be.tx_offloads; i++)
 		if (tap_set_offloads(&tap->be, tries[i]) == 0)
-			tap->be.takes = tap->be.gives = tries[i];
+			tap->be.tx_offloads = tap->be.rx_offloads = tries[i];
 	return tap_set_offloads(&tap->be, 0);
 }
 
@@ -330,7 +330,7 @@ static bool settle(struct tap *tap, GError **err)
 	return true;
 }
 
-static const struct syscall_use tap_uses[] = {
+static const struct syscall_use tap_syscalls[] = {
 	{ SYSCALL_IOCTL(TUNSETOFFLOAD) },
 	{ SYSCALL_IOCTL(TUNSETQUEUE) },
 	{ .name = NULL },
@@ -354,7 +354,7 @@ struct net_backend *net_tap_open(const struct net_options *opt, const struct net
 
 	tap->be = *common;
 	tap->be.ops = &tap_ops;
-	tap->be.uses[0] = tap_uses;
+	tap->be.syscalls[0] = tap_syscalls;
 	ok = tap_find(opt, &fds, err);
 	tap->vnet = fds.vnet;
 	tap->n = fds.n;

@@ -66,8 +66,8 @@ static void check_send(const struct fake_net *n, unsigned channel, const struct 
 			 off->csum_start, off->csum_offset, len);
 	if (off->hdr_len > len)
 		fuzz_bug("net backend: headers of %u bytes in a frame of %zu", off->hdr_len, len);
-	if ((off->segment && !(n->be.takes & (NET_DO_TSO4 | NET_DO_TSO6))) ||
-	    (off->need_csum && !(n->be.takes & NET_DO_CSUM)))
+	if ((off->segment && !(n->be.tx_offloads & (NET_DO_TSO4 | NET_DO_TSO6))) ||
+	    (off->need_csum && !(n->be.tx_offloads & NET_DO_CSUM)))
 		fuzz_bug("net backend: work is left undone that nobody takes");
 }
 
@@ -127,8 +127,8 @@ static void fake_discard(struct net_backend *be, unsigned channel)
 
 static int fake_offloads(struct net_backend *be, unsigned work)
 {
-	if (work & ~be->gives)
-		fuzz_bug("net backend: offloads %#x were never given", work & ~be->gives);
+	if (work & ~be->rx_offloads)
+		fuzz_bug("net backend: offloads %#x were never given", work & ~be->rx_offloads);
 	return host_fails(HOST_FAIL_OFFLOAD) ? -EINVAL : 0;
 }
 
@@ -216,7 +216,7 @@ void fake_net_begin(struct fake_net *n)
 }
 
 /* As the project's own. */
-static unsigned takes_of(unsigned kind)
+static unsigned tx_offloads_of(unsigned kind)
 {
 	if (kind == NET_TAP)
 		return ALL_WORK;
@@ -252,8 +252,8 @@ struct net_backend *__wrap_net_backend_open(const struct net_options *opt, struc
 		.opaque = opaque,
 		.loop = loop,
 		.n_channels = opt->kind == NET_TAP ? opt->n_channels : 1,
-		.takes = takes_of(opt->kind),
-		.gives = opt->kind == NET_TAP ? ALL_WORK : 0,
+		.tx_offloads = tx_offloads_of(opt->kind),
+		.rx_offloads = opt->kind == NET_TAP ? ALL_WORK : 0,
 		.checked = opt->kind == NET_USER,
 	};
 	if (fakes_take_net(n))

@@ -120,7 +120,7 @@ struct blk_backend *real_disk_new(const struct blk_file_options *o, GError **err
 		return NULL;
 	}
 	w->base.ops = &backend_ops;
-	w->base.uses = w->real->uses;
+	w->base.syscalls = w->real->syscalls;
 	w->base.info = w->real->info;
 	return &w->base;
 }

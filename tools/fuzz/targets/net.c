@@ -27,7 +27,7 @@ struct end {
 	bool on[NET_CHANNELS_MAX];
 	unsigned sum;
 	struct net_filter filter;
-	unsigned takes;
+	unsigned done_by_guest; /* NET_DO_* */
 	struct net_guest guest;
 	size_t before; /* bytes allocated, and descriptors, when the input began */
 	unsigned fds;
@@ -59,7 +59,7 @@ static bool frame(void *opaque, unsigned channel, uint8_t *data, size_t len,
 	/* As the device does when the driver wants its checksums done. */
 	if (net_offload_fits(&todo, len) && net_complete(data, len, &todo))
 		todo = (struct net_offload){ 0 };
-	(void)net_header_make(&todo, len, e->takes, 1, &h);
+	(void)net_header_make(&todo, len, e->done_by_guest, 1, &h);
 	return true;
 }
 
@@ -122,7 +122,8 @@ static void to_peer(struct end *e, struct input *in)
 	len = MAX(NET_FRAME_MIN, MIN(in_left(in) + extra, NET_FRAME_MAX));
 	g_byte_array_set_size(bytes, (guint)len);
 	memset(bytes->data + in_left(in), 0, len > in_left(in) ? len - in_left(in) : 0);
-	if (net_header_parse(&h, len, e->be->takes | e->takes, &off) || !e->be->takes)
+	if (net_header_parse(&h, len, e->be->tx_offloads | e->done_by_guest, &off) ||
+	    !e->be->tx_offloads)
 		off = (struct net_offload){ 0 };
 	for (unsigned i = 0; i < pieces; i++) {
 		size_t n = i + 1 < pieces ? len / pieces : len - at;
@@ -186,7 +187,7 @@ static void set(struct end *e, struct input *in)
 	unsigned what = in8(in), n = in8(in);
 
 	if (what & 1 && e->be->ops->set_offloads)
-		(void)e->be->ops->set_offloads(e->be, n & e->be->gives);
+		(void)e->be->ops->set_offloads(e->be, n & e->be->rx_offloads);
 	if (what & 2 && e->be->ops->set_channels)
 		(void)e->be->ops->set_channels(e->be, n % e->be->n_channels + 1);
 	if (what & 4)
@@ -194,7 +195,7 @@ static void set(struct end *e, struct input *in)
 	if (what & 8)
 		net_filter_vlan(&e->filter, n * 16u % NET_VLANS, what & 16);
 	e->filter.promisc = what & 32;
-	e->takes = n;
+	e->done_by_guest = n;
 }
 
 /*

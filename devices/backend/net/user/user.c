@@ -9,10 +9,10 @@
  * libslirp cannot be told to wait, so frames that find no room in the guest are kept in `late`, up to
  * its size; beyond that they are lost, and TCP makes up for it.
  *
- * Nor has it bounds for what it keeps. guard.h and flow.h say what it is given of the guest's frames, so
- * that there are some; here is what follows from them: listening sockets wait while there is no room for
- * another connection, and in front of all that stands a look at whether the process has memory left, since a
- * library that asks for memory and gets none ends the process.
+ * Nor has it bounds for what it keeps. frame-filter.h and flow.h say what it is given of the
+ * guest's frames, so that there are some; here is what follows from them: listening sockets wait
+ * while there is no room for another connection, and in front of all that stands a look at whether
+ * the process has memory left, since a library that asks for memory and gets none ends the process.
  *
  * A reset of the machine ends its TCP connections. A reset of the device does not: the driver may only have been
  * loaded again. Sockets for datagrams close by themselves, four minutes after the last one.
@@ -29,9 +29,9 @@
 #include <sys/socket.h>
 
 #include "devices/backend/net/user/flow.h"
-#include "devices/backend/net/user/guard.h"
-#include "devices/backend/net/user/late.h"
-#include "devices/backend/net/user/polls.h"
+#include "devices/backend/net/user/frame-filter.h"
+#include "devices/backend/net/user/frame-queue.h"
+#include "devices/backend/net/user/pollfds.h"
 #include "devices/base/error.h"
 
 #define LATE_SIZE   ((size_t)512 * 1024)
@@ -49,8 +49,8 @@ struct user {
 	bool wanted;
 	uint8_t *gather; /* NET_FRAME_MAX */
 
-	struct net_late late;
-	struct net_guard guard;
+	struct net_frame_queue late;
+	struct net_frame_filter filter;
 	struct net_flows flows;
 	size_t unseen; /* bytes that libslirp may have come to keep since memory was looked for */
 	bool low;      /* there was too little */
@@ -66,7 +66,7 @@ struct user {
 struct user_source {
 	GSource source;
 	struct user *user;
-	struct polls polls;
+	struct pollfds pollfds;
 	gint64 deadline; /* microseconds, or -1 */
 };
 
@@ -94,14 +94,14 @@ static ssize_t send_packet(const void *buf, size_t len, void *opaque)
 	size_t len_late;
 
 	if (net_packet_parse(buf, len, &p)) {
-		net_guard_sent(&u->guard, buf, &p);
+		net_frame_filter_sent(&u->filter, buf, &p);
 		net_flows_sent(&u->flows, &p);
 	}
 	if (!u->wanted || len < NET_FRAME_MIN || len > NET_FRAME_MAX)
 		return (ssize_t)len;
 	/* The device alters a frame only to do work that was left undone: none is. */
-	if (net_late_first(&u->late, &len_late) || !deliver(u, (uint8_t *)buf, len))
-		(void)net_late_add(&u->late, buf, len);
+	if (net_frame_queue_first(&u->late, &len_late) || !deliver(u, (uint8_t *)buf, len))
+		(void)net_frame_queue_add(&u->late, buf, len);
 	return (ssize_t)len;
 }
 
@@ -114,9 +114,9 @@ static void user_receive(struct net_backend *be, unsigned channel, bool on)
 	(void)channel;
 	u->wanted = on;
 	if (!on)
-		net_late_clear(&u->late);
-	while ((data = net_late_first(&u->late, &len)) && deliver(u, data, len))
-		net_late_drop(&u->late);
+		net_frame_queue_clear(&u->late);
+	while ((data = net_frame_queue_first(&u->late, &len)) && deliver(u, data, len))
+		net_frame_queue_drop(&u->late);
 	if (on)
 		be->events->batch_end(be->opaque, 0);
 }
@@ -154,8 +154,8 @@ static bool has_room(struct user *u, size_t bytes)
 /* libslirp is to know how to reach @address. */
 static void introduce(struct user *u, unsigned version, const uint8_t *address, const uint8_t *mac)
 {
-	uint8_t frame[NET_GUARD_NEIGHBOR];
-	size_t len = net_guard_neighbor(&u->guard, frame, version, address, mac);
+	uint8_t frame[NET_FRAME_FILTER_NEIGHBOR];
+	size_t len = net_frame_filter_neighbor(&u->filter, frame, version, address, mac);
 
 	if (len)
 		slirp_input(u->slirp, frame, (int)len);
@@ -166,7 +166,7 @@ static void hand_over(struct user *u, uint8_t *frame, size_t len)
 	struct net_packet p;
 	size_t bytes;
 
-	if (!net_guard_pass(&u->guard, g_get_monotonic_time(), &frame, &len, &p) ||
+	if (!net_frame_filter_pass(&u->filter, g_get_monotonic_time(), &frame, &len, &p) ||
 	    !net_flows_admit(&u->flows, &p, &bytes) || (bytes && !has_room(u, bytes)))
 		return;
 	if (p.version)
@@ -242,15 +242,15 @@ static int add_poll(int fd, int wants, void *opaque)
 	for (size_t i = 0; i < G_N_ELEMENTS(events); i++)
 		if (wants & events[i].slirp)
 			condition |= events[i].glib;
-	return (int)polls_want(&s->polls, fd, (GIOCondition)condition);
+	return (int)pollfds_want(&s->pollfds, fd, (GIOCondition)condition);
 }
 
 static int get_revents(int index, void *opaque)
 {
 	struct user_source *s = opaque;
 	struct user *u = s->user;
-	GIOCondition condition = polls_revents(&s->polls, (unsigned)index);
-	int fd = polls_fd(&s->polls, (unsigned)index), revents = 0;
+	GIOCondition condition = pollfds_revents(&s->pollfds, (unsigned)index);
+	int fd = pollfds_fd(&s->pollfds, (unsigned)index), revents = 0;
 	const struct net_flow *flow;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(events); i++)
@@ -276,9 +276,9 @@ static gboolean source_prepare(GSource *source, gint *timeout)
 
 	if (s->user->accept_at && g_source_get_time(source) >= s->user->accept_at)
 		s->user->accept_at = 0;
-	polls_begin(&s->polls);
+	pollfds_begin(&s->pollfds);
 	slirp_pollfds_fill(s->user->slirp, &ms, add_poll, s);
-	polls_end(&s->polls);
+	pollfds_end(&s->pollfds);
 	if (s->user->accept_at || s->user->low)
 		ms = MIN(ms, ACCEPT_RETRY / 1000);
 	*timeout = ms > INT_MAX ? -1 : (gint)ms;
@@ -290,7 +290,7 @@ static gboolean source_check(GSource *source)
 {
 	const struct user_source *s = (struct user_source *)source;
 
-	return polls_ready(&s->polls) ||
+	return pollfds_ready(&s->pollfds) ||
 	       (s->deadline >= 0 && g_source_get_time(source) >= s->deadline);
 }
 
@@ -312,7 +312,7 @@ static gboolean source_dispatch(GSource *source, GSourceFunc callback, gpointer 
 
 static void source_finalize(GSource *source)
 {
-	polls_free(&((struct user_source *)source)->polls);
+	pollfds_free(&((struct user_source *)source)->pollfds);
 }
 
 static GSourceFuncs source_funcs = {
@@ -419,7 +419,7 @@ static bool key_of_peer(const struct user *u, int fd, struct net_flow_key *ret)
 		return false;
 	seen = peer.sin_addr;
 	if (ntohl(seen.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET)
-		seen = u->guard.host;
+		seen = u->filter.host;
 	*ret = key_of_forward(f);
 	ret->peer_port = ntohs(peer.sin_port);
 	memcpy(ret->peer, &seen, sizeof(seen));
@@ -472,7 +472,7 @@ static void shut(void *arg)
 	loop_unwatch((GSource *)u->source);
 	if (u->slirp)
 		slirp_cleanup(u->slirp);
-	net_guard_clear(&u->guard);
+	net_frame_filter_clear(&u->filter);
 	net_flows_free(&u->flows);
 }
 
@@ -489,7 +489,7 @@ static void user_close(struct net_backend *be)
 }
 
 /* What libslirp makes of a guest's connections; and it looks the name servers up again and again. */
-static const struct syscall_use user_uses[] = {
+static const struct syscall_use user_syscalls[] = {
 	/* Its sockets, */
 	{ SYSCALL_SOCKET(AF_INET) },
 	{ SYSCALL_SOCKET(AF_INET6) },
@@ -609,7 +609,7 @@ static void start(void *arg)
 	struct user_source *s;
 
 	net_flows_init(&u->flows, take_descriptors(), (unsigned)mtu);
-	u->guard = (struct net_guard){ .host = o->net.host, .first = o->net.guest };
+	u->filter = (struct net_frame_filter){ .host = o->net.host, .first = o->net.guest };
 	u->be.files = u->flows.max;
 	u->be.memory = u->flows.max * NET_FLOW_SOCKET + NET_FLOW_HELD + NET_REASSEMBLY_MEMORY +
 		       RESERVE;
@@ -623,7 +623,7 @@ static void start(void *arg)
 	slirp_pollfds_fill(u->slirp, &ms, note_listener, u);
 	s = (struct user_source *)g_source_new(&source_funcs, sizeof(*s));
 	s->user = u;
-	polls_init(&s->polls, &s->source);
+	pollfds_init(&s->pollfds, &s->source);
 	u->source = s;
 	g_source_attach(&s->source, loop_context(u->be.loop));
 	o->ok = true;
@@ -640,15 +640,15 @@ struct net_backend *net_user_open(const struct net_options *opt, const struct ne
 	u = g_new0(struct user, 1);
 	u->be = *common;
 	u->be.ops = &user_ops;
-	u->be.uses[0] = user_uses;
-	u->be.connects = true;
-	u->be.takes = NET_DO_TSO4 | NET_DO_TSO6 | NET_DO_ECN;
+	u->be.syscalls[0] = user_syscalls;
+	u->be.needs_network = true;
+	u->be.tx_offloads = NET_DO_TSO4 | NET_DO_TSO6 | NET_DO_ECN;
 	u->be.checked = true;
 	u->forwards = g_array_new(FALSE, FALSE, sizeof(struct user_forward));
 	u->listeners = g_array_new(FALSE, FALSE, sizeof(int));
 	u->unseen = RESERVE_STEP;
 	u->gather = g_malloc(NET_FRAME_MAX);
-	u->late = (struct net_late){ .data = g_malloc(LATE_SIZE), .size = LATE_SIZE };
+	u->late = (struct net_frame_queue){ .data = g_malloc(LATE_SIZE), .size = LATE_SIZE };
 	o.user = u;
 	loop_call(u->be.loop, start, &o);
 	if (o.ok)

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "devices/backend/net/user/guard.h"
+#include "devices/backend/net/user/frame-filter.h"
 
 #define SECOND INT64_C(1000000)
 #define UDP    17u
@@ -22,10 +22,10 @@ struct frame {
 
 static struct net_packet packet; /* what was last judged */
 
-static bool pass(struct net_guard *g, int64_t now, uint8_t *bytes, size_t len)
+static bool pass(struct net_frame_filter *g, int64_t now, uint8_t *bytes, size_t len)
 {
 	uint8_t *frame = bytes;
-	bool ok = net_guard_pass(g, now, &frame, &len, &packet);
+	bool ok = net_frame_filter_pass(g, now, &frame, &len, &packet);
 
 	assert_true(!ok || frame == bytes); /* of those that are whole */
 	return ok;
@@ -68,7 +68,7 @@ static void whole_packets_pass(void **state)
 	struct frame frames[] = { ip(0, UDP), ip(0x4000, UDP), ip(0, TCP), ip(0, 47),
 				  ip6(UDP),   ip6(TCP),        ip6(44) };
 	struct frame arp = ip(0x2000, UDP);
-	struct net_guard g = { 0 };
+	struct net_frame_filter g = { 0 };
 
 	(void)state;
 	arp.bytes[13] = 6;
@@ -79,7 +79,7 @@ static void whole_packets_pass(void **state)
 
 static void lengths_that_contradict_each_other_do_not_pass(void **state)
 {
-	struct net_guard g = { 0 };
+	struct net_frame_filter g = { 0 };
 	struct frame f;
 
 	(void)state;
@@ -104,11 +104,11 @@ static void padding_is_cut_off(void **state)
 	struct frame f = ip6(TCP);
 	uint8_t *frame = f.bytes;
 	size_t len = sizeof(f.bytes);
-	struct net_guard g = { 0 };
+	struct net_frame_filter g = { 0 };
 
 	(void)state;
 	f.bytes[19] -= 3;
-	assert_true(net_guard_pass(&g, 1, &frame, &len, &packet));
+	assert_true(net_frame_filter_pass(&g, 1, &frame, &len, &packet));
 	assert_int_equal(len, sizeof(f.bytes) - 3);
 	assert_int_equal(packet.len, sizeof(f.bytes) - 3 - 74);
 }
@@ -117,9 +117,10 @@ static void padding_is_cut_off(void **state)
  * Fragments.
  */
 
-/* @len bytes of the payload from @at on, all of the value of the unit they are in. True if it made a whole one. */
-static bool fragment(struct net_guard *g, int64_t now, uint16_t id, unsigned at, unsigned len,
-		     bool more, size_t *ret_len)
+/* @len bytes of the payload from @at on, all of the value of the unit they are in. True if it made
+ * a whole one. */
+static bool fragment(struct net_frame_filter *g, int64_t now, uint16_t id, unsigned at,
+		     unsigned len, bool more, size_t *ret_len)
 {
 	static uint8_t bytes[65600];
 	uint8_t *frame = bytes;
@@ -133,7 +134,7 @@ static bool fragment(struct net_guard *g, int64_t now, uint16_t id, unsigned at,
 	bytes[19] = (uint8_t)id;
 	for (unsigned i = 0; i < len; i++)
 		bytes[34 + i] = (uint8_t)((at + i) / 8);
-	if (!net_guard_pass(g, now, &frame, &total, &packet))
+	if (!net_frame_filter_pass(g, now, &frame, &total, &packet))
 		return false;
 	assert_ptr_not_equal(frame, bytes);
 	assert_false(packet.fragment);
@@ -149,7 +150,7 @@ static void fragments_become_whole_in_any_order(void **state)
 {
 	static const unsigned order[][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 },
 					     { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
-	struct net_guard g = { 0 };
+	struct net_frame_filter g = { 0 };
 	size_t len = 0;
 
 	(void)state;
@@ -162,12 +163,12 @@ static void fragments_become_whole_in_any_order(void **state)
 				n == 2);
 		}
 	assert_int_equal(len, 2960 + 99);
-	net_guard_clear(&g);
+	net_frame_filter_clear(&g);
 }
 
 static void fragments_that_overlap_are_dropped(void **state)
 {
-	struct net_guard g = { 0 };
+	struct net_frame_filter g = { 0 };
 	size_t len;
 
 	(void)state;
@@ -180,12 +181,12 @@ static void fragments_that_overlap_are_dropped(void **state)
 	assert_false(fragment(&g, 1, 7, 80, 7, true, &len)); /* not a multiple of 8 */
 	assert_true(fragment(&g, 1, 7, 80, 8, true, &len));
 	assert_int_equal(len, 97);
-	net_guard_clear(&g);
+	net_frame_filter_clear(&g);
 }
 
 static void the_largest_packet_has_65535_bytes(void **state)
 {
-	struct net_guard g = { 0 };
+	struct net_frame_filter g = { 0 };
 	size_t len = 0;
 
 	(void)state;
@@ -194,12 +195,12 @@ static void the_largest_packet_has_65535_bytes(void **state)
 	assert_true(fragment(&g, 1, 1, 65504, 11, false, &len));
 	assert_int_equal(len, 65515);
 	assert_false(fragment(&g, 1, 1, 65528, 8, true, &len));
-	net_guard_clear(&g);
+	net_frame_filter_clear(&g);
 }
 
 static void of_what_is_incomplete_the_oldest_goes(void **state)
 {
-	struct net_guard g = { 0 };
+	struct net_frame_filter g = { 0 };
 	size_t len;
 
 	(void)state;
@@ -208,12 +209,12 @@ static void of_what_is_incomplete_the_oldest_goes(void **state)
 	for (uint16_t id = 1; id <= NET_REASSEMBLY_PACKETS; id++)
 		assert_true(fragment(&g, 100, id, 8, 1, false, &len));
 	assert_false(fragment(&g, 100, 0, 8, 1, false, &len));
-	net_guard_clear(&g);
+	net_frame_filter_clear(&g);
 }
 
 static void what_stays_incomplete_is_forgotten(void **state)
 {
-	struct net_guard g = { 0 };
+	struct net_frame_filter g = { 0 };
 	size_t len;
 
 	(void)state;
@@ -221,14 +222,14 @@ static void what_stays_incomplete_is_forgotten(void **state)
 	assert_false(fragment(&g, SECOND, 2, 0, 8, true, &len));
 	assert_true(fragment(&g, 31 * SECOND, 1, 8, 8, false, &len));
 	assert_false(fragment(&g, 31 * SECOND + 1, 2, 8, 8, false, &len));
-	net_guard_clear(&g);
+	net_frame_filter_clear(&g);
 }
 
 /* A header cut in two would hide its flags. */
 static void tcp_in_fragments_does_not_pass(void **state)
 {
 	struct frame first = ip(0x2000, TCP), last = ip(0x0001, TCP);
-	struct net_guard g = { 0 };
+	struct net_frame_filter g = { 0 };
 
 	(void)state;
 	assert_false(pass(&g, 1, first.bytes, sizeof(first.bytes)));
@@ -240,8 +241,8 @@ static void tcp_in_fragments_does_not_pass(void **state)
  * Urgent data.
  */
 
-/* Sum of the segment's words, its checksum among them: all ones if that is right. (The pseudo header is
- * left out: nothing in it changes.) */
+/* Sum of the segment's words, its checksum among them: all ones if that is right. (The pseudo
+ * header is left out: nothing in it changes.) */
 static unsigned sum(const uint8_t *p, size_t len)
 {
 	uint32_t s = 0;
@@ -257,7 +258,7 @@ static void check_urgent(struct frame *f, size_t at)
 {
 	uint8_t *tcp = f->bytes + at;
 	size_t len = sizeof(f->bytes) - at;
-	struct net_guard g = { 0 };
+	struct net_frame_filter g = { 0 };
 	struct frame before;
 	unsigned s;
 
@@ -295,7 +296,7 @@ static void the_urgent_mark_is_taken_off(void **state)
 
 static void all_else_stays_as_it_is(void **state)
 {
-	struct net_guard g = { 0 };
+	struct net_frame_filter g = { 0 };
 
 	(void)state;
 	srand(2);
@@ -316,7 +317,7 @@ static void all_else_stays_as_it_is(void **state)
 
 static void short_frames_are_not_read_beyond(void **state)
 {
-	struct net_guard g = { 0 };
+	struct net_frame_filter g = { 0 };
 
 	(void)state;
 	for (size_t len = 0; len <= sizeof(struct frame); len++)
@@ -354,20 +355,20 @@ static void dhcp(uint8_t *bytes, unsigned mac, bool reply, uint32_t address)
 
 static void who_cannot_be_given_an_address_is_not_heard(void **state)
 {
-	struct net_guard g = { .host.s_addr = htonl(0x0a000202),
-			       .first.s_addr = htonl(0x0a00020f) };
+	struct net_frame_filter g = { .host.s_addr = htonl(0x0a000202),
+				      .first.s_addr = htonl(0x0a00020f) };
 	uint8_t bytes[DHCP_LEN];
 
 	(void)state;
-	for (unsigned i = 0; i < NET_GUARD_LEASES; i++) {
+	for (unsigned i = 0; i < NET_FRAME_FILTER_LEASES; i++) {
 		dhcp(bytes, 100, false, 0);
 		assert_true(pass(&g, 1, bytes, DHCP_LEN));
 		dhcp(bytes, i, true, 0xffffffff); /* a refusal */
 		assert_true(net_packet_parse(bytes, DHCP_LEN, &packet));
-		net_guard_sent(&g, bytes, &packet);
+		net_frame_filter_sent(&g, bytes, &packet);
 		for (unsigned again = 0; again < 2; again++) {
 			dhcp(bytes, i, true, 0x0a00020f + i);
-			net_guard_sent(&g, bytes, &packet);
+			net_frame_filter_sent(&g, bytes, &packet);
 		}
 	}
 	dhcp(bytes, 100, false, 0);
@@ -385,25 +386,25 @@ static void libslirp_is_told_once_who_is_where(void **state)
 {
 	static const uint8_t a[16] = { 10, 0, 2, 15 }, b[16] = { 10, 0, 2, 16 }, mac[6] = { 2 };
 	struct frame arp = ip(0, UDP), nd = ip6(58);
-	uint8_t bytes[NET_GUARD_NEIGHBOR];
-	struct net_guard g = { 0 };
+	uint8_t bytes[NET_FRAME_FILTER_NEIGHBOR];
+	struct net_frame_filter g = { 0 };
 
 	(void)state;
 	arp.bytes[13] = 6;
 	nd.bytes[54] = 135;
-	assert_int_equal(net_guard_neighbor(&g, bytes, 4, a, mac), 42);
+	assert_int_equal(net_frame_filter_neighbor(&g, bytes, 4, a, mac), 42);
 	assert_memory_equal(bytes + 28, a, 4); /* of ARP: the sender, */
 	assert_memory_equal(bytes + 38, a, 4); /* and the target */
 	assert_memory_equal(bytes + 22, mac, 6);
-	assert_int_equal(net_guard_neighbor(&g, bytes, 4, a, mac), 0);
-	assert_int_equal(net_guard_neighbor(&g, bytes, 4, b, mac), 42);
-	assert_int_equal(net_guard_neighbor(&g, bytes, 4, a, mac), 42);
+	assert_int_equal(net_frame_filter_neighbor(&g, bytes, 4, a, mac), 0);
+	assert_int_equal(net_frame_filter_neighbor(&g, bytes, 4, b, mac), 42);
+	assert_int_equal(net_frame_filter_neighbor(&g, bytes, 4, a, mac), 42);
 	assert_true(pass(&g, 1, arp.bytes, sizeof(arp.bytes))); /* it may have forgotten */
-	assert_int_equal(net_guard_neighbor(&g, bytes, 4, a, mac), 42);
-	assert_int_equal(net_guard_neighbor(&g, bytes, 6, a, mac), 78);
-	assert_int_equal(net_guard_neighbor(&g, bytes, 6, a, mac), 0);
+	assert_int_equal(net_frame_filter_neighbor(&g, bytes, 4, a, mac), 42);
+	assert_int_equal(net_frame_filter_neighbor(&g, bytes, 6, a, mac), 78);
+	assert_int_equal(net_frame_filter_neighbor(&g, bytes, 6, a, mac), 0);
 	assert_true(pass(&g, 1, nd.bytes, sizeof(nd.bytes)));
-	assert_int_equal(net_guard_neighbor(&g, bytes, 6, a, mac), 78);
+	assert_int_equal(net_frame_filter_neighbor(&g, bytes, 6, a, mac), 78);
 }
 
 int main(void)

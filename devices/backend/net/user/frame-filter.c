@@ -1,4 +1,4 @@
-#include "devices/backend/net/user/guard.h"
+#include "devices/backend/net/user/frame-filter.h"
 
 #include <glib.h>
 #include <string.h>
@@ -47,37 +47,38 @@ static void take_urgent_off(uint8_t *tcp)
 /*
  * DHCP.
  */
-static bool has_lease(const struct net_guard *g, const uint8_t *mac)
+static bool has_lease(const struct net_frame_filter *f, const uint8_t *mac)
 {
-	for (unsigned i = 0; i < NET_GUARD_LEASES; i++)
-		if (g->lease[i].taken && memcmp(g->lease[i].mac, mac, 6) == 0)
+	for (unsigned i = 0; i < NET_FRAME_FILTER_LEASES; i++)
+		if (f->lease[i].taken && memcmp(f->lease[i].mac, mac, 6) == 0)
 			return true;
 	return false;
 }
 
-static bool is_dhcp(const struct net_guard *g, const struct net_packet *p)
+static bool is_dhcp(const struct net_frame_filter *f, const struct net_packet *p)
 {
 	return p->version == 4 && p->protocol == NET_UDP && p->dport == DHCP_SERVER &&
-	       (memcmp(p->dst, &g->host, 4) == 0 || net_be32(p->dst) == INADDR_BROADCAST);
+	       (memcmp(p->dst, &f->host, 4) == 0 || net_be32(p->dst) == INADDR_BROADCAST);
 }
 
-static bool pass_dhcp(const struct net_guard *g, const uint8_t *udp, size_t len)
+static bool pass_dhcp(const struct net_frame_filter *f, const uint8_t *udp, size_t len)
 {
-	return len >= DHCP_MIN && (g->n_leases < NET_GUARD_LEASES || has_lease(g, udp + DHCP_MAC));
+	return len >= DHCP_MIN &&
+	       (f->n_leases < NET_FRAME_FILTER_LEASES || has_lease(f, udp + DHCP_MAC));
 }
 
-static void note_answer(struct net_guard *g, const uint8_t *udp, size_t len)
+static void note_answer(struct net_frame_filter *f, const uint8_t *udp, size_t len)
 {
 	uint32_t i;
 
 	if (len < DHCP_MIN)
 		return;
-	i = net_be32(udp + DHCP_ADDRESS) - ntohl(g->first.s_addr);
-	if (i >= NET_GUARD_LEASES)
+	i = net_be32(udp + DHCP_ADDRESS) - ntohl(f->first.s_addr);
+	if (i >= NET_FRAME_FILTER_LEASES)
 		return;
-	g->n_leases += !g->lease[i].taken;
-	g->lease[i].taken = true;
-	memcpy(g->lease[i].mac, udp + DHCP_MAC, 6);
+	f->n_leases += !f->lease[i].taken;
+	f->lease[i].taken = true;
+	memcpy(f->lease[i].mac, udp + DHCP_MAC, 6);
 }
 
 /*
@@ -85,15 +86,15 @@ static void note_answer(struct net_guard *g, const uint8_t *udp, size_t len)
  */
 
 /* May libslirp change its table for it? */
-static bool changes_neighbors(const struct net_guard *g, const struct net_packet *p)
+static bool changes_neighbors(const struct net_frame_filter *f, const struct net_packet *p)
 {
 	if (!p->version)
 		return p->type == NET_TYPE_ARP;
-	return is_dhcp(g, p) || (p->version == 6 && p->protocol == NET_ICMPV6 &&
+	return is_dhcp(f, p) || (p->version == 6 && p->protocol == NET_ICMPV6 &&
 				 p->icmp >= ND_FIRST && p->icmp <= ND_LAST);
 }
 
-static size_t make_arp(uint8_t *frame, const struct net_guard_neighbor *n)
+static size_t make_arp(uint8_t *frame, const struct net_frame_filter_neighbor *n)
 {
 	static const uint8_t request[] = { 0, 1, 8, 0, 6, 4, 0, 1 };
 	uint8_t *arp = frame + NET_IP;
@@ -109,7 +110,7 @@ static size_t make_arp(uint8_t *frame, const struct net_guard_neighbor *n)
 	return NET_IP + ARP_LEN;
 }
 
-static size_t make_advertisement(uint8_t *frame, const struct net_guard_neighbor *n)
+static size_t make_advertisement(uint8_t *frame, const struct net_frame_filter_neighbor *n)
 {
 	struct net_packet p = { .version = 6, .protocol = NET_ICMPV6 };
 	uint8_t *nd;
@@ -127,58 +128,60 @@ static size_t make_advertisement(uint8_t *frame, const struct net_guard_neighbor
 	return len;
 }
 
-G_STATIC_ASSERT(sizeof(struct net_guard_neighbor) == 24); /* no padding: it is compared whole */
+G_STATIC_ASSERT(sizeof(struct net_frame_filter_neighbor) ==
+		24); /* no padding: it is compared whole */
 
-size_t net_guard_neighbor(struct net_guard *g, uint8_t *frame, unsigned version,
-			  const uint8_t *address, const uint8_t *mac)
+size_t net_frame_filter_neighbor(struct net_frame_filter *f, uint8_t *frame, unsigned version,
+				 const uint8_t *address, const uint8_t *mac)
 {
-	struct net_guard_neighbor n = { .version = (uint16_t)version };
+	struct net_frame_filter_neighbor n = { .version = (uint16_t)version };
 
 	memcpy(n.mac, mac, sizeof(n.mac));
 	memcpy(n.address, address, version == 4 ? 4 : 16);
-	if (memcmp(&n, &g->neighbor, sizeof(n)) == 0)
+	if (memcmp(&n, &f->neighbor, sizeof(n)) == 0)
 		return 0;
-	g->neighbor = n;
+	f->neighbor = n;
 	return version == 4 ? make_arp(frame, &n) : make_advertisement(frame, &n);
 }
 
 /*
- * The judge.
+ * The filter.
  */
-static bool whole(struct net_guard *g, int64_t now, uint8_t **frame, size_t *len,
+static bool whole(struct net_frame_filter *f, int64_t now, uint8_t **frame, size_t *len,
 		  struct net_packet *ret)
 {
 	if (ret->protocol == NET_TCP)
 		return false;
-	*frame = net_reassembly_add(&g->reassembly, now, *frame, ret, len);
+	*frame = net_reassembly_add(&f->reassembly, now, *frame, ret, len);
 	return *frame && net_packet_parse(*frame, *len, ret);
 }
 
-bool net_guard_pass(struct net_guard *g, int64_t now, uint8_t **frame, size_t *len,
-		    struct net_packet *ret)
+bool net_frame_filter_pass(struct net_frame_filter *f, int64_t now, uint8_t **frame, size_t *len,
+			   struct net_packet *ret)
 {
 	if (!net_packet_parse(*frame, *len, ret))
 		return false;
-	if (ret->fragment && !whole(g, now, frame, len, ret))
+	if (ret->fragment && !whole(f, now, frame, len, ret))
 		return false;
 	*len = ret->end;
 	if (ret->version && ret->protocol == NET_TCP && ret->flags & NET_URG) {
 		take_urgent_off(*frame + ret->at);
 		ret->flags &= (uint8_t)~NET_URG;
 	}
-	if (changes_neighbors(g, ret))
-		g->neighbor.version = 0;
-	return !is_dhcp(g, ret) || pass_dhcp(g, *frame + ret->at, ret->end - ret->at);
+	if (changes_neighbors(f, ret))
+		f->neighbor.version = 0;
+	return !is_dhcp(f, ret) || pass_dhcp(f, *frame + ret->at, ret->end - ret->at);
 }
 
-void net_guard_sent(struct net_guard *g, const uint8_t *frame, const struct net_packet *p)
+void net_frame_filter_sent(struct net_frame_filter *f, const uint8_t *frame,
+			   const struct net_packet *p)
 {
 	if (p->version == 4 && p->protocol == NET_UDP && p->sport == DHCP_SERVER &&
 	    p->dport == DHCP_CLIENT)
-		note_answer(g, frame + p->at, p->end - p->at);
+		note_answer(f, frame + p->at, p->end - p->at);
 }
 
-void net_guard_clear(struct net_guard *g)
+void net_frame_filter_clear(struct net_frame_filter *f)
 {
-	net_reassembly_clear(&g->reassembly);
+	net_reassembly_clear(&f->reassembly);
 }

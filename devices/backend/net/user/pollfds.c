@@ -1,29 +1,29 @@
-#include "devices/backend/net/user/polls.h"
+#include "devices/backend/net/user/pollfds.h"
 
-struct polls_fd {
+struct pollfds_entry {
 	GPollFD pfd;
 	bool wanted;
 };
 
-void polls_init(struct polls *p, GSource *source)
+void pollfds_init(struct pollfds *p, GSource *source)
 {
-	*p = (struct polls){ .source = source };
+	*p = (struct pollfds){ .source = source };
 	p->all = g_ptr_array_new_with_free_func(g_free);
 	p->order = g_ptr_array_new();
 }
 
-void polls_free(struct polls *p)
+void pollfds_free(struct pollfds *p)
 {
 	g_clear_pointer(&p->all, g_ptr_array_unref);
 	g_clear_pointer(&p->order, g_ptr_array_unref);
 }
 
-static struct polls_fd *nth(const GPtrArray *array, unsigned i)
+static struct pollfds_entry *nth(const GPtrArray *array, unsigned i)
 {
 	return g_ptr_array_index(array, i);
 }
 
-void polls_begin(struct polls *p)
+void pollfds_begin(struct pollfds *p)
 {
 	p->next = 0;
 	g_ptr_array_set_size(p->order, 0);
@@ -32,7 +32,7 @@ void polls_begin(struct polls *p)
 }
 
 /* The entry of @fd, searched from where it is expected, or NULL. */
-static struct polls_fd *find(struct polls *p, int fd)
+static struct pollfds_entry *find(struct pollfds *p, int fd)
 {
 	for (unsigned i = 0; i < p->all->len; i++) {
 		unsigned at = (p->next + i) % p->all->len;
@@ -45,12 +45,12 @@ static struct polls_fd *find(struct polls *p, int fd)
 	return NULL;
 }
 
-unsigned polls_want(struct polls *p, int fd, GIOCondition events)
+unsigned pollfds_want(struct pollfds *p, int fd, GIOCondition events)
 {
-	struct polls_fd *f = find(p, fd);
+	struct pollfds_entry *f = find(p, fd);
 
 	if (!f) {
-		f = g_new0(struct polls_fd, 1);
+		f = g_new0(struct pollfds_entry, 1);
 		f->pfd.fd = fd;
 		g_ptr_array_add(p->all, f);
 		g_source_add_poll(p->source, &f->pfd);
@@ -61,7 +61,7 @@ unsigned polls_want(struct polls *p, int fd, GIOCondition events)
 	return p->order->len - 1;
 }
 
-void polls_end(struct polls *p)
+void pollfds_end(struct pollfds *p)
 {
 	if (p->order->len == p->all->len)
 		return;
@@ -73,7 +73,7 @@ void polls_end(struct polls *p)
 	}
 }
 
-bool polls_ready(const struct polls *p)
+bool pollfds_ready(const struct pollfds *p)
 {
 	for (unsigned i = 0; i < p->order->len; i++)
 		if (nth(p->order, i)->pfd.revents)
@@ -81,12 +81,12 @@ bool polls_ready(const struct polls *p)
 	return false;
 }
 
-GIOCondition polls_revents(const struct polls *p, unsigned index)
+GIOCondition pollfds_revents(const struct pollfds *p, unsigned index)
 {
 	return nth(p->order, index)->pfd.revents;
 }
 
-int polls_fd(const struct polls *p, unsigned index)
+int pollfds_fd(const struct pollfds *p, unsigned index)
 {
 	return nth(p->order, index)->pfd.fd;
 }
