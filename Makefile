@@ -100,7 +100,7 @@ $(BUILD)/ringside: $(OBJECTS)
 FW_FLAGS   := -std=gnu17 -O2 -g $(WARNINGS) -m64 -ffreestanding -fno-pic -fno-stack-protector -mgeneral-regs-only \
               -mno-red-zone -fno-delete-null-pointer-checks -fcf-protection=none -fno-asynchronous-unwind-tables -I.
 FW_SHARED  := $(wildcard virtqueue/driver/*.c transport/driver/*.c) virtqueue/gmem.c \
-              $(addprefix tools/fuzz/language/,arena-place.c twin.c grammar.c mutate-make.c)
+              $(addprefix tools/fuzz/language/,arena-place.c refdrv.c grammar.c mutate-make.c)
 FW_OBJECTS := $(patsubst %,$(BUILD)/guest-fw/obj/%.o,guest-fw/start.S $(wildcard guest-fw/*.c) $(FW_SHARED))
 
 $(BUILD)/guest-fw/obj/%.o: % Makefile | $(BUILD)/.setup-build

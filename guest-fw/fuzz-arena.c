@@ -6,18 +6,18 @@
 #include "tools/fuzz/fixture/arena.h"
 
 #include "guest-fw/fuzz.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 #define MID_LEN (ARENA_MID_LEN + ARENA_HIGH_LEN) /* one piece, here */
 
-/* File-scope as its namesake in tools/fuzz: the twins have no way to pass it on. */
+/* File-scope as its namesake in tools/fuzz: the reference drivers have no way to pass it on. */
 static struct {
 	struct gmem mem;
 	bool wild, shared, quiet;
 	uint32_t program; /* its checksum */
 } arena;
 
-struct story story_now;
+struct trace trace_now;
 
 /* An address that the compiler knows nothing of: it would not believe in 0. */
 static void *pointer(uint64_t gpa)
@@ -110,7 +110,7 @@ void arena_keep(void)
 {
 }
 
-/* A bent descriptor may lead the device to any of the rings. */
+/* A corrupted descriptor may lead the device to any of the rings. */
 void arena_open_bent(uint64_t gpa, uint64_t len)
 {
 	(void)gpa;
@@ -157,9 +157,9 @@ bool fuzz_program_whole(void)
 }
 
 /*
- * The story, in the words of tools/fuzz, when the command line asks for it.
+ * The trace, in the words of tools/fuzz, when the command line asks for it.
  */
-void story_line(const char *fmt, ...)
+void trace_line(const char *fmt, ...)
 {
 	va_list args;
 

@@ -2,7 +2,7 @@
 #include "guest-fw/fuzz.h"
 #include "tools/fuzz/fixture/arena.h"
 #include "tools/fuzz/language/grammar.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 #define STARTS_MAX 4u /* in a run: they cost more than anything else */
 
@@ -23,9 +23,9 @@ static bool has(const struct fuzzed *f, unsigned bit)
 	return f->accepted >> bit & 1;
 }
 
-static struct twin *twin_of(const struct fuzzed *f, unsigned q)
+static struct refdrv *refdrv_of(const struct fuzzed *f, unsigned q)
 {
-	return q < TWIN_QUEUES && f->twin[q]->made ? f->twin[q] : NULL;
+	return q < REFDRV_QUEUES && f->refdrv[q]->made ? f->refdrv[q] : NULL;
 }
 
 /*
@@ -33,18 +33,18 @@ static struct twin *twin_of(const struct fuzzed *f, unsigned q)
  */
 static void reset(struct fuzzed *f)
 {
-	for (unsigned q = 0; q < TWIN_QUEUES; q++)
-		f->twin[q]->made = false;
+	for (unsigned q = 0; q < REFDRV_QUEUES; q++)
+		f->refdrv[q]->made = false;
 	if (!virtio_reset(&f->v->dev)) {
 		fuzz_leave_bus(f);
-		fuzz_bring_home(f);
+		fuzz_restore_bus(f);
 		if (!virtio_reset(&f->v->dev))
 			fuzz_bug("a device on %s does not come back from its reset, status %#x",
 				 f->v->dev.ops->name, virtio_status(&f->v->dev));
 	}
 	arena_close();
 	f->accepted = 0;
-	f->loose = false;
+	f->unknown_features = false;
 	f->race.n = 0;
 }
 
@@ -57,35 +57,35 @@ static void negotiate(struct fuzzed *f, uint64_t without)
 	uint64_t offered = virtio_offered(&f->v->dev).w[0], must = 1ull << VIRTIO_F_VERSION_1;
 
 	f->accepted = (offered & ~without & ~ring) | (offered & (must | (f->packed ? ring : 0)));
-	story("driver: accepts features %#lx", f->accepted);
+	trace("driver: accepts features %#lx", f->accepted);
 	(void)virtio_accept(&f->v->dev, (struct virtio_features){ { f->accepted } });
 }
 
 static bool start_queue(struct fuzzed *f, unsigned index, unsigned size)
 {
-	struct twin_kind kind = { .packed = has(f, VIRTIO_F_RING_PACKED),
-				  .event_idx = has(f, VIRTIO_F_EVENT_IDX),
-				  .indirect = has(f, VIRTIO_F_INDIRECT_DESC),
-				  .in_order = has(f, VIRTIO_F_IN_ORDER) };
+	struct refdrv_kind kind = { .packed = has(f, VIRTIO_F_RING_PACKED),
+				    .event_idx = has(f, VIRTIO_F_EVENT_IDX),
+				    .indirect = has(f, VIRTIO_F_INDIRECT_DESC),
+				    .in_order = has(f, VIRTIO_F_IN_ORDER) };
 	unsigned max = virtio_queue_max(&f->v->dev, index);
 	struct queue *q;
-	struct twin *t;
+	struct refdrv *t;
 
-	if (index >= TWIN_QUEUES || !max)
+	if (index >= REFDRV_QUEUES || !max)
 		return false;
-	t = f->twin[index];
+	t = f->refdrv[index];
 	q = f->queue[index];
 	size = size < max ? size : max;
-	if (!twin_make(t, index, size < TWIN_SIZE ? size : TWIN_SIZE, kind))
+	if (!refdrv_make(t, index, size < REFDRV_SIZE ? size : REFDRV_SIZE, kind))
 		return false;
-	t->lies = f->loose;
+	t->lies = f->unknown_features;
 	q->v = f->v;
 	q->index = index;
 	q->drv.cfg = t->vq.cfg;
 	q->drv.desc = t->vq.desc;
 	q->drv.driver = t->vq.driver;
 	q->drv.device = t->vq.device;
-	story("driver: queue %u has %u entries", index, t->vq.cfg.size);
+	trace("driver: queue %u has %u entries", index, t->vq.cfg.size);
 	return queue_start(q);
 }
 
@@ -96,8 +96,8 @@ static void start(struct fuzzed *f, struct input *in)
 
 	if (f->starts++ >= STARTS_MAX)
 		return;
-	story("driver: starts");
-	fuzz_bring_home(f);
+	trace("driver: starts");
+	fuzz_restore_bus(f);
 	reset(f);
 	arena_begin();
 	virtio_acknowledge(&f->v->dev);
@@ -106,59 +106,60 @@ static void start(struct fuzzed *f, struct input *in)
 	if (f->v->irq == VIRTIO_MSIX)
 		(void)virtio_pci_config_vector(&f->v->dev, 0);
 	if (has(f, VIRTIO_F_RING_PACKED))
-		size = size % TWIN_SIZE + 1;
+		size = size % REFDRV_SIZE + 1;
 	else
 		size = size ? 1u << size % 7 : 8;
-	for (unsigned q = 0; q < (n ? n : TWIN_QUEUES) && start_queue(f, q, size); q++)
+	for (unsigned q = 0; q < (n ? n : REFDRV_QUEUES) && start_queue(f, q, size); q++)
 		;
 	virtio_driver_ok(&f->v->dev);
-	story("driver: status is %u", virtio_status(&f->v->dev));
+	trace("driver: status is %u", virtio_status(&f->v->dev));
 }
 
 static void restart_queue(struct fuzzed *f, struct input *in)
 {
 	unsigned q = in8(in), size = in8(in);
 
-	if (!twin_of(f, q))
-		(void)start_queue(
-			f, q, has(f, VIRTIO_F_RING_PACKED) ? size % TWIN_SIZE + 1 : 1u << size % 7);
+	if (!refdrv_of(f, q))
+		(void)start_queue(f, q,
+				  has(f, VIRTIO_F_RING_PACKED) ? size % REFDRV_SIZE + 1
+							       : 1u << size % 7);
 }
 
 static void queue_reset(struct fuzzed *f, struct input *in)
 {
 	unsigned q = in8(in);
 
-	story("driver: resets queue %u", q);
-	if (twin_of(f, q))
-		twin_collect(f->twin[q]);
+	trace("driver: resets queue %u", q);
+	if (refdrv_of(f, q))
+		refdrv_collect(f->refdrv[q]);
 	fuzz_reset_queue(f, q);
-	if (twin_of(f, q) && has(f, VIRTIO_F_RING_RESET))
-		f->twin[q]->made = false;
+	if (refdrv_of(f, q) && has(f, VIRTIO_F_RING_RESET))
+		f->refdrv[q]->made = false;
 }
 
 static void reset_device(struct fuzzed *f, struct input *in)
 {
 	(void)in;
-	story("driver: resets the device");
+	trace("driver: resets the device");
 	reset(f);
 }
 
 /*
  * Registers.
  */
-static void loosen(struct fuzzed *f)
+static void note_unknown_features(struct fuzzed *f)
 {
-	f->loose = true;
+	f->unknown_features = true;
 	arena_wild();
-	for (unsigned q = 0; q < TWIN_QUEUES; q++)
-		f->twin[q]->lies = true;
+	for (unsigned q = 0; q < REFDRV_QUEUES; q++)
+		f->refdrv[q]->lies = true;
 }
 
 static void set_status(struct fuzzed *f, struct input *in)
 {
 	uint8_t value = in8(in);
 
-	story("driver: status %#x", value);
+	trace("driver: status %#x", value);
 	if (value == 0)
 		reset(f);
 	else
@@ -170,8 +171,8 @@ static void set_features(struct fuzzed *f, struct input *in)
 	unsigned select = in8(in);
 	uint32_t bits = in32(in);
 
-	story("driver: accepts %#x of word %u", bits, select);
-	loosen(f);
+	trace("driver: accepts %#x of word %u", bits, select);
+	note_unknown_features(f);
 	f->v->dev.ops->accept(&f->v->dev, select, bits);
 }
 
@@ -182,7 +183,7 @@ static void read_register(struct fuzzed *f, struct input *in)
 	enum link_area area = code / 4 % N_LINK_AREAS;
 	uint64_t value = fuzz_read(f, area, off, len);
 
-	story("driver: register %#x of area %u (%u bytes) reads as %#lx", off, area, len, value);
+	trace("driver: register %#x of area %u (%u bytes) reads as %#lx", off, area, len, value);
 }
 
 static void write_register(struct fuzzed *f, struct input *in)
@@ -194,14 +195,14 @@ static void write_register(struct fuzzed *f, struct input *in)
 
 	if (area != LINK_CONFIG)
 		arena_wild();
-	story("driver: writes %#lx to register %#x of area %u (%u bytes)", value, off, area, len);
+	trace("driver: writes %#lx to register %#x of area %u (%u bytes)", value, off, area, len);
 	fuzz_write(f, area, off, len, value);
 }
 
 static void interrupts(struct fuzzed *f, struct input *in)
 {
 	(void)in;
-	story("driver: looks at its interrupts");
+	trace("driver: looks at its interrupts");
 	virtio_irq_ack(f->v);
 	fuzz_end_irqs();
 }
@@ -213,24 +214,24 @@ static void kick(struct fuzzed *f, unsigned q)
 {
 	uint32_t value = q;
 
-	if (has(f, VIRTIO_F_NOTIFICATION_DATA) && twin_of(f, q))
-		value |= drv_notification_data(&f->twin[q]->vq);
-	story("driver: queue %u: kick", q);
+	if (has(f, VIRTIO_F_NOTIFICATION_DATA) && refdrv_of(f, q))
+		value |= drv_notification_data(&f->refdrv[q]->vq);
+	trace("driver: queue %u: kick", q);
 	fuzz_kick(f, q, value);
 }
 
 /* While the device looks at the chain, or did, or will. */
-static void race_now(struct fuzzed *f, struct twin *t)
+static void race_now(struct fuzzed *f, struct refdrv *t)
 {
 	for (; f->race.n; f->race.n--)
-		twin_bend(t, f->race.how, f->race.n, f->race.value);
+		refdrv_corrupt(t, f->race.how, f->race.n, f->race.value);
 }
 
-static void publish(struct fuzzed *f, struct twin *t, unsigned flags)
+static void publish(struct fuzzed *f, struct refdrv *t, unsigned flags)
 {
-	bool wanted = twin_publish(t);
+	bool wanted = refdrv_publish(t);
 
-	if (flags & SHAPE_KICK || (wanted && !(flags & SHAPE_HUSH)))
+	if (flags & SHAPE_KICK || (wanted && !(flags & SHAPE_NO_KICK)))
 		kick(f, t->index);
 	race_now(f, t);
 	if (flags & SHAPE_RUN)
@@ -239,28 +240,28 @@ static void publish(struct fuzzed *f, struct twin *t, unsigned flags)
 
 static void add_chain(struct fuzzed *f, struct input *in)
 {
-	struct twin *t = twin_of(f, in8(in));
-	struct twin_shape shape = twin_shape_read(in);
+	struct refdrv *t = refdrv_of(f, in8(in));
+	struct refdrv_shape shape = refdrv_shape_read(in);
 
 	if (!t)
 		return;
-	twin_add(t, &shape);
+	refdrv_add(t, &shape);
 	if (shape.flags & SHAPE_PUBLISH)
 		publish(f, t, shape.flags);
 }
 
-static void bend(struct fuzzed *f, struct input *in)
+static void corrupt(struct fuzzed *f, struct input *in)
 {
-	struct twin *t = twin_of(f, in8(in));
+	struct refdrv *t = refdrv_of(f, in8(in));
 	unsigned field = in8(in), index = in8(in);
 
 	if (t)
-		twin_bend(t, field, index, fuzz_value(in64(in)));
+		refdrv_corrupt(t, field, index, fuzz_value(in64(in)));
 }
 
 static void publish_queue(struct fuzzed *f, struct input *in)
 {
-	struct twin *t = twin_of(f, in8(in));
+	struct refdrv *t = refdrv_of(f, in8(in));
 
 	if (t)
 		publish(f, t, in8(in));
@@ -273,12 +274,12 @@ static void kick_queue(struct fuzzed *f, struct input *in)
 
 static void collect(struct fuzzed *f, struct input *in)
 {
-	struct twin *t = twin_of(f, in8(in));
+	struct refdrv *t = refdrv_of(f, in8(in));
 	unsigned how = in8(in);
 
 	if (!t)
 		return;
-	twin_collect(t);
+	refdrv_collect(t);
 	if (how & 1)
 		(void)drv_enable_notify(&t->vq);
 	else if (how & 2)
@@ -291,7 +292,7 @@ static void poke(struct fuzzed *f, struct input *in)
 
 	(void)f;
 	arena_wild();
-	story("driver: pokes %zu bytes at %#lx", in_left(in), gpa);
+	trace("driver: pokes %zu bytes at %#lx", in_left(in), gpa);
 	(void)gmem_write(arena_mem(), gpa, in->at, in_left(in));
 }
 
@@ -321,7 +322,7 @@ static void (*const run[N_DEV_OPS])(struct fuzzed *f, struct input *in) = {
 	[DEV_READ] = read_register,
 	[DEV_WRITE] = write_register,
 	[DEV_CHAIN] = add_chain,
-	[DEV_BEND] = bend,
+	[DEV_CORRUPT] = corrupt,
 	[DEV_PUBLISH] = publish_queue,
 	[DEV_KICK] = kick_queue,
 	[DEV_TURN] = turn,
@@ -340,16 +341,16 @@ static void (*const run[N_DEV_OPS])(struct fuzzed *f, struct input *in) = {
  */
 void fuzz_driver_begin(struct fuzzed *f, unsigned place)
 {
-	static struct twin twins[FUZZ_TOGETHER][TWIN_QUEUES];
-	static struct queue queues[FUZZ_TOGETHER][TWIN_QUEUES];
+	static struct refdrv refdrvs[FUZZ_TOGETHER][REFDRV_QUEUES];
+	static struct queue queues[FUZZ_TOGETHER][REFDRV_QUEUES];
 	static const enum virtio_irq irqs[] = { VIRTIO_MSIX, VIRTIO_IRQ_LINE, VIRTIO_POLL,
 						VIRTIO_MSIX };
 	uint8_t way = in8(&f->in);
 
 	(void)in8(&f->in); /* a variant: the machine has what it has */
-	for (unsigned q = 0; q < TWIN_QUEUES; q++) {
-		f->twin[q] = &twins[place][q];
-		f->twin[q]->made = false;
+	for (unsigned q = 0; q < REFDRV_QUEUES; q++) {
+		f->refdrv[q] = &refdrvs[place][q];
+		f->refdrv[q]->made = false;
 		f->queue[q] = &queues[place][q];
 	}
 	f->v->irq = irqs[way % FW_COUNT(irqs)];
@@ -358,9 +359,9 @@ void fuzz_driver_begin(struct fuzzed *f, unsigned place)
 	f->by_access = f->v->dev.pci.access_cap && way % 5 == 4;
 	f->starts = 0;
 	f->accepted = 0;
-	f->loose = false;
+	f->unknown_features = false;
 	f->race.n = 0;
-	story("a %s device, interrupts: %s", f->v->dev.ops->name, virtio_irq_name[f->v->irq]);
+	trace("a %s device, interrupts: %s", f->v->dev.ops->name, virtio_irq_name[f->v->irq]);
 }
 
 bool fuzz_driver_step(struct fuzzed *f)
@@ -378,10 +379,10 @@ bool fuzz_driver_step(struct fuzzed *f)
 
 void fuzz_driver_end(struct fuzzed *f)
 {
-	for (unsigned q = 0; q < TWIN_QUEUES; q++)
-		if (twin_of(f, q))
-			twin_collect(f->twin[q]);
-	fuzz_bring_home(f);
+	for (unsigned q = 0; q < REFDRV_QUEUES; q++)
+		if (refdrv_of(f, q))
+			refdrv_collect(f->refdrv[q]);
+	fuzz_restore_bus(f);
 	reset(f);
 	virtio_irq_ack(f->v);
 	virtio_irq_off(f->v);

@@ -158,7 +158,7 @@ void fuzz_leave_bus(const struct fuzzed *f)
 		virtio_pci_command(&f->v->dev, 0);
 }
 
-void fuzz_bring_home(const struct fuzzed *f)
+void fuzz_restore_bus(const struct fuzzed *f)
 {
 	if (!virtio_on_pci(f->v))
 		return;

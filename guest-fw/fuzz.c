@@ -4,7 +4,7 @@
 
 #include "tools/fuzz/language/grammar.h"
 #include "tools/fuzz/language/mutate-int.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 #define INPUT_MAX 16384u
 #define PIECES    64u /* records and phrases in an input, at most */
@@ -34,7 +34,7 @@ static bool may(const struct maker *k, unsigned op)
 	case DEV_STATUS:
 	case DEV_FEATURES:
 	case DEV_WRITE:
-	case DEV_BEND:
+	case DEV_CORRUPT:
 	case DEV_POKE:
 	case DEV_RACE:
 		return !k->sound;
@@ -232,12 +232,12 @@ void fuzz(struct virtio *list, unsigned n)
 		fw_panic("fuzz: there is no device");
 	for (unsigned i = 0; i < n; i++) {
 		all[i].v = &list[i];
-		while (all[i].n_queues < TWIN_QUEUES &&
+		while (all[i].n_queues < REFDRV_QUEUES &&
 		       virtio_queue_max(&list[i].dev, all[i].n_queues))
 			all[i].n_queues++;
 		all[i].n_queues = all[i].n_queues ? all[i].n_queues : 1;
 	}
-	story_now.on = fw_option("story") != NULL;
+	trace_now.on = fw_option("trace") != NULL;
 	if (fw_option_is("fuzz", "disk"))
 		from_disk(all, n);
 	else

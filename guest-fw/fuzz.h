@@ -22,7 +22,7 @@
 
 #include "guest-fw/virtio.h"
 #include "tools/fuzz/language/input.h"
-#include "tools/fuzz/language/twin.h"
+#include "tools/fuzz/language/refdrv.h"
 #include "tools/fuzz/links/link.h"
 
 #define FUZZ_TOGETHER 3u /* drivers at a time, at most */
@@ -30,7 +30,7 @@
 /* A device and what its driver knows. */
 struct fuzzed {
 	struct virtio *v;
-	unsigned n_queues; /* that it has, of the first TWIN_QUEUES */
+	unsigned n_queues; /* that it has, of the first REFDRV_QUEUES */
 	bool packed;       /* which ring it is to have, if offered */
 	struct input in;
 
@@ -38,14 +38,14 @@ struct fuzzed {
 
 	/* fuzz-driver.c's. */
 	uint64_t accepted;
-	bool loose; /* features were written that the twins do not know of */
+	bool unknown_features; /* features were written that the reference drivers do not know of */
 	unsigned starts;
 	struct {
 		unsigned n, how;
 		uint64_t value;
-	} race; /* bend that n times, after the next kick */
-	struct twin *twin[TWIN_QUEUES];
-	struct queue *queue[TWIN_QUEUES]; /* what the transport knows of a ring: its doorbell */
+	} race; /* corrupt that n times, after the next kick */
+	struct refdrv *refdrv[REFDRV_QUEUES];
+	struct queue *queue[REFDRV_QUEUES]; /* what the transport knows of a ring: its doorbell */
 };
 
 /*
@@ -60,7 +60,7 @@ void fuzz_reset_queue(const struct fuzzed *f, unsigned q);
 /* Everything outside the device proper as it was found; in two steps, since BARs may be on each
  * other's places. */
 void fuzz_leave_bus(const struct fuzzed *f);
-void fuzz_bring_home(const struct fuzzed *f);
+void fuzz_restore_bus(const struct fuzzed *f);
 
 /* What @value is here: at the end of memory if it is that in-process, and no address of ours. */
 uint64_t fuzz_value(uint64_t value);

@@ -1,6 +1,6 @@
 /*
  * guest-fw: a guest without an operating system that tests virtio devices, or measures them, with
- * the driver's twin (virtqueue/driver/drv.h).
+ * the reference driver (virtqueue/driver/drv.h).
  *
  * It runs at privilege level 3, all memory being its own and mapped where it is; start.S says why,
  * and what is left at level 0. Nothing here is a library's: no libc, one processor, no floating

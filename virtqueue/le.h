@@ -5,7 +5,7 @@
  * 1.4 Structure Specifications). The types mark such fields; they are only ever read and written
  * through the functions here, so that a plain use stands out in a review.
  *
- * Freestanding: guest-fw and the driver's twin use it too.
+ * Freestanding: guest-fw and the reference driver use it too.
  */
 #pragma once
 

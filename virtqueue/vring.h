@@ -2,7 +2,7 @@
  * Virtqueue layouts and the bits that go with them (VIRTIO 1.4, 2.7 Split Virtqueues, 2.8 Packed
  * Virtqueues, 2.2 Feature Bits, 2.1 Device Status Field), as both sides of a ring see them.
  *
- * Freestanding: guest-fw and the driver's twin use it too.
+ * Freestanding: guest-fw and the reference driver use it too.
  */
 #pragma once
 

@@ -55,7 +55,7 @@ struct console_port {
 	bool added;            /* the driver was told of it */
 	bool ready;            /* the driver knows the port (multiport) */
 	bool guest_open;       /* and somebody in the guest has it open */
-	unsigned owed;         /* control messages to send: 1 << enum console_event */
+	unsigned queued;       /* control messages to send: 1 << enum console_event */
 
 	struct vq_chain *tx;   /* being written; NULL: none */
 	struct chr_fifo stash; /* output taken from the guest that goes out before anything else */
@@ -107,12 +107,12 @@ void console_port_drain(struct console_port *port);
 /* Takes the driver's messages off its control queue. */
 void console_control_receive(struct console *con);
 
-/* Sends what is owed, as far as the driver has given buffers. */
+/* Sends what is queued, as far as the driver has given buffers. */
 void console_control_send(struct console *con);
 
-/* Owes the driver @event about a port that it knows; nothing if it knows none or uses no
+/* Queues @event for the driver, about a port that it knows; nothing if it knows none or uses no
  * multiport. */
-void console_control_owe(struct console_port *port, enum console_event event);
+void console_control_queue(struct console_port *port, enum console_event event);
 
 /* The port is gone: tells a driver that knows it. */
 void console_control_removed(struct console_port *port);

@@ -18,9 +18,9 @@ struct message { /* 5.3.6.2 */
 	le16 value;
 };
 
-static bool owes(const struct console_port *port, enum console_event event)
+static bool is_queued(const struct console_port *port, enum console_event event)
 {
-	return port->owed & 1u << event;
+	return port->queued & 1u << event;
 }
 
 /*
@@ -36,7 +36,7 @@ static void device_ready(struct console *con, struct console_port *unused, uint1
 	for (unsigned i = 0; i < con->max_ports; i++)
 		if (con->port[i] && !con->port[i]->added &&
 		    !con->port[i]->gone) /* 5.3.6.2.1: once */
-			con->port[i]->owed |= 1u << CONSOLE_PORT_ADD;
+			con->port[i]->queued |= 1u << CONSOLE_PORT_ADD;
 }
 
 static void port_ready(struct console *con, struct console_port *port, uint16_t value)
@@ -47,14 +47,14 @@ static void port_ready(struct console *con, struct console_port *port, uint16_t 
 	}
 	port->ready = true;
 	if (port->is_console) {
-		console_control_owe(port, CONSOLE_CONSOLE_PORT);
+		console_control_queue(port, CONSOLE_CONSOLE_PORT);
 		if (con->cols)
-			console_control_owe(port, CONSOLE_RESIZE);
+			console_control_queue(port, CONSOLE_RESIZE);
 	}
 	if (port->name)
-		console_control_owe(port, CONSOLE_PORT_NAME);
+		console_control_queue(port, CONSOLE_PORT_NAME);
 	if (port->chr->connected)
-		console_control_owe(port, CONSOLE_PORT_OPEN);
+		console_control_queue(port, CONSOLE_PORT_OPEN);
 }
 
 static void port_open(struct console *con, struct console_port *port, uint16_t value)
@@ -179,14 +179,14 @@ static bool send_one(struct console_port *port, enum console_event event)
 		vdev_guest_note(dev, "a control buffer of %zu bytes, for a message of %zu",
 				c->wr.left, sizeof(m) + len);
 	vq_push(dev->queue[CONSOLE_CONTROL_RX].vq, c);
-	port->owed &= ~(1u << event);
+	port->queued &= ~(1u << event);
 	if (event == CONSOLE_PORT_ADD || event == CONSOLE_PORT_REMOVE)
 		port->added = event == CONSOLE_PORT_ADD;
 	return true;
 }
 
 /* False if the driver has no more buffers. */
-static bool send_owed(struct console_port *port)
+static bool send_queued(struct console_port *port)
 {
 	static const enum console_event order[] = {
 		CONSOLE_PORT_ADD, CONSOLE_CONSOLE_PORT, CONSOLE_PORT_NAME,
@@ -194,7 +194,7 @@ static bool send_owed(struct console_port *port)
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(order); i++)
-		if (owes(port, order[i]) && !send_one(port, order[i]))
+		if (is_queued(port, order[i]) && !send_one(port, order[i]))
 			return false;
 	return true;
 }
@@ -204,20 +204,20 @@ void console_control_send(struct console *con)
 	if (!con->control_runs)
 		return;
 	for (unsigned i = 0; i < con->max_ports; i++)
-		if (con->port[i] && !send_owed(con->port[i]))
+		if (con->port[i] && !send_queued(con->port[i]))
 			break;
 	vdev_flush(&con->dev, CONSOLE_CONTROL_RX);
 }
 
-void console_control_owe(struct console_port *port, enum console_event event)
+void console_control_queue(struct console_port *port, enum console_event event)
 {
 	if (port->con->multiport && port->ready)
-		port->owed |= 1u << event;
+		port->queued |= 1u << event;
 }
 
 void console_control_removed(struct console_port *port)
 {
-	port->owed = port->added ? 1u << CONSOLE_PORT_REMOVE : 0; /* DEV-CONSOLE-MULTIPORT-02 */
+	port->queued = port->added ? 1u << CONSOLE_PORT_REMOVE : 0; /* DEV-CONSOLE-MULTIPORT-02 */
 	console_control_send(port->con);
 }
 
@@ -226,7 +226,7 @@ void console_control_reset(struct console *con)
 	for (unsigned i = 0; i < con->max_ports; i++) {
 		if (!con->port[i])
 			continue;
-		con->port[i]->owed = 0;
+		con->port[i]->queued = 0;
 		con->port[i]->added = false;
 		con->port[i]->ready = false;
 		con->port[i]->guest_open = false;

@@ -216,7 +216,7 @@ static void on_connected(void *arg, bool on)
 	struct console_port *port = arg;
 
 	(void)on; /* the message is composed when there is a buffer for it, and says what is then */
-	console_control_owe(port, CONSOLE_PORT_OPEN);
+	console_control_queue(port, CONSOLE_PORT_OPEN);
 	console_control_send(port->con);
 }
 
@@ -238,7 +238,7 @@ static void on_resized(void *arg)
 	cfg->rows = cpu_le16(rows);
 	vdev_config_unlock(&con->dev);
 	vdev_config_changed(&con->dev, true);
-	console_control_owe(port, CONSOLE_RESIZE);
+	console_control_queue(port, CONSOLE_RESIZE);
 	console_control_send(con);
 }
 

@@ -172,7 +172,7 @@ static void whatever_is_taken_away_nothing_is_left_that_needs_it(struct rig *r)
 static void all_that_is_offered_can_be_had(struct rig *r)
 {
 	rig_start(r, RIG_ALL);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(rig_status(r), VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER |
 						VIRTIO_S_FEATURES_OK | VIRTIO_S_DRIVER_OK);
 }
@@ -231,7 +231,7 @@ static void in_order_chains_come_back_in_order(struct rig *r)
 		ids[i] = vq->cfg.packed ? le16_cpu(vq->packed.desc[i].id)
 					: le16_cpu(vq->split.avail->ring[i]);
 	rig_publish(r, ECHO_KEEP);
-	rig_settle(r);
+	rig_wait_idle(r);
 	rig_on_owner(r, echo_release, rig_dev(r));
 	rig_wait(r, req[7]);
 	for (unsigned i = 0; i < 8; i++)
@@ -249,7 +249,7 @@ static void status_reads_0_after_a_reset(struct rig *r)
 	rig_start(r, RIG_ALL);
 	rig_set_status(r, 0);
 	RIG_UNTIL(r, rig_status(r) == 0);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(rig_status(r), 0);
 	rig_start(r, conform_plain(r));
 	break_ring(r);
@@ -267,7 +267,7 @@ static void a_reset_device_is_silent(struct rig *r)
 	rig_start(r, conform_plain(r));
 	conform_echo(r, "before");
 	rig_submit(r, ECHO_KEEP, &buf, 0, 1);
-	rig_settle(r);
+	rig_wait_idle(r);
 	rig_add(r, ECHO_COPY, &buf, 0, 1);
 	(void)drv_publish(rig_vq(r, ECHO_COPY));
 	rig_set_status(r, 0);
@@ -276,8 +276,8 @@ static void a_reset_device_is_silent(struct rig *r)
 	config_interrupts = rig_config_interrupts(r);
 	before = conform_remember(r);
 	rig_kick(r, ECHO_COPY);
-	echo_set_twin(rig_dev(r), 5, true);
-	rig_settle(r);
+	echo_set_pair(rig_dev(r), 5, true);
+	rig_wait_idle(r);
 	assert_true(conform_untouched(r, before));
 	assert_int_equal(rig_interrupts(r, ECHO_COPY) + rig_interrupts(r, ECHO_KEEP), interrupts);
 	assert_int_equal(rig_config_interrupts(r), config_interrupts);
@@ -316,7 +316,7 @@ static void a_reset_queue_is_silent(struct rig *r)
 
 	rig_start(r, conform_with(r, VIRTIO_F_RING_RESET));
 	rig_submit(r, ECHO_KEEP, &buf, 0, 1);
-	rig_settle(r);
+	rig_wait_idle(r);
 	rig_add(r, ECHO_KEEP, &buf, 0, 1);
 	(void)drv_publish(rig_vq(r, ECHO_KEEP));
 	interrupts = rig_interrupts(r, ECHO_KEEP);
@@ -324,12 +324,12 @@ static void a_reset_queue_is_silent(struct rig *r)
 	before = conform_remember(r);
 	rig_kick(r, ECHO_KEEP);
 	rig_on_owner(r, echo_release, rig_dev(r));
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_true(conform_untouched(r, before));
 	assert_in_range(rig_interrupts(r, ECHO_KEEP), interrupts, interrupts + 1);
 	interrupts = rig_interrupts(r, ECHO_KEEP); /* one that was under way before is allowed */
 	rig_kick(r, ECHO_KEEP);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(rig_interrupts(r, ECHO_KEEP), interrupts);
 	conform_echo(r, "others run");
 }

@@ -80,7 +80,7 @@ static unsigned added(struct ctl *c)
 {
 	unsigned ports = 0;
 
-	for (rig_settle(c->r); c->req[c->next]->done; rig_settle(c->r)) {
+	for (rig_wait_idle(c->r); c->req[c->next]->done; rig_wait_idle(c->r)) {
 		struct msg m = ctl_next(c);
 
 		assert_true(m.id < rig_config32(c->r, CFG_MAX_PORTS));

@@ -61,11 +61,11 @@ static void interrupt_bits_stay_until_acknowledged(struct rig *r)
 	use_one(r);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(get(r, INTERRUPT_STATUS), USED_BIT);
-	echo_set_twin(rig_dev(r), 3, true);
+	echo_set_pair(rig_dev(r), 3, true);
 	assert_int_equal(get(r, INTERRUPT_STATUS), USED_BIT | CONFIG_BIT);
 	put(r, INTERRUPT_ACK, CONFIG_BIT);
 	assert_int_equal(get(r, INTERRUPT_STATUS), USED_BIT);
-	echo_set_twin(rig_dev(r), 4, true);
+	echo_set_pair(rig_dev(r), 4, true);
 	put(r, INTERRUPT_ACK, USED_BIT | CONFIG_BIT);
 	assert_int_equal(get(r, INTERRUPT_STATUS), 0);
 }
@@ -82,17 +82,17 @@ static uint32_t bits_without_an_event(struct rig *r)
 		assert_true(get(r, INTERRUPT_STATUS) & USED_BIT);
 		put(r, INTERRUPT_ACK, USED_BIT);
 		wrong |= get(r, INTERRUPT_STATUS);
-		rig_settle(r);
+		rig_wait_idle(r);
 		wrong |= get(r, INTERRUPT_STATUS);
 		rig_reset(r);
 		wrong |= get(r, INTERRUPT_STATUS);
 		rig_start(r, conform_plain(r));
 	}
-	echo_set_twin(rig_dev(r), 3, true);
+	echo_set_pair(rig_dev(r), 3, true);
 	wrong |= get(r, INTERRUPT_STATUS) & ~CONFIG_BIT;
 	put(r, INTERRUPT_ACK, CONFIG_BIT);
 	wrong |= get(r, INTERRUPT_STATUS);
-	echo_set_twin(rig_dev(r), 4, false); /* a change that is not told of */
+	echo_set_pair(rig_dev(r), 4, false); /* a change that is not told of */
 	conform_let_work(r);
 	return wrong | get(r, INTERRUPT_STATUS);
 }
@@ -112,7 +112,7 @@ static void a_reset_clears_interrupts_and_queues(struct rig *r)
 {
 	rig_start(r, conform_plain(r));
 	use_one(r);
-	echo_set_twin(rig_dev(r), 3, true);
+	echo_set_pair(rig_dev(r), 3, true);
 	assert_int_equal(get(r, INTERRUPT_STATUS), USED_BIT | CONFIG_BIT);
 	assert_int_equal(queue_get(r, ECHO_KEEP, QUEUE_READY), 1);
 	put(r, STATUS, 0);
@@ -128,9 +128,9 @@ static void a_changed_configuration_has_another_generation(struct rig *r)
 	for (uint32_t i = 1; i < 300; i++) { /* past the wrap of a byte */
 		uint32_t before = get(r, CONFIG_GENERATION);
 
-		(void)rig_config32(r, ECHO_TWIN);
-		echo_set_twin(rig_dev(r), i, i % 2);
-		assert_int_equal(rig_config32(r, ECHO_TWIN), i);
+		(void)rig_config32(r, ECHO_PAIR);
+		echo_set_pair(rig_dev(r), i, i % 2);
+		assert_int_equal(rig_config32(r, ECHO_PAIR), i);
 		assert_int_not_equal(get(r, CONFIG_GENERATION), before);
 	}
 }
@@ -148,7 +148,7 @@ static void a_queue_that_is_not_ready_is_left_alone(struct rig *r)
 	(void)drv_publish(rig_vq(r, ECHO_COPY));
 	before = conform_remember(r);
 	rig_kick(r, ECHO_COPY);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_true(conform_untouched(r, before));
 	put(r, QUEUE_SEL, ECHO_COPY);
 	put(r, QUEUE_READY, 1);

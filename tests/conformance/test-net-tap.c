@@ -85,7 +85,7 @@ static void packets_for_no_queue_are_dropped(struct rig *r)
 		inbox_take_away(&in, 1);
 		inbox_send(&in, 1);
 		if (round)
-			rig_settle(r);
+			rig_wait_idle(r);
 		inbox_give_back(&in, 1);
 		inbox_give_back(&in, 0);
 		(void)inbox_receive(&in, 2); /* it is the next one */

@@ -1,4 +1,5 @@
-/* Packed virtqueues (2.8). Rings are written and read by hand where the twin would be too correct. */
+/* Packed virtqueues (2.8). Rings are written and read by hand where the reference driver would be
+ * too correct. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -53,7 +54,7 @@ static void used_descriptors_are_in_completion_order(struct rig *r)
 
 	rig_start(r, conform_plain(r));
 	last = send_eight(r, ECHO_KEEP, ids);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(echo_kept(rig_dev(r)), 8);
 	rig_on_owner(r, echo_release, rig_dev(r)); /* last first */
 	rig_wait(r, last);

@@ -68,9 +68,9 @@ static void a_changed_configuration_has_another_generation(struct rig *r)
 	for (uint32_t i = 1; i < 300; i++) { /* past the wrap of a byte */
 		uint32_t before = pci_get(r, GENERATION, 1);
 
-		(void)rig_config32(r, ECHO_TWIN);
-		echo_set_twin(rig_dev(r), i, i % 2);
-		assert_int_equal(rig_config32(r, ECHO_TWIN), i);
+		(void)rig_config32(r, ECHO_PAIR);
+		echo_set_pair(rig_dev(r), i, i % 2);
+		assert_int_equal(rig_config32(r, ECHO_PAIR), i);
 		assert_int_not_equal(pci_get(r, GENERATION, 1), before);
 	}
 }

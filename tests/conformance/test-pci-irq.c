@@ -47,7 +47,7 @@ static void isr_tells_of_a_config_change_when_it_interrupts(struct rig *r)
 	rig_start(r, conform_plain(r));
 	for (uint32_t i = 1; i < 10; i++) {
 		assert_int_equal(isr(r), 0);
-		echo_set_twin(rig_dev(r), i, true);
+		echo_set_pair(rig_dev(r), i, true);
 		assert_true(intx ? line_is_up(r) : peek_messages(r, 0) == 1);
 		assert_int_equal(isr(r), 2);
 		if (intx)
@@ -64,7 +64,7 @@ static void isr_tells_of_a_queue_when_it_interrupts(struct rig *r)
 		assert_true(line_is_up(r));
 		assert_int_equal(isr(r), 1);
 		lower_line(r);
-		echo_set_twin(rig_dev(r), 100 + i, true);
+		echo_set_pair(rig_dev(r), 100 + i, true);
 		assert_int_equal(isr(r), 2);
 		lower_line(r);
 	}
@@ -80,7 +80,7 @@ static void interrupt_status_is_that_of_isr(struct rig *r)
 	assert_int_equal(isr(r), 1);
 	assert_false(pci_interrupt_status(r));
 	lower_line(r);
-	echo_set_twin(rig_dev(r), 7, true);
+	echo_set_pair(rig_dev(r), 7, true);
 	assert_true(pci_interrupt_status(r));
 	assert_int_equal(isr(r), 2);
 	assert_false(pci_interrupt_status(r));
@@ -90,7 +90,7 @@ static void reading_isr_clears_it(struct rig *r)
 {
 	rig_start(r, conform_plain(r));
 	use_one(r);
-	echo_set_twin(rig_dev(r), 7, true);
+	echo_set_pair(rig_dev(r), 7, true);
 	assert_int_equal(isr(r), 3);
 	assert_int_equal(isr(r), 0);
 	lower_line(r);
@@ -145,7 +145,7 @@ static void any_event_can_have_any_vector(struct rig *r)
 		forget_messages(r);
 		use_one(r);
 		only_vector(r, v, 1);
-		echo_set_twin(rig_dev(r), 100 + v, true);
+		echo_set_pair(rig_dev(r), 100 + v, true);
 		only_vector(r, v, 1);
 	}
 }
@@ -177,7 +177,7 @@ static void a_config_change_without_a_vector_is_silent(struct rig *r)
 	rig_start(r, conform_plain(r));
 	pci_set(r, CONFIG_VECTOR, 2, NO_VECTOR);
 	forget_messages(r);
-	echo_set_twin(rig_dev(r), 9, true);
+	echo_set_pair(rig_dev(r), 9, true);
 	conform_let_work(r);
 	only_vector(r, NO_VECTOR, 0);
 }

@@ -48,7 +48,7 @@ static void readable_memory_is_not_written(struct rig *r)
 		for (unsigned q = ECHO_COPY; q <= ECHO_KEEP; q++) {
 			struct rig_req *req = rig_submit(r, q, bufs, 2, n_wr);
 
-			rig_settle(r);
+			rig_wait_idle(r);
 			rig_on_owner(r, echo_release, rig_dev(r));
 			rig_wait(r, req);
 			assert_memory_equal(bufs[0].p, bytes, 64);
@@ -291,7 +291,7 @@ static void kicks_for_nothing_are_harmless(struct rig *r)
 			for (unsigned k = 0; k < i % 5; k++)
 				rig_kick(r, ECHO_COPY);
 			if (i % 7 == 0)
-				rig_settle(r);
+				rig_wait_idle(r);
 			conform_echo(r, "kick");
 		}
 		assert_false(rig_status(r) & VIRTIO_S_NEEDS_RESET);

@@ -259,7 +259,7 @@ static void expect_buffers_left_alone(struct rig *r, struct bd_request *rq, stru
 		memset(data[i].p, 0x77, 4096);
 		*rq[i].status = 0x77;
 	}
-	rig_settle(r);
+	rig_wait_idle(r);
 	for (unsigned i = 0; i < FLIGHT; i++) {
 		assert_true(bd_all_are(data[i].p, 0x77, 4096));
 		assert_int_equal(*rq[i].status, 0x77);
@@ -315,7 +315,7 @@ static void hold_in_hand(struct rig *r, struct spy *spy, struct bd_request *rq,
 	spy->hold = spy->in_hand = true;
 	rig_start(r, RIG_ALL);
 	submit_reads(r, 0, rq, data);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(spy->held->len, FLIGHT);
 	spy->stopped = 0;
 	spy->loop = rig_dev(r)->loop;
@@ -363,7 +363,7 @@ static void a_pause_completes_what_is_in_hand(struct rig *r)
 	assert_int_equal(spy->held->len, 0);
 	spy->hold = false;
 	late = bd_start(r, 0, BLK_T_FLUSH, 0, bd_no_data);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_false(late.req->done);
 	vdev_resume(rig_dev(r));
 	expect_reads(r, rq, data);
@@ -380,7 +380,7 @@ static void hold_writes(struct rig *r, struct spy *spy, struct bd_request *rq, s
 		data[i] = bd_filled(r, BLK_SECTOR, (unsigned)i);
 		rq[i] = bd_start(r, 0, BLK_T_OUT, i, data[i]);
 	}
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(spy->held->len, FLIGHT);
 }
 
@@ -393,7 +393,7 @@ static void a_pause_keeps_what_was_not_begun(struct rig *r)
 	hold_writes(r, spy, rq, data);
 	for (unsigned pass = 1; pass < 4; pass++) {
 		vdev_pause(rig_dev(r));
-		rig_settle(r);
+		rig_wait_idle(r);
 		for (uint32_t i = 0; i < FLIGHT; i++) {
 			assert_false(rq[i].req->done);
 			bd_expect_untouched(r, i);
@@ -401,7 +401,7 @@ static void a_pause_keeps_what_was_not_begun(struct rig *r)
 		assert_int_equal(spy->n[BLK_WRITE], pass * FLIGHT);
 		spy->hold = pass < 3;
 		vdev_resume(rig_dev(r));
-		rig_settle(r);
+		rig_wait_idle(r);
 	}
 	assert_int_equal(spy->n[BLK_WRITE], 4 * FLIGHT);
 	for (uint32_t i = 0; i < FLIGHT; i++) {
@@ -424,13 +424,13 @@ static void a_pause_falls_between_two_ranges(struct rig *r)
 	spy->hold = true;
 	rig_start(r, RIG_ALL);
 	rq = bd_start(r, 0, BLK_T_WRITE_ZEROES, 0, bd_ranges(r, wire, 2));
-	rig_settle(r);
+	rig_wait_idle(r);
 	spy->in_hand = true; /* the first is, and its end submits the second */
 	spy->stopped = 0;
 	spy->loop = rig_dev(r)->loop;
 	loop_post(spy->loop, let_go_once_asked, spy);
 	vdev_pause(rig_dev(r));
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_false(rq.req->done);
 	bd_expect_untouched(r, 16);
 	spy->hold = false;
@@ -443,7 +443,7 @@ static void a_pause_falls_between_two_ranges(struct rig *r)
 
 static void expect_dropped(struct rig *r, struct spy *spy, struct bd_request *rq)
 {
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(spy->n[BLK_WRITE], FLIGHT);
 	for (uint32_t i = 0; i < FLIGHT; i++) {
 		assert_false(rq[i].req->done);
@@ -513,7 +513,7 @@ static void a_reset_carries_out_nothing_more(struct rig *r)
 		rig_turn(r, deadline);
 	assert_false(last->done);
 	rig_reset(r);
-	rig_settle(r);
+	rig_wait_idle(r);
 	bd_expect_untouched(r, 7);
 }
 
@@ -593,7 +593,7 @@ static void in_order_nothing_is_seen_to_overtake(struct rig *r)
 		before = rig_interrupts(r, 0);
 		submit_reads(r, 0, rq, data);
 		quick = bd_start(r, 0, BLK_T_GET_ID, 0, id);
-		rig_settle(r);
+		rig_wait_idle(r);
 		assert_int_equal(spy->held->len, FLIGHT);
 		assert_int_equal(quick.req->done, !ordered);
 		assert_int_equal(rig_interrupts(r, 0) - before, !ordered);

@@ -191,7 +191,7 @@ static void a_ring_broken_again_and_again_is_a_few_lines(struct rig *r)
 		rig_add(r, 0, &b, 1, 0);
 		rig_spoil_address(r, 0, UINT64_MAX);
 		rig_publish(r, 0);
-		rig_settle(r);
+		rig_wait_idle(r);
 		rig_reset(r);
 	}
 	assert_in_range(rig_logged(r, "guest bug") + rig_logged(r, "more messages"), 2, LINES);

@@ -91,7 +91,7 @@ static void a_port_nobody_has_open_is_not_read(struct rig *r)
 	ctl_say(r, 1, CONSOLE_PORT_READY, 1);
 	req = rig_submit(r, RX1, &b, 0, 1);
 	host_says(fd, "first", 5);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_false(req->done);
 	ctl_say(r, 1, CONSOLE_PORT_OPEN, 1);
 	assert_int_equal(rig_wait(r, req), 5);
@@ -99,7 +99,7 @@ static void a_port_nobody_has_open_is_not_read(struct rig *r)
 	ctl_say(r, 1, CONSOLE_PORT_OPEN, 0);
 	req = rig_submit(r, RX1, &b, 0, 1);
 	host_says(fd, "second", 6);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_false(req->done);
 	ctl_say(r, 1, CONSOLE_PORT_OPEN, 1);
 	assert_int_equal(rig_wait(r, req), 6);
@@ -162,7 +162,7 @@ static void ports_alone_begin_at_1(struct rig *r)
 	ctl_expect(&c, CONSOLE_PORT_ADD, 1, 1);
 	ctl_silence(&c);
 	rig_config_write(r, CFG_EMERG, "x", 1);
-	rig_settle(r);
+	rig_wait_idle(r);
 }
 
 static void messages_that_make_no_sense_are_noted(struct rig *r)
@@ -330,7 +330,7 @@ static void a_removed_port_gives_its_buffers_back(struct rig *r)
 		expect_ports(&c, r, pause ? 5 : 7);
 		for (unsigned i = 0; i < N; i++)
 			reqs[i] = rig_submit(r, pause ? TX2 : TX1, &big, 1, 0);
-		rig_settle(r);
+		rig_wait_idle(r);
 		for (unsigned i = 0; i < N; i++)
 			waiting += !reqs[i]->done;
 		assert_true(waiting > 1);
@@ -549,7 +549,7 @@ static void a_resized_window_is_told(struct rig *r)
 	assert_int_equal(rig_config16(r, CFG_ROWS), 50);
 	assert_int_not_equal(rig_config_generation(r), before);
 	resize(r, 100, 50);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(rig_config_interrupts(r), 1); /* nothing new */
 }
 

@@ -98,7 +98,7 @@ static unsigned overfill(struct rig *r, struct rig_buf big, struct rig_req **req
 
 		reqs[i] = rig_submit(r, TX0, &b, 1, 0);
 	}
-	rig_settle(r);
+	rig_wait_idle(r);
 	for (unsigned i = 0; i < SLOW_BUFS; i++)
 		waiting += !reqs[i]->done;
 	assert_true(waiting > 1);
@@ -112,7 +112,7 @@ static void output_waits_for_a_slow_client(struct rig *r)
 	int fd = host_connect(r, "s");
 
 	rig_start(r, RIG_ALL);
-	rig_settle(r); /* until the client counts as there */
+	rig_wait_idle(r); /* until the client counts as there */
 	overfill(r, big, reqs);
 	host_hears(r, fd, big.p, big.len);
 	for (unsigned i = 0; i < SLOW_BUFS; i++)
@@ -129,7 +129,7 @@ static void a_reset_loses_nothing_that_was_begun(struct rig *r)
 	int fd = host_connect(r, "s");
 
 	rig_start(r, RIG_ALL);
-	rig_settle(r);
+	rig_wait_idle(r);
 	taken = (size_t)(SLOW_BUFS - overfill(r, big, reqs)) * SLOW_CHUNK;
 	rig_reset(r);
 	host_hears(r, fd, big.p, taken);
@@ -148,11 +148,11 @@ static void a_pause_loses_nothing(struct rig *r)
 	int fd = host_connect(r, "s");
 
 	rig_start(r, RIG_ALL);
-	rig_settle(r);
+	rig_wait_idle(r);
 	overfill(r, big, reqs);
 	vdev_pause(rig_dev(r));
 	host_says(fd, "while you slept", 15);
-	rig_settle(r);
+	rig_wait_idle(r);
 	vdev_resume(rig_dev(r));
 	host_hears(r, fd, big.p, big.len);
 	guest_hears(r, RX0, "while you slept");
@@ -165,7 +165,7 @@ static void output_before_a_client_comes_is_kept(struct rig *r)
 
 	rig_start(r, RIG_ALL);
 	guest_says(r, TX0, "early");
-	rig_settle(r);
+	rig_wait_idle(r);
 	fd = host_connect(r, "s");
 	host_hears(r, fd, "early", 5);
 	close(fd);
@@ -207,12 +207,12 @@ static void input_before_the_driver_is_kept(struct rig *r)
 	int fd = host_connect(r, "s");
 
 	host_says(fd, "early", 5);
-	rig_settle(r);
+	rig_wait_idle(r);
 	rig_start(r, RIG_ALL);
 	guest_hears(r, RX0, "early");
 	rig_reset(r);
 	host_says(fd, "again", 5);
-	rig_settle(r);
+	rig_wait_idle(r);
 	rig_start(r, RIG_ALL);
 	guest_hears(r, RX0, "again");
 	close(fd);
@@ -294,11 +294,11 @@ static void emergency_output_goes_before_what_waits(struct rig *r)
 	int fd = host_connect(r, "s");
 
 	rig_start(r, RIG_ALL);
-	rig_settle(r);
+	rig_wait_idle(r);
 	overfill(r, big, reqs);
 	memset(big.p, 'x', big.len); /* the driver may, and now it shows where the byte went */
 	rig_config_write(r, CFG_EMERG, "!", 1);
-	rig_settle(r);
+	rig_wait_idle(r);
 	RIG_UNTIL(r, ({
 			  ssize_t ret = recv(fd, got + n, big.len + 1 - n, 0);
 

@@ -33,7 +33,7 @@ static void leave(struct rig *r)
 /* Nothing more comes of itself. */
 static bool is_done(struct rig *r, const struct rig_req *req)
 {
-	rig_settle(r);
+	rig_wait_idle(r);
 	return req->done;
 }
 
@@ -110,13 +110,13 @@ static void a_reset_takes_what_is_kept(struct rig *r)
 	vdev_filter(rig_dev(r), &d.base);
 	rig_start(r, RIG_ALL);
 	(void)submit(r, ECHO_COPY);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(d.n, 1);
 	rig_reset(r);
 	assert_int_equal(d.n, 0);
 	rig_start(r, RIG_ALL);
 	(void)submit(r, ECHO_COPY);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(d.n, 1);
 	rig_queue_reset(r, ECHO_COPY);
 	assert_int_equal(d.n, 0);
@@ -135,7 +135,7 @@ static void a_pause_keeps_what_is_kept(struct rig *r)
 	vdev_filter(rig_dev(r), &d.base);
 	rig_start(r, RIG_ALL);
 	req = submit(r, ECHO_COPY);
-	rig_settle(r);
+	rig_wait_idle(r);
 	vdev_pause(rig_dev(r));
 	rig_on_owner(r, delay_over, &d);
 	assert_int_equal(d.n, 1);
@@ -296,7 +296,7 @@ static void an_interrupt_can_come_twice(struct rig *r)
 	vdev_observe(rig_dev(r), &counter.base);
 	rig_start(r, RIG_ALL);
 	assert_int_equal(rig_wait(r, submit(r, ECHO_COPY)), 16);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(counter.interrupts, 2);
 	assert_int_equal(counter.pushes, 1);
 	leave(r);
@@ -367,7 +367,7 @@ static void a_completion_can_come_twice(struct rig *r)
 	vq = rig_vq(r, ECHO_COPY);
 	drv_disable_notify(vq); /* the rig does not look by itself */
 	req = submit(r, ECHO_COPY);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(counter.pushes, 2);
 	assert_true(drv_used(vq, &cookie, &len));
 	assert_ptr_equal(cookie, req);
@@ -412,17 +412,17 @@ static void a_config_interrupt_can_be_kept(struct rig *r)
 
 	vdev_filter(rig_dev(r), &m.base);
 	rig_start(r, RIG_ALL);
-	echo_set_twin(rig_dev(r), 77, true);
-	rig_settle(r);
+	echo_set_pair(rig_dev(r), 77, true);
+	rig_wait_idle(r);
 	assert_int_equal(rig_config_interrupts(r), 0);
-	assert_int_equal(rig_config32(r, ECHO_TWIN), 77);
+	assert_int_equal(rig_config32(r, ECHO_PAIR), 77);
 	vdev_let_config_interrupt(&m.base, rig_dev(r));
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(rig_config_interrupts(r), 1);
 	assert_int_equal(m.n_config_interrupt, 1);
 	rig_reset(r);
 	vdev_let_config_interrupt(&m.base, rig_dev(r)); /* no driver is there to hear it */
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(rig_config_interrupts(r), 1);
 	leave(r);
 }

@@ -80,14 +80,14 @@ static void make_noise(struct rig *r, GRand *rnd)
 static void all_it_offers_can_be_accepted(struct rig *r)
 {
 	rig_start(r, RIG_ALL);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(rig_status(r), 15);
 }
 
 static void nothing_but_version_1_can_be_accepted(struct rig *r)
 {
 	rig_start(r, RIG_NONE);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(rig_status(r), 15);
 }
 
@@ -125,14 +125,14 @@ static void a_correct_driver_is_told_nothing(struct rig *r)
 	for (int round = 0; round < 3; round++) {
 		rig_start(r, round == 1 ? RIG_NONE : RIG_ALL);
 		rig_config(r, 0, config, rig_dev(r)->config_size);
-		rig_settle(r);
+		rig_wait_idle(r);
 		for (unsigned q = 0; rig_has(r, VIRTIO_F_RING_RESET) && q < rig_n_queues(r); q++) {
 			rig_queue_reset(r, q);
 			rig_queue_start(r, q, 0);
 		}
 		for (unsigned q = 0; q < rig_n_queues(r); q++)
 			rig_kick(r, q);
-		rig_settle(r);
+		rig_wait_idle(r);
 		(void)rig_config_interrupts(r);
 	}
 	rig_reset(r);
@@ -186,7 +186,7 @@ static void noise_in_the_config_space_is_survived(struct rig *r)
 
 			rig_config_write(r, off, &value, len);
 		}
-		rig_settle(r);
+		rig_wait_idle(r);
 		rig_reset(r);
 	}
 	rig_start(r, RIG_ALL);
@@ -199,9 +199,9 @@ static void noise_in_the_queues_is_survived(struct rig *r)
 	for (int round = 0; round < 4; round++) {
 		rig_start(r, round % 2 ? RIG_NONE : RIG_ALL);
 		make_noise(r, rnd);
-		rig_settle(r);
+		rig_wait_idle(r);
 		make_noise(r, rnd);
-		rig_settle(r);
+		rig_wait_idle(r);
 		rig_reset(r);
 	}
 	rig_start(r, RIG_ALL);
@@ -224,7 +224,7 @@ static void a_reset_in_mid_flight_leaves_memory_alone(struct rig *r)
 		rig_reset(r); /* our side of the rings is gone, too */
 		for (unsigned i = 0; i < 2; i++)
 			memcpy(copy + i * WATCHED, region[i].hva, WATCHED);
-		rig_settle(r);
+		rig_wait_idle(r);
 		for (unsigned i = 0; i < 2; i++)
 			assert_int_equal(memcmp(region[i].hva, copy + i * WATCHED, WATCHED), 0);
 	}
@@ -242,7 +242,7 @@ static void queues_can_be_reset_one_by_one(struct rig *r)
 			rig_queue_reset(r, q);
 			rig_queue_start(r, q, 0);
 		}
-		rig_settle(r);
+		rig_wait_idle(r);
 		rig_reset(r);
 	}
 	rig_start(r, RIG_ALL);
@@ -257,9 +257,9 @@ static void pausing_and_going_on_changes_nothing(struct rig *r)
 	for (int i = 0; i < 4; i++) {
 		make_noise(r, rnd);
 		vdev_pause(rig_dev(r));
-		rig_settle(r);
+		rig_wait_idle(r);
 		vdev_resume(rig_dev(r));
-		rig_settle(r);
+		rig_wait_idle(r);
 	}
 	rig_reset(r);
 	rig_start(r, RIG_ALL);
@@ -298,7 +298,7 @@ static void broken_rings_harm_nobody_else_and_a_reset_mends_them(struct rig *r)
 		rig_reset(r);
 	}
 	rig_start(r, RIG_ALL);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(rig_status(r), 15);
 	rig_close(other);
 }
@@ -330,7 +330,7 @@ static void two_of_a_kind_live_side_by_side(struct rig *r)
 	rig_start(r, RIG_ALL);
 	rig_start(other, RIG_ALL);
 	rig_reset(r);
-	rig_settle(other);
+	rig_wait_idle(other);
 	assert_int_equal(rig_status(other), 15);
 	rig_close(other);
 	rig_start(r, RIG_ALL);

@@ -260,7 +260,7 @@ static void without_ctrl_vq_there_is_no_control_queue(struct rig *r)
 
 	rig_start(r, RIG_NONE);
 	req = rig_submit(r, CTRL, bufs, 1, 1);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_false(req->done);
 }
 

@@ -98,13 +98,13 @@ static void send_to_nobody(struct inbox *in, bool held, bool looked, void (*away
 {
 	if (held) {
 		inbox_send(in, 1);
-		rig_settle(in->r);
+		rig_wait_idle(in->r);
 	}
 	away(in);
 	for (uint8_t i = 2; i < 12; i++)
 		inbox_send(in, i);
 	if (looked)
-		rig_settle(in->r);
+		rig_wait_idle(in->r);
 }
 
 static void queue_away(struct inbox *in)
@@ -172,7 +172,7 @@ static void frames_go_to_queues_that_run(struct rig *r)
 	assert_int_equal(inbox_receive(&in, 11), 2);
 	assert_int_equal(inbox_set_pairs(r, CTRL_MQ, 2), ACK_OK); /* of these none runs */
 	inbox_send(&in, 12);
-	rig_settle(r);
+	rig_wait_idle(r);
 	inbox_give_back(&in, 1);
 	assert_int_equal(inbox_receive(&in, 13), 1);
 	inbox_close(&in);
@@ -189,7 +189,7 @@ static void a_frame_that_waits_goes_to_a_queue_that_runs(struct rig *r)
 	k = inbox_receive(&in, 0); /* from here on all have a buffer, but this one */
 	assert_null(in.req[k]);
 	inbox_send(&in, 1);
-	rig_settle(r);
+	rig_wait_idle(r);
 	inbox_take_away(&in, k);
 	other = inbox_next_plain(&in, &seed);
 	assert_int_equal(seed, 1);
@@ -205,10 +205,10 @@ static void a_pause_loses_no_frame(struct rig *r)
 	inbox_start(&in, 1);
 	inbox_send(&in, 1);
 	inbox_send(&in, 2);
-	rig_settle(r);
+	rig_wait_idle(r);
 	vdev_pause(rig_dev(r));
 	inbox_send(&in, 3);
-	rig_settle(r);
+	rig_wait_idle(r);
 	vdev_resume(rig_dev(r));
 	for (uint8_t i = 1; i <= 3; i++) {
 		assert_int_equal(inbox_next_plain(&in, &seed), 0);

@@ -117,7 +117,7 @@ static void a_frame_waits_until_there_are_enough_buffers(struct rig *r)
 	net_peer_send(&p, frame, frame_plain(frame, mac_guest, 1000, 1));
 	net_peer_send(&p, frame, frame_plain(frame, mac_guest, 100, 2));
 	for (unsigned i = 0; i < 4; i++) {
-		rig_settle(r);
+		rig_wait_idle(r);
 		if (i)
 			assert_false(reqs[0]->done);
 		bufs[i] = rig_alloc(r, 300);
@@ -207,13 +207,13 @@ static void frames_during_a_queue_reset_are_dropped(struct rig *r)
 	for (unsigned how = 0; how < 4; how++) {
 		if (how & 1) {
 			net_peer_send(&p, frame, frame_plain(frame, mac_guest, 60, 1));
-			rig_settle(r);
+			rig_wait_idle(r);
 		}
 		rig_queue_reset(r, RX);
 		for (unsigned i = 0; i < 50; i++)
 			net_peer_send(&p, frame, frame_plain(frame, mac_guest, sizeof(frame), 2));
 		if (how & 2)
-			rig_settle(r);
+			rig_wait_idle(r);
 		rig_queue_start(r, RX, 0);
 		net_offer(&p, 1600);
 		net_peer_send(&p, frame, frame_plain(frame, mac_guest, 100, 3));

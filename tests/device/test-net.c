@@ -229,7 +229,7 @@ static void nothing(struct rig *r)
 static void pause_and_resume(struct rig *r)
 {
 	vdev_pause(rig_dev(r));
-	rig_settle(r);
+	rig_wait_idle(r);
 	vdev_resume(rig_dev(r));
 }
 
@@ -251,7 +251,7 @@ static void with_a_slow_peer(struct rig *r, void (*meanwhile)(struct rig *r))
 		bufs[1] = rig_dup(r, frame,
 				  (uint32_t)frame_plain(frame, mac_broadcast, 1500, (uint8_t)i));
 		if (rig_room(r, TX) < 2)
-			rig_settle(r);
+			rig_wait_idle(r);
 		for (; rig_room(r, TX) < 2; done++) {
 			assert_int_equal(net_peer_receive(&p, got), 1500);
 			assert_true(frame_is_plain(got, 1500, (uint8_t)done));
@@ -259,7 +259,7 @@ static void with_a_slow_peer(struct rig *r, void (*meanwhile)(struct rig *r))
 		}
 		reqs[i] = rig_submit(r, TX, bufs, 2, 0);
 	}
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_false(reqs[N - 1]->done);
 	meanwhile(r);
 	for (; done < N; done++) {
@@ -295,7 +295,7 @@ static void stopping_ends_what_waits(struct rig *r)
 
 		rig_submit(r, TX, bufs, 2, 0);
 	}
-	rig_settle(r);
+	rig_wait_idle(r);
 	rig_queue_reset(r, TX);
 	rig_queue_start(r, TX, 0);
 	rig_reset(r);

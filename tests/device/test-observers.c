@@ -197,7 +197,7 @@ static void diary_close(struct diary *d, struct rig *r)
 /* What was written down since the last time must be @want. */
 static void diary_says(struct diary *d, struct rig *r, const char *want)
 {
-	rig_settle(r);
+	rig_wait_idle(r);
 	pthread_mutex_lock(&d->lock);
 	g_strchomp(d->text->str);
 	assert_string_equal(d->text->str, want);
@@ -253,9 +253,9 @@ static void configuration_is_told(struct rig *r)
 	diary_says(&d, r, "config-write-8+1-07");
 	assert_int_equal(rig_config8(r, ECHO_WRITABLE), 8);
 	assert_true(d.config_reads > 0);
-	echo_set_twin(rig_dev(r), 3, true);
+	echo_set_pair(rig_dev(r), 3, true);
 	diary_says(&d, r, "config-interrupt");
-	echo_set_twin(rig_dev(r), 4, false);
+	echo_set_pair(rig_dev(r), 4, false);
 	diary_says(&d, r, "");
 	diary_close(&d, r);
 }

@@ -24,7 +24,7 @@ static void start_and_keep(struct rig *r, unsigned n)
 	rig_start(r, RIG_ALL);
 	while (n--)
 		(void)send_kept(r);
-	rig_settle(r);
+	rig_wait_idle(r);
 }
 
 /*
@@ -135,7 +135,7 @@ static void so_does_the_reset_of_a_queue(struct rig *r)
 	waits_and_lets_others_work(r, take_queue_back);
 	rig_queue_start(r, ECHO_KEEP, 0);
 	(void)send_kept(r);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(echo_kept(rig_dev(r)), 1);
 }
 
@@ -175,10 +175,10 @@ static void a_pause_keeps_what_was_not_begun(struct rig *r)
 	rig_start(r, RIG_ALL);
 	for (int i = 0; i < 3; i++)
 		reqs[i] = send_kept(r);
-	rig_settle(r);
+	rig_wait_idle(r);
 	for (int i = 0; i < 3; i++) {
 		vdev_pause(rig_dev(r));
-		rig_settle(r);
+		rig_wait_idle(r);
 		vdev_resume(rig_dev(r));
 	}
 	assert_int_equal(echo_kept(rig_dev(r)), 3);
@@ -194,10 +194,10 @@ static void a_paused_device_serves_nobody_and_goes_on_later(struct rig *r)
 	rig_start(r, RIG_ALL);
 	vdev_pause(rig_dev(r));
 	req = send_kept(r);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(echo_kept(rig_dev(r)), 0);
 	vdev_resume(rig_dev(r));
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(echo_kept(rig_dev(r)), 1);
 	rig_on_owner(r, echo_release, rig_dev(r));
 	rig_wait(r, req);

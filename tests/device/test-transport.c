@@ -75,7 +75,7 @@ static void queues_interrupt_apart(struct rig *r)
 	rig_start(r, RIG_ALL);
 	kept = rig_submit(r, ECHO_KEEP, &buf, 0, 1);
 	fed = rig_submit(r, ECHO_FED, &buf, 0, 1);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_false(kept->done || fed->done);
 	rig_on_owner(r, echo_feed, rig_dev(r));
 	assert_int_equal(rig_wait(r, fed), 1);
@@ -96,7 +96,7 @@ static void buffers_given_before_driver_ok_are_seen(struct rig *r)
 		rig_queue_start(r, q, 0);
 	req = rig_add(r, ECHO_COPY, bufs, 1, 1);
 	(void)drv_publish(rig_vq(r, ECHO_COPY)); /* no kick: it is too early for one */
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_false(req->done);
 	rig_driver_ok(r);
 	assert_int_equal(rig_wait(r, req), 5);
@@ -116,7 +116,7 @@ static void a_kick_before_driver_ok_does_nothing(struct rig *r)
 	req = rig_add(r, ECHO_COPY, &buf, 0, 1);
 	(void)drv_publish(rig_vq(r, ECHO_COPY));
 	rig_kick(r, ECHO_COPY);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_false(req->done);
 }
 
@@ -193,7 +193,7 @@ static void a_reset_returns_what_is_in_flight_and_starts_anew(struct rig *r)
 		for (int i = 0; i < 10; i++)
 			rig_submit(r, ECHO_KEEP, &buf, 0, 1);
 		if (round % 2)
-			rig_settle(r);
+			rig_wait_idle(r);
 		rig_reset(r);
 		assert_int_equal(echo_kept(rig_dev(r)), 0);
 	}
@@ -213,7 +213,7 @@ static void after_a_reset_nothing_is_written_to_memory(struct rig *r)
 	rig_set_status(r, 0);
 	memset(vq->cfg.base, 0xff, vq->cfg.len); /* would be a fault, and an answer, if it looked */
 	rig_kick(r, ECHO_COPY);
-	rig_settle(r);
+	rig_wait_idle(r);
 	for (size_t i = 0; i < vq->cfg.len; i++)
 		assert_int_equal(((uint8_t *)vq->cfg.base)[i], 0xff);
 	assert_int_equal(rig_status(r), 0);
@@ -265,7 +265,7 @@ static void one_queue_can_be_reset_while_others_run(struct rig *r)
 		rig_queue_start(r, ECHO_KEEP, (uint16_t)(i % 2 ? 16 : 64));
 	}
 	rig_submit(r, ECHO_KEEP, &buf, 0, 1);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(echo_kept(rig_dev(r)), 1);
 }
 
@@ -315,12 +315,12 @@ static void a_ring_outside_memory_needs_a_reset(struct rig *r)
 static void config_can_be_read_before_and_after_features(struct rig *r)
 {
 	rig_reset(r);
-	assert_int_equal(rig_config32(r, ECHO_TWIN), 0x01010101);
+	assert_int_equal(rig_config32(r, ECHO_PAIR), 0x01010101);
 	rig_start(r, RIG_ALL);
-	assert_int_equal(rig_config32(r, ECHO_TWIN), 0x01010101);
-	assert_int_equal(rig_config64(r, ECHO_TWIN), 0x0101010101010101);
-	assert_int_equal(rig_config16(r, ECHO_TWIN + 2), 0x0101);
-	assert_int_equal(rig_config8(r, ECHO_TWIN + 3), 0x01);
+	assert_int_equal(rig_config32(r, ECHO_PAIR), 0x01010101);
+	assert_int_equal(rig_config64(r, ECHO_PAIR), 0x0101010101010101);
+	assert_int_equal(rig_config16(r, ECHO_PAIR + 2), 0x0101);
+	assert_int_equal(rig_config8(r, ECHO_PAIR + 3), 0x01);
 }
 
 /* DEV-PCI-COMMON-06, DEV-MMIO-REGS-06 */
@@ -333,11 +333,11 @@ static void a_config_change_interrupts_under_a_new_generation(struct rig *r)
 	for (unsigned i = 1; i < 20; i++) {
 		generation = rig_config_generation(r);
 		before = rig_config_interrupts(r);
-		echo_set_twin(rig_dev(r), i, true);
+		echo_set_pair(rig_dev(r), i, true);
 		RIG_UNTIL(r, rig_config_interrupts(r) > before);
 		assert_int_not_equal(rig_config_generation(r), generation);
-		assert_int_equal(rig_config32(r, ECHO_TWIN), i);
-		assert_int_equal(rig_config32(r, ECHO_TWIN + 4), i);
+		assert_int_equal(rig_config32(r, ECHO_PAIR), i);
+		assert_int_equal(rig_config32(r, ECHO_PAIR + 4), i);
 		echo(r, "meanwhile");
 	}
 }
@@ -348,10 +348,10 @@ static void a_quiet_config_change_is_seen_too(struct rig *r)
 
 	rig_start(r, RIG_ALL);
 	generation = rig_config_generation(r);
-	echo_set_twin(rig_dev(r), 77, false);
-	assert_int_equal(rig_config32(r, ECHO_TWIN), 77);
+	echo_set_pair(rig_dev(r), 77, false);
+	assert_int_equal(rig_config32(r, ECHO_PAIR), 77);
 	assert_int_not_equal(rig_config_generation(r), generation);
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(rig_config_interrupts(r), 0);
 }
 
@@ -363,8 +363,8 @@ static void config_writes_reach_the_device(struct rig *r)
 	assert_int_equal(rig_config32(r, ECHO_WRITABLE), 0x31210011);
 	rig_config_write(r, ECHO_WRITABLE, "\x01\x02\x03\x04", 4);
 	assert_int_equal(rig_config32(r, ECHO_WRITABLE), 0x05040302);
-	rig_config_write(r, ECHO_TWIN, "\xff\xff\xff\xff", 4);
-	assert_int_equal(rig_config32(r, ECHO_TWIN), 0x01010101);
+	rig_config_write(r, ECHO_PAIR, "\xff\xff\xff\xff", 4);
+	assert_int_equal(rig_config32(r, ECHO_PAIR), 0x01010101);
 }
 
 static void beyond_the_config_space_are_zeroes(struct rig *r)
@@ -385,7 +385,7 @@ static gpointer change_config(gpointer data)
 	struct changer *c = data;
 
 	for (uint32_t i = 1; !c->stop; i++)
-		echo_set_twin(c->dev, i * 0x01000193u, true);
+		echo_set_pair(c->dev, i * 0x01000193u, true);
 	return NULL;
 }
 
@@ -394,21 +394,21 @@ static void config_is_never_torn(struct rig *r)
 {
 	struct changer c = { .dev = rig_dev(r) };
 	g_autoptr(GThread) thread = NULL;
-	uint32_t twin[2];
+	uint32_t pair[2];
 
 	rig_start(r, RIG_ALL);
 	thread = g_thread_new("changer", change_config, &c);
 	for (unsigned i = 0; i < 3000; i++) {
-		rig_config(r, ECHO_TWIN, twin, sizeof(twin));
-		if (twin[0] != twin[1])
+		rig_config(r, ECHO_PAIR, pair, sizeof(pair));
+		if (pair[0] != pair[1])
 			break;
 	}
 	c.stop = true;
 	g_thread_join(g_steal_pointer(&thread));
-	assert_int_equal(twin[0], twin[1]);
-	rig_settle(r);
-	rig_config(r, ECHO_TWIN, twin, sizeof(twin));
-	assert_int_equal(twin[0], twin[1]);
+	assert_int_equal(pair[0], pair[1]);
+	rig_wait_idle(r);
+	rig_config(r, ECHO_PAIR, pair, sizeof(pair));
+	assert_int_equal(pair[0], pair[1]);
 }
 
 #define CASE(fn)                                      \

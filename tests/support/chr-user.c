@@ -117,7 +117,7 @@ void user_send(struct user *u, const void *bytes, size_t len)
 	on_writable(u);
 }
 
-void user_settle(void)
+void user_wait_idle(void)
 {
 	for (unsigned i = 0; i < 20; i++)
 		while (g_main_context_iteration(NULL, FALSE))

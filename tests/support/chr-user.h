@@ -41,7 +41,7 @@ void user_send(struct user *u, const void *bytes, size_t len);
 void user_want(struct user *u);
 
 /* Lets the loop do whatever it has to do. */
-void user_settle(void);
+void user_wait_idle(void);
 
 #define UNTIL(cond)                                                             \
 	do {                                                                    \

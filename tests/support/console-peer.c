@@ -50,7 +50,7 @@ void host_hears_nothing(struct rig *r, int fd)
 {
 	char c;
 
-	rig_settle(r);
+	rig_wait_idle(r);
 	assert_int_equal(recv(fd, &c, 1, 0), -1);
 }
 
@@ -124,7 +124,7 @@ struct msg ctl_expect(struct ctl *c, uint16_t event, uint32_t id, uint16_t value
 
 void ctl_silence(struct ctl *c)
 {
-	rig_settle(c->r);
+	rig_wait_idle(c->r);
 	assert_false(c->req[c->next]->done);
 }
 

@@ -15,18 +15,18 @@ struct echo {
 	uint8_t fed;
 };
 
-static void set_twin(struct vdev *dev, uint32_t value)
+static void set_pair(struct vdev *dev, uint32_t value)
 {
 	le32 v = cpu_le32(value);
 
-	memcpy(dev->config + ECHO_TWIN, &v, sizeof(v));
-	memcpy(dev->config + ECHO_TWIN + 4, &v, sizeof(v));
+	memcpy(dev->config + ECHO_PAIR, &v, sizeof(v));
+	memcpy(dev->config + ECHO_PAIR + 4, &v, sizeof(v));
 }
 
 static bool echo_open(struct vdev *dev, GError **err)
 {
 	(void)err;
-	set_twin(dev, 0x01010101);
+	set_pair(dev, 0x01010101);
 	return true;
 }
 
@@ -121,10 +121,10 @@ static void echo_config_written(struct vdev *dev, size_t off, size_t len)
 			dev->config[i] = i < ECHO_WRITABLE ? dev->config[(i + 4) % 8] : 0;
 }
 
-void echo_set_twin(struct vdev *dev, uint32_t value, bool notify)
+void echo_set_pair(struct vdev *dev, uint32_t value, bool notify)
 {
 	vdev_config_lock(dev);
-	set_twin(dev, value);
+	set_pair(dev, value);
 	vdev_config_unlock(dev);
 	vdev_config_changed(dev, notify);
 }

@@ -16,13 +16,13 @@
 
 enum { ECHO_COPY, ECHO_KEEP, ECHO_FED, ECHO_QUEUES };
 enum { ECHO_F_BASE = 0, ECHO_F_NEEDS_BASE = 5, ECHO_F_HIGH = 70 };
-#define ECHO_TWIN     0u
+#define ECHO_PAIR     0u
 #define ECHO_WRITABLE 8u
 
 extern const struct vdev_class echo_class;
 
 /* From any thread: sets both fields to @value. */
-void echo_set_twin(struct vdev *dev, uint32_t value, bool notify);
+void echo_set_pair(struct vdev *dev, uint32_t value, bool notify);
 
 /* On the owner's thread: how many chains are kept; completes them all, last first. */
 unsigned echo_kept(struct vdev *dev);

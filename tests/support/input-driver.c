@@ -42,7 +42,7 @@ void id_expect(struct id_listener *l, uint16_t type, uint16_t code, int32_t valu
 
 void id_silence(struct id_listener *l)
 {
-	rig_settle(l->r);
+	rig_wait_idle(l->r);
 	for (unsigned i = l->next; i < l->n; i++)
 		assert_false(l->req[i]->done);
 }

@@ -311,7 +311,7 @@ void rec_await_link(struct rec *r, bool up)
 	assert_int_equal(r->up, up);
 }
 
-void rec_settle(struct rec *r)
+void rec_wait_idle(struct rec *r)
 {
 	turn(r, 50, NULL, 0);
 }

@@ -73,4 +73,4 @@ int rec_send(struct rec *r, const void *frame, size_t len);
 void rec_await(struct rec *r, unsigned n);
 void rec_await_link(struct rec *r, bool up);
 /* Turns the loop for a moment. */
-void rec_settle(struct rec *r);
+void rec_wait_idle(struct rec *r);

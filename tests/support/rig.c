@@ -382,7 +382,7 @@ static void nothing(void *arg)
 	(void)arg;
 }
 
-void rig_settle(struct rig *r)
+void rig_wait_idle(struct rig *r)
 {
 	/* Things may go to and fro between the loops: it is quiet when it stays so for a while. */
 	for (int quiet = 0; quiet < 10; quiet++) {

@@ -156,7 +156,7 @@ int64_t rig_deadline(void);
 void rig_turn(struct rig *r, int64_t deadline); /* one turn of the main loop; fails when too late */
 
 /* Lets everything that is under way come to rest: then what did not happen will not. */
-void rig_settle(struct rig *r);
+void rig_wait_idle(struct rig *r);
 
 /*
  * For tests of rings and of the device itself.

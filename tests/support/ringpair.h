@@ -1,6 +1,6 @@
 /*
  * Both sides of one ring with memory between them and no device: a queue (virtqueue/vq.h) and a
- * driver's twin (virtqueue/driver/drv.h), for the tests of the rings themselves.
+ * reference driver (virtqueue/driver/drv.h), for the tests of the rings themselves.
  *
  * Guest memory is two adjoining regions, the second mapped elsewhere, so that a buffer across
  * RINGPAIR_BORDER is contiguous for the guest alone. The ring lies at the start of the first;
@@ -73,7 +73,7 @@ void ringpair_each(void (*run)(const struct ringpair_spec *spec));
 
 /*
  * Chains written by hand. In a split ring descriptors from RINGPAIR_RAW on are the tests', those below
- * the twin's; in a packed ring they go where the twin would put its next.
+ * the reference driver's; in a packed ring they go where the reference driver would put its next.
  */
 #define RINGPAIR_RAW   32u
 #define RINGPAIR_TABLE (RINGPAIR_DATA + 0x10000)

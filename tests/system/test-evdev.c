@@ -200,7 +200,7 @@ static void a_device_that_is_unplugged_is_reported(void **state)
 
 	libevdev_uinput_destroy(b->host);
 	RIG_UNTIL(b->r, rig_logged(b->r, "No such device") == 1);
-	rig_settle(b->r);
+	rig_wait_idle(b->r);
 	assert_int_equal(rig_logged(b->r, "No such device"), 1);
 	assert_false(rig_status(b->r) & VIRTIO_S_NEEDS_RESET);
 	b->host = make_device(); /* for the teardown */

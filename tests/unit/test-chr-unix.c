@@ -44,7 +44,7 @@ static void expect_bytes(int fd, const uint8_t *bytes, size_t len)
 	while (len) {
 		ssize_t n = recv(fd, buf, MIN(sizeof(buf), len), MSG_DONTWAIT);
 
-		user_settle();
+		user_wait_idle();
 		assert_true(g_get_monotonic_time() < end);
 		if (n <= 0)
 			continue;
@@ -63,7 +63,7 @@ static void early_output_waits_for_a_late_client(void **state)
 	user_open(u, "unix");
 	user_send(u, "early", 5);
 	assert_int_equal(u->out->len, 0);
-	user_settle();
+	user_wait_idle();
 	fd = client_of(u);
 	expect_bytes(fd, (const uint8_t *)"early", 5);
 	assert_int_equal(u->arrivals, 1);
@@ -127,7 +127,7 @@ static void a_slow_user_loses_nothing(void **state)
 
 		u->reading = !u->reading; /* now it listens, now it does not */
 		user_want(u);
-		user_settle();
+		user_wait_idle();
 		sent += n > 0 ? (size_t)n : 0;
 	}
 	close(fd);
@@ -150,7 +150,7 @@ static void input_of_a_client_that_left_is_not_lost(void **state)
 	fd = client_of(u);
 	assert_int_equal(send(fd, "bye", 3, 0), 3);
 	close(fd);
-	user_settle();
+	user_wait_idle();
 	assert_int_equal(u->arrivals, 1);
 	assert_int_equal(u->departures, 0);
 	user_send(u, "kept", 4); /* for the next one; and nobody waits for it */
@@ -195,7 +195,7 @@ static void a_client_that_leaves_frees_a_blocked_writer(void **state)
 	UNTIL(u->arrivals == 1);
 	assert_int_equal(send(fd, "unread", 6, 0), 6);
 	user_send(u, bytes, 1u << 20);
-	user_settle();
+	user_wait_idle();
 	assert_true(u->out->len > 0);
 	close(fd);
 	UNTIL(u->out->len == 0);
@@ -213,7 +213,7 @@ static void a_client_that_is_done_sending_still_listens(void **state)
 	assert_int_equal(send(fd, "question", 8, 0), 8);
 	assert_int_equal(shutdown(fd, SHUT_WR), 0);
 	UNTIL(u->got->len == 8);
-	user_settle();
+	user_wait_idle();
 	assert_int_equal(u->departures, 0);
 	user_send(u, "answer", 6);
 	expect_bytes(fd, (const uint8_t *)"answer", 6);
@@ -232,7 +232,7 @@ static void the_next_client_waits_its_turn(void **state)
 	a = client_of(u);
 	b = client_of(u);
 	assert_int_equal(send(b, "second", 6, 0), 6);
-	user_settle();
+	user_wait_idle();
 	assert_int_equal(u->arrivals, 1);
 	assert_int_equal(u->got->len, 0);
 	close(a);

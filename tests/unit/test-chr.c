@@ -116,7 +116,7 @@ static void a_full_disk_is_reported_once_and_hangs_nobody(void **state)
 	user_open_spec(u, "file:/dev/full");
 	user_send(u, "a", 1);
 	user_send(u, "b", 1);
-	user_settle();
+	user_wait_idle();
 	assert_int_equal(u->out->len, 0);
 	assert_int_equal(u->troubles, 1);
 	user_free(u);
@@ -151,11 +151,11 @@ static void a_terminal_given_as_a_file_that_hangs_up_loses_output(void **state)
 	for (unsigned i = 0; i < 100 && !u->out->len; i++)
 		user_send(u, full, sizeof(full)); /* until it waits */
 	assert_true(u->out->len > 0);
-	user_settle();
+	user_wait_idle();
 	close(master);
 	UNTIL(!u->out->len);
 	user_send(u, "more", 4);
-	user_settle();
+	user_wait_idle();
 	assert_int_equal(u->out->len, 0);
 	assert_int_equal(u->troubles, 1);
 	assert_false(g_main_context_iteration(NULL, FALSE));
@@ -175,12 +175,12 @@ static void a_pty_keeps_early_output_and_is_raw(void **state)
 	user_open(u, "pty");
 	assert_true(g_str_has_prefix(u->chr->where, "/dev/pts/"));
 	user_send(u, "early\n\x01\x03", 8);
-	user_settle();
+	user_wait_idle();
 	for (unsigned i = 0; i < 2; i++) {             /* it can be left and opened again */
 		fd = open(u->path, O_RDWR | O_NOCTTY); /* through the link */
 		assert_true(fd >= 0);
 		UNTIL(u->arrivals == i + 1);
-		user_settle();
+		user_wait_idle();
 		assert_int_equal(read(fd, buf, sizeof(buf)), 8);
 		assert_memory_equal(buf, "early\n\x01\x03", 8);
 		assert_int_equal(write(fd, "a\x03\r", 3), 3);

@@ -192,7 +192,7 @@ static void received(struct receiver *rc, uint16_t type, uint16_t code, int32_t 
 
 static void received_no_more(struct receiver *rc)
 {
-	rig_settle(rc->r);
+	rig_wait_idle(rc->r);
 	assert_false(rc->req[rc->next]->done);
 }
 

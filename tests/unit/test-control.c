@@ -137,8 +137,8 @@ static void too_much_is_refused(void **state)
 	qmp_hang_up(c);
 }
 
-/* Cut and bent requests: whatever comes back, the socket goes on. */
-static void bent_requests_break_nothing(void **state)
+/* Cut and corrupted requests: whatever comes back, the socket goes on. */
+static void corrupted_requests_break_nothing(void **state)
 {
 	static const char *const seeds[] = {
 		"{\"execute\":\"input-send-event\",\"arguments\":{\"events\":[{\"type\":\"key\","
@@ -409,7 +409,7 @@ int main(void)
 		TEST(any_id_comes_back),
 		TEST(what_is_no_request_is_refused),
 		TEST(too_much_is_refused),
-		TEST(bent_requests_break_nothing),
+		TEST(corrupted_requests_break_nothing),
 		TEST(a_client_that_reads_nothing_is_hung_up_on_at_last),
 		TEST(commands_reach_the_machine),
 		TEST(versions_and_commands_are_told),

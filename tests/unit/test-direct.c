@@ -89,7 +89,7 @@ static void a_generation_does_not_come_back_unseen(void **state)
 	(void)state;
 	assert_int_equal(vdev_config_generation(b->dev), generation);
 	for (unsigned i = 0; i < 256; i++)
-		echo_set_twin(b->dev, i, false);
+		echo_set_pair(b->dev, i, false);
 	assert_int_not_equal(vdev_config_generation(b->dev), generation);
 	bench_close(b);
 }

@@ -1,4 +1,4 @@
-/* The driver's twin: what it writes, and that it notices a device which makes no sense. */
+/* The reference driver: what it writes, and that it notices a device which makes no sense. */
 #include "virtqueue/driver/drv.h"
 
 #include <setjmp.h>
@@ -23,7 +23,7 @@ static struct drv_config config(uint16_t size, bool packed)
 	};
 }
 
-static struct drv_vq *twin(const struct drv_config *cfg)
+static struct drv_vq *new_driver(const struct drv_config *cfg)
 {
 	static struct drv_vq vq;
 
@@ -65,7 +65,7 @@ static void the_ring_stays_in_its_bytes(void **state)
 		cfg.indirect = bits & 2;
 		bytes = drv_bytes(&cfg);
 		memset(memory, 0xee, sizeof(memory));
-		vq = twin(&cfg);
+		vq = new_driver(&cfg);
 		while (drv_add(vq, bufs, 1, 1, NULL) >= 0)
 			;
 		drv_publish(vq);
@@ -84,7 +84,7 @@ static void a_split_chain_is_linked(void **state)
 {
 	struct drv_config cfg = config(8, false);
 	struct drv_buf bufs[3] = { { 0x1000, 1 }, { 0x2000, 2 }, { 0x3000, 3 } };
-	struct drv_vq *vq = twin(&cfg);
+	struct drv_vq *vq = new_driver(&cfg);
 	const struct vring_desc *d = vq->split.desc;
 	int head;
 
@@ -114,7 +114,7 @@ static void in_order_descriptors_go_round(void **state)
 
 	(void)state;
 	cfg.in_order = true;
-	vq = twin(&cfg);
+	vq = new_driver(&cfg);
 	for (unsigned i = 0; i < 9; i++) {
 		int head = drv_add(vq, bufs, 3, 0, NULL);
 
@@ -135,7 +135,7 @@ static void a_packed_chain_appears_at_once(void **state)
 {
 	struct drv_config cfg = config(5, true);
 	struct drv_buf bufs[3] = { { 0x1000, 1 }, { 0x2000, 2 }, { 0x3000, 3 } };
-	struct drv_vq *vq = twin(&cfg);
+	struct drv_vq *vq = new_driver(&cfg);
 	const struct vring_packed_desc *d = vq->packed.desc;
 	int id;
 
@@ -163,7 +163,7 @@ static void tables_are_as_each_layout_wants_them(void **state)
 		struct drv_vq *vq;
 
 		cfg.indirect = true;
-		vq = twin(&cfg);
+		vq = new_driver(&cfg);
 		assert_int_equal(drv_add(vq, bufs, 2, 1, NULL), 0);
 		drv_publish(vq);
 		assert_int_equal(vq->n_free, 3);
@@ -189,7 +189,7 @@ static void notification_data_is_where_the_driver_goes_on(void **state)
 {
 	struct drv_buf buf = { 0x1000, 1 };
 	struct drv_config cfg = config(4, false);
-	struct drv_vq *vq = twin(&cfg);
+	struct drv_vq *vq = new_driver(&cfg);
 
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
@@ -199,7 +199,7 @@ static void notification_data_is_where_the_driver_goes_on(void **state)
 	assert_int_equal(drv_notification_data(vq), 3u << 16);
 
 	cfg = config(3, true);
-	vq = twin(&cfg);
+	vq = new_driver(&cfg);
 	assert_int_equal(drv_notification_data(vq), 1u << 31);
 	drv_add(vq, &buf, 1, 0, NULL);
 	drv_publish(vq);
@@ -210,7 +210,7 @@ static void notification_data_is_where_the_driver_goes_on(void **state)
 	assert_int_equal(drv_notification_data(vq), 0);
 }
 
-/* Puts a used element where the twin looks next. */
+/* Puts a used element where the reference driver looks next. */
 static void device_says(struct drv_vq *vq, uint32_t id, uint32_t len)
 {
 	struct drv_packed *r = &vq->packed;
@@ -245,7 +245,7 @@ static void nonsense_from_the_device_is_noticed(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
 		struct drv_config cfg = config(4, i & 1);
-		struct drv_vq *vq = twin(&cfg);
+		struct drv_vq *vq = new_driver(&cfg);
 		bool broken = cases[i / 2].broken;
 
 		assert_int_equal(drv_add(vq, bufs, 1, 1, &cfg), 0);

@@ -175,7 +175,7 @@ static void interrupt_bits_latch(unsigned refused)
 	request(r);
 	answer(r);
 	assert_int_equal(get(r, 0x060), 1);
-	echo_set_twin(rig_dev(r), 5, true);
+	echo_set_pair(rig_dev(r), 5, true);
 	assert_int_equal(get(r, 0x060), 3);
 	put(r, 0x064, 0);
 	assert_int_equal(get(r, 0x060), 3);
@@ -222,7 +222,7 @@ static void an_acknowledgement_clears_nothing_newer(void **state)
 	request(r);
 	answer(r);
 	assert_int_equal(get(r, 0x060), 1);
-	echo_set_twin(rig_dev(r), 5, true);
+	echo_set_pair(rig_dev(r), 5, true);
 	put(r, 0x064, 1);
 	assert_int_equal(get(r, 0x060), 2);
 	put(r, 0x064, 3);
@@ -253,7 +253,7 @@ static void a_quiet_change_sets_no_interrupt_bit(void **state)
 	OVER_BOTH(r)
 	{
 		rig_start(r, RIG_NONE);
-		echo_set_twin(rig_dev(r), 5, false);
+		echo_set_pair(rig_dev(r), 5, false);
 		assert_int_equal(get(r, 0x060), 0);
 		assert_int_equal(get(r, 0x100), 5);
 	}
@@ -361,19 +361,19 @@ static void with_cached_registers_config_acknowledgements_are_exact(void **state
 
 	(void)state;
 	rig_start(r, RIG_NONE);
-	echo_set_twin(rig_dev(r), 9, true);
+	echo_set_pair(rig_dev(r), 9, true);
 	assert_int_equal(get(r, 0x060), 2);
 	put(r, 0x064, 2);
 	assert_int_equal(get(r, 0x060), 0);
 	request(r);
 	answer(r);
-	echo_set_twin(rig_dev(r), 10, true);
+	echo_set_pair(rig_dev(r), 10, true);
 	assert_int_equal(get(r, 0x060), 3);
 	put(r, 0x064, 1);
 	assert_int_equal(get(r, 0x060), 3);
 	put(r, 0x064, 2);
 	assert_int_equal(get(r, 0x060), 1);
-	echo_set_twin(rig_dev(r), 11, true);
+	echo_set_pair(rig_dev(r), 11, true);
 	put(r, 0x064, 3);
 	assert_int_equal(get(r, 0x060), 0);
 	rig_close(r);
@@ -431,9 +431,9 @@ static void a_config_change_takes_the_regpage_away_meanwhile(void **state)
 	(void)state;
 	rig_start(r, RIG_ALL);
 	before = board_fake_counts(b).regpages;
-	echo_set_twin(rig_dev(r), 3, true);
+	echo_set_pair(rig_dev(r), 3, true);
 	assert_int_equal(board_fake_counts(b).regpages, before + 1);
-	echo_set_twin(rig_dev(r), 4, false);
+	echo_set_pair(rig_dev(r), 4, false);
 	assert_int_equal(board_fake_counts(b).regpages, before + 2);
 	assert_true(board_fake_has_regpage(b, RIG_MMIO_BASE));
 	rig_config_write(r, ECHO_WRITABLE, "\1\2\3\4", 4); /* the driver's own */
@@ -451,7 +451,7 @@ static void a_regpage_that_cannot_come_back_is_done_without(void **state)
 	(void)state;
 	rig_start(r, RIG_ALL);
 	board_fake_refuse(rig_board(r), BOARD_REFUSE_REGPAGE);
-	echo_set_twin(rig_dev(r), 3, true);
+	echo_set_pair(rig_dev(r), 3, true);
 	assert_false(board_fake_has_regpage(rig_board(r), RIG_MMIO_BASE));
 	for (int i = 0; i < 10; i++)
 		rig_wait(r, request(r));
@@ -486,7 +486,7 @@ static void kicks_of_queues_that_are_not_there_are_lost(void **state)
 		put(r, 0x050, ECHO_QUEUES);
 		put(r, 0x050, UINT32_MAX);
 		put(r, 0x050, 1u << 16);
-		rig_settle(r);
+		rig_wait_idle(r);
 		assert_int_equal(rig_interrupts(r, ECHO_COPY), 0);
 		rig_wait(r, request(r));
 	}
@@ -505,7 +505,7 @@ static void without_doorbells_or_regpage_it_works_by_traps(void **state)
 		rig_start(r, RIG_ALL);
 		for (int i = 0; i < 10; i++) {
 			rig_wait(r, request(r));
-			echo_set_twin(rig_dev(r), (uint32_t)i, true);
+			echo_set_pair(rig_dev(r), (uint32_t)i, true);
 			assert_int_equal(get(r, 0x100), i);
 		}
 		assert_int_equal(board_fake_has_regpage(rig_board(r), RIG_MMIO_BASE),

@@ -169,7 +169,7 @@ static void without_a_receive_queue_frames_are_dropped(void **state)
 		       -EAGAIN)
 			g_main_context_iteration(NULL, TRUE);
 	}
-	rec_settle(&b);
+	rec_wait_idle(&b);
 	assert_int_equal(b.n, 0);
 	b.be->ops->receive(b.be, 0, true);
 	while (rec_send(&a, frame, frame_plain(frame, mac_host, 77, 7)) == -EAGAIN)
@@ -219,7 +219,7 @@ static void nonsense_hangs_up_and_the_next_peer_is_served(void **state)
 		assert_int_equal(write(fd, frame, 5), 5);
 		for (unsigned i = 0; i < 4; i++) {
 			assert_int_equal(write(fd, (uint8_t *)&prefix + i, 1), 1);
-			rec_settle(&a);
+			rec_wait_idle(&a);
 		}
 		assert_int_equal(write(fd, frame, 60), 60);
 		rec_await(&a, 1);

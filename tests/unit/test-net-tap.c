@@ -70,7 +70,7 @@ static void await_experimental(struct rec *r, unsigned n)
 {
 	for (unsigned tries = 0; experimental(r) < n; tries++) {
 		assert_in_range(tries, 0, 100);
-		rec_settle(r);
+		rec_wait_idle(r);
 	}
 }
 
@@ -121,7 +121,7 @@ static void a_full_guest_pauses_the_reading(void **state)
 	for (unsigned i = 0; i < 20; i++)
 		assert_int_equal(write(fd, frame, frame_plain(frame, mac_guest, 100, (uint8_t)i)),
 				 100);
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	assert_int_equal(r.refused, 1);
 	r.refuse = false;
 	r.be->ops->receive(r.be, 0, true);
@@ -131,7 +131,7 @@ static void a_full_guest_pauses_the_reading(void **state)
 	r.be->ops->receive(r.be, 0, false);
 	rec_forget(&r);
 	assert_int_equal(write(fd, frame, frame_plain(frame, mac_guest, 100, 0)), 100);
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	assert_int_equal(r.n, 0);
 	close(fd);
 	rec_close(&r);
@@ -156,13 +156,13 @@ static void what_waits_can_be_discarded(void **state)
 	for (unsigned i = 0; i < 4000; i++) {
 		assert_int_equal(write(fd, frame, frame_plain(frame, mac_guest, 100, 1)), 100);
 		if (i == 0)
-			rec_settle(&r); /* the device refuses it, and we hold it */
+			rec_wait_idle(&r); /* the device refuses it, and we hold it */
 	}
 	r.be->ops->receive(r.be, 0, false);
 	r.be->ops->discard(r.be, 0);
 	r.refuse = false;
 	r.be->ops->receive(r.be, 0, true);
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	assert_int_equal(experimental(&r), 0);
 	assert_int_equal(write(fd, frame, frame_plain(frame, mac_guest, 100, 2)), 100);
 	await_experimental(&r, 1);
@@ -188,10 +188,10 @@ static void what_waits_is_kept(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(write(fd, frame, frame_plain(frame, mac_guest, 100, (uint8_t)i)),
 				 100);
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	r.be->ops->receive(r.be, 0, false);
 	r.refuse = false;
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	assert_int_equal(r.n, 0);
 	r.be->ops->receive(r.be, 0, true);
 	await_experimental(&r, 3);
@@ -340,7 +340,7 @@ static void queues_come_and_go(void **state)
 		assert_int_equal(r.be->ops->set_channels(r.be, 1), 0);
 		assert_int_equal(r.be->ops->send(r.be, 0, &iov, 1, &nothing), 0);
 	}
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	assert_int_equal(r.troubles, 0);
 	close(fd);
 	rec_close(&r);

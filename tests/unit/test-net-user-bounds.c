@@ -464,7 +464,7 @@ static void a_datagram_in_fragments_arrives(void **state)
 	open_net(&r, NULL);
 	for (size_t i = 0; i < G_N_ELEMENTS(order); i++)
 		send_fragment(&r, whole, 9000, order[i], order[i] % 3000 == 1504 ? 1496 : 1504, 7);
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	assert_int_equal(recv(fd, got, sizeof(got), MSG_DONTWAIT), sizeof(data));
 	assert_memory_equal(got, data, sizeof(data));
 	close(fd);
@@ -666,18 +666,18 @@ static void connections_end_when_the_machine_begins_anew(void **state)
 		connect_guest(&r, &peer[i], i == 2 ? 6 : 4, (uint16_t)(2000 + i));
 	send_holes(&r, &peer[0]);
 	assert_int_equal(send(peer[1].fd, "x", 1, 0), 1); /* nobody will acknowledge it */
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	before = descriptors();
 	port = listen_on(&flood, AF_INET);
 	send_syns(&r, port, 3000);
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	assert_in_range(descriptors(), before + 500, before + 1 + SOCKETS);
 	send_syns(&r, port, 100); /* they may be connecting still */
 
 	r.be->ops->receive(r.be, 0, false);
 	if (r.be->ops->restart)
 		r.be->ops->restart(r.be);
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	assert_int_equal(descriptors(), before + 1 - G_N_ELEMENTS(peer));
 	for (unsigned i = 0; i < G_N_ELEMENTS(peer); i++) {
 		ssize_t n = recv(peer[i].fd, &byte, 1, MSG_DONTWAIT);
@@ -810,7 +810,7 @@ static void without_descriptors_a_port_waits(void **state)
 
 	(void)state;
 	open_net(&r, list);
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	forget(&r);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		client[i] = connect_host(port);
@@ -838,7 +838,7 @@ static void beyond_the_limit_a_port_waits(void **state)
 	open_net(&r, list);
 	send_datagrams(&r, 3000);
 	send_syns(&r, listen_on(&flood, AF_INET), 3000);
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	forget(&r);
 	client = connect_host(port);
 	assert_in_range(turns(&r), 0, 1000);

@@ -153,7 +153,7 @@ static void frames_wait_while_the_guest_has_no_room(void **state)
 	r.refuse = true;
 	for (unsigned i = 0; i < 5; i++)
 		assert_int_equal(rec_send(&r, frame, arp(frame, 1, HOST)), 0);
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	assert_int_equal(r.n, 0);
 	r.refuse = false;
 	r.be->ops->receive(r.be, 0, true);
@@ -163,7 +163,7 @@ static void frames_wait_while_the_guest_has_no_room(void **state)
 	r.be->ops->receive(r.be, 0, false);
 	rec_forget(&r);
 	assert_int_equal(rec_send(&r, frame, arp(frame, 1, HOST)), 0);
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	assert_int_equal(r.n, 0);
 	rec_close(&r);
 }
@@ -215,7 +215,7 @@ static void the_guest_reaches_the_host_with_large_segments(void **state)
 	open_net(&r, NULL);
 	assert_true(r.be->tx_offloads & NET_DO_TSO4);
 	assert_int_equal(rec_send(&r, frame, frame_packet(frame, &p)), 0);
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	assert_int_equal(rec_send(&r, frame, arp(frame, 2, HOST)), 0); /* who we are */
 	f = await_match(&r, is_tcp);
 	assert_true(frame_is_right(f->data, f->len));
@@ -319,7 +319,7 @@ static void garbage_does_no_harm(void **state)
 		}
 		assert_int_equal(rec_send(&r, frame, MAX(NET_FRAME_MIN, len - random % 20)), 0);
 	}
-	rec_settle(&r);
+	rec_wait_idle(&r);
 	rec_close(&r);
 }
 

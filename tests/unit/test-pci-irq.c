@@ -44,7 +44,7 @@ static void without_a_vector_there_is_silence(void **state)
 	peek_put(r, 0x1a, 2, 0xffff);
 	peek_put(r, 0x10, 2, 0xffff);
 	peek_request(r);
-	echo_set_twin(rig_dev(r), 3, true);
+	echo_set_pair(rig_dev(r), 3, true);
 	peek_answer(r);
 	for (unsigned v = 0; v <= ECHO_QUEUES; v++)
 		assert_int_equal(peek_messages(r, v), 0);
@@ -64,7 +64,7 @@ static void all_may_share_a_vector(void **state)
 	peek_request(r);
 	peek_answer(r);
 	assert_int_equal(peek_messages(r, 0), 1);
-	echo_set_twin(rig_dev(r), 3, true);
+	echo_set_pair(rig_dev(r), 3, true);
 	assert_int_equal(peek_messages(r, 0), 1);
 	assert_int_equal(peek_messages(r, 1), 0);
 	rig_close(r);
@@ -102,14 +102,14 @@ static void a_masked_function_is_pending_until_unmasked(void **state)
 	peek_cfg_write(r, msix + 2, 2, 0xc000);
 	peek_request(r);
 	peek_answer(r);
-	echo_set_twin(rig_dev(r), 3, true);
+	echo_set_pair(rig_dev(r), 3, true);
 	assert_int_equal(peek_messages(r, 0) + peek_messages(r, 1), 0);
 	assert_int_equal(peek_get(r, PEEK_PBA, 8), 3);
 	peek_cfg_write(r, msix + 2, 2, 0x8000);
 	assert_int_equal(peek_messages(r, 0), 1);
 	assert_int_equal(peek_messages(r, 1), 1);
 	peek_cfg_write(r, 0x04, 2, 0x0002); /* no bus master, no message */
-	echo_set_twin(rig_dev(r), 4, true);
+	echo_set_pair(rig_dev(r), 4, true);
 	assert_int_equal(peek_messages(r, 0), 0);
 	peek_cfg_write(r, 0x04, 2, 0x0006);
 	assert_int_equal(peek_messages(r, 0), 1);
@@ -128,7 +128,7 @@ static void a_vector_can_be_sent_elsewhere(void **state)
 	peek_put(r, PEEK_TABLE + 8, 8, 0x99);
 	assert_int_equal(peek_get(r, PEEK_TABLE + 8, 8), 0x99);
 	assert_int_equal(peek_get(r, PEEK_TABLE + 4, 4), 1);
-	echo_set_twin(rig_dev(r), 3, true);
+	echo_set_pair(rig_dev(r), 3, true);
 	assert_int_equal(board_fake_take_msi(rig_board(r), 0x1fee02000, 0x99), 1);
 	peek_put(r, PEEK_TABLE + 2, 2, 0xffff);
 	peek_put(r, PEEK_TABLE + 16 * (ECHO_QUEUES + 1), 4, 0xffffffff);
@@ -152,7 +152,7 @@ static void a_vector_the_board_refuses_is_logged(void **state)
 	board_fake_refuse(rig_board(r), 0);
 	peek_put(r, PEEK_TABLE + 12, 4, 0);
 	rig_start(r, RIG_NONE);
-	echo_set_twin(rig_dev(r), 3, true);
+	echo_set_pair(rig_dev(r), 3, true);
 	assert_int_equal(peek_messages(r, 0), 1);
 	rig_close(r);
 }
@@ -176,7 +176,7 @@ static void isr_status_is_cleared_by_reading(void **state)
 	assert_int_equal(peek_get(r, PEEK_ISR, 1), 1);
 	assert_int_equal(peek_get(r, PEEK_ISR, 1), 0);
 	assert_int_equal(peek_cfg(r, 0x06, 2) & 8, 0);
-	echo_set_twin(rig_dev(r), 3, true);
+	echo_set_pair(rig_dev(r), 3, true);
 	assert_int_equal(peek_get(r, PEEK_ISR, 1), 2);
 	peek_request(r);
 	peek_answer(r);

@@ -232,7 +232,7 @@ static void without_doorbells_kicks_arrive_by_traps(void **state)
 	peek_put(r, PEEK_NOTIFY + 4 * ECHO_QUEUES, 2, 0);
 	peek_put(r, PEEK_NOTIFY + 0xffc, 4, 0);
 	assert_int_equal(peek_get(r, PEEK_NOTIFY, 2), 0);
-	rig_settle(r);
+	rig_wait_idle(r);
 	rig_close(r);
 }
 

@@ -345,7 +345,7 @@ static void config_by_bytes(struct rig *r)
 							       : RIG_MMIO_BASE + 0x100;
 
 	rig_start(r, RIG_NONE);
-	echo_set_twin(rig_dev(r), 0x01020304, false);
+	echo_set_pair(rig_dev(r), 0x01020304, false);
 	assert_int_equal(board_fake_read(rig_board(r), false, at + 1, 1), 3);
 }
 

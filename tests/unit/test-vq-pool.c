@@ -13,7 +13,7 @@
 
 #include "tests/support/ringpair.h"
 
-#define BIG   32768u /* ring entries: a ring that the twin does not do */
+#define BIG   32768u /* ring entries: a ring that the reference driver does not do */
 #define TABLE (RINGPAIR_DATA + 0x10000)
 #define LONG  40 /* buffers, more than a chain's slot holds */
 

@@ -45,7 +45,7 @@ static void head_far_beyond_table(struct ringpair *p)
 
 static void head_offered_twice(struct ringpair *p)
 {
-	ringpair_offer(p, 0); /* the twin's first chain is still with the device */
+	ringpair_offer(p, 0); /* the reference driver's first chain is still with the device */
 }
 
 static void loop_of_one(struct ringpair *p)

@@ -92,7 +92,7 @@ static void print_help(FILE *out, GOptionContext *context)
 	fprintf(out,
 		"ringside bench rings [OPTION...]: what the rings cost.\n"
 		"\n"
-		"The driver's twin and the device engine on two threads, or alternating on one\n"
+		"The reference driver and the device engine on two threads, or alternating on one\n"
 		"(--single). Without options, the effect of each axis by itself; else all\n"
 		"combinations of what is given, with the usual values of the rest.\n%s",
 		options ? options + 1 : "");

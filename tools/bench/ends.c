@@ -1,5 +1,5 @@
 /*
- * The driver's twin and the device engine at work.
+ * The reference driver and the device engine at work.
  *
  * The device does what a device's drain loop does, and the driver what a driver does that has more
  * to send than the ring holds: it offers whole batches as long as they fit, then takes back all

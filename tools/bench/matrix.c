@@ -119,7 +119,7 @@ static int matrix_compare(gconstpointer a, gconstpointer b)
 	return 0;
 }
 
-/* A table for one buffer is no table: the driver's twin writes the buffer itself. */
+/* A table for one buffer is no table: the reference driver writes the buffer itself. */
 static bool pointless(const struct bench_variant *v)
 {
 	return v->at[AXIS_DESC] == DESC_INDIRECT && v->at[AXIS_LENGTH] == 1;

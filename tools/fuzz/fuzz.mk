@@ -23,7 +23,7 @@ FUZZ_OBJECTS := $(patsubst %.c,%.o,$(FUZZ_PRODUCT) $(FUZZ_HARNESS))
 
 # Two warnings are clang's alone: of kernel headers' structs that end in arrays of no length, and of
 # members that an initializer leaves out.
-# DRV_QUEUE_MAX: the twins' notes on chains are cleared at each start, so they are kept small.
+# DRV_QUEUE_MAX: the reference drivers' notes on chains are cleared at each start, so they are kept small.
 # BLK_*: what a disk's channel does in one turn of its loop and in one system call is a block or two, so that
 # requests of a disk of 64 KiB are what those of a disk of terabytes are outside: more than a turn holds.
 FUZZ_CFLAGS = -std=gnu17 -O2 -g $(WARNINGS) -Wno-gnu-variable-sized-type-not-at-end -Wno-missing-field-initializers \
@@ -41,7 +41,7 @@ $(eval $(call fuzz_build,san,$(FUZZ_CC),$(FUZZ_SAN)))
 $(eval $(call fuzz_build,cov,$(FUZZ_CC),-fprofile-instr-generate -fcoverage-mapping))
 $(eval $(call fuzz_build,afl,AFL_QUIET=1 afl-clang-fast,$(FUZZ_SAN)))
 
-# libFuzzer's: edges are counted everywhere but in the harness and the driver's twin, which are no part
+# libFuzzer's: edges are counted everywhere but in the harness and the reference driver, which are no part
 # of what is to be covered. Comparisons are traced in vmm/ and tools/cli/, whose inputs are texts and files; elsewhere
 # the grammars know the numbers, and tracing costs a third of the speed. The loads of virtqueue/ are
 # those of guest memory (tools/fuzz/host/race.c).

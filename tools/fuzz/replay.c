@@ -2,7 +2,7 @@
  * build/fuzz/replay: runs inputs and tells what happened, each register access, chain, fault and
  * completion in words.
  *
- *	replay [-t TARGET] FILE...    the story of each
+ *	replay [-t TARGET] FILE...    the trace of each
  *	replay --quiet FILE...        one line of TAP each: for regression tests
  *	replay --twice FILE...        as --quiet, and run once more on a fresh device: must be the same
  *	replay --list                 the targets
@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/fuzz/fixture/world.h"
+#include "tools/fuzz/fixture/fixture.h"
 #include "tools/fuzz/fuzz.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 struct options {
 	char *target;
@@ -33,12 +33,12 @@ static const struct fuzz_target *target_of(const struct options *o, const char *
 
 static void tell(const struct fuzz_target *t, const char *data, size_t len, FILE *to)
 {
-	story_begin(to);
+	trace_begin(to);
 	t->run(t, (const uint8_t *)data, len);
-	story_end();
+	trace_end();
 }
 
-/* The story as text; free with free(). */
+/* The trace as text; free with free(). */
 static char *told(const struct fuzz_target *t, const char *data, size_t len)
 {
 	char *text = NULL;
@@ -57,9 +57,9 @@ static char *compare(const struct fuzz_target *t, const char *data, size_t len)
 	char *used = told(t, data, len), *fresh, *ret = NULL;
 	size_t at = 0, line = 0;
 
-	world_keep(false);
+	fixture_keep(false);
 	fresh = told(t, data, len);
-	world_keep(true);
+	fixture_keep(true);
 	for (; used[at] && used[at] == fresh[at]; at++)
 		line = used[at] == '\n' ? at + 1 : line;
 	if (used[at] != fresh[at])
@@ -129,7 +129,7 @@ int main(int argc, char **argv)
 		list();
 	for (unsigned i = 0; o.files && o.files[i]; i++)
 		ok &= replay(&o, o.files[i], i + 1);
-	world_forget_all();
+	fixture_forget_all();
 	g_strfreev(o.files);
 	g_free(o.target);
 	return ok ? 0 : 1;

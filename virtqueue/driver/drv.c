@@ -1,5 +1,5 @@
 /*
- * The driver's twin: what does not depend on the layout.
+ * The reference driver: what does not depend on the layout.
  *
  * Memory holds the ring's three parts, then an indirect table for each slot. Our own notes (which
  * slots are free, what belongs to which head) are never kept there: the device, or a test that

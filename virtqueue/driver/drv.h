@@ -1,13 +1,13 @@
 /*
- * The driver's twin: our own driver's side of a virtqueue.
+ * The reference driver: our own driver's side of a virtqueue.
  *
  * Used by tests, benchmarks, fuzzers and guest-fw alike, so it is freestanding: no libc beyond
  * memcpy/memset, no allocation, all state in the caller's structs. It writes correct rings; a test
  * that wants an incorrect one gets at the ring's parts through drv_vq.split / .packed and writes
  * what it likes.
  *
- * Addresses are guest-physical; the twin is handed its memory as one window (@base is where
- * @gpa is mapped for it), since all a driver touches itself are its rings and tables.
+ * Addresses are guest-physical; the reference driver is handed its memory in one piece (@base is
+ * where @gpa is mapped for it), since all a driver touches itself are its rings and tables.
  *
  * Batches are the natural unit, as on the device's side (vq.h):
  *
@@ -27,7 +27,7 @@
 #include "virtqueue/vring.h"
 
 #ifndef DRV_QUEUE_MAX
-#define DRV_QUEUE_MAX 1024u /* entries a twin's ring may have */
+#define DRV_QUEUE_MAX 1024u /* entries a reference driver's ring may have */
 #endif
 
 struct drv_buf {

@@ -177,7 +177,7 @@ static void ring_ready(void *arg, GIOCondition revents)
 }
 
 /* If all there is to do is one small read, does what of it the page cache has. */
-static void lone_read(struct uring *u)
+static void read_alone(struct uring *u)
 {
 	struct blk_file *f = u->file_channel.file;
 	struct blk_io *io = u->file_channel.first;
@@ -225,7 +225,7 @@ static void uring_flush(struct blk_channel *base)
 		return;
 	blk_channel_new_turn(&u->file_channel);
 	if (u->file_channel.first)
-		lone_read(u);
+		read_alone(u);
 	if (u->file_channel.first)
 		pump(u);
 }

@@ -4,7 +4,7 @@
 #include "devices/backend/chr/chr-impl.h"
 #include "devices/console/console-impl.h"
 #include "tools/fuzz/host/fakes-int.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 #define ROOM_FIRST 0x100000u
 
@@ -39,7 +39,7 @@ static size_t fake_write(struct chr *chr, const void *buf, size_t len)
 		c->sum += ((const uint8_t *)buf)[i];
 	if (chr->connected)
 		c->room -= (uint32_t)n;
-	story("stream: %zu of %zu bytes come out, sum %u", n, len, c->sum);
+	trace("stream: %zu of %zu bytes come out, sum %u", n, len, c->sum);
 	return n;
 }
 
@@ -92,7 +92,7 @@ static bool attached(const struct fake_chr *c)
 
 void fake_chr_bytes(struct fake_chr *c, struct input bytes)
 {
-	story("stream: %zu bytes come in", in_left(&bytes));
+	trace("stream: %zu bytes come in", in_left(&bytes));
 	g_byte_array_append(c->in, bytes.at, (guint)in_left(&bytes));
 	if (attached(c) && c->want_read)
 		c->chr.user->readable(c->chr.arg);
@@ -102,7 +102,7 @@ void fake_chr_connect(struct fake_chr *c, bool on)
 {
 	if (!attached(c) || c->chr.connected == on)
 		return;
-	story("stream: somebody %s", on ? "comes" : "leaves");
+	trace("stream: somebody %s", on ? "comes" : "leaves");
 	c->chr.connected = on;
 	if (c->chr.user->connected)
 		c->chr.user->connected(c->chr.arg, on);

@@ -3,7 +3,7 @@
 
 #include "devices/backend/blk/file.h"
 #include "tools/fuzz/host/fakes-int.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 #define DISK_BYTES FAKE_DISK_BYTES
 #define IN_HAND    4u /* requests of a channel at once */
@@ -73,7 +73,7 @@ static void move(struct fake_disk *d, const struct blk_io *io)
 
 static void end(struct fake_disk *d, struct blk_io *io, int result)
 {
-	story("disk: %s at %#lx, %lu bytes: %s", op_names[io->op], io->offset, io->len,
+	trace("disk: %s at %#lx, %lu bytes: %s", op_names[io->op], io->offset, io->len,
 	      result ? g_strerror(-result) : "done");
 	if (result == 0 && (io->op == BLK_READ || io->op == BLK_WRITE))
 		move(d, io);
@@ -175,7 +175,7 @@ static void host_is_done(void *arg)
 			end_nth(d, i - 1, 0);
 	}
 	ch->owner.batch_done(ch->owner.arg);
-	story("disk: a channel has stopped");
+	trace("disk: a channel has stopped");
 	ch->owner.stopped(ch->owner.arg);
 }
 
@@ -188,7 +188,7 @@ static bool fake_stop(struct blk_channel *base)
 	ch->stopping = true;
 	if (!in_hand(ch))
 		return true;
-	story("disk: a channel stops, with %u requests in hand", in_hand(ch));
+	trace("disk: a channel stops, with %u requests in hand", in_hand(ch));
 	loop_post(ch->owner.loop, host_is_done, ch);
 	return false;
 }

@@ -4,7 +4,7 @@
 #include "devices/backend/input/evdev.h"
 #include "devices/base/error.h"
 #include "tools/fuzz/host/fakes-int.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 struct fake_evdev {
 	const struct input_evdev_user *user; /* NULL: not attached */
@@ -71,6 +71,6 @@ WRAP(void, input_evdev_detach, (struct input_evdev * host))
 WRAP(void, input_evdev_status, (struct input_evdev * host, const struct input_ev *ev))
 {
 	(void)host;
-	story("keyboard: shows %u, %u, %d", ev->type, ev->code, ev->value);
+	trace("keyboard: shows %u, %u, %d", ev->type, ev->code, ev->value);
 }
 /* NOLINTEND(bugprone-reserved-identifier) */

@@ -3,7 +3,7 @@
 
 #include "tools/fuzz/host/fakes-int.h"
 #include "tools/fuzz/host/host.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 #define ALL_WORK                                                                           \
 	(NET_DO_CSUM | NET_DO_TSO4 | NET_DO_TSO6 | NET_DO_ECN | NET_DO_UFO | NET_DO_USO4 | \
@@ -43,7 +43,7 @@ static void arrive(struct fake_net *n, unsigned channel, GByteArray *frame,
 		g_byte_array_unref(frame); /* as on a link that nobody reads */
 		return;
 	}
-	story("net backend: a frame of %u bytes for channel %u", frame->len, channel);
+	trace("net backend: a frame of %u bytes for channel %u", frame->len, channel);
 	n->held[channel] = frame;
 	n->held_off[channel] = *off;
 	if (give(n, channel, frame, off))
@@ -89,7 +89,7 @@ static int fake_send(struct net_backend *be, unsigned channel, const struct iove
 	for (unsigned i = 0; i < n; i++)
 		for (size_t j = 0; j < iov[i].iov_len; j++)
 			net->sum += ((const uint8_t *)iov[i].iov_base)[j];
-	story("net backend: the guest sends %zu bytes in %u pieces, sum %u", len, n, net->sum);
+	trace("net backend: the guest sends %zu bytes in %u pieces, sum %u", len, n, net->sum);
 	if (net->echo && len <= ECHO_MAX) {
 		GByteArray *frame = g_byte_array_new();
 
@@ -183,7 +183,7 @@ void fake_net_frame(struct fake_net *n, unsigned channel, struct input frame, ui
 
 void fake_net_link(struct fake_net *n, bool up)
 {
-	story("net backend: the link goes %s", up ? "up" : "down");
+	trace("net backend: the link goes %s", up ? "up" : "down");
 	n->be.events->link(n->be.opaque, up);
 }
 

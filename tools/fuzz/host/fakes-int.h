@@ -6,7 +6,7 @@
 #include "devices/base/error.h"
 #include "tools/fuzz/host/fakes.h"
 
-/* Into the world that is being made. False: it has enough of them. */
+/* Into the fixture that is being made. False: it has enough of them. */
 bool fakes_take_disk(struct fake_disk *d);
 bool fakes_take_net(struct fake_net *n);
 bool fakes_take_chr(struct fake_chr *c);

@@ -2,7 +2,7 @@
  * What devices talk to on the host, in the input's hands: a disk in memory whose requests end when
  * and how the input says, a link whose other end it is, streams of bytes, a keyboard. They take the
  * place of blk_file_open(), net_backend_open(), chr_open() and input_evdev_*() (by --wrap), belong
- * to the world that is being made, and hold the devices to the seams' contracts.
+ * to the fixture that is being made, and hold the devices to the seams' contracts.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 #include "devices/backend/net/net.h"
 #include "tools/fuzz/language/input.h"
 
-#define FAKES_MAX 8u /* of a kind in one world */
+#define FAKES_MAX 8u /* of a kind in one fixture */
 
 struct fake_disk;
 struct fake_net;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "tools/fuzz/host/host-int.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 static gssize read_event(struct host_fd *f, void *buf, size_t len)
 {
@@ -133,7 +133,7 @@ gssize host_write(int fd, const void *buf, size_t len)
 	}
 	f->room -= n;
 	f->written += n;
-	story("host: %zu bytes come out of a socket", n);
+	trace("host: %zu bytes come out of a socket", n);
 	return (gssize)n;
 }
 

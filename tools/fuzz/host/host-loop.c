@@ -10,9 +10,9 @@
 
 #include "devices/base/loop.h"
 #include "tools/fuzz/host/host-int.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
-#define WATCHES 4096u /* of all worlds together */
+#define WATCHES 4096u /* of all fixtures together */
 #define LOOPS   256u
 
 struct watch {

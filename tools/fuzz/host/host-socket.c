@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 
 #include "tools/fuzz/host/host-int.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 #define HOST_PORT 2222u  /* of what listens: hostfwd= */
 #define PEER_PORT 40000u /* of the first who connects */
@@ -49,7 +49,7 @@ static int name(struct sockaddr *addr, socklen_t *len, unsigned port)
 	return 0;
 }
 
-/* Nobody talks to the world outside while an input runs. */
+/* Nobody talks to the outside while an input runs. */
 int socket(int domain, int type, int protocol)
 {
 	static __typeof__(socket) *libc;

@@ -26,7 +26,7 @@
 #include "devices/base/loop.h"
 #include "tools/fuzz/host/host-int.h"
 #include "tools/fuzz/host/host.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 /* Names that begin with two underscores are the linker's here, not the compiler's.
  * NOLINTBEGIN(bugprone-reserved-identifier) */

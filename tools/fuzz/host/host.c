@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tools/fuzz/host/host-int.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 #define START_NS   1000000000000ull
 #define ROOM_FIRST ((size_t)1 << 20)
@@ -202,7 +202,7 @@ int host_nth(enum host_kind kind, unsigned n)
 	return f ? HOST_FD_BASE + (int)(f - host.fd) : -1;
 }
 
-void host_knock(int listen_fd)
+void host_peer_connects(int listen_fd)
 {
 	host_fd(listen_fd)->count++;
 }

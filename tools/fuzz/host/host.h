@@ -74,7 +74,7 @@ void host_event_add(int fd, uint64_t n);
 /* The other end's part. Of sockets by number, among those made for the current context; -1: there are
  * not so many. */
 int host_nth(enum host_kind kind, unsigned n);
-void host_knock(int listen_fd);                        /* connects */
+void host_peer_connects(int listen_fd);                /* connects */
 void host_feed(int fd, const void *bytes, size_t len); /* sends (of HOST_PACKET: one packet) */
 void host_hang_up(int fd, bool reset);                 /* leaves, politely or not */
 void host_room(int fd, size_t bytes);                  /* how much writes may take from now on */

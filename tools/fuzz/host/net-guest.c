@@ -1,7 +1,7 @@
 #include "tools/fuzz/host/net-guest.h"
 
 #include "devices/backend/net/user/packet.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 #define PORT      1000u /* of the first flow */
 #define LARGE     4096u /* packets: takes long */
@@ -68,7 +68,7 @@ void net_guest_ack(struct net_guest *g, unsigned n, net_guest_send_fn send, void
 	const struct net_guest_flow *flow = &g->flow[n % NET_GUEST_FLOWS];
 	struct net_packet p = packet_of(n % NET_GUEST_FLOWS, NET_TCP);
 
-	story("guest: flow %u is %s", n % NET_GUEST_FLOWS, flow->open ? "open" : "refused");
+	trace("guest: flow %u is %s", n % NET_GUEST_FLOWS, flow->open ? "open" : "refused");
 	p.flags = NET_ACK;
 	p.seq = flow->seq;
 	p.ack = flow->ack;
@@ -235,7 +235,7 @@ void net_guest_flood(struct net_guest *g, struct input *in, net_guest_send_fn se
 	f.step = (uint16_t)(step & 1 ? -(step + 1) : step); /* downwards, every other */
 	f.len = read_len(in8(in));
 	f.flags = in8(in);
-	story("guest: %u packets of kind %u, flow %u, %u bytes, from %u in steps of %u", f.n,
+	trace("guest: %u packets of kind %u, flow %u, %u bytes, from %u in steps of %u", f.n,
 	      f.kind, f.flow, f.len, f.at, f.step);
 	memset(g->frame, 0, 2ul * DATA_MAX);
 	for (unsigned i = 0; i < f.n; i++)

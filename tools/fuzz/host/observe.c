@@ -3,15 +3,15 @@
 #include <string.h>
 
 #include "tools/fuzz/fixture/arena.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 #define CANARY 0x5ca1ab1e0ddba115ull
 #define HEAD   4u /* words at the beginning of a writable buffer that are marked */
 
 /* File-scope: the queues of all devices of a run, and the rings without a device. */
 static struct {
-	const struct vq *vq[TWIN_QUEUES];
-	struct twin *twin[TWIN_QUEUES];
+	const struct vq *vq[REFDRV_QUEUES];
+	struct refdrv *refdrv[REFDRV_QUEUES];
 	unsigned n;
 } watched;
 
@@ -20,26 +20,26 @@ void observe_begin(void)
 	watched.n = 0;
 }
 
-void observe_queue(const struct vq *vq, struct twin *t)
+void observe_queue(const struct vq *vq, struct refdrv *t)
 {
 	unsigned i = 0;
 
 	while (i < watched.n && watched.vq[i] != vq)
 		i++;
-	if (i == TWIN_QUEUES)
+	if (i == REFDRV_QUEUES)
 		return;
 	watched.vq[i] = vq;
-	watched.twin[i] = t;
+	watched.refdrv[i] = t;
 	watched.n = i < watched.n ? watched.n : i + 1;
 }
 
-/* The twin behind @vq if all that it wrote stands as it wrote it. */
-static struct twin *sound_twin(const struct vq *vq)
+/* The reference driver behind @vq if all that it wrote stands as it wrote it. */
+static struct refdrv *sound_refdrv(const struct vq *vq)
 {
 	for (unsigned i = 0; i < watched.n; i++)
-		if (watched.vq[i] == vq && watched.twin[i]->made && !watched.twin[i]->lies &&
+		if (watched.vq[i] == vq && watched.refdrv[i]->made && !watched.refdrv[i]->lies &&
 		    arena_is_sound())
-			return watched.twin[i];
+			return watched.refdrv[i];
 	return NULL;
 }
 
@@ -53,7 +53,7 @@ static uint64_t bytes(const struct drv_buf *buf, unsigned n)
 }
 
 /* Calls fn with each marked word of the writable buffers that lies in the first @len bytes. */
-static void each_mark(const struct twin_chain *t, uint64_t len, void (*fn)(uint64_t *word))
+static void each_mark(const struct refdrv_chain *t, uint64_t len, void (*fn)(uint64_t *word))
 {
 	for (unsigned i = t->n_rd; i < t->n; i++) {
 		uint64_t n = t->buf[i].len < len ? t->buf[i].len : len;
@@ -76,11 +76,11 @@ static void check_mark(uint64_t *word)
 		fuzz_bug("the used length covers bytes that were never written");
 }
 
-static void popped(struct twin *t, const struct vq_chain *c)
+static void popped(struct refdrv *t, const struct vq_chain *c)
 {
-	const struct twin_chain *made;
+	const struct refdrv_chain *made;
 
-	if (c->id >= TWIN_SIZE || !t->vq.slot[c->id].n)
+	if (c->id >= REFDRV_SIZE || !t->vq.slot[c->id].n)
 		fuzz_bug("queue %u: the device has a chain %u, which was not given", t->index,
 			 c->id);
 	made = &t->chain[c->id];
@@ -101,9 +101,9 @@ static void popped(struct twin *t, const struct vq_chain *c)
 
 static void look_popped(const struct vq_chain *c)
 {
-	struct twin *t = sound_twin(c->vq);
+	struct refdrv *t = sound_refdrv(c->vq);
 
-	story("device: takes chain %u: %zu bytes to read, %zu to write", c->id, c->rd.left,
+	trace("device: takes chain %u: %zu bytes to read, %zu to write", c->id, c->rd.left,
 	      c->wr.left);
 	if (t)
 		popped(t, c);
@@ -111,19 +111,19 @@ static void look_popped(const struct vq_chain *c)
 
 static void look_pushed(const struct vq_chain *c)
 {
-	struct twin *t = sound_twin(c->vq);
+	struct refdrv *t = sound_refdrv(c->vq);
 
-	story("device: gives chain %u back, %zu bytes written", c->id, c->written);
-	if (t && c->id < TWIN_SIZE && !t->chain[c->id].shared)
+	trace("device: gives chain %u back, %zu bytes written", c->id, c->written);
+	if (t && c->id < REFDRV_SIZE && !t->chain[c->id].shared)
 		each_mark(&t->chain[c->id], c->written, check_mark);
 }
 
-/* Faults at a queue's start are of its registers, which are not the twin's. */
+/* Faults at a queue's start are of its registers, which are not the reference driver's. */
 static void look_broken(const struct vq *vq, enum vq_fault fault, uint16_t head)
 {
-	const struct twin *t = sound_twin(vq);
+	const struct refdrv *t = sound_refdrv(vq);
 
-	story("device: the ring is broken: %s at %u", vq_fault_name(fault), head);
+	trace("device: the ring is broken: %s at %u", vq_fault_name(fault), head);
 	if (t && fault > VQ_FAULT_RING_ADDRESS)
 		fuzz_bug("queue %u: a sound driver is accused: %s", t->index, vq_fault_name(fault));
 }

@@ -1,12 +1,12 @@
 /*
- * Watching what a device takes off its queues and gives back: for the story, and to judge it. What a
- * sound driver's chain becomes on the device's side is known exactly, and a used length must not
+ * Watching what a device takes off its queues and gives back: for the trace, and to judge it. What
+ * a sound driver's chain becomes on the device's side is known exactly, and a used length must not
  * promise bytes that were never written.
  */
 #pragma once
 
 #include "devices/core/observe.h"
-#include "tools/fuzz/language/twin.h"
+#include "tools/fuzz/language/refdrv.h"
 #include "virtqueue/vq.h"
 
 /* Looks at what @dev does with its queues, as long as it lives. */
@@ -23,4 +23,4 @@ void observe_ring(struct vq *vq, struct ring_observer *o);
 void observe_begin(void);
 
 /* The driver's side of @vq is @t, from now on. */
-void observe_queue(const struct vq *vq, struct twin *t);
+void observe_queue(const struct vq *vq, struct refdrv *t);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "tools/fuzz/fixture/arena.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 #define FUEL \
 	5000000u  /* loads while the device has its way; an honest one needs some ten thousand */
@@ -85,7 +85,7 @@ static void loaded(const void *at, size_t len)
 	memcpy(&word, at, len);
 	word = changed(word);
 	memcpy((void *)at, &word, len);
-	story("driver: changes a word of %zu bytes under the device's hand, to %#lx", len, word);
+	trace("driver: changes a word of %zu bytes under the device's hand, to %#lx", len, word);
 }
 
 static inline void load(const void *at, size_t len)

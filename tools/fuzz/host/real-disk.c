@@ -12,7 +12,7 @@
 #include "devices/backend/blk/file.h"
 #include "tools/fuzz/host/fakes-int.h"
 #include "tools/fuzz/host/host-int.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 struct watched_disk {
 	struct blk_backend base;

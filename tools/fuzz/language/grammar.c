@@ -14,7 +14,7 @@ static const struct grammar_op device_ops[N_DEV_OPS] = {
 	[DEV_READ] = { "read", "rb", 2 },
 	[DEV_WRITE] = { "write", "rbv", 4 },
 	[DEV_CHAIN] = { "chain", "qhgwws", 30 },
-	[DEV_BEND] = { "bend", "qnnv", 8 },
+	[DEV_CORRUPT] = { "corrupt", "qnnv", 8 },
 	[DEV_PUBLISH] = { "publish", "qg", 6 },
 	[DEV_KICK] = { "kick", "q", 4 },
 	[DEV_TURN] = { "turn", "n", 6 },
@@ -43,9 +43,9 @@ static const struct grammar_op device_ops[N_DEV_OPS] = {
 };
 
 static const struct grammar_phrase device_phrases[] = {
-	{ 4, { DEV_CHAIN, DEV_BEND, DEV_PUBLISH, DEV_TURN } },
-	{ 4, { DEV_CHAIN, DEV_BEND, DEV_PUBLISH, DEV_TURN } },
-	{ 5, { DEV_CHAIN, DEV_BEND, DEV_BEND, DEV_PUBLISH, DEV_TURN } },
+	{ 4, { DEV_CHAIN, DEV_CORRUPT, DEV_PUBLISH, DEV_TURN } },
+	{ 4, { DEV_CHAIN, DEV_CORRUPT, DEV_PUBLISH, DEV_TURN } },
+	{ 5, { DEV_CHAIN, DEV_CORRUPT, DEV_CORRUPT, DEV_PUBLISH, DEV_TURN } },
 	{ 4, { DEV_CHAIN, DEV_RACE, DEV_PUBLISH, DEV_TURN } },
 	{ 4, { DEV_CHAIN, DEV_PUBLISH, DEV_TURN, DEV_COLLECT } },
 	{ 6, { DEV_CHAIN, DEV_CHAIN, DEV_CHAIN, DEV_PUBLISH, DEV_TURN, DEV_COLLECT } },
@@ -127,17 +127,24 @@ static const struct grammar_bytes input_examples[] = {
  * Rings.
  */
 static const struct grammar_op ring_ops[N_RING_OPS] = {
-	[RING_START] = { "start", "nnn", 3 },   [RING_CHAIN] = { "chain", "qhgwws", 30 },
-	[RING_BEND] = { "bend", "qnnv", 8 },    [RING_PUBLISH] = { "publish", "", 10 },
-	[RING_COLLECT] = { "collect", "n", 8 }, [RING_POP] = { "pop", "n", 20 },
-	[RING_USE] = { "use", "nnw", 8 },       [RING_PUSH] = { "push", "n", 16 },
-	[RING_UNPOP] = { "unpop", "n", 4 },     [RING_FLUSH] = { "flush", "", 10 },
-	[RING_ARM] = { "arm", "n", 5 },         [RING_STOP] = { "stop", "nv", 2 },
-	[RING_POKE] = { "poke", "ws", 2 },      [RING_RACE] = { "race", "nnv", 4 },
+	[RING_START] = { "start", "nnn", 3 },
+	[RING_CHAIN] = { "chain", "qhgwws", 30 },
+	[RING_CORRUPT] = { "corrupt", "qnnv", 8 },
+	[RING_PUBLISH] = { "publish", "", 10 },
+	[RING_COLLECT] = { "collect", "n", 8 },
+	[RING_POP] = { "pop", "n", 20 },
+	[RING_USE] = { "use", "nnw", 8 },
+	[RING_PUSH] = { "push", "n", 16 },
+	[RING_UNPOP] = { "unpop", "n", 4 },
+	[RING_FLUSH] = { "flush", "", 10 },
+	[RING_ARM] = { "arm", "n", 5 },
+	[RING_STOP] = { "stop", "nv", 2 },
+	[RING_POKE] = { "poke", "ws", 2 },
+	[RING_RACE] = { "race", "nnv", 4 },
 };
 
 static const struct grammar_phrase ring_phrases[] = {
-	{ 4, { RING_CHAIN, RING_BEND, RING_PUBLISH, RING_POP } },
+	{ 4, { RING_CHAIN, RING_CORRUPT, RING_PUBLISH, RING_POP } },
 	{ 4, { RING_CHAIN, RING_RACE, RING_PUBLISH, RING_POP } },
 	{ 6, { RING_CHAIN, RING_PUBLISH, RING_POP, RING_PUSH, RING_FLUSH, RING_COLLECT } },
 	{ 6, { RING_CHAIN, RING_PUBLISH, RING_POP, RING_USE, RING_PUSH, RING_FLUSH } },
@@ -195,19 +202,19 @@ static const struct grammar_bytes ports_examples[] = {
 };
 
 static const struct grammar_op control_ops[N_CONTROL_OPS] = {
-	[CONTROL_CONNECT] = { "connect", "n", 4 }, [CONTROL_SAY] = { "say", "ns", 10 },
-	[CONTROL_LINE] = { "line", "nbs", 24 },    [CONTROL_HANG_UP] = { "hang up", "nn", 2 },
-	[CONTROL_ROOM] = { "room", "nw", 2 },      [CONTROL_TURN] = { "turn", "n", 8 },
-	[CONTROL_EVENT] = { "event", "nn", 2 },    [CONTROL_FAIL] = { "fail", "nw", 1 },
-	[CONTROL_START] = { "start", "nfnn", 2 },  [CONTROL_CHAIN] = { "chain", "qhgwws", 3 },
-	[CONTROL_BEND] = { "bend", "qnnv", 2 },    [CONTROL_PUBLISH] = { "publish", "qg", 2 },
+	[CONTROL_CONNECT] = { "connect", "n", 4 },    [CONTROL_SAY] = { "say", "ns", 10 },
+	[CONTROL_LINE] = { "line", "nbs", 24 },       [CONTROL_HANG_UP] = { "hang up", "nn", 2 },
+	[CONTROL_ROOM] = { "room", "nw", 2 },         [CONTROL_TURN] = { "turn", "n", 8 },
+	[CONTROL_EVENT] = { "event", "nn", 2 },       [CONTROL_FAIL] = { "fail", "nw", 1 },
+	[CONTROL_START] = { "start", "nfnn", 2 },     [CONTROL_CHAIN] = { "chain", "qhgwws", 3 },
+	[CONTROL_CORRUPT] = { "corrupt", "qnnv", 2 }, [CONTROL_PUBLISH] = { "publish", "qg", 2 },
 };
 
 static const struct grammar_phrase control_phrases[] = {
 	{ 3, { CONTROL_CONNECT, CONTROL_LINE, CONTROL_TURN } },
 	{ 4, { CONTROL_LINE, CONTROL_LINE, CONTROL_LINE, CONTROL_TURN } },
 	{ 5, { CONTROL_START, CONTROL_CHAIN, CONTROL_PUBLISH, CONTROL_LINE, CONTROL_TURN } },
-	{ 5, { CONTROL_CHAIN, CONTROL_BEND, CONTROL_PUBLISH, CONTROL_LINE, CONTROL_TURN } },
+	{ 5, { CONTROL_CHAIN, CONTROL_CORRUPT, CONTROL_PUBLISH, CONTROL_LINE, CONTROL_TURN } },
 };
 
 static const struct grammar_bytes control_examples[] = {

@@ -9,7 +9,7 @@
  *	q         1 byte, a queue or another small number
  *	n         1 byte, a small count
  *	h         1 byte, a chain's shape: readable buffers in the low half, writable ones in the high
- *	g         1 byte, what to do with a chain: SHAPE_* (twin.h)
+ *	g         1 byte, what to do with a chain: SHAPE_* (refdrv.h)
  *	r         2 bytes, one of the target's registers
  *	v         8 bytes, a value: an interesting number, or an address in the guest's memory
  *	f         8 bytes, bits: a few of them set
@@ -62,7 +62,7 @@ enum {
 	DEV_READ,
 	DEV_WRITE,
 	DEV_CHAIN,
-	DEV_BEND,
+	DEV_CORRUPT,
 	DEV_PUBLISH,
 	DEV_KICK,
 	DEV_TURN,
@@ -95,7 +95,7 @@ enum {
 enum {
 	RING_START,
 	RING_CHAIN,
-	RING_BEND,
+	RING_CORRUPT,
 	RING_PUBLISH,
 	RING_COLLECT,
 	RING_POP,
@@ -139,7 +139,7 @@ enum {
 	CONTROL_FAIL,
 	CONTROL_START,
 	CONTROL_CHAIN,
-	CONTROL_BEND,
+	CONTROL_CORRUPT,
 	CONTROL_PUBLISH,
 	N_CONTROL_OPS
 };

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tools/fuzz/language/grammar.h"
-#include "tools/fuzz/language/twin.h"
+#include "tools/fuzz/language/refdrv.h"
 
 #define SEED_MAX 8192u
 
@@ -193,7 +193,7 @@ static void control_seed(struct seed *s, const struct grammar_bytes *args, unsig
 		record(s, CONTROL_START, "nfnn", (int)device, ALL, 2, 3);
 		record(s, CONTROL_CHAIN, "qhgwws", 0, 0x11, 0, 8, 0, "0123456789abcdef", 16);
 		if (command % 2)
-			record(s, CONTROL_BEND, "qnnv", 0, (int)(command / 2), 0,
+			record(s, CONTROL_CORRUPT, "qnnv", 0, (int)(command / 2), 0,
 			       (uint64_t)0xffffffff);
 		record(s, CONTROL_PUBLISH, "qg", 0, SHAPE_RUN);
 	}

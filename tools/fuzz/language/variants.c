@@ -57,7 +57,8 @@ struct list {
 	const char *spec[PLACES];
 };
 
-/* A world on back-ends of the project's own is made anew for each run, which costs more than the run. */
+/* A fixture on back-ends of the project's own is made anew for each run, which costs more than the
+ * run. */
 static bool is_costly(const char *spec)
 {
 	return strstr(spec, "real") && !g_str_has_prefix(spec, "blk");

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "tools/fuzz/host/host.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 #define REGIONS   16u
 #define DOORBELLS 192u
@@ -67,7 +67,7 @@ static int region_add(struct board *board, struct board_region *w)
 			return -EEXIST;
 	}
 	b->region[b->n_regions++] = w;
-	story("board: region of %#lx bytes at %#lx", w->size, w->base);
+	trace("board: region of %#lx bytes at %#lx", w->size, w->base);
 	return 0;
 }
 
@@ -269,7 +269,7 @@ uint64_t fuzz_board_read(struct fuzz_board *b, bool io, uint64_t addr, unsigned 
 	w = find_region(b, io, addr, len);
 	if (w && w->read)
 		value = w->read(w->opaque, addr - w->base, len);
-	story("guest: %u bytes at %s%#lx read as %#lx", len, io ? "port " : "", addr,
+	trace("guest: %u bytes at %s%#lx read as %#lx", len, io ? "port " : "", addr,
 	      value & mask(len));
 	return value & mask(len);
 }
@@ -279,7 +279,7 @@ void fuzz_board_write(struct fuzz_board *b, bool io, uint64_t addr, unsigned len
 	struct board_region *w;
 
 	value &= mask(len);
-	story("guest: writes %#lx, %u bytes, to %s%#lx", value, len, io ? "port " : "", addr);
+	trace("guest: writes %#lx, %u bytes, to %s%#lx", value, len, io ? "port " : "", addr);
 	for (unsigned i = 0; i < b->n_doorbells; i++) {
 		const struct board_doorbell *d = &b->doorbell[i];
 
@@ -301,12 +301,12 @@ unsigned fuzz_board_interrupts(struct fuzz_board *b)
 	for (unsigned i = 0; i < b->n_irq_lines; i++)
 		if (host_event_take(b->irq_line[i].fd)) {
 			b->irq_line[i].level = b->irq_line[i].resample_fd >= 0;
-			story("board: interrupt line %u", b->irq_line[i].gsi);
+			trace("board: interrupt line %u", b->irq_line[i].gsi);
 			n++;
 		}
 	for (unsigned i = 0; i < b->n_msis; i++)
 		if (b->msi[i].fd >= 0 && host_event_take(b->msi[i].fd)) {
-			story("board: message %#x to %#lx", b->msi[i].data, b->msi[i].addr);
+			trace("board: message %#x to %#lx", b->msi[i].data, b->msi[i].addr);
 			n++;
 		}
 	return n;

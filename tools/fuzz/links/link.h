@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct world;
+struct fixture;
 
 struct link_ring {
 	unsigned size;
@@ -26,32 +26,32 @@ struct link_ops {
 	const char *name;
 	unsigned variant; /* the link's own business */
 
-	void (*open)(struct world *w);
-	void (*close)(struct world *w);
-	void (*machine_reset)(struct world *w); /* everything as after open() */
-	void (*ready)(struct world *w);         /* what a driver does before virtio begins */
-	void (*settle)(struct world *w);        /* what it selected last is forgotten */
+	void (*open)(struct fixture *fx);
+	void (*close)(struct fixture *fx);
+	void (*machine_reset)(struct fixture *fx);   /* everything as after open() */
+	void (*ready)(struct fixture *fx);           /* what a driver does before virtio begins */
+	void (*reset_selectors)(struct fixture *fx); /* what it selected last is forgotten */
 
-	uint32_t (*offered)(struct world *w, unsigned select);
-	void (*accept)(struct world *w, unsigned select, uint32_t bits);
-	uint32_t (*status)(struct world *w);
-	void (*set_status)(struct world *w, uint32_t status);
-	unsigned (*queue_max)(struct world *w, unsigned q);
-	void (*queue_set)(struct world *w, unsigned q, const struct link_ring *ring);
-	void (*queue_reset)(struct world *w, unsigned q);
-	void (*kick)(struct world *w, unsigned q, uint32_t value);
+	uint32_t (*offered)(struct fixture *fx, unsigned select);
+	void (*accept)(struct fixture *fx, unsigned select, uint32_t bits);
+	uint32_t (*status)(struct fixture *fx);
+	void (*set_status)(struct fixture *fx, uint32_t status);
+	unsigned (*queue_max)(struct fixture *fx, unsigned q);
+	void (*queue_set)(struct fixture *fx, unsigned q, const struct link_ring *ring);
+	void (*queue_reset)(struct fixture *fx, unsigned q);
+	void (*kick)(struct fixture *fx, unsigned q, uint32_t value);
 
 	/* @len is 1, 2, 4 or 8. What is not there reads as 0 and swallows what is written. */
-	uint64_t (*read)(struct world *w, enum link_area area, uint32_t off, unsigned len);
-	void (*write)(struct world *w, enum link_area area, uint32_t off, unsigned len,
+	uint64_t (*read)(struct fixture *fx, enum link_area area, uint32_t off, unsigned len);
+	void (*write)(struct fixture *fx, enum link_area area, uint32_t off, unsigned len,
 		      uint64_t value);
 
-	unsigned (*interrupts)(struct world *w); /* takes and handles them; how many */
+	unsigned (*interrupts)(struct fixture *fx); /* takes and handles them; how many */
 };
 
 const struct link_ops *link_nth(unsigned n); /* modulo how many there are */
 
-/* For the story: the register's name, or its number. */
+/* For the trace: the register's name, or its number. */
 const char *link_register_name(const struct link_ops *link, enum link_area area, uint32_t off,
 			       char buf[24]);
 

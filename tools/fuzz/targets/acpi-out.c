@@ -2,11 +2,11 @@
 
 #include <glib.h>
 
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 void acpi_out(const void *table, size_t len)
 {
-	const char *dir = story_now.on ? g_getenv("FUZZ_TABLES") : NULL;
+	const char *dir = trace_now.on ? g_getenv("FUZZ_TABLES") : NULL;
 	g_autofree char *path = dir ? g_strdup_printf("%s/%.4s.aml", dir, (const char *)table)
 				    : NULL;
 

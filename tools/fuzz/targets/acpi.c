@@ -8,7 +8,7 @@
 #include "tools/fuzz/fuzz.h"
 #include "tools/fuzz/language/grammar.h"
 #include "tools/fuzz/language/input.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 #include "tools/fuzz/targets/acpi-out.h"
 #include "vmm/acpi/acpi.h"
 #include "vmm/x86/layout.h"
@@ -78,7 +78,7 @@ static const uint8_t *table_at(const uint8_t *ram, uint64_t at, const char *sign
 	check_sum(ram + at, len);
 	if (signature && memcmp(ram + at, signature, 4) != 0)
 		fuzz_bug("no %s at %#lx", signature, at);
-	story("table %.4s: %lu bytes", (const char *)ram + at, len);
+	trace("table %.4s: %lu bytes", (const char *)ram + at, len);
 	acpi_out(ram + at, len);
 	return ram + at;
 }
@@ -115,7 +115,7 @@ void fuzz_acpi_run(const struct fuzz_target *t, const uint8_t *data, size_t size
 	(void)gmem_add(&mem, 0, RAM, ram);
 	memset(ram + LAYOUT_ACPI, 0, LAYOUT_ACPI_LEN);
 	rsdp = acpi_build(&p, &mem, &err);
-	story("%u processors, %u devices on mmio, slots %#x: %s", p.n_cpus, p.n_mmio, p.pci_slots,
+	trace("%u processors, %u devices on mmio, slots %#x: %s", p.n_cpus, p.n_mmio, p.pci_slots,
 	      rsdp ? "fits" : err->message);
 	if (!rsdp != (err != NULL))
 		fuzz_bug("an answer and its opposite");

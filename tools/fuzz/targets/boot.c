@@ -11,7 +11,7 @@
 #include "tools/fuzz/host/host.h"
 #include "tools/fuzz/language/grammar.h"
 #include "tools/fuzz/language/input.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 #include "vmm/x86/boot.h"
 #include "vmm/x86/layout.h"
 
@@ -233,12 +233,12 @@ static void boot(struct job *j)
 	    (high && gmem_add(&mem, LAYOUT_HIGH, high, ram + LAYOUT_HOLE) < 0))
 		fuzz_bug("no memory of that size");
 	if (boot_load(&p, &mem, &entry, &err)) {
-		story("boots at %#lx", entry.rip);
+		trace("boots at %#lx", entry.rip);
 		judge(j, ram, &entry);
 	} else if (!err || strchr(err->message, '\n')) {
 		fuzz_bug("refused without a line");
 	} else {
-		story("%s", err->message);
+		trace("%s", err->message);
 	}
 	g_clear_error(&err);
 	host_fd_close(files.kernel.fd);

@@ -6,14 +6,14 @@
  */
 #include "devices/registry.h"
 #include "tools/fuzz/fixture/arena.h"
-#include "tools/fuzz/fixture/world.h"
+#include "tools/fuzz/fixture/fixture.h"
 #include "tools/fuzz/fuzz.h"
 #include "tools/fuzz/host/fakes.h"
 #include "tools/fuzz/host/host.h"
 #include "tools/fuzz/host/observe.h"
 #include "tools/fuzz/host/race.h"
 #include "tools/fuzz/language/grammar.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 #include "tools/fuzz/links/board.h"
 #include "transport/mmio/mmio.h"
 #include "transport/virtio-pci/virtio-pci.h"
@@ -57,7 +57,7 @@ static struct vdev *make_device(struct bus *b, unsigned i)
 static void on_reset(void *opaque)
 {
 	(void)opaque;
-	story("machine: reset");
+	trace("machine: reset");
 }
 
 static struct bus *bus_new(bool pci)
@@ -183,7 +183,7 @@ static void interrupt(struct bus *b, struct input *in)
 	struct vdev *dev = device_of(b, in);
 	unsigned q = in8(in);
 
-	story("device %s: interrupts for queue %u", dev->class->name, q);
+	trace("device %s: interrupts for queue %u", dev->class->name, q);
 	if (!(vdev_status(dev) & VIRTIO_S_DRIVER_OK)) /* no device does it before */
 		return;
 	if (q < dev->n_queues)
@@ -221,7 +221,7 @@ static void start(struct bus *b, struct input *in)
 	unsigned i = in8(in) % N_DEVS, how = in8(in);
 	struct vdev *dev = b->dev[i];
 
-	story("device %s: is started", dev->class->name);
+	trace("device %s: is started", dev->class->name);
 	arena_wild();
 	if (b->pci)
 		fuzz_board_write(b->board, false, ECAM + ((i + 1ull) << 15) + 4, 2, 6);
@@ -261,7 +261,7 @@ static void refuse(struct bus *b, struct input *in)
 static void reset(struct bus *b, struct input *in)
 {
 	(void)in;
-	story("machine: reset");
+	trace("machine: reset");
 	machine_reset(b);
 }
 
@@ -278,7 +278,7 @@ static void (*const run[N_BUS_OPS])(struct bus *b, struct input *in) = {
 	[BUS_REFUSE] = refuse,         [BUS_RESET] = reset,           [BUS_TURN] = turn,
 };
 
-/* As world_begin() does it. */
+/* As fixture_begin() does it. */
 static void begin(struct bus *b)
 {
 	host_set_context(b->context);
@@ -303,17 +303,17 @@ static void begin(struct bus *b)
 void fuzz_bus_run(const struct fuzz_target *t, const uint8_t *data, size_t size)
 {
 	struct input in = { data, data + size }, args;
-	bool telling = story_now.on;
+	bool telling = trace_now.on;
 	static struct bus *b;
 	uint8_t op;
 
-	story_now.on = false;
-	if (b && (b->stale || !world_kept()))
+	trace_now.on = false;
+	if (b && (b->stale || !fixture_kept()))
 		bus_free(g_steal_pointer(&b));
 	if (!b)
 		b = bus_new(t->arg != NULL);
 	begin(b);
-	story_now.on = telling;
+	trace_now.on = telling;
 	while (in_record(&in, &op, &args))
 		run[op % N_BUS_OPS](b, &args);
 	fuzz_board_refuse(b->board, 0);

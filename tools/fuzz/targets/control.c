@@ -6,14 +6,14 @@
 
 #include "devices/registry.h"
 #include "tools/fuzz/fixture/arena.h"
-#include "tools/fuzz/fixture/world.h"
+#include "tools/fuzz/fixture/fixture.h"
 #include "tools/fuzz/fuzz.h"
 #include "tools/fuzz/host/fakes.h"
 #include "tools/fuzz/host/host.h"
 #include "tools/fuzz/host/observe.h"
 #include "tools/fuzz/language/grammar.h"
 #include "tools/fuzz/language/input.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 #include "tools/fuzz/targets/device.h"
 #include "vmm/control/control.h"
 
@@ -21,8 +21,8 @@
 
 struct room {
 	struct control *ctl;
-	struct world world[N_DEVS]; /* their loop is the room's */
-	struct world *driven;       /* the one that has a driver in this run; NULL: none */
+	struct fixture fixture[N_DEVS]; /* their loop is the room's */
+	struct fixture *driven;         /* the one that has a driver in this run; NULL: none */
 	GMainContext *context;
 	struct loop *loop;
 	const char *status;
@@ -75,7 +75,7 @@ static void each_device(void *opaque, control_device_fn fn, void *arg)
 	struct room *r = opaque;
 
 	for (unsigned i = 0; i < N_DEVS; i++)
-		fn(r->world[i].dev, i % 2 ? "mmio" : "pci", arg);
+		fn(r->fixture[i].dev, i % 2 ? "mmio" : "pci", arg);
 }
 
 static void each_stat(void *opaque, control_stat_fn fn, void *arg)
@@ -109,7 +109,7 @@ static void connect_one(struct room *r, struct input *in)
 	static const char greeting[] = "{\"execute\":\"qmp_capabilities\"}";
 	int fd = host_nth(HOST_LISTEN, 0), last = -1;
 
-	host_knock(fd);
+	host_peer_connects(fd);
 	g_main_context_iteration(r->context, FALSE);
 	if (in8(in) & 1) /* one who has not learned to be polite */
 		return;
@@ -126,7 +126,7 @@ static void say(struct room *r, struct input *in)
 	(void)r;
 	if (fd < 0)
 		return;
-	story("client: %.*s", (int)in_left(in), (const char *)in->at);
+	trace("client: %.*s", (int)in_left(in), (const char *)in->at);
 	host_feed(fd, in->at, in_left(in));
 }
 
@@ -160,7 +160,7 @@ static void say_line(struct room *r, struct input *in)
 	(void)r;
 	if (fd < 0)
 		return;
-	story("client: %s", line);
+	trace("client: %s", line);
 	host_feed(fd, line, strlen(line));
 }
 
@@ -208,18 +208,18 @@ static void fail(struct room *r, struct input *in)
 
 /*
  * A driver: what queues are asked about is then in motion, or at fault. One device has it at a time, for
- * drivers share the guest's memory and the twins.
+ * drivers share the guest's memory and the reference drivers.
  */
 static void start(struct room *r, struct input *in)
 {
-	struct world *w = &r->world[in8(in) % N_DEVS];
+	struct fixture *fx = &r->fixture[in8(in) % N_DEVS];
 
 	if (r->driven) {
-		world_reset(r->driven);
+		fixture_reset(r->driven);
 		r->driven->link->interrupts(r->driven);
 	}
-	r->driven = w;
-	device_driver_op(w, DEV_START, in);
+	r->driven = fx;
+	device_driver_op(fx, DEV_START, in);
 }
 
 static void chain(struct room *r, struct input *in)
@@ -228,10 +228,10 @@ static void chain(struct room *r, struct input *in)
 		device_driver_op(r->driven, DEV_CHAIN, in);
 }
 
-static void bend(struct room *r, struct input *in)
+static void corrupt(struct room *r, struct input *in)
 {
 	if (r->driven)
-		device_driver_op(r->driven, DEV_BEND, in);
+		device_driver_op(r->driven, DEV_CORRUPT, in);
 }
 
 static void publish(struct room *r, struct input *in)
@@ -241,10 +241,10 @@ static void publish(struct room *r, struct input *in)
 }
 
 static void (*const run[N_CONTROL_OPS])(struct room *r, struct input *in) = {
-	[CONTROL_CONNECT] = connect_one, [CONTROL_SAY] = say,   [CONTROL_LINE] = say_line,
-	[CONTROL_HANG_UP] = hang_up,     [CONTROL_ROOM] = room, [CONTROL_TURN] = turn,
-	[CONTROL_EVENT] = event,         [CONTROL_FAIL] = fail, [CONTROL_START] = start,
-	[CONTROL_CHAIN] = chain,         [CONTROL_BEND] = bend, [CONTROL_PUBLISH] = publish,
+	[CONTROL_CONNECT] = connect_one, [CONTROL_SAY] = say,         [CONTROL_LINE] = say_line,
+	[CONTROL_HANG_UP] = hang_up,     [CONTROL_ROOM] = room,       [CONTROL_TURN] = turn,
+	[CONTROL_EVENT] = event,         [CONTROL_FAIL] = fail,       [CONTROL_START] = start,
+	[CONTROL_CHAIN] = chain,         [CONTROL_CORRUPT] = corrupt, [CONTROL_PUBLISH] = publish,
 };
 
 static void open_devices(struct room *r)
@@ -255,19 +255,19 @@ static void open_devices(struct room *r)
 
 	for (unsigned i = 0; i < N_DEVS; i++) {
 		struct vdev_env env = { .mem = arena_mem(), .main_loop = r->loop, .n_cpus = 1 };
-		struct world *w = &r->world[i];
+		struct fixture *fx = &r->fixture[i];
 		g_autofree char *name = NULL;
 		g_autoptr(GPtrArray) pairs = prop_split(specs[i], &name);
 
-		w->link = link_nth(0);
-		w->context = r->context;
-		w->loop = r->loop;
-		fakes_collect(&w->fakes);
-		w->dev = vdev_new(vdev_class_find(name), pairs, &env, NULL);
-		if (!w->dev)
+		fx->link = link_nth(0);
+		fx->context = r->context;
+		fx->loop = r->loop;
+		fakes_collect(&fx->fakes);
+		fx->dev = vdev_new(vdev_class_find(name), pairs, &env, NULL);
+		if (!fx->dev)
 			fuzz_bug("%s cannot be opened", specs[i]);
-		observe_device(w->dev, &w->observer);
-		w->link->open(w);
+		observe_device(fx->dev, &fx->observer);
+		fx->link->open(fx);
 	}
 }
 
@@ -295,7 +295,7 @@ void fuzz_control_run(const struct fuzz_target *t, const uint8_t *data, size_t s
 	if (!r)
 		r = room_new();
 	for (unsigned i = 0; i < N_DEVS; i++)
-		world_begin(&r->world[i]);
+		fixture_begin(&r->fixture[i]);
 	r->status = "running";
 	r->driven = NULL;
 	r->ctl = control_new("unix:fuzz", &ops, r, &err);
@@ -306,5 +306,5 @@ void fuzz_control_run(const struct fuzz_target *t, const uint8_t *data, size_t s
 	for (unsigned i = 0; i < 4; i++)
 		g_main_context_iteration(r->context, FALSE);
 	control_free(g_steal_pointer(&r->ctl));
-	world_end(r->driven ? r->driven : &r->world[0]);
+	fixture_end(r->driven ? r->driven : &r->fixture[0]);
 }

@@ -6,52 +6,52 @@
 #include "devices/input/input.h"
 #include "tools/fuzz/host/host.h"
 #include "tools/fuzz/language/grammar.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 #include "tools/fuzz/targets/device.h"
 
-static void pass_time(struct world *w, struct input *in)
+static void pass_time(struct fixture *fx, struct input *in)
 {
 	unsigned ms = in16(in);
 
-	story("time: %u ms", ms);
+	trace("time: %u ms", ms);
 	host_advance(1000000ull * ms);
-	world_turn(w, TURNS);
+	fixture_turn(fx, TURNS);
 }
 
-static void refuse(struct world *w, struct input *in)
+static void refuse(struct fixture *fx, struct input *in)
 {
 	unsigned what = in8(in);
 
-	if (!w->board)
+	if (!fx->board)
 		return;
-	w->moved = true;
-	fuzz_board_refuse(w->board, what);
+	fx->moved = true;
+	fuzz_board_refuse(fx->board, what);
 }
 
-static void fail(struct world *w, struct input *in)
+static void fail(struct fixture *fx, struct input *in)
 {
 	unsigned what = in8(in);
 
-	(void)w;
+	(void)fx;
 	host_fail(what % N_HOST_FAILURES, in8(in));
 }
 
-static void disk_policy(struct world *w, struct input *in)
+static void disk_policy(struct fixture *fx, struct input *in)
 {
-	for (unsigned i = 0; i < w->fakes.n_disks; i++)
-		fake_disk_policy(w->fakes.disk[i], in8(in));
+	for (unsigned i = 0; i < fx->fakes.n_disks; i++)
+		fake_disk_policy(fx->fakes.disk[i], in8(in));
 }
 
-static void disk_end(struct world *w, struct input *in)
+static void disk_end(struct fixture *fx, struct input *in)
 {
 	static const uint8_t errors[] = { 0, EIO, ENOSPC, EOPNOTSUPP };
 	unsigned n = in8(in), result = errors[in8(in) % G_N_ELEMENTS(errors)];
 
-	for (unsigned i = 0; i < w->fakes.n_disks; i++)
-		fake_disk_end(w->fakes.disk[i], n, (int)result);
+	for (unsigned i = 0; i < fx->fakes.n_disks; i++)
+		fake_disk_end(fx->fakes.disk[i], n, (int)result);
 }
 
-static void frame(struct world *w, struct input *in)
+static void frame(struct fixture *fx, struct input *in)
 {
 	unsigned channel = in8(in), flags = in8(in), extra = in16(in);
 	struct net_offload off = { .need_csum = flags & 1, .csum_valid = flags & 2 };
@@ -60,16 +60,16 @@ static void frame(struct world *w, struct input *in)
 	off.seg_size = in16(in);
 	off.csum_start = in8(in);
 	off.csum_offset = in8(in);
-	for (unsigned i = 0; i < w->fakes.n_nets; i++)
-		fake_net_frame(w->fakes.net[i], channel, *in, extra, &off);
+	for (unsigned i = 0; i < fx->fakes.n_nets; i++)
+		fake_net_frame(fx->fakes.net[i], channel, *in, extra, &off);
 }
 
-static void net_socket_event(struct world *w, struct input *in)
+static void net_socket_event(struct fixture *fx, struct input *in)
 {
 	unsigned how = in8(in), a = in8(in), b = in8(in);
 
-	for (unsigned i = 0; i < w->fakes.n_nets; i++) {
-		struct fake_net *n = w->fakes.net[i];
+	for (unsigned i = 0; i < fx->fakes.n_nets; i++) {
+		struct fake_net *n = fx->fakes.net[i];
 
 		if (how & 1)
 			fake_net_busy(n, a % 16, b % 16);
@@ -81,22 +81,22 @@ static void net_socket_event(struct world *w, struct input *in)
 	}
 }
 
-static struct fake_chr *chr_of(struct world *w, unsigned n)
+static struct fake_chr *chr_of(struct fixture *fx, unsigned n)
 {
-	return w->fakes.n_chrs ? w->fakes.chr[n % w->fakes.n_chrs] : NULL;
+	return fx->fakes.n_chrs ? fx->fakes.chr[n % fx->fakes.n_chrs] : NULL;
 }
 
-static void bytes(struct world *w, struct input *in)
+static void bytes(struct fixture *fx, struct input *in)
 {
-	struct fake_chr *c = chr_of(w, in8(in));
+	struct fake_chr *c = chr_of(fx, in8(in));
 
 	if (c)
 		fake_chr_bytes(c, *in);
 }
 
-static void peer(struct world *w, struct input *in)
+static void peer(struct fixture *fx, struct input *in)
 {
-	struct fake_chr *c = chr_of(w, in8(in));
+	struct fake_chr *c = chr_of(fx, in8(in));
 	unsigned how = in8(in), a = in16(in), b = in16(in);
 
 	if (!c)
@@ -111,7 +111,7 @@ static void peer(struct world *w, struct input *in)
 		fake_chr_trouble(c);
 }
 
-static void events(struct world *w, struct input *in)
+static void events(struct fixture *fx, struct input *in)
 {
 	struct input_ev ev[INPUT_REPORT_MAX];
 	size_t n = 0;
@@ -121,36 +121,36 @@ static void events(struct world *w, struct input *in)
 		ev[n].code = in16(in);
 		ev[n++].value = (int16_t)in16(in);
 	}
-	if (w->fakes.n_evdevs) {
+	if (fx->fakes.n_evdevs) {
 		for (size_t i = 0; i < n; i++)
-			fake_evdev_event(w->fakes.evdev[0], &ev[i]);
+			fake_evdev_event(fx->fakes.evdev[0], &ev[i]);
 		if (n == 1 && ev[0].type == 0xff)
-			fake_evdev_gone(w->fakes.evdev[0]);
-	} else if (input_is(w->dev) && input_send(w->dev, ev, n)) {
-		story("host: a report of %zu events", n);
+			fake_evdev_gone(fx->fakes.evdev[0]);
+	} else if (input_is(fx->dev) && input_send(fx->dev, ev, n)) {
+		trace("host: a report of %zu events", n);
 	}
 }
 
 /* For variants on the project's own back-ends: their sockets' other ends. */
-static void host_bytes(struct world *w, struct input *in)
+static void host_bytes(struct fixture *fx, struct input *in)
 {
 	int fd = host_nth(HOST_STREAM, in8(in) % 2);
 
 	if (fd < 0)
 		return;
-	w->stale = true;
+	fx->stale = true;
 	host_feed(fd, in->at, in_left(in));
 }
 
-static void host_peer(struct world *w, struct input *in)
+static void host_peer(struct fixture *fx, struct input *in)
 {
 	unsigned how = in8(in);
 	int listening = host_nth(HOST_LISTEN, 0), fd = host_nth(HOST_STREAM, 0);
 
 	if (listening >= 0 || fd >= 0)
-		w->stale = true;
+		fx->stale = true;
 	if (how & 1 && listening >= 0)
-		host_knock(listening);
+		host_peer_connects(listening);
 	if (how & 2 && fd >= 0)
 		host_hang_up(fd, how & 4);
 	if (how & 8 && fd >= 0)
@@ -158,9 +158,9 @@ static void host_peer(struct world *w, struct input *in)
 	host_answer(!(how & 16));
 }
 
-void device_host_op(struct world *w, unsigned op, struct input *in)
+void device_host_op(struct fixture *fx, unsigned op, struct input *in)
 {
-	static void (*const run[N_DEV_OPS])(struct world * w, struct input * in) = {
+	static void (*const run[N_DEV_OPS])(struct fixture * fx, struct input * in) = {
 		[DEV_TIME] = pass_time,
 		[DEV_REFUSE] = refuse,
 		[DEV_FAIL] = fail,
@@ -176,5 +176,5 @@ void device_host_op(struct world *w, unsigned op, struct input *in)
 	};
 
 	if (run[op])
-		run[op](w, in);
+		run[op](fx, in);
 }

@@ -16,7 +16,7 @@
 #include "tools/fuzz/host/net-guest.h"
 #include "tools/fuzz/language/grammar.h"
 #include "tools/fuzz/language/input.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 struct end {
 	struct net_backend *be;
@@ -54,7 +54,7 @@ static bool frame(void *opaque, unsigned channel, uint8_t *data, size_t len,
 	}
 	for (size_t i = 0; i < len; i++)
 		e->sum += data[i];
-	story("device: a frame of %zu bytes, sum %u%s", len, e->sum,
+	trace("device: a frame of %zu bytes, sum %u%s", len, e->sum,
 	      net_filter_pass(&e->filter, data, len) ? "" : ", not for us");
 	/* As the device does when the driver wants its checksums done. */
 	if (net_offload_fits(&todo, len) && net_complete(data, len, &todo))
@@ -72,13 +72,13 @@ static void batch_end(void *opaque, unsigned channel)
 static void link_changed(void *opaque, bool up)
 {
 	(void)opaque;
-	story("device: the link is %s", up ? "up" : "down");
+	trace("device: the link is %s", up ? "up" : "down");
 }
 
 static void trouble(void *opaque, bool guest, const char *text)
 {
 	(void)opaque;
-	story("%s: %s", guest ? "guest" : "host", text);
+	trace("%s: %s", guest ? "guest" : "host", text);
 }
 
 static const struct net_events events = { frame, batch_end, batch_end, link_changed, trouble };
@@ -132,7 +132,7 @@ static void to_peer(struct end *e, struct input *in)
 		at += n;
 	}
 	ret = e->be->ops->send(e->be, 0, iov, pieces, &off);
-	story("device: sends %zu bytes in %u pieces: %d", len, pieces, ret);
+	trace("device: sends %zu bytes in %u pieces: %d", len, pieces, ret);
 }
 
 static void set_room(struct end *e, struct input *in)
@@ -157,7 +157,7 @@ static void come(struct end *e, struct input *in)
 	(void)e;
 	(void)in;
 	if (fd >= 0)
-		host_knock(fd);
+		host_peer_connects(fd);
 }
 
 static void want(struct end *e, struct input *in)

@@ -14,7 +14,7 @@
 #include "tools/fuzz/host/host.h"
 #include "tools/fuzz/language/grammar.h"
 #include "tools/fuzz/language/input.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 #include "vmm/x86/cpuid.h"
 
 #define WORDS_MAX 24u
@@ -27,7 +27,7 @@ static void check(bool ok, GError *err)
 	if (err && (strchr(err->message, '\n') || !*err->message))
 		fuzz_bug("an error that is no line: '%s'", err->message);
 	if (err)
-		story("%s", err->message);
+		trace("%s", err->message);
 	g_clear_error(&err);
 }
 
@@ -47,7 +47,7 @@ static void open_device(const char *spec, struct loop *loop)
 
 	if (!class)
 		return;
-	story("device %s", spec);
+	trace("device %s", spec);
 	dev = vdev_new(class, pairs, &env, &err);
 	check(dev != NULL, err);
 	err = NULL;

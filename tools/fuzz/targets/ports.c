@@ -10,7 +10,7 @@
 #include "tools/fuzz/host/host.h"
 #include "tools/fuzz/language/grammar.h"
 #include "tools/fuzz/language/input.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 #include "vmm/console/serial.h"
 #include "vmm/machine/bus.h"
 #include "vmm/machine/panic-text.h"
@@ -35,7 +35,7 @@ struct ports {
 static void serial_irq(void *opaque, bool level)
 {
 	(void)opaque;
-	story("serial: interrupt line %s", level ? "up" : "down");
+	trace("serial: interrupt line %s", level ? "up" : "down");
 }
 
 static void printed(void *opaque, const uint8_t *data, size_t len)
@@ -46,7 +46,7 @@ static void printed(void *opaque, const uint8_t *data, size_t len)
 	panic_watch_feed(&p->panic, data, len);
 	reason = panic_watch_reason(&p->panic);
 	if (reason)
-		story("panic: %s", reason);
+		trace("panic: %s", reason);
 }
 
 static const struct serial_ops serial_ops = { serial_irq, printed };
@@ -54,13 +54,13 @@ static const struct serial_ops serial_ops = { serial_irq, printed };
 static void power_off(void *opaque)
 {
 	(void)opaque;
-	story("machine: powered off");
+	trace("machine: powered off");
 }
 
 static void reset(void *opaque)
 {
 	(void)opaque;
-	story("machine: reset");
+	trace("machine: reset");
 }
 
 static const struct pm_ops pm_ops = { power_off, reset, serial_irq };
@@ -68,13 +68,13 @@ static const struct pm_ops pm_ops = { power_off, reset, serial_irq };
 static void panicked(void *opaque)
 {
 	(void)opaque;
-	story("machine: panicked");
+	trace("machine: panicked");
 }
 
 static void crash_loaded(void *opaque)
 {
 	(void)opaque;
-	story("machine: a crash kernel takes over");
+	trace("machine: a crash kernel takes over");
 }
 
 static const struct pvpanic_ops pvpanic_ops = { panicked, crash_loaded };
@@ -110,7 +110,7 @@ static void port_read(struct ports *p, struct input *in)
 	unsigned len = 1u << in8(in) % 3;
 	uint64_t value = bus_read(p->bus, true, port, len);
 
-	story("guest: port %#x reads as %#lx", port, value);
+	trace("guest: port %#x reads as %#lx", port, value);
 }
 
 static void port_write(struct ports *p, struct input *in)
@@ -119,7 +119,7 @@ static void port_write(struct ports *p, struct input *in)
 	unsigned len = 1u << in8(in) % 3;
 	uint64_t value = in32(in);
 
-	story("guest: writes %#lx to port %#x", value, port);
+	trace("guest: writes %#lx to port %#x", value, port);
 	bus_write(p->bus, true, port, len, value);
 }
 
@@ -146,7 +146,7 @@ static void peer(struct ports *p, struct input *in)
 		pm_power_button(p->pm);
 	if (how & 128) {
 		pm_probe(p->pm);
-		story("host: %s", pm_probed(p->pm) ? "somebody is there" : "nobody answers");
+		trace("host: %s", pm_probed(p->pm) ? "somebody is there" : "nobody answers");
 	}
 	if (how & 16)
 		fake_chr_trouble(p->fakes.chr[0]);

@@ -9,17 +9,17 @@
 #include "tools/fuzz/host/observe.h"
 #include "tools/fuzz/host/race.h"
 #include "tools/fuzz/language/grammar.h"
-#include "tools/fuzz/language/story.h"
-#include "tools/fuzz/language/twin.h"
+#include "tools/fuzz/language/refdrv.h"
+#include "tools/fuzz/language/trace.h"
 
 #define POP_MAX 32u
 
 struct ring {
 	struct vq *vq;
-	struct twin twin;
+	struct refdrv refdrv;
 	struct ring_observer observer;
 	struct vq_config cfg;
-	struct vq_chain *held[TWIN_SIZE + POP_MAX];
+	struct vq_chain *held[REFDRV_SIZE + POP_MAX];
 	unsigned n_held;
 	unsigned n_fresh; /* of them: the last ones, as they were popped */
 	bool packed;
@@ -47,25 +47,25 @@ static void stop(struct ring *r)
  * all are they taken for one. */
 static void start(struct ring *r, struct input *in)
 {
-	bool meant = in_left(in) || !r->twin.made;
+	bool meant = in_left(in) || !r->refdrv.made;
 	unsigned flags = in8(in), size = in8(in), request = in8(in);
-	struct twin_kind kind = { .packed = r->packed,
-				  .event_idx = flags & 1,
-				  .indirect = flags & 2,
-				  .in_order = flags & 4 };
+	struct refdrv_kind kind = { .packed = r->packed,
+				    .event_idx = flags & 1,
+				    .indirect = flags & 2,
+				    .in_order = flags & 4 };
 	enum vq_fault fault;
 
 	if (!meant)
 		return;
 	stop(r);
 	arena_begin();
-	size = r->packed ? size % TWIN_SIZE + 1 : 1u << size % 7;
-	if (!twin_make(&r->twin, 0, size, kind))
+	size = r->packed ? size % REFDRV_SIZE + 1 : 1u << size % 7;
+	if (!refdrv_make(&r->refdrv, 0, size, kind))
 		return;
-	observe_queue(r->vq, &r->twin);
-	r->cfg = (struct vq_config){ .desc = r->twin.vq.desc,
-				     .driver = r->twin.vq.driver,
-				     .device = r->twin.vq.device,
+	observe_queue(r->vq, &r->refdrv);
+	r->cfg = (struct vq_config){ .desc = r->refdrv.vq.desc,
+				     .driver = r->refdrv.vq.driver,
+				     .device = r->refdrv.vq.device,
 				     .size = (uint16_t)size,
 				     .packed = r->packed,
 				     .event_idx = kind.event_idx,
@@ -74,7 +74,7 @@ static void start(struct ring *r, struct input *in)
 				     .request_size = request,
 				     .position = vq_position_initial(r->packed) };
 	fault = vq_start(r->vq, arena_mem(), &r->cfg);
-	story("start: %u entries, event-idx %d, indirect %d, in-order %d: %s", size, kind.event_idx,
+	trace("start: %u entries, event-idx %d, indirect %d, in-order %d: %s", size, kind.event_idx,
 	      kind.indirect, kind.in_order, vq_fault_name(fault));
 	if (fault)
 		fuzz_bug("a sound ring is refused: %s", vq_fault_name(fault));
@@ -90,7 +90,7 @@ static void stop_and_go(struct ring *r, struct input *in)
 	if (!vq_started(r->vq))
 		return;
 	stop(r);
-	story("stop at %u, %u", r->cfg.position.next_avail, r->cfg.position.next_used);
+	trace("stop at %u, %u", r->cfg.position.next_avail, r->cfg.position.next_used);
 	switch (how % 8) {
 	case 1:
 		r->cfg.desc = value;
@@ -112,55 +112,55 @@ static void stop_and_go(struct ring *r, struct input *in)
 	}
 	if (how % 8 >= 1 && how % 8 <= 5) {
 		arena_wild();
-		r->twin.lies = true;
+		r->refdrv.lies = true;
 	}
 	fault = vq_start(r->vq, arena_mem(), &r->cfg);
-	story("start again: %s", vq_fault_name(fault));
+	trace("start again: %s", vq_fault_name(fault));
 }
 
 static void add_chain(struct ring *r, struct input *in)
 {
-	struct twin_shape shape;
+	struct refdrv_shape shape;
 
 	(void)in8(in); /* as a device's: the queue */
-	shape = twin_shape_read(in);
-	if (!r->twin.made)
+	shape = refdrv_shape_read(in);
+	if (!r->refdrv.made)
 		return;
-	twin_add(&r->twin, &shape);
+	refdrv_add(&r->refdrv, &shape);
 	if (shape.flags & SHAPE_PUBLISH)
-		(void)twin_publish(&r->twin);
+		(void)refdrv_publish(&r->refdrv);
 }
 
-static void bend(struct ring *r, struct input *in)
+static void corrupt(struct ring *r, struct input *in)
 {
 	unsigned field, index;
 
 	(void)in8(in);
 	field = in8(in);
 	index = in8(in);
-	if (r->twin.made)
-		twin_bend(&r->twin, field, index, in64(in));
+	if (r->refdrv.made)
+		refdrv_corrupt(&r->refdrv, field, index, in64(in));
 }
 
 static void publish(struct ring *r, struct input *in)
 {
-	bool wanted = r->twin.made && twin_publish(&r->twin);
+	bool wanted = r->refdrv.made && refdrv_publish(&r->refdrv);
 
 	(void)in;
-	story("driver: makes available; a kick is%s wanted", wanted ? "" : " not");
+	trace("driver: makes available; a kick is%s wanted", wanted ? "" : " not");
 }
 
 static void collect(struct ring *r, struct input *in)
 {
 	unsigned how = in8(in);
 
-	if (!r->twin.made)
+	if (!r->refdrv.made)
 		return;
-	twin_collect(&r->twin);
+	refdrv_collect(&r->refdrv);
 	if (how & 1)
-		(void)drv_enable_notify(&r->twin.vq);
+		(void)drv_enable_notify(&r->refdrv.vq);
 	else if (how & 2)
-		drv_disable_notify(&r->twin.vq);
+		drv_disable_notify(&r->refdrv.vq);
 }
 
 static void pop(struct ring *r, struct input *in)
@@ -244,7 +244,7 @@ static void unpop(struct ring *r, struct input *in)
 	unsigned n = in8(in) % 8 + 1;
 
 	for (; n && r->n_fresh; n--, r->n_fresh--) {
-		story("device: puts chain %u back unused", r->held[r->n_held - 1]->id);
+		trace("device: puts chain %u back unused", r->held[r->n_held - 1]->id);
 		vq_unpop(r->vq, r->held[--r->n_held]);
 	}
 }
@@ -254,7 +254,7 @@ static void flush(struct ring *r, struct input *in)
 	bool wanted = vq_publish(r->vq);
 
 	(void)in;
-	story("device: publishes; an interrupt is%s wanted", wanted ? "" : " not");
+	trace("device: publishes; an interrupt is%s wanted", wanted ? "" : " not");
 }
 
 static void arm(struct ring *r, struct input *in)
@@ -275,7 +275,7 @@ static void poke(struct ring *r, struct input *in)
 
 	(void)r;
 	arena_wild();
-	story("driver: pokes %zu bytes at %#lx", in_left(in), gpa);
+	trace("driver: pokes %zu bytes at %#lx", in_left(in), gpa);
 	(void)gmem_write(arena_mem(), gpa, in->at, in_left(in));
 }
 
@@ -292,7 +292,7 @@ static const struct {
 	bool device; /* the device's work, under which memory may change */
 } run[N_RING_OPS] = {
 	[RING_START] = { start, false },     [RING_CHAIN] = { add_chain, false },
-	[RING_BEND] = { bend, false },       [RING_PUBLISH] = { publish, false },
+	[RING_CORRUPT] = { corrupt, false }, [RING_PUBLISH] = { publish, false },
 	[RING_COLLECT] = { collect, false }, [RING_POP] = { pop, true },
 	[RING_USE] = { use, true },          [RING_PUSH] = { push, true },
 	[RING_UNPOP] = { unpop, true },      [RING_FLUSH] = { flush, true },
@@ -311,7 +311,7 @@ void fuzz_ring_run(const struct fuzz_target *t, const uint8_t *data, size_t size
 	r->packed = t->packed;
 	r->vq = vq_new();
 	observe_ring(r->vq, &r->observer);
-	r->twin.made = false;
+	r->refdrv.made = false;
 	arena_init();
 	arena_begin();
 	race_begin();
@@ -323,8 +323,8 @@ void fuzz_ring_run(const struct fuzz_target *t, const uint8_t *data, size_t size
 		race_live(false);
 	}
 	stop(r);
-	if (r->twin.made)
-		twin_collect(&r->twin);
+	if (r->refdrv.made)
+		refdrv_collect(&r->refdrv);
 	arena_close();
 	vq_free(r->vq);
 }

@@ -3,7 +3,7 @@
 #include "devices/registry.h"
 #include "tools/fuzz/fuzz.h"
 #include "tools/fuzz/host/host.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 static void add(GPtrArray *all, char *name, const struct fuzz_target *like)
 {
@@ -72,7 +72,7 @@ static void on_log(const gchar *domain, GLogLevelFlags level, const gchar *messa
 	(void)data;
 	if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL))
 		fuzz_bug("%s: %s", domain ? domain : "GLib", message);
-	story("log: %s", message);
+	trace("log: %s", message);
 }
 
 void fuzz_init(void)

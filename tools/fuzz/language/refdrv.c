@@ -1,7 +1,7 @@
-#include "tools/fuzz/language/twin.h"
+#include "tools/fuzz/language/refdrv.h"
 
 #include "tools/fuzz/fixture/arena.h"
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 #include "virtqueue/driver/drv-impl.h"
 
 static void open_ring(const struct drv_vq *vq)
@@ -16,20 +16,20 @@ static void open_ring(const struct drv_vq *vq)
 	arena_open(vq->device, packed ? sizeof(struct vring_packed_event) : vring_used_bytes(size));
 }
 
-bool twin_make(struct twin *t, unsigned index, unsigned size, struct twin_kind kind)
+bool refdrv_make(struct refdrv *t, unsigned index, unsigned size, struct refdrv_kind kind)
 {
 	struct drv_config cfg = { .size = (uint16_t)size,
 				  .packed = kind.packed,
 				  .event_idx = kind.event_idx,
 				  .indirect = kind.indirect,
 				  .in_order = kind.in_order,
-				  .table_max = TWIN_BUFS };
+				  .table_max = REFDRV_BUFS };
 
 	t->made = false;
 	t->lies = false;
 	t->last = -1;
 	t->index = index;
-	if (size == 0 || size > TWIN_SIZE)
+	if (size == 0 || size > REFDRV_SIZE)
 		return false;
 	cfg.len = drv_bytes(&cfg);
 	cfg.gpa = arena_ring(cfg.len);
@@ -48,7 +48,7 @@ bool twin_make(struct twin *t, unsigned index, unsigned size, struct twin_kind k
  * Chains.
  */
 
-static bool make_buffer(struct twin_chain *c, const struct twin_shape *shape, uint32_t len,
+static bool make_buffer(struct refdrv_chain *c, const struct refdrv_shape *shape, uint32_t len,
 			bool cross)
 {
 	struct drv_buf *b = &c->buf[c->n];
@@ -68,7 +68,7 @@ static bool make_buffer(struct twin_chain *c, const struct twin_shape *shape, ui
 }
 
 /* Copies what the driver says into its readable buffers. */
-static void fill(const struct twin_chain *c, struct input payload)
+static void fill(const struct refdrv_chain *c, struct input payload)
 {
 	for (unsigned i = 0; i < c->n_rd; i++) {
 		struct input part = in_part(&payload, c->buf[i].len);
@@ -77,7 +77,7 @@ static void fill(const struct twin_chain *c, struct input payload)
 	}
 }
 
-static bool make_chain(struct twin_chain *c, const struct twin_shape *shape)
+static bool make_chain(struct refdrv_chain *c, const struct refdrv_shape *shape)
 {
 	uint32_t readable = (uint32_t)in_left(&shape->payload) + shape->extra;
 	unsigned n_rd = shape->n_rd, n_wr = shape->n_wr;
@@ -102,12 +102,12 @@ static bool make_chain(struct twin_chain *c, const struct twin_shape *shape)
 }
 
 /* Where the device finds the chain's table. */
-static uint64_t table_bytes(const struct twin *t, const struct twin_chain *c)
+static uint64_t table_bytes(const struct refdrv *t, const struct refdrv_chain *c)
 {
 	return drv_use_table(&t->vq, c->n) ? sizeof(struct vring_desc) * c->n : 0;
 }
 
-/* The id that the twin will give to the next chain. */
+/* The id that the reference driver will give to the next chain. */
 static uint16_t next_id(const struct drv_vq *vq)
 {
 	if (!vq->cfg.packed)
@@ -115,10 +115,10 @@ static uint16_t next_id(const struct drv_vq *vq)
 	return vq->cfg.in_order ? vring_pos_off(vq->packed.next_avail) : vq->packed.free_id;
 }
 
-struct twin_shape twin_shape_read(struct input *in)
+struct refdrv_shape refdrv_shape_read(struct input *in)
 {
 	uint8_t n = in8(in), flags = in8(in);
-	struct twin_shape shape = { .n_rd = n & 15, .n_wr = n >> 4, .flags = flags };
+	struct refdrv_shape shape = { .n_rd = n & 15, .n_wr = n >> 4, .flags = flags };
 
 	shape.wr_len = in16(in);
 	shape.extra = in16(in);
@@ -128,9 +128,9 @@ struct twin_shape twin_shape_read(struct input *in)
 	return shape;
 }
 
-bool twin_add(struct twin *t, const struct twin_shape *shape)
+bool refdrv_add(struct refdrv *t, const struct refdrv_shape *shape)
 {
-	struct twin_chain c, *kept;
+	struct refdrv_chain c, *kept;
 	uint16_t id = next_id(&t->vq);
 	unsigned slots;
 
@@ -145,29 +145,35 @@ bool twin_add(struct twin *t, const struct twin_shape *shape)
 	arena_open(drv_table_gpa(&t->vq, id), table_bytes(t, &c));
 	t->last_pos = t->vq.packed.next_avail;
 	t->last = drv_add(&t->vq, c.buf, c.n_rd, c.n - c.n_rd, kept);
-	story("driver: queue %u: chain %d of %u readable and %u writable buffers%s", t->index,
+	trace("driver: queue %u: chain %d of %u readable and %u writable buffers%s", t->index,
 	      t->last, c.n_rd, c.n - c.n_rd, table_bytes(t, &c) ? ", in a table" : "");
-	for (unsigned i = 0; i < c.n && story_now.on; i++)
-		story("    %s %#lx, %u bytes", i < c.n_rd ? "reads" : "writes", c.buf[i].gpa,
+	for (unsigned i = 0; i < c.n && trace_now.on; i++)
+		trace("    %s %#lx, %u bytes", i < c.n_rd ? "reads" : "writes", c.buf[i].gpa,
 		      c.buf[i].len);
 	return t->last >= 0;
 }
 
 /*
- * Bending.
+ * Corrupting.
  */
 
-enum { BEND_ADDR, BEND_LEN, BEND_FLAGS, BEND_NEXT, BEND_TABLE, BEND_RING = 8 };
-enum { BEND_IDX = BEND_RING, BEND_HEAD, BEND_EVENT_FLAGS, BEND_EVENT_AT, N_BENDS };
+enum { CORRUPT_ADDR, CORRUPT_LEN, CORRUPT_FLAGS, CORRUPT_NEXT, CORRUPT_TABLE, CORRUPT_RING = 8 };
+enum {
+	CORRUPT_IDX = CORRUPT_RING,
+	CORRUPT_HEAD,
+	CORRUPT_EVENT_FLAGS,
+	CORRUPT_EVENT_AT,
+	N_CORRUPTIONS
+};
 
 /* A descriptor of either layout, for us to spoil. */
-struct bent {
+struct corrupted {
 	le64 addr;
 	le32 len;
 	le16 third, fourth; /* split: flags, next; packed: id, flags */
 };
 
-static struct bent *ring_desc(struct twin *t, unsigned index)
+static struct corrupted *ring_desc(struct refdrv *t, unsigned index)
 {
 	struct drv_vq *vq = &t->vq;
 	uint16_t at = (uint16_t)t->last;
@@ -176,15 +182,15 @@ static struct bent *ring_desc(struct twin *t, unsigned index)
 	if (n)
 		index %= n;
 	if (vq->cfg.packed)
-		return (struct bent *)(void *)&vq->packed.desc[vring_pos_off(
+		return (struct corrupted *)(void *)&vq->packed.desc[vring_pos_off(
 			vring_pos_advance(t->last_pos, (uint16_t)index, vq->cfg.size))];
 	while (index--)
 		at = vq->slot[at].next;
-	return (struct bent *)(void *)&vq->split.desc[at];
+	return (struct corrupted *)(void *)&vq->split.desc[at];
 }
 
 /* Does the range lie in the room for the tables of this queue's own chains? */
-static bool own_tables(const struct twin *t, uint64_t at, uint64_t len)
+static bool own_tables(const struct refdrv *t, uint64_t at, uint64_t len)
 {
 	uint64_t begin = drv_table_gpa(&t->vq, 0);
 	uint64_t end = drv_table_gpa(&t->vq, t->vq.cfg.size);
@@ -193,10 +199,10 @@ static bool own_tables(const struct twin *t, uint64_t at, uint64_t len)
 }
 
 /* Opens what @d names; if it may be a @table, what is named in it, too. */
-static void open_desc(const struct twin *t, const struct bent *d, bool table)
+static void open_desc(const struct refdrv *t, const struct corrupted *d, bool table)
 {
 	uint64_t at = le64_cpu(d->addr), n = le32_cpu(d->len) / sizeof(*d);
-	struct bent entry;
+	struct corrupted entry;
 
 	arena_open_bent(at, le32_cpu(d->len));
 	if (!table)
@@ -205,16 +211,16 @@ static void open_desc(const struct twin *t, const struct bent *d, bool table)
 		arena_wild(); /* a table of another queue, whose driver will write a new one there */
 	if (!gmem_has(arena_mem(), at, le32_cpu(d->len)))
 		return;
-	for (uint64_t i = 0; i < n && i < TWIN_BUFS; i++)
+	for (uint64_t i = 0; i < n && i < REFDRV_BUFS; i++)
 		if (gmem_read(arena_mem(), at + i * sizeof(entry), &entry, sizeof(entry)))
 			arena_open_bent(le64_cpu(entry.addr), le32_cpu(entry.len));
 }
 
 /* From here on the device may be led to any descriptor there is, of whatever chain it once was. */
-static void open_all(struct twin *t)
+static void open_all(struct refdrv *t)
 {
-	const struct bent *ring = t->vq.cfg.packed ? (const void *)t->vq.packed.desc
-						   : (const void *)t->vq.split.desc;
+	const struct corrupted *ring = t->vq.cfg.packed ? (const void *)t->vq.packed.desc
+							: (const void *)t->vq.split.desc;
 
 	t->lies = true;
 	arena_keep();
@@ -222,34 +228,35 @@ static void open_all(struct twin *t)
 		open_desc(t, &ring[i], t->vq.cfg.indirect);
 }
 
-/* The twin keeps all but the address of a batch's first descriptor back until it publishes. */
-static bool is_held(const struct twin *t, bool first)
+/* The reference driver keeps all but the address of a batch's first descriptor back until it
+ * publishes. */
+static bool is_held(const struct refdrv *t, bool first)
 {
 	return first && t->vq.cfg.packed && t->last_pos == t->vq.packed.published;
 }
 
 /* @in_ring: not in a table, whose entries lead to nothing but each other. */
-static void bend_desc(struct twin *t, struct bent *at, unsigned field, uint64_t value, bool first,
-		      bool in_ring)
+static void corrupt_desc(struct refdrv *t, struct corrupted *at, unsigned field, uint64_t value,
+			 bool first, bool in_ring)
 {
 	uint64_t rest = t->vq.packed.first_rest;
-	struct bent held = { .addr = at->addr,
-			     .len = cpu_le32((uint32_t)rest),
-			     .third = cpu_le16((uint16_t)(rest >> 32)),
-			     .fourth = cpu_le16((uint16_t)(rest >> 48)) };
-	struct bent *d = is_held(t, first) ? &held : at;
+	struct corrupted held = { .addr = at->addr,
+				  .len = cpu_le32((uint32_t)rest),
+				  .third = cpu_le16((uint16_t)(rest >> 32)),
+				  .fourth = cpu_le16((uint16_t)(rest >> 48)) };
+	struct corrupted *d = is_held(t, first) ? &held : at;
 	bool packed = t->vq.cfg.packed;
 	le16 *flags = packed ? &d->fourth : &d->third;
 	le16 *link = packed ? &d->third : &d->fourth;
 
 	switch (field) {
-	case BEND_ADDR:
+	case CORRUPT_ADDR:
 		d->addr = cpu_le64(value);
 		break;
-	case BEND_LEN:
+	case CORRUPT_LEN:
 		d->len = cpu_le32((uint32_t)value);
 		break;
-	case BEND_FLAGS:
+	case CORRUPT_FLAGS:
 		*flags = cpu_le16((uint16_t)(le16_cpu(*flags) ^ value));
 		break;
 	default:
@@ -262,30 +269,30 @@ static void bend_desc(struct twin *t, struct bent *at, unsigned field, uint64_t 
 					  (uint64_t)le16_cpu(held.third) << 32 |
 					  (uint64_t)le16_cpu(held.fourth) << 48;
 	}
-	story("driver: queue %u: a descriptor is bent: address %#lx, %u bytes, flags %#x, %s %u",
+	trace("driver: queue %u: corrupted descriptor: address %#lx, %u bytes, flags %#x, %s %u",
 	      t->index, le64_cpu(d->addr), le32_cpu(d->len), le16_cpu(*flags),
 	      packed ? "id" : "next", le16_cpu(*link));
 	t->lies = true;
 	arena_keep();
 	open_desc(t, d, in_ring && t->vq.cfg.indirect);
-	if (in_ring && field == BEND_FLAGS && value & VRING_DESC_F_INDIRECT)
+	if (in_ring && field == CORRUPT_FLAGS && value & VRING_DESC_F_INDIRECT)
 		arena_wild(); /* any bytes are a table now */
-	else if (in_ring && (field >= BEND_FLAGS || t->vq.cfg.indirect))
+	else if (in_ring && (field >= CORRUPT_FLAGS || t->vq.cfg.indirect))
 		open_all(t);
 }
 
-static void bend_split(struct twin *t, unsigned field, uint16_t value)
+static void corrupt_split(struct refdrv *t, unsigned field, uint16_t value)
 {
 	struct drv_split *s = &t->vq.split;
 
 	switch (field) {
-	case BEND_IDX:
+	case CORRUPT_IDX:
 		s->avail_idx = (uint16_t)(s->avail_idx + value);
 		break;
-	case BEND_HEAD:
+	case CORRUPT_HEAD:
 		s->avail->ring[(s->avail_idx - 1u) % t->vq.cfg.size] = cpu_le16(value);
 		break;
-	case BEND_EVENT_FLAGS:
+	case CORRUPT_EVENT_FLAGS:
 		s->avail->flags = cpu_le16(value);
 		return;
 	default:
@@ -295,41 +302,42 @@ static void bend_split(struct twin *t, unsigned field, uint16_t value)
 	open_all(t);
 }
 
-static void bend_packed(struct twin *t, unsigned field, uint16_t value)
+static void corrupt_packed(struct refdrv *t, unsigned field, uint16_t value)
 {
 	struct drv_packed *r = &t->vq.packed;
 
 	t->lies = true; /* reserved flags are a mistake that the device will find */
-	if (field == BEND_EVENT_AT)
+	if (field == CORRUPT_EVENT_AT)
 		r->driver->off_wrap = cpu_le16(value);
-	else if (field == BEND_EVENT_FLAGS)
+	else if (field == CORRUPT_EVENT_FLAGS)
 		r->driver->flags = cpu_le16(value);
 }
 
-void twin_bend(struct twin *t, unsigned field, unsigned index, uint64_t value)
+void refdrv_corrupt(struct refdrv *t, unsigned field, unsigned index, uint64_t value)
 {
-	field %= N_BENDS;
-	if (field >= BEND_RING) {
-		story("driver: queue %u: the ring is bent: field %u is %u", t->index, field,
+	field %= N_CORRUPTIONS;
+	if (field >= CORRUPT_RING) {
+		trace("driver: queue %u: the ring is corrupted: field %u is %u", t->index, field,
 		      (unsigned)(uint16_t)value);
 		if (t->vq.cfg.packed)
-			bend_packed(t, field, (uint16_t)value);
+			corrupt_packed(t, field, (uint16_t)value);
 		else
-			bend_split(t, field, (uint16_t)value);
+			corrupt_split(t, field, (uint16_t)value);
 		return;
 	}
 	if (t->last < 0)
 		return;
-	if (field >= BEND_TABLE) {
-		const struct twin_chain *c = &t->chain[t->last];
-		struct bent *table = drv_table(&t->vq, (uint16_t)t->last);
+	if (field >= CORRUPT_TABLE) {
+		const struct refdrv_chain *c = &t->chain[t->last];
+		struct corrupted *table = drv_table(&t->vq, (uint16_t)t->last);
 
 		if (table_bytes(t, c))
-			bend_desc(t, &table[index % c->n], field - BEND_TABLE, value, false, false);
+			corrupt_desc(t, &table[index % c->n], field - CORRUPT_TABLE, value, false,
+				     false);
 	} else {
-		struct bent *d = ring_desc(t, index);
+		struct corrupted *d = ring_desc(t, index);
 
-		bend_desc(t, d, field, value, d == ring_desc(t, 0), true);
+		corrupt_desc(t, d, field, value, d == ring_desc(t, 0), true);
 	}
 }
 
@@ -337,12 +345,12 @@ void twin_bend(struct twin *t, unsigned field, unsigned index, uint64_t value)
  * Giving and taking.
  */
 
-bool twin_publish(struct twin *t)
+bool refdrv_publish(struct refdrv *t)
 {
 	return drv_publish(&t->vq);
 }
 
-static void shut_chain(const struct twin *t, const struct twin_chain *c)
+static void shut_chain(const struct refdrv *t, const struct refdrv_chain *c)
 {
 	uint16_t id = (uint16_t)(c - t->chain);
 
@@ -351,15 +359,15 @@ static void shut_chain(const struct twin *t, const struct twin_chain *c)
 	arena_shut(drv_table_gpa(&t->vq, id), table_bytes(t, c));
 }
 
-void twin_collect(struct twin *t)
+void refdrv_collect(struct refdrv *t)
 {
-	struct twin_chain *c;
+	struct refdrv_chain *c;
 	uint32_t len;
 	void *cookie;
 
-	for (unsigned i = 0; i < TWIN_SIZE && drv_used(&t->vq, &cookie, &len); i++) {
+	for (unsigned i = 0; i < REFDRV_SIZE && drv_used(&t->vq, &cookie, &len); i++) {
 		c = cookie;
-		story("driver: queue %u: chain %u comes back, %u bytes written", t->index,
+		trace("driver: queue %u: chain %u comes back, %u bytes written", t->index,
 		      (unsigned)(c - t->chain), len);
 		shut_chain(t, c);
 		if (c - t->chain == t->last)

@@ -1,4 +1,4 @@
-#include "tools/fuzz/language/story.h"
+#include "tools/fuzz/language/trace.h"
 
 #include <glib.h>
 #include <stdarg.h>
@@ -8,9 +8,9 @@
 #include "vmm/console/printable.h"
 
 /* File-scope because what is observed (wrapped functions of libc's) has no way to pass it on. */
-struct story story_now;
+struct trace trace_now;
 
-void story_line(const char *fmt, ...)
+void trace_line(const char *fmt, ...)
 {
 	char line[512], shown[4 * sizeof(line)];
 	const char *rest = line;
@@ -21,17 +21,17 @@ void story_line(const char *fmt, ...)
 	va_end(ap);
 	/* An input may be anybody's, and has texts of its own in it. */
 	(void)printable_next(&rest, shown, sizeof(shown), false);
-	(void)fprintf(story_now.to, "%s\n", shown);
+	(void)fprintf(trace_now.to, "%s\n", shown);
 }
 
-void story_begin(FILE *to)
+void trace_begin(FILE *to)
 {
-	story_now = (struct story){ .on = true, .to = to };
+	trace_now = (struct trace){ .on = true, .to = to };
 }
 
-void story_end(void)
+void trace_end(void)
 {
-	story_now = (struct story){ .on = false };
+	trace_now = (struct trace){ .on = false };
 }
 
 void fuzz_bug(const char *fmt, ...)
@@ -42,8 +42,8 @@ void fuzz_bug(const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)g_vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	if (story_now.to)
-		(void)fflush(story_now.to);
+	if (trace_now.to)
+		(void)fflush(trace_now.to);
 	(void)fprintf(stderr, "fuzz: BUG: %s\n", line);
 	abort();
 }
