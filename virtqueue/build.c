@@ -9,7 +9,7 @@
 
 /* Moves the iovecs from the slot to an area of the pool's, where a chain has all the room it may
  * have. */
-static enum vq_fault grow(struct vq_slot *s)
+static enum vq_fault vq_build_grow(struct vq_slot *s)
 {
 	s->area = vq_area_get(&s->c.vq->pool);
 	if (!s->area)
@@ -19,13 +19,13 @@ static enum vq_fault grow(struct vq_slot *s)
 }
 
 /* Makes room for one more iovec. */
-static enum vq_fault reserve(struct vq_slot *s)
+static enum vq_fault vq_build_reserve(struct vq_slot *s)
 {
 	unsigned n = s->c.rd.n + s->c.wr.n;
 
 	if (n < VQ_CHAIN_SHORT || (s->area && n < s->c.vq->pool.area_iovs))
 		return VQ_OK;
-	return s->area ? VQ_FAULT_PIECES : grow(s);
+	return s->area ? VQ_FAULT_PIECES : vq_build_grow(s);
 }
 
 enum vq_fault vq_build_pieces(struct vq_slot *s, uint64_t gpa, uint64_t len, struct vq_cursor *cur)
@@ -34,7 +34,7 @@ enum vq_fault vq_build_pieces(struct vq_slot *s, uint64_t gpa, uint64_t len, str
 
 	while (len) {
 		uint64_t n = gmem_room(vq->mem, gpa);
-		enum vq_fault fault = n ? reserve(s) : VQ_FAULT_ADDRESS;
+		enum vq_fault fault = n ? vq_build_reserve(s) : VQ_FAULT_ADDRESS;
 
 		if (fault)
 			return fault;

@@ -10,7 +10,7 @@
 
 #include "virtqueue/vq-impl.h"
 
-static void step(struct vq_cursor *cur, size_t n)
+static void vq_cursor_step(struct vq_cursor *cur, size_t n)
 {
 	cur->left -= n;
 	cur->iov->iov_base = (uint8_t *)cur->iov->iov_base + n;
@@ -21,43 +21,43 @@ static void step(struct vq_cursor *cur, size_t n)
 	}
 }
 
-static size_t here(const struct vq_cursor *cur, size_t len)
+static size_t vq_cursor_here(const struct vq_cursor *cur, size_t len)
 {
 	return cur->iov->iov_len < len ? cur->iov->iov_len : len;
 }
 
 /* Steps over @len bytes; there are as many. */
-static void advance(struct vq_cursor *cur, size_t len)
+static void vq_cursor_advance(struct vq_cursor *cur, size_t len)
 {
 	while (len) {
-		size_t n = here(cur, len);
+		size_t n = vq_cursor_here(cur, len);
 
-		step(cur, n);
+		vq_cursor_step(cur, n);
 		len -= n;
 	}
 }
 
 /* Copies @len bytes; there are as many. */
-static void pull(struct vq_cursor *cur, uint8_t *to, size_t len)
+static void vq_cursor_pull(struct vq_cursor *cur, uint8_t *to, size_t len)
 {
 	while (len) {
-		size_t n = here(cur, len);
+		size_t n = vq_cursor_here(cur, len);
 
 		memcpy(to, cur->iov->iov_base, n);
-		step(cur, n);
+		vq_cursor_step(cur, n);
 		to += n;
 		len -= n;
 	}
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-static void put(struct vq_cursor *cur, const uint8_t *from, size_t len)
+static void vq_cursor_put(struct vq_cursor *cur, const uint8_t *from, size_t len)
 {
 	while (len) {
-		size_t n = here(cur, len);
+		size_t n = vq_cursor_here(cur, len);
 
 		memcpy(cur->iov->iov_base, from, n);
-		step(cur, n);
+		vq_cursor_step(cur, n);
 		from += n;
 		len -= n;
 	}
@@ -72,7 +72,7 @@ bool vq_pull(struct vq_chain *c, void *dst, size_t len)
 {
 	if (c->rd.left < len)
 		return false;
-	pull(&c->rd, dst, len);
+	vq_cursor_pull(&c->rd, dst, len);
 	return true;
 }
 
@@ -80,7 +80,7 @@ size_t vq_pull_some(struct vq_chain *c, void *dst, size_t len)
 {
 	if (len > c->rd.left)
 		len = c->rd.left;
-	pull(&c->rd, dst, len);
+	vq_cursor_pull(&c->rd, dst, len);
 	return len;
 }
 
@@ -88,7 +88,7 @@ bool vq_skip(struct vq_chain *c, size_t len)
 {
 	if (c->rd.left < len)
 		return false;
-	advance(&c->rd, len);
+	vq_cursor_advance(&c->rd, len);
 	return true;
 }
 
@@ -96,7 +96,7 @@ bool vq_put(struct vq_chain *c, const void *src, size_t len)
 {
 	if (c->wr.left < len)
 		return false;
-	put(&c->wr, src, len);
+	vq_cursor_put(&c->wr, src, len);
 	c->written += len;
 	return true;
 }
@@ -105,7 +105,7 @@ size_t vq_put_some(struct vq_chain *c, const void *src, size_t len)
 {
 	if (len > c->wr.left)
 		len = c->wr.left;
-	put(&c->wr, src, len);
+	vq_cursor_put(&c->wr, src, len);
 	c->written += len;
 	return len;
 }
@@ -116,10 +116,10 @@ bool vq_put_zeroes(struct vq_chain *c, size_t len)
 		return false;
 	c->written += len;
 	while (len) {
-		size_t n = here(&c->wr, len);
+		size_t n = vq_cursor_here(&c->wr, len);
 
 		memset(c->wr.iov->iov_base, 0, n);
-		step(&c->wr, n);
+		vq_cursor_step(&c->wr, n);
 		len -= n;
 	}
 	return true;
@@ -129,7 +129,7 @@ bool vq_wrote(struct vq_chain *c, size_t len)
 {
 	if (c->wr.left < len)
 		return false;
-	advance(&c->wr, len);
+	vq_cursor_advance(&c->wr, len);
 	c->written += len;
 	return true;
 }

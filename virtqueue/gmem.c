@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-static bool overlaps(const struct gmem_region *r, uint64_t gpa, uint64_t len)
+static bool gmem_overlaps(const struct gmem_region *r, uint64_t gpa, uint64_t len)
 {
 	return gpa < r->gpa ? r->gpa - gpa < len : gpa - r->gpa < r->len;
 }
@@ -22,7 +22,7 @@ int gmem_add(struct gmem *mem, uint64_t gpa, uint64_t len, void *hva)
 	if ((gpa ^ (uintptr_t)hva) & 15)
 		return -EINVAL;
 	for (unsigned i = 0; i < mem->n; i++)
-		if (overlaps(&mem->region[i], gpa, len))
+		if (gmem_overlaps(&mem->region[i], gpa, len))
 			return -EINVAL;
 	if (mem->n == GMEM_REGIONS_MAX)
 		return -ENOSPC;
@@ -67,7 +67,7 @@ bool gmem_has(const struct gmem *mem, uint64_t gpa, uint64_t len)
 }
 
 /* The longest piece of the @len bytes from @gpa on that one region holds; its length in *ret_n. */
-static void *piece(const struct gmem *mem, uint64_t gpa, size_t len, size_t *ret_n)
+static void *gmem_piece(const struct gmem *mem, uint64_t gpa, size_t len, size_t *ret_n)
 {
 	uint64_t room = gmem_room(mem, gpa);
 
@@ -81,7 +81,7 @@ bool gmem_read(const struct gmem *mem, uint64_t gpa, void *dst, size_t len)
 	size_t n;
 
 	for (; len; gpa += n, to += n, len -= n) {
-		const void *from = piece(mem, gpa, len, &n);
+		const void *from = gmem_piece(mem, gpa, len, &n);
 
 		if (!from)
 			return false;
@@ -98,7 +98,7 @@ bool gmem_write(const struct gmem *mem, uint64_t gpa, const void *src, size_t le
 	size_t n;
 
 	for (; len; gpa += n, from += n, len -= n) {
-		void *to = piece(mem, gpa, len, &n);
+		void *to = gmem_piece(mem, gpa, len, &n);
 
 		if (!to)
 			return false;

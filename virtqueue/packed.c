@@ -27,50 +27,50 @@
 #define LIST       (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)
 
 /* Is this the rest of a descriptor that is available, as seen from @pos? */
-static bool is_available(uint64_t rest, uint16_t pos)
+static bool vq_packed_is_available(uint64_t rest, uint16_t pos)
 {
 	return (vring_rest_flags(rest) & AVAIL_USED) == vring_pos_avail_flags(pos);
 }
 
-static inline uint64_t rest_of(const struct vring_packed_desc *d)
+static inline uint64_t vq_packed_rest_of(const struct vring_packed_desc *d)
 {
 	return le64_cpu(__atomic_load_n(&d->rest, __ATOMIC_ACQUIRE)); /* [A] */
 }
 
-static uint64_t rest_at(const struct vq *vq, uint16_t pos)
+static uint64_t vq_packed_rest_at(const struct vq *vq, uint16_t pos)
 {
-	return rest_of(&vq->ring.desc[vring_pos_off(pos)]);
+	return vq_packed_rest_of(&vq->ring.desc[vring_pos_off(pos)]);
 }
 
 /* Our copy of a descriptor that is available: its address is there with the rest. */
-static inline __attribute__((__always_inline__)) struct vq_desc copy_of(
+static inline __attribute__((__always_inline__)) struct vq_desc vq_packed_copy_of(
 	const struct vring_packed_desc *d, uint64_t rest)
 {
 	return vq_desc_of(true, __atomic_load_n(&d->addr, __ATOMIC_RELAXED), cpu_le64(rest));
 }
 
 /* Where kicks are wanted from: past all that was popped once. */
-static uint16_t first_new(const struct vq *vq)
+static uint16_t vq_packed_first_new(const struct vq *vq)
 {
 	return vring_pos_advance(vq->pos.next_avail, vq->unpopped, vq->size);
 }
 
-static void set_event_flags(struct vq *vq, unsigned flags)
+static void vq_packed_set_event_flags(struct vq *vq, unsigned flags)
 {
 	/* [E] */
 	__atomic_store_n(&vq->ring.device->flags, cpu_le16(flags), __ATOMIC_RELEASE);
 }
 
-static void ask_for_kicks(struct vq *vq)
+static void vq_packed_ask_for_kicks(struct vq *vq)
 {
 	if (vq->event_idx)
-		__atomic_store_n(&vq->ring.device->off_wrap, cpu_le16(first_new(vq)),
+		__atomic_store_n(&vq->ring.device->off_wrap, cpu_le16(vq_packed_first_new(vq)),
 				 __ATOMIC_RELAXED);
-	set_event_flags(vq, vq->event_idx ? VRING_EVENT_DESC : VRING_EVENT_ENABLE);
+	vq_packed_set_event_flags(vq, vq->event_idx ? VRING_EVENT_DESC : VRING_EVENT_ENABLE);
 	vq->notify_disabled = false;
 }
 
-static enum vq_fault packed_start(struct vq *vq, const struct vq_config *cfg)
+static enum vq_fault vq_packed_start(struct vq *vq, const struct vq_config *cfg)
 {
 	struct vq_packed *r = &vq->ring;
 	unsigned size = cfg->size;
@@ -86,12 +86,12 @@ static enum vq_fault packed_start(struct vq *vq, const struct vq_config *cfg)
 	r->device = gmem_at(vq->mem, cfg->device, sizeof(*r->device));
 	if (!r->desc || !r->driver || !r->device)
 		return VQ_FAULT_RING_ADDRESS;
-	ask_for_kicks(vq);
+	vq_packed_ask_for_kicks(vq);
 	return VQ_OK;
 }
 
 /* The table's entries follow each other; of their flags only WRITE counts (2.8.7). */
-static enum vq_fault walk_table(struct vq_slot *s, struct vq_desc d)
+static enum vq_fault vq_packed_walk_table(struct vq_slot *s, struct vq_desc d)
 {
 	struct vq_table table;
 	enum vq_fault fault = vq_build_table(s->c.vq, d, &table);
@@ -102,7 +102,7 @@ static enum vq_fault walk_table(struct vq_slot *s, struct vq_desc d)
 }
 
 /* Walks the list that begins at next_avail with *@d, and leaves the last descriptor there. */
-static enum vq_fault walk(struct vq_slot *s, struct vq_desc *d, unsigned *ret_n)
+static enum vq_fault vq_packed_walk(struct vq_slot *s, struct vq_desc *d, unsigned *ret_n)
 {
 	const struct vq *vq = s->c.vq;
 	uint16_t pos = vq->pos.next_avail;
@@ -113,22 +113,22 @@ static enum vq_fault walk(struct vq_slot *s, struct vq_desc *d, unsigned *ret_n)
 
 		*ret_n = n;
 		if (d->flags & VRING_DESC_F_INDIRECT)
-			return n == 1 ? walk_table(s, *d) : VQ_FAULT_INDIRECT_NEXT;
+			return n == 1 ? vq_packed_walk_table(s, *d) : VQ_FAULT_INDIRECT_NEXT;
 		fault = vq_build_add(s, *d);
 		if (fault || !(d->flags & VRING_DESC_F_NEXT))
 			return fault;
 		if (n == vq->size)
 			return VQ_FAULT_LOOP;
 		pos = vring_pos_advance(pos, 1, vq->size);
-		rest = rest_at(vq, pos);
-		if (!is_available(rest, pos))
+		rest = vq_packed_rest_at(vq, pos);
+		if (!vq_packed_is_available(rest, pos))
 			return VQ_FAULT_PARTIAL;
-		*d = copy_of(&vq->ring.desc[vring_pos_off(pos)], rest);
+		*d = vq_packed_copy_of(&vq->ring.desc[vring_pos_off(pos)], rest);
 	}
 }
 
 /* The next chains, up to the ring's end, as far as they can go the short way; at most @max. */
-static unsigned take_lap(struct vq *vq, struct vq_chain **chains, unsigned max)
+static unsigned vq_packed_take_lap(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
 	const struct gmem_region *region = vq->last_region;
 	const uint16_t pos = vq->pos.next_avail;
@@ -143,12 +143,12 @@ static unsigned take_lap(struct vq *vq, struct vq_chain **chains, unsigned max)
 	if (max > vq->pool.n_free_slots)
 		max = vq->pool.n_free_slots;
 	for (n = 0; n < max; n++, at++) {
-		uint64_t rest = rest_of(at);
+		uint64_t rest = vq_packed_rest_of(at);
 		struct vq_desc d;
 
 		if ((vring_rest_flags(rest) & (AVAIL_USED | LIST)) != want)
 			break;
-		d = copy_of(at, rest);
+		d = vq_packed_copy_of(at, rest);
 		if (!vq_is_single(region, d))
 			break;
 		chains[n] = vq_build_single(vq, *--free, region, d, d.link);
@@ -159,23 +159,24 @@ static unsigned take_lap(struct vq *vq, struct vq_chain **chains, unsigned max)
 	return n;
 }
 
-static unsigned take_run(struct vq *vq, struct vq_chain **chains, unsigned max)
+static unsigned vq_packed_take_run(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
 	unsigned room = vq->size - vq->ring.slots_out, n = 0, got;
 
 	if (max > room)
 		max = room;
 	do {
-		got = take_lap(vq, chains + n, max - n);
+		got = vq_packed_take_lap(vq, chains + n, max - n);
 		n += got;
 	} while (got && n < max);
 	return n;
 }
 
 /* Takes the list at next_avail, whatever it is; of its first descriptor @rest was read. */
-static enum vq_fault take(struct vq *vq, uint64_t rest, struct vq_chain **ret_c)
+static enum vq_fault vq_packed_take(struct vq *vq, uint64_t rest, struct vq_chain **ret_c)
 {
-	struct vq_desc d = copy_of(&vq->ring.desc[vring_pos_off(vq->pos.next_avail)], rest);
+	struct vq_desc d = vq_packed_copy_of(&vq->ring.desc[vring_pos_off(vq->pos.next_avail)],
+					     rest);
 	struct vq_slot *s;
 	enum vq_fault fault;
 	unsigned n;
@@ -183,7 +184,7 @@ static enum vq_fault take(struct vq *vq, uint64_t rest, struct vq_chain **ret_c)
 	if (vq->ring.slots_out == vq->size)
 		return VQ_FAULT_HEAD_IN_FLIGHT;
 	s = vq_build_begin(vq);
-	fault = walk(s, &d, &n);
+	fault = vq_packed_walk(s, &d, &n);
 	if (!fault && vq->ring.slots_out + n > vq->size)
 		fault = VQ_FAULT_HEAD_IN_FLIGHT;
 	if (fault) {
@@ -197,22 +198,22 @@ static enum vq_fault take(struct vq *vq, uint64_t rest, struct vq_chain **ret_c)
 }
 
 /* Up to @max chains. Returns how many, or -1. */
-static int take_all(struct vq *vq, struct vq_chain **chains, unsigned max)
+static int vq_packed_take_all(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
-	unsigned got = take_run(vq, chains, max);
+	unsigned got = vq_packed_take_run(vq, chains, max);
 
 	while (got < max) {
-		uint64_t rest = rest_at(vq, vq->pos.next_avail);
+		uint64_t rest = vq_packed_rest_at(vq, vq->pos.next_avail);
 		enum vq_fault fault;
 
-		if (!is_available(rest, vq->pos.next_avail)) {
+		if (!vq_packed_is_available(rest, vq->pos.next_avail)) {
 			/* Or the last look, past what was given back, would send us here for ever. */
 			if (vq->unpopped && got == 0)
 				return vq_fail(vq, VQ_FAULT_TAKEN_BACK,
 					       vring_pos_off(vq->pos.next_avail));
 			break;
 		}
-		fault = take(vq, rest, &chains[got]);
+		fault = vq_packed_take(vq, rest, &chains[got]);
 		if (fault == VQ_NO_ROOM)
 			vq->pool_exhausted = true;
 		else if (fault && got == 0)
@@ -220,32 +221,32 @@ static int take_all(struct vq *vq, struct vq_chain **chains, unsigned max)
 		if (fault)
 			break; /* the good ones first; the bad one is seen again */
 		got++;
-		got += take_run(vq, chains + got, max - got);
+		got += vq_packed_take_run(vq, chains + got, max - got);
 	}
 	return got;
 }
 
-static int packed_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
+static int vq_packed_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
 	uint16_t next = vq->pos.next_avail, slots = vq->ring.slots_out;
 	int n;
 
-	if (is_available(rest_at(vq, next), next))
+	if (vq_packed_is_available(vq_packed_rest_at(vq, next), next))
 		vring_packed_fetch(vq->ring.desc, vring_pos_off(next), vq->ring.expected, vq->size);
-	n = take_all(vq, chains, max);
+	n = vq_packed_take_all(vq, chains, max);
 	if (n > 0)
 		vq->ring.expected = vq->ring.slots_out - slots;
 	return n;
 }
 
-static void packed_unpop(struct vq *vq, const struct vq_chain *c)
+static void vq_packed_unpop(struct vq *vq, const struct vq_chain *c)
 {
 	vq->ring.slots_out -= c->n_slots;
 	vq->pos.next_avail = vring_pos_retreat(vq->pos.next_avail, c->n_slots, vq->size);
 }
 
 /* Writes used descriptors up to the ring's end. Returns how many of @max. */
-static unsigned release_lap(struct vq *vq, struct vq_slot *const *slots, unsigned max)
+static unsigned vq_packed_release_lap(struct vq *vq, struct vq_slot *const *slots, unsigned max)
 {
 	struct vring_packed_desc *ring = vq->ring.desc;
 	const uint16_t pos = vq->pos.next_used, size = vq->size;
@@ -274,17 +275,17 @@ static unsigned release_lap(struct vq *vq, struct vq_slot *const *slots, unsigne
 	return n;
 }
 
-static void packed_release(struct vq *vq, struct vq_slot *const *slots, unsigned n)
+static void vq_packed_release(struct vq *vq, struct vq_slot *const *slots, unsigned n)
 {
 	while (n) {
-		unsigned done = release_lap(vq, slots, n);
+		unsigned done = vq_packed_release_lap(vq, slots, n);
 
 		slots += done;
 		n -= done;
 	}
 }
 
-static bool packed_publish(struct vq *vq, uint16_t old)
+static bool vq_packed_publish(struct vq *vq, uint16_t old)
 {
 	const struct vring_packed_event *driver = vq->ring.driver;
 	unsigned event;
@@ -305,34 +306,35 @@ static bool packed_publish(struct vq *vq, uint16_t old)
 	return vring_pos_need_event(at, vq->pos.next_used, old, vq->size);
 }
 
-static void packed_disable_notify(struct vq *vq)
+static void vq_packed_disable_notify(struct vq *vq)
 {
 	if (!vq->notify_disabled)
-		set_event_flags(vq, VRING_EVENT_DISABLE);
+		vq_packed_set_event_flags(vq, VRING_EVENT_DISABLE);
 	vq->notify_disabled = true;
 }
 
-static bool packed_enable_notify(struct vq *vq)
+static bool vq_packed_enable_notify(struct vq *vq)
 {
-	uint16_t next = first_new(vq);
+	uint16_t next = vq_packed_first_new(vq);
 
-	ask_for_kicks(vq);
+	vq_packed_ask_for_kicks(vq);
 	vring_full_barrier(); /* [D] */
-	return !is_available(rest_at(vq, next), next);
+	return !vq_packed_is_available(vq_packed_rest_at(vq, next), next);
 }
 
-static bool packed_pending(const struct vq *vq)
+static bool vq_packed_pending(const struct vq *vq)
 {
-	return is_available(rest_at(vq, vq->pos.next_avail), vq->pos.next_avail);
+	return vq_packed_is_available(vq_packed_rest_at(vq, vq->pos.next_avail),
+				      vq->pos.next_avail);
 }
 
 const struct vq_layout vq_packed_layout = {
-	.start = packed_start,
-	.pop = packed_pop,
-	.unpop = packed_unpop,
-	.release = packed_release,
-	.publish = packed_publish,
-	.disable_notify = packed_disable_notify,
-	.enable_notify = packed_enable_notify,
-	.pending = packed_pending,
+	.start = vq_packed_start,
+	.pop = vq_packed_pop,
+	.unpop = vq_packed_unpop,
+	.release = vq_packed_release,
+	.publish = vq_packed_publish,
+	.disable_notify = vq_packed_disable_notify,
+	.enable_notify = vq_packed_enable_notify,
+	.pending = vq_packed_pending,
 };

@@ -19,7 +19,7 @@
 #define POOL_AREAS_MAX (64ul << 20) /* bytes */
 #define PAGE           4096u
 
-static size_t align_up(size_t n, size_t to)
+static size_t vq_pool_align_up(size_t n, size_t to)
 {
 	return (n + to - 1) / to * to;
 }
@@ -28,7 +28,7 @@ static size_t align_up(size_t n, size_t to)
  * Buffers of one chain that do not overlap cross each border between regions at most once, so this
  * is room for all that a sane driver can build.
  */
-static unsigned area_iovs(unsigned size)
+static unsigned vq_pool_area_iovs(unsigned size)
 {
 	return (size > VQ_CHAIN_MIN ? size : VQ_CHAIN_MIN) + GMEM_REGIONS_MAX;
 }
@@ -38,21 +38,21 @@ struct parts {
 	size_t order, free, slots, areas, end;
 };
 
-static struct parts measure(struct vq_pool *pool, unsigned size, size_t request_size)
+static struct parts vq_pool_measure(struct vq_pool *pool, unsigned size, size_t request_size)
 {
 	struct parts at;
 
 	assert(request_size < 1u << 20); /* a device's mistake */
-	*pool = (struct vq_pool){ .area_iovs = area_iovs(size) };
-	pool->slot_bytes = align_up(sizeof(struct vq_slot) + request_size, 64);
+	*pool = (struct vq_pool){ .area_iovs = vq_pool_area_iovs(size) };
+	pool->slot_bytes = vq_pool_align_up(sizeof(struct vq_slot) + request_size, 64);
 	pool->area_bytes = pool->area_iovs * sizeof(struct iovec);
 	pool->n_areas = size;
 	if (pool->n_areas > POOL_AREAS_MAX / pool->area_bytes)
 		pool->n_areas = POOL_AREAS_MAX / pool->area_bytes;
-	at.order = align_up(size, 64);
-	at.free = align_up(at.order + vq_order_places(size) * sizeof(struct vq_slot *), 64);
-	at.slots = align_up(at.free + size * sizeof(struct vq_slot *), 64);
-	at.areas = align_up(at.slots + size * pool->slot_bytes, PAGE);
+	at.order = vq_pool_align_up(size, 64);
+	at.free = vq_pool_align_up(at.order + vq_order_places(size) * sizeof(struct vq_slot *), 64);
+	at.slots = vq_pool_align_up(at.free + size * sizeof(struct vq_slot *), 64);
+	at.areas = vq_pool_align_up(at.slots + size * pool->slot_bytes, PAGE);
 	at.end = at.areas + pool->n_areas * pool->area_bytes;
 	return at;
 }
@@ -60,16 +60,16 @@ static struct parts measure(struct vq_pool *pool, unsigned size, size_t request_
 size_t vq_memory_max(unsigned size, size_t request_size)
 {
 	struct vq_pool pool;
-	struct parts at = measure(&pool, size, request_size);
+	struct parts at = vq_pool_measure(&pool, size, request_size);
 	size_t areas = size * pool.area_bytes;
 
 	/* With fewer entries, and smaller areas, it may be that more of the limit is used. */
-	return align_up(at.areas + (areas < POOL_AREAS_MAX ? areas : POOL_AREAS_MAX), PAGE);
+	return vq_pool_align_up(at.areas + (areas < POOL_AREAS_MAX ? areas : POOL_AREAS_MAX), PAGE);
 }
 
 void vq_pool_make(struct vq_pool *pool, unsigned size, size_t request_size)
 {
-	struct parts at = measure(pool, size, request_size);
+	struct parts at = vq_pool_measure(pool, size, request_size);
 
 	pool->map_bytes = at.end;
 	pool->map = mmap(NULL, pool->map_bytes, PROT_READ | PROT_WRITE,

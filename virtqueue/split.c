@@ -19,32 +19,32 @@
 
 #define LIST (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)
 
-static uint16_t load16(const le16 *at)
+static uint16_t vq_split_load16(const le16 *at)
 {
 	return le16_cpu(__atomic_load_n(at, __ATOMIC_RELAXED));
 }
 
-static void store16(le16 *at, uint16_t v)
+static void vq_split_store16(le16 *at, uint16_t v)
 {
 	__atomic_store_n(at, cpu_le16(v), __ATOMIC_RELAXED);
 }
 
 /* Where kicks are wanted from: past all that was popped once. */
-static uint16_t first_new(const struct vq *vq)
+static uint16_t vq_split_first_new(const struct vq *vq)
 {
 	return vq->pos.next_avail + vq->unpopped;
 }
 
-static void ask_for_kicks(struct vq *vq)
+static void vq_split_ask_for_kicks(struct vq *vq)
 {
 	if (vq->event_idx)
-		store16(vq->split.avail_event, first_new(vq));
+		vq_split_store16(vq->split.avail_event, vq_split_first_new(vq));
 	else
-		store16(&vq->split.used->flags, 0);
+		vq_split_store16(&vq->split.used->flags, 0);
 	vq->notify_disabled = false;
 }
 
-static enum vq_fault split_start(struct vq *vq, const struct vq_config *cfg)
+static enum vq_fault vq_split_start(struct vq *vq, const struct vq_config *cfg)
 {
 	struct vq_split *s = &vq->split;
 	unsigned size = cfg->size;
@@ -62,18 +62,18 @@ static enum vq_fault split_start(struct vq *vq, const struct vq_config *cfg)
 	s->used_event = &s->avail->ring[size];
 	s->avail_event = (le16 *)&s->used->ring[size];
 	s->avail_seen = vq->pos.next_avail;
-	ask_for_kicks(vq);
+	vq_split_ask_for_kicks(vq);
 	return VQ_OK;
 }
 
-static inline __attribute__((__always_inline__)) struct vq_desc desc_at(const struct vq *vq,
-									uint16_t i)
+static inline __attribute__((__always_inline__)) struct vq_desc vq_split_desc_at(
+	const struct vq *vq, uint16_t i)
 {
 	return vq_desc_load(false, &vq->split.desc[i]);
 }
 
 /* The rest of a chain lies in the table that @d tells of. */
-static enum vq_fault walk_table(struct vq_slot *s, struct vq_desc d)
+static enum vq_fault vq_split_walk_table(struct vq_slot *s, struct vq_desc d)
 {
 	struct vq_table table;
 	enum vq_fault fault = vq_build_table(s->c.vq, d, &table);
@@ -96,7 +96,7 @@ static enum vq_fault walk_table(struct vq_slot *s, struct vq_desc d)
 }
 
 /* DEV-SPLIT-INDIRECT-02: a table may come at the end of direct descriptors. */
-static enum vq_fault walk(struct vq_slot *s, struct vq_desc d)
+static enum vq_fault vq_split_walk(struct vq_slot *s, struct vq_desc d)
 {
 	const struct vq *vq = s->c.vq;
 
@@ -104,24 +104,24 @@ static enum vq_fault walk(struct vq_slot *s, struct vq_desc d)
 		enum vq_fault fault;
 
 		if (d.flags & VRING_DESC_F_INDIRECT)
-			return walk_table(s, d);
+			return vq_split_walk_table(s, d);
 		fault = vq_build_add(s, d);
 		if (fault || !(d.flags & VRING_DESC_F_NEXT))
 			return fault;
 		if (d.link >= vq->size)
 			return VQ_FAULT_NEXT;
-		d = desc_at(vq, d.link);
+		d = vq_split_desc_at(vq, d.link);
 	}
 	return VQ_FAULT_LOOP;
 }
 
-static uint16_t head_at(const struct vq *vq, uint16_t i)
+static uint16_t vq_split_head_at(const struct vq *vq, uint16_t i)
 {
-	return load16(&vq->split.avail->ring[i & vq->mask]);
+	return vq_split_load16(&vq->split.avail->ring[i & vq->mask]);
 }
 
 /* The next chains as far as they can go the short way, at most @max; so many are there. */
-static unsigned take_run(struct vq *vq, struct vq_chain **chains, unsigned max)
+static unsigned vq_split_take_run(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
 	const struct gmem_region *region = vq->last_region;
 	const struct vring_desc *desc = vq->split.desc;
@@ -134,7 +134,7 @@ static unsigned take_run(struct vq *vq, struct vq_chain **chains, unsigned max)
 	if (max > vq->pool.n_free_slots)
 		max = vq->pool.n_free_slots;
 	for (n = 0; n < max; n++, next++) {
-		uint16_t head = load16(&ring[next & mask]);
+		uint16_t head = vq_split_load16(&ring[next & mask]);
 		struct vq_desc d;
 
 		if (head > mask || in_flight[head])
@@ -151,7 +151,7 @@ static unsigned take_run(struct vq *vq, struct vq_chain **chains, unsigned max)
 }
 
 /* Takes the chain at @head, whatever it is. */
-static enum vq_fault take(struct vq *vq, uint16_t head, struct vq_chain **ret_c)
+static enum vq_fault vq_split_take(struct vq *vq, uint16_t head, struct vq_chain **ret_c)
 {
 	struct vq_slot *s;
 	enum vq_fault fault;
@@ -161,7 +161,7 @@ static enum vq_fault take(struct vq *vq, uint16_t head, struct vq_chain **ret_c)
 	if (vq->pool.in_flight[head])
 		return VQ_FAULT_HEAD_IN_FLIGHT;
 	s = vq_build_begin(vq);
-	fault = walk(s, desc_at(vq, head));
+	fault = vq_split_walk(s, vq_split_desc_at(vq, head));
 	if (fault) {
 		vq_slot_drop(&vq->pool, s);
 		return fault;
@@ -173,28 +173,28 @@ static enum vq_fault take(struct vq *vq, uint16_t head, struct vq_chain **ret_c)
 }
 
 /* How many chains wait; more than the ring holds if the driver jumped. */
-static unsigned look(struct vq *vq)
+static unsigned vq_split_look(struct vq *vq)
 {
 	/* [A] */
 	vq->split.avail_seen = le16_cpu(__atomic_load_n(&vq->split.avail->idx, __ATOMIC_ACQUIRE));
 	return (uint16_t)(vq->split.avail_seen - vq->pos.next_avail);
 }
 
-static int split_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
+static int vq_split_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
 	unsigned n = (uint16_t)(vq->split.avail_seen - vq->pos.next_avail);
 	unsigned got;
 
 	if (n == 0)
-		n = look(vq);
+		n = vq_split_look(vq);
 	if (n > vq->size)
 		return vq_fail(vq, VQ_FAULT_AVAIL_JUMP, vq->pos.next_avail);
 	if (n > max)
 		n = max;
-	got = take_run(vq, chains, n);
+	got = vq_split_take_run(vq, chains, n);
 	while (got < n) {
-		uint16_t head = head_at(vq, vq->pos.next_avail);
-		enum vq_fault fault = take(vq, head, &chains[got]);
+		uint16_t head = vq_split_head_at(vq, vq->pos.next_avail);
+		enum vq_fault fault = vq_split_take(vq, head, &chains[got]);
 
 		if (fault == VQ_NO_ROOM)
 			vq->pool_exhausted = true;
@@ -203,18 +203,18 @@ static int split_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 		if (fault)
 			break; /* the good ones first; the bad one is seen again */
 		got++;
-		got += take_run(vq, chains + got, n - got);
+		got += vq_split_take_run(vq, chains + got, n - got);
 	}
 	return got;
 }
 
-static void split_unpop(struct vq *vq, const struct vq_chain *c)
+static void vq_split_unpop(struct vq *vq, const struct vq_chain *c)
 {
 	vq->pool.in_flight[c->id] = 0;
 	vq->pos.next_avail--;
 }
 
-static void split_release(struct vq *vq, struct vq_slot *const *slots, unsigned n)
+static void vq_split_release(struct vq *vq, struct vq_slot *const *slots, unsigned n)
 {
 	struct vring_used_elem *ring = vq->split.used->ring;
 	uint8_t *in_flight = vq->pool.in_flight;
@@ -236,7 +236,7 @@ static void split_release(struct vq *vq, struct vq_slot *const *slots, unsigned 
 	vq_count(&vq->stats.bytes_written, bytes);
 }
 
-static bool split_publish(struct vq *vq, uint16_t old)
+static bool vq_split_publish(struct vq *vq, uint16_t old)
 {
 	uint16_t now = vq->pos.next_used;
 
@@ -244,38 +244,38 @@ static bool split_publish(struct vq *vq, uint16_t old)
 	__atomic_store_n(&vq->split.used->idx, cpu_le16(now), __ATOMIC_RELEASE);
 	vring_full_barrier(); /* [C] */
 	if (vq->event_idx)
-		return vring_need_event(load16(vq->split.used_event), now, old);
-	return !(load16(&vq->split.avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
+		return vring_need_event(vq_split_load16(vq->split.used_event), now, old);
+	return !(vq_split_load16(&vq->split.avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
 /* With the event index there is nothing to write (DEV-SPLIT-AVAILSUPP-03): the event that was last
  * asked for is behind the driver's index, or soon will be. */
-static void split_disable_notify(struct vq *vq)
+static void vq_split_disable_notify(struct vq *vq)
 {
 	if (!vq->event_idx && !vq->notify_disabled)
-		store16(&vq->split.used->flags, VRING_USED_F_NO_NOTIFY);
+		vq_split_store16(&vq->split.used->flags, VRING_USED_F_NO_NOTIFY);
 	vq->notify_disabled = true;
 }
 
-static bool split_enable_notify(struct vq *vq)
+static bool vq_split_enable_notify(struct vq *vq)
 {
-	ask_for_kicks(vq);
+	vq_split_ask_for_kicks(vq);
 	vring_full_barrier(); /* [D] */
-	return load16(&vq->split.avail->idx) == first_new(vq);
+	return vq_split_load16(&vq->split.avail->idx) == vq_split_first_new(vq);
 }
 
-static bool split_pending(const struct vq *vq)
+static bool vq_split_pending(const struct vq *vq)
 {
-	return load16(&vq->split.avail->idx) != vq->pos.next_avail;
+	return vq_split_load16(&vq->split.avail->idx) != vq->pos.next_avail;
 }
 
 const struct vq_layout vq_split_layout = {
-	.start = split_start,
-	.pop = split_pop,
-	.unpop = split_unpop,
-	.release = split_release,
-	.publish = split_publish,
-	.disable_notify = split_disable_notify,
-	.enable_notify = split_enable_notify,
-	.pending = split_pending,
+	.start = vq_split_start,
+	.pop = vq_split_pop,
+	.unpop = vq_split_unpop,
+	.release = vq_split_release,
+	.publish = vq_split_publish,
+	.disable_notify = vq_split_disable_notify,
+	.enable_notify = vq_split_enable_notify,
+	.pending = vq_split_pending,
 };

@@ -76,59 +76,59 @@ const char *vq_fault_text(enum vq_fault fault)
 
 /* ---- a queue that does nothing ---- */
 
-static int none_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
+static int vq_none_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
 	(void)chains, (void)max;
 	return vq->fault ? -1 : 0;
 }
 
-static void none_unpop(struct vq *vq, const struct vq_chain *c)
+static void vq_none_unpop(struct vq *vq, const struct vq_chain *c)
 {
 	(void)vq, (void)c;
 }
 
-static void none_release(struct vq *vq, struct vq_slot *const *slots, unsigned n)
+static void vq_none_release(struct vq *vq, struct vq_slot *const *slots, unsigned n)
 {
 	(void)vq, (void)slots, (void)n;
 }
 
-static bool none_publish(struct vq *vq, uint16_t old)
+static bool vq_none_publish(struct vq *vq, uint16_t old)
 {
 	(void)vq, (void)old;
 	return false;
 }
 
-static void none_disable_notify(struct vq *vq)
+static void vq_none_disable_notify(struct vq *vq)
 {
 	(void)vq;
 }
 
-static bool none_enable_notify(struct vq *vq)
+static bool vq_none_enable_notify(struct vq *vq)
 {
 	(void)vq;
 	return true;
 }
 
-static bool none_pending(const struct vq *vq)
+static bool vq_none_pending(const struct vq *vq)
 {
 	(void)vq;
 	return false;
 }
 
 /* Of a queue that is stopped or dead. */
-static const struct vq_layout none = {
-	.pop = none_pop,
-	.unpop = none_unpop,
-	.release = none_release,
-	.publish = none_publish,
-	.disable_notify = none_disable_notify,
-	.enable_notify = none_enable_notify,
-	.pending = none_pending,
+static const struct vq_layout vq_none_layout = {
+	.pop = vq_none_pop,
+	.unpop = vq_none_unpop,
+	.release = vq_none_release,
+	.publish = vq_none_publish,
+	.disable_notify = vq_none_disable_notify,
+	.enable_notify = vq_none_enable_notify,
+	.pending = vq_none_pending,
 };
 
 int vq_fail(struct vq *vq, enum vq_fault fault, uint16_t head)
 {
-	vq->layout = &none;
+	vq->layout = &vq_none_layout;
 	vq->fault = fault;
 	vq->fault_head = head;
 	vq_count(&vq->stats.faults, 1);
@@ -140,7 +140,7 @@ int vq_fail(struct vq *vq, enum vq_fault fault, uint16_t head)
 /* ---- completion ---- */
 
 /* The ring never has more than vq->size chains between pop and release, so places do not clash. */
-static void order_enter(struct vq *vq, struct vq_chain **chains, unsigned n)
+static void vq_order_enter(struct vq *vq, struct vq_chain **chains, unsigned n)
 {
 	uint16_t tail = vq->order_tail;
 
@@ -149,14 +149,14 @@ static void order_enter(struct vq *vq, struct vq_chain **chains, unsigned n)
 	vq->order_tail = tail;
 }
 
-static void order_leave(struct vq *vq)
+static void vq_order_leave(struct vq *vq)
 {
 	vq->order_tail--;
 }
 
 /* Releases the oldest chains, as far as they were pushed, and leaves their slots as one piece at
  * the top of the free ones. */
-static unsigned release_in_order(struct vq *vq)
+static unsigned vq_release_in_order(struct vq *vq)
 {
 	struct vq_slot **order = vq->pool.order, *s;
 	uint16_t head = vq->order_head, mask = vq->mask;
@@ -180,7 +180,7 @@ static unsigned release_in_order(struct vq *vq)
 	return n;
 }
 
-static void release_piece(struct vq *vq, struct vq_slot *const *slots, unsigned n)
+static void vq_release_piece(struct vq *vq, struct vq_slot *const *slots, unsigned n)
 {
 	struct vq_pool *pool = &vq->pool;
 
@@ -190,28 +190,28 @@ static void release_piece(struct vq *vq, struct vq_slot *const *slots, unsigned 
 }
 
 /* What was pushed lies in one piece, or two if it goes over the end. */
-static unsigned release_all(struct vq *vq)
+static unsigned vq_release_all(struct vq *vq)
 {
 	unsigned from = vq->order_head & vq->mask, n = vq->n_pushed;
 	unsigned first = vq->mask + 1u - from;
 
 	if (first > n)
 		first = n;
-	release_piece(vq, &vq->pool.order[from], first);
+	vq_release_piece(vq, &vq->pool.order[from], first);
 	if (first < n)
-		release_piece(vq, vq->pool.order, n - first);
+		vq_release_piece(vq, vq->pool.order, n - first);
 	vq->order_head += n;
 	return n;
 }
 
 /* Hands what was pushed since the last time to the layout. */
-static void release(struct vq *vq)
+static void vq_release_pushed(struct vq *vq)
 {
 	unsigned n;
 
 	if (vq->n_pushed == 0)
 		return;
-	n = vq->in_order ? release_in_order(vq) : release_all(vq);
+	n = vq->in_order ? vq_release_in_order(vq) : vq_release_all(vq);
 	vq->n_pushed -= n;
 	vq_count(&vq->stats.completed, n);
 }
@@ -231,7 +231,7 @@ struct vq *vq_new(void)
 
 	if (!vq)
 		abort();
-	vq->layout = &none;
+	vq->layout = &vq_none_layout;
 	return vq;
 }
 
@@ -248,7 +248,7 @@ enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_co
 
 	assert(!vq_started(vq));
 	memset(vq, 0, offsetof(struct vq, stats)); /* those have readers elsewhere */
-	vq->layout = &none;
+	vq->layout = &vq_none_layout;
 	vq->mem = mem;
 	vq->last_region = &mem->region[0];
 	vq->size = cfg->size;
@@ -275,8 +275,8 @@ enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_co
 
 struct vq_position vq_stop(struct vq *vq)
 {
-	release(vq); /* the position is past what was pushed */
-	vq->layout = &none;
+	vq_release_pushed(vq); /* the position is past what was pushed */
+	vq->layout = &vq_none_layout;
 	vq->mem = NULL;
 	vq->fault = VQ_OK;
 	vq_pool_free(&vq->pool);
@@ -288,7 +288,7 @@ bool vq_started(const struct vq *vq)
 	return vq->mem != NULL;
 }
 
-static bool live(const struct vq *vq)
+static bool vq_is_live(const struct vq *vq)
 {
 	return vq->mem && !vq->fault;
 }
@@ -343,7 +343,8 @@ void vq_filter(struct vq *vq, struct vq_filter *f)
 }
 
 /* Returns @n. */
-static __attribute__((__noinline__)) int tell_popped(struct vq *vq, struct vq_chain **chains, int n)
+static __attribute__((__noinline__)) int vq_tell_popped(struct vq *vq, struct vq_chain **chains,
+							int n)
 {
 	struct vq_observer *o = vq->observer;
 
@@ -352,23 +353,23 @@ static __attribute__((__noinline__)) int tell_popped(struct vq *vq, struct vq_ch
 	return n;
 }
 
-static uint32_t used_length(struct vq_chain *c)
+static uint32_t vq_used_length(struct vq_chain *c)
 {
 	const struct vq_slot *s = vq_slot_of(c);
 
 	return c->written < s->writable ? (uint32_t)c->written : s->writable;
 }
 
-static void tell_pushed(struct vq *vq, struct vq_chain *c)
+static void vq_tell_pushed(struct vq *vq, struct vq_chain *c)
 {
 	struct vq_observer *o = vq->observer;
 
 	if (o && o->ops->pushed)
-		o->ops->pushed(o, c, used_length(c));
+		o->ops->pushed(o, c, vq_used_length(c));
 }
 
 /* Returns @interrupt. */
-static __attribute__((__noinline__)) bool tell_published(struct vq *vq, bool interrupt)
+static __attribute__((__noinline__)) bool vq_tell_published(struct vq *vq, bool interrupt)
 {
 	struct vq_observer *o = vq->observer;
 
@@ -380,7 +381,7 @@ static __attribute__((__noinline__)) bool tell_published(struct vq *vq, bool int
 /* ---- data path ---- */
 
 /* Of the chains that were given back, @chains came again. */
-static void count_popped_again(struct vq *vq, struct vq_chain **chains, unsigned n)
+static void vq_count_popped_again(struct vq *vq, struct vq_chain **chains, unsigned n)
 {
 	for (unsigned i = 0; i < n && vq->unpopped; i++) {
 		uint16_t slots = chains[i]->n_slots;
@@ -403,17 +404,17 @@ int vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 	if (!vq->unusual)
 		return n;
 	if (vq->in_order)
-		order_enter(vq, chains, (unsigned)n);
+		vq_order_enter(vq, chains, (unsigned)n);
 	if (vq->unpopped)
-		count_popped_again(vq, chains, (unsigned)n);
-	return vq->observed ? tell_popped(vq, chains, n) : n;
+		vq_count_popped_again(vq, chains, (unsigned)n);
+	return vq->observed ? vq_tell_popped(vq, chains, n) : n;
 }
 
 void vq_unpop(struct vq *vq, struct vq_chain *c)
 {
 	vq->layout->unpop(vq, c);
 	if (vq->in_order)
-		order_leave(vq);
+		vq_order_leave(vq);
 	vq->unpopped += c->n_slots;
 	vq_count(&vq->stats.chains, -1ull);
 	vq_count(&vq->stats.bytes_read, -(uint64_t)c->rd.left);
@@ -422,7 +423,7 @@ void vq_unpop(struct vq *vq, struct vq_chain *c)
 	vq_slot_drop(&vq->pool, vq_slot_of(c));
 }
 
-static __attribute__((__noinline__)) void give_area_back(struct vq *vq, struct vq_slot *s)
+static __attribute__((__noinline__)) void vq_give_area_back(struct vq *vq, struct vq_slot *s)
 {
 	vq_area_put(&vq->pool, s->area);
 	s->area = NULL;
@@ -430,7 +431,7 @@ static __attribute__((__noinline__)) void give_area_back(struct vq *vq, struct v
 }
 
 /* Notes a chain as pushed: at its own place in order, or else at @next. */
-static inline void note(struct vq *vq, struct vq_chain *c, uint16_t next)
+static inline void vq_note_pushed(struct vq *vq, struct vq_chain *c, uint16_t next)
 {
 	struct vq_slot *s = vq_slot_of(c);
 
@@ -439,28 +440,28 @@ static inline void note(struct vq *vq, struct vq_chain *c, uint16_t next)
 	s->used = c->written < s->writable ? c->written : s->writable;
 	vq->pool.order[(vq->in_order ? s->seq : next) & vq->mask] = s;
 	if (s->area)
-		give_area_back(vq, s);
+		vq_give_area_back(vq, s);
 }
 
-static inline void push(struct vq *vq, struct vq_chain *c)
+static inline void vq_push_unobserved(struct vq *vq, struct vq_chain *c)
 {
-	note(vq, c, vq->order_head + vq->n_pushed++);
+	vq_note_pushed(vq, c, vq->order_head + vq->n_pushed++);
 }
 
-static __attribute__((__noinline__)) void push_observed(struct vq *vq, struct vq_chain *c)
+static __attribute__((__noinline__)) void vq_push_observed(struct vq *vq, struct vq_chain *c)
 {
 	if (vq->filter && !vq->filter->push(vq->filter, c))
 		return;
-	tell_pushed(vq, c);
-	push(vq, c);
+	vq_tell_pushed(vq, c);
+	vq_push_unobserved(vq, c);
 }
 
 void vq_push(struct vq *vq, struct vq_chain *c)
 {
 	if (__builtin_expect(vq->observed, false))
-		push_observed(vq, c);
+		vq_push_observed(vq, c);
 	else
-		push(vq, c);
+		vq_push_unobserved(vq, c);
 }
 
 void vq_push_batch(struct vq *vq, struct vq_chain *const *chains, unsigned n)
@@ -469,29 +470,29 @@ void vq_push_batch(struct vq *vq, struct vq_chain *const *chains, unsigned n)
 
 	if (__builtin_expect(vq->observed, false)) {
 		for (unsigned i = 0; i < n; i++)
-			push_observed(vq, chains[i]);
+			vq_push_observed(vq, chains[i]);
 		return;
 	}
 	for (unsigned i = 0; i < n; i++)
-		note(vq, chains[i], next + i);
+		vq_note_pushed(vq, chains[i], next + i);
 	vq->n_pushed += n;
 }
 
 void vq_complete(struct vq *vq, struct vq_chain *c)
 {
-	tell_pushed(vq, c);
-	push(vq, c);
+	vq_tell_pushed(vq, c);
+	vq_push_unobserved(vq, c);
 }
 
 void vq_complete_early(struct vq *vq, struct vq_chain *c)
 {
 	struct vq_slot *s = vq_slot_of(c);
 
-	if (!live(vq))
+	if (!vq_is_live(vq))
 		return;
-	release(vq);
-	tell_pushed(vq, c);
-	s->used = used_length(c);
+	vq_release_pushed(vq);
+	vq_tell_pushed(vq, c);
+	s->used = vq_used_length(c);
 	vq->layout->release(vq, &s, 1);
 	if (vq->packed) /* it is in flight still */
 		vq->ring.slots_out += c->n_slots;
@@ -504,13 +505,13 @@ bool vq_publish(struct vq *vq)
 	uint16_t old = vq->published;
 	bool wanted;
 
-	release(vq);
-	if (!live(vq) || vq->pos.next_used == old)
+	vq_release_pushed(vq);
+	if (!vq_is_live(vq) || vq->pos.next_used == old)
 		return false;
 	vq->published = vq->pos.next_used;
 	wanted = vq->layout->publish(vq, old);
 	vq_count(wanted ? &vq->stats.interrupts : &vq->stats.suppressed, 1);
-	return __builtin_expect(vq->observed, false) ? tell_published(vq, wanted) : wanted;
+	return __builtin_expect(vq->observed, false) ? vq_tell_published(vq, wanted) : wanted;
 }
 
 void vq_disable_notify(struct vq *vq)

@@ -14,15 +14,15 @@
 
 #include "devices/base/error.h"
 
-static int new_socket(void)
+static int unix_listen_new_socket(void)
 {
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
 /* True if @addr is the name of a socket that nobody listens on. */
-static bool is_stale(const struct sockaddr_un *addr)
+static bool unix_listen_is_stale(const struct sockaddr_un *addr)
 {
-	int fd = new_socket();
+	int fd = unix_listen_new_socket();
 	bool stale;
 
 	if (fd < 0)
@@ -33,7 +33,8 @@ static bool is_stale(const struct sockaddr_un *addr)
 	return stale;
 }
 
-static bool bind_socket(int fd, const struct sockaddr_un *addr, const char *context, GError **err)
+static bool unix_listen_bind_socket(int fd, const struct sockaddr_un *addr, const char *context,
+				    GError **err)
 {
 	const struct sockaddr *sa = (const struct sockaddr *)addr;
 	struct stat st;
@@ -47,7 +48,7 @@ static bool bind_socket(int fd, const struct sockaddr_un *addr, const char *cont
 				      "%s: there is a file of that name; give a path that "
 				      "does not exist yet",
 				      context);
-	if (!is_stale(addr))
+	if (!unix_listen_is_stale(addr))
 		return ringside_usage(err, "%s: is in use already; give another path", context);
 	if (unlink(addr->sun_path) < 0 || bind(fd, sa, sizeof(*addr)) < 0)
 		return ringside_error_errno(err, errno, "%s", context);
@@ -55,7 +56,7 @@ static bool bind_socket(int fd, const struct sockaddr_un *addr, const char *cont
 }
 
 /* By statx(): who may call stat() may, under the sandbox, be somebody else. */
-static bool identify(const char *path, uint64_t ret[2])
+static bool unix_listen_identify(const char *path, uint64_t ret[2])
 {
 	struct statx st;
 
@@ -75,17 +76,17 @@ bool unix_listen(struct unix_listener *l, const char *path, const char *context,
 		return ringside_usage(err, "%s: the path of a socket has 1 to %zu characters",
 				      context, sizeof(addr.sun_path) - 1);
 	memcpy(addr.sun_path, path, strlen(path));
-	l->fd = new_socket();
+	l->fd = unix_listen_new_socket();
 	if (l->fd < 0)
 		return ringside_error_errno(err, errno, "%s", context);
 	/* The file's mode comes from the socket's, so there is no moment when others may connect. */
 	(void)fchmod(l->fd, 0600);
-	if (!bind_socket(l->fd, &addr, context, err)) {
+	if (!unix_listen_bind_socket(l->fd, &addr, context, err)) {
 		unix_unlisten(l);
 		return false;
 	}
 	l->path = g_strdup(path);
-	(void)identify(path, l->file);
+	(void)unix_listen_identify(path, l->file);
 	if (listen(l->fd, 8) == 0)
 		return true;
 	ringside_error_errno(err, errno, "%s", context);
@@ -99,7 +100,8 @@ void unix_unlisten(struct unix_listener *l)
 
 	if (l->fd >= 0)
 		close(l->fd);
-	if (l->path && identify(l->path, file) && memcmp(file, l->file, sizeof(file)) == 0)
+	if (l->path && unix_listen_identify(l->path, file) &&
+	    memcmp(file, l->file, sizeof(file)) == 0)
 		(void)unlink(l->path);
 	g_free(l->path);
 	*l = (struct unix_listener){ .fd = -1 };

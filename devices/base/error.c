@@ -10,7 +10,7 @@ G_DEFINE_QUARK(ringside-error-quark, ringside_error)
 
 /* The command line named something that is not there, is of the wrong kind or belongs to somebody
  * else; everything else is the host's trouble. */
-static enum ringside_error kind_of_error(int errnum)
+static enum ringside_error error_kind(int errnum)
 {
 	switch (errnum) {
 	case ENOENT:
@@ -42,7 +42,7 @@ bool ringside_error_errno(GError **err, int errnum, const char *fmt, ...)
 	va_start(ap, fmt);
 	what = g_strdup_vprintf(fmt, ap);
 	va_end(ap);
-	g_set_error(err, RINGSIDE_ERROR, (gint)kind_of_error(errnum), "%s: %s", what,
+	g_set_error(err, RINGSIDE_ERROR, (gint)error_kind(errnum), "%s: %s", what,
 		    strerror(errnum));
 	return false;
 }

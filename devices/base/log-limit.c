@@ -2,7 +2,7 @@
 
 #define PERIOD_US (LOG_LIMIT_PERIOD * INT64_C(1000))
 
-static void refill(struct log_limit *l, int64_t now)
+static void log_limit_refill(struct log_limit *l, int64_t now)
 {
 	int64_t more;
 
@@ -20,7 +20,7 @@ static void refill(struct log_limit *l, int64_t now)
 
 bool log_limit_pass(struct log_limit *l, int64_t now, unsigned *ret_dropped)
 {
-	refill(l, now);
+	log_limit_refill(l, now);
 	*ret_dropped = l->dropped;
 	if (!l->tokens) {
 		l->dropped++;

@@ -15,14 +15,14 @@ struct watch {
 	void *arg;
 };
 
-static gboolean watch_check(GSource *source)
+static gboolean loop_watch_check(GSource *source)
 {
 	struct watch *w = (struct watch *)source;
 
 	return w->tag && g_source_query_unix_fd(source, w->tag) != 0;
 }
 
-static gboolean watch_dispatch(GSource *source, GSourceFunc callback, gpointer data)
+static gboolean loop_watch_dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
 	struct watch *w = (struct watch *)source;
 	GIOCondition revents = w->tag ? g_source_query_unix_fd(source, w->tag) : 0;
@@ -34,7 +34,7 @@ static gboolean watch_dispatch(GSource *source, GSourceFunc callback, gpointer d
 	return G_SOURCE_CONTINUE;
 }
 
-static GSourceFuncs watch_funcs = { .check = watch_check, .dispatch = watch_dispatch };
+static GSourceFuncs watch_funcs = { .check = loop_watch_check, .dispatch = loop_watch_dispatch };
 
 GSource *loop_watch(struct loop *loop, int fd, GIOCondition events, loop_watch_fn fn, void *arg)
 {
@@ -68,7 +68,7 @@ void loop_watch_events(GSource *source, GIOCondition events)
 }
 
 /* The loop's thread may be about to ask the source something: nobody else may take it away. */
-static bool may_end(GSource *source)
+static bool loop_watch_may_end(GSource *source)
 {
 	GMainContext *context = g_source_get_context(source);
 	bool ret = g_main_context_acquire(context);
@@ -82,7 +82,7 @@ void loop_unwatch(GSource *source)
 {
 	if (!source)
 		return;
-	if (!g_source_is_destroyed(source) && !may_end(source))
+	if (!g_source_is_destroyed(source) && !loop_watch_may_end(source))
 		g_critical("a watch is taken from a loop that runs on another thread");
 	g_source_destroy(source);
 	g_source_unref(source);

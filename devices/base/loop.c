@@ -36,7 +36,7 @@ struct loop {
 	GSource *wake;
 };
 
-static void wake_up(struct loop *loop)
+static void loop_wake_up(struct loop *loop)
 {
 	uint64_t one = 1;
 
@@ -44,7 +44,7 @@ static void wake_up(struct loop *loop)
 }
 
 /* With the lock held. */
-static void set_done(struct loop *loop, struct loop_done *done)
+static void loop_set_done(struct loop *loop, struct loop_done *done)
 {
 	done->done = true;
 	if (done->waiter)
@@ -53,7 +53,7 @@ static void set_done(struct loop *loop, struct loop_done *done)
 }
 
 /* A few only in one turn of the loop: processors of a guest may ask without end. */
-static void run_calls(void *arg, GIOCondition revents)
+static void loop_run_calls(void *arg, GIOCondition revents)
 {
 	struct loop *loop = arg;
 	uint64_t count;
@@ -71,12 +71,12 @@ static void run_calls(void *arg, GIOCondition revents)
 		call->fn(call->arg);
 		pthread_mutex_lock(&loop->lock);
 		if (call->done)
-			set_done(loop, call->done);
+			loop_set_done(loop, call->done);
 		else
 			g_free(call);
 	}
 	if (loop->first)
-		wake_up(loop);
+		loop_wake_up(loop);
 	pthread_mutex_unlock(&loop->lock);
 }
 
@@ -91,7 +91,7 @@ static struct loop *loop_make(GMainContext *context)
 	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (loop->wake_fd < 0)
 		g_error("eventfd: %s", g_strerror(errno));
-	loop->wake = loop_watch(loop, loop->wake_fd, G_IO_IN, run_calls, loop);
+	loop->wake = loop_watch(loop, loop->wake_fd, G_IO_IN, loop_run_calls, loop);
 	return loop;
 }
 
@@ -161,7 +161,7 @@ struct loop *loop_new(const char *name)
 	return loop;
 }
 
-static void quit(void *arg)
+static void loop_quit(void *arg)
 {
 	struct loop *loop = arg;
 
@@ -173,7 +173,7 @@ void loop_free(struct loop *loop)
 	if (!loop)
 		return;
 	if (loop->own_thread) {
-		loop_post(loop, quit, loop);
+		loop_post(loop, loop_quit, loop);
 		pthread_join(loop->thread, NULL);
 	}
 	loop_unwatch(loop->wake);
@@ -196,15 +196,15 @@ GMainContext *loop_context(struct loop *loop)
 }
 
 /* With the lock held. */
-static void append(struct loop *loop, struct call *call)
+static void loop_append(struct loop *loop, struct call *call)
 {
 	*loop->last = call;
 	loop->last = &call->next;
-	wake_up(loop);
+	loop_wake_up(loop);
 }
 
 /* Serves nothing meanwhile. */
-static void sleep_until(struct loop *loop, const struct loop_done *done)
+static void loop_sleep_until(struct loop *loop, const struct loop_done *done)
 {
 	pthread_mutex_lock(&loop->lock);
 	while (!done->done)
@@ -223,19 +223,19 @@ void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)
 		return;
 	}
 	pthread_mutex_lock(&loop->lock);
-	append(loop, &call);
+	loop_append(loop, &call);
 	pthread_mutex_unlock(&loop->lock);
-	sleep_until(loop, &done);
+	loop_sleep_until(loop, &done);
 }
 
 void loop_done(struct loop *loop, struct loop_done *done)
 {
 	pthread_mutex_lock(&loop->lock);
-	set_done(loop, done);
+	loop_set_done(loop, done);
 	pthread_mutex_unlock(&loop->lock);
 }
 
-static bool is_done(struct loop *loop, const struct loop_done *done)
+static bool loop_is_done(struct loop *loop, const struct loop_done *done)
 {
 	bool ret;
 
@@ -246,9 +246,9 @@ static bool is_done(struct loop *loop, const struct loop_done *done)
 }
 
 /* Serves @context, which the calling thread owns. */
-static void serve_until(GMainContext *context, struct loop *loop, const struct loop_done *done)
+static void loop_serve_until(GMainContext *context, struct loop *loop, const struct loop_done *done)
 {
-	while (!is_done(loop, done))
+	while (!loop_is_done(loop, done))
 		g_main_context_iteration(context, TRUE);
 }
 
@@ -257,15 +257,15 @@ void loop_wait(struct loop *loop, struct loop_done *done)
 	g_autoptr(GMainContext) own = g_main_context_ref_thread_default();
 
 	if (g_main_context_acquire(loop->context)) { /* ours, or nobody's: it is up to us */
-		serve_until(loop->context, loop, done);
+		loop_serve_until(loop->context, loop, done);
 		g_main_context_release(loop->context);
 	} else if (g_main_context_is_owner(own)) {
 		pthread_mutex_lock(&loop->lock);
 		done->waiter = own;
 		pthread_mutex_unlock(&loop->lock);
-		serve_until(own, loop, done);
+		loop_serve_until(own, loop, done);
 	} else {
-		sleep_until(loop, done);
+		loop_sleep_until(loop, done);
 	}
 }
 
@@ -276,6 +276,6 @@ void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg)
 	call->fn = fn;
 	call->arg = arg;
 	pthread_mutex_lock(&loop->lock);
-	append(loop, call);
+	loop_append(loop, call);
 	pthread_mutex_unlock(&loop->lock);
 }

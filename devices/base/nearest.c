@@ -6,7 +6,7 @@
 #define NAME_MAX_LEN 63u
 
 /* Edits (insert, delete, replace, swap two neighbours) between a word and a short name. */
-static unsigned distance(const char *a, const char *b)
+static unsigned nearest_distance(const char *a, const char *b)
 {
 	unsigned rows[3][NAME_MAX_LEN + 1];
 	unsigned *before = rows[0], *last = rows[1], *row = rows[2];
@@ -33,7 +33,7 @@ static unsigned distance(const char *a, const char *b)
 }
 
 /* A slip of the finger changes a third of a word at most; what differs by more is another word. */
-static unsigned edits_max(const char *word)
+static unsigned nearest_edits_max(const char *word)
 {
 	size_t n = strlen(word);
 
@@ -42,9 +42,9 @@ static unsigned edits_max(const char *word)
 
 void nearest_try(struct nearest *n, const char *name)
 {
-	unsigned d = distance(n->word, name);
+	unsigned d = nearest_distance(n->word, name);
 
-	if (d <= edits_max(n->word) && (!n->best || d < n->least)) {
+	if (d <= nearest_edits_max(n->word) && (!n->best || d < n->least)) {
 		n->least = d;
 		n->best = name;
 	}

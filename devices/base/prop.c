@@ -7,7 +7,7 @@
 #include "devices/base/error.h"
 #include "devices/base/nearest.h"
 
-static void pair_free(void *p)
+static void prop_pair_free(void *p)
 {
 	struct prop_pair *pair = p;
 
@@ -18,7 +18,7 @@ static void pair_free(void *p)
 
 /* The text up to the next lone comma, doubled commas made single; *at moves past the comma, or to
  * NULL at the end. */
-static char *piece(const char **at)
+static char *prop_piece(const char **at)
 {
 	GString *s = g_string_new(NULL);
 	const char *p = *at;
@@ -35,12 +35,12 @@ static char *piece(const char **at)
 }
 
 /* Does @text, which stood between two commas, still belong to the value before it? */
-static bool continues(const char *text)
+static bool prop_continues(const char *text)
 {
 	return (*text == '+' || *text == '-') && g_ascii_isalpha(text[1]);
 }
 
-static void extend(struct prop_pair *pair, const char *text)
+static void prop_extend(struct prop_pair *pair, const char *text)
 {
 	char *longer = g_strconcat(pair->value, ",", text, NULL);
 
@@ -50,22 +50,22 @@ static void extend(struct prop_pair *pair, const char *text)
 
 GPtrArray *prop_split(const char *spec, char **ret_name)
 {
-	GPtrArray *pairs = g_ptr_array_new_with_free_func(pair_free);
+	GPtrArray *pairs = g_ptr_array_new_with_free_func(prop_pair_free);
 	struct prop_pair *pair = NULL;
 	const char *at = spec;
 
 	*ret_name = NULL;
 	while (at) {
 		bool first = at == spec;
-		char *text = piece(&at);
+		char *text = prop_piece(&at);
 		char *eq = strchr(text, '=');
 
 		if (first && !eq) {
 			*ret_name = text;
 			continue;
 		}
-		if (pair && pair->value && continues(text)) {
-			extend(pair, text);
+		if (pair && pair->value && prop_continues(text)) {
+			prop_extend(pair, text);
 			g_free(text);
 			continue;
 		}
@@ -84,7 +84,7 @@ GPtrArray *prop_split(const char *spec, char **ret_name)
 
 /* Decimal, or hexadecimal after 0x: a leading zero is no octal number to anybody who types one here.
  * *@ret_end is what follows. */
-static bool whole_number(const char *text, uint64_t *ret, char **ret_end)
+static bool prop_whole_number(const char *text, uint64_t *ret, char **ret_end)
 {
 	bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
 
@@ -103,7 +103,7 @@ bool prop_size(const char *text, uint64_t *ret)
 	uint64_t v;
 	char *end;
 
-	if (!whole_number(text, &v, &end))
+	if (!prop_whole_number(text, &v, &end))
 		return false;
 	if (*end) {
 		suffix = strchr(suffixes, g_ascii_toupper(*end));
@@ -128,7 +128,7 @@ static const struct {
 	{ "true", true }, { "false", false }, { "1", true },   { "0", false },
 };
 
-static bool parse_bool(const char *text, bool *ret)
+static bool prop_parse_bool(const char *text, bool *ret)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(switches); i++)
 		if (strcmp(text, switches[i].text) == 0) {
@@ -138,7 +138,7 @@ static bool parse_bool(const char *text, bool *ret)
 	return false;
 }
 
-static bool parse_mac(const char *text, uint8_t *ret)
+static bool prop_parse_mac(const char *text, uint8_t *ret)
 {
 	uint8_t mac[6];
 
@@ -154,7 +154,7 @@ static bool parse_mac(const char *text, uint8_t *ret)
 	return true;
 }
 
-static uint64_t number_max(const struct prop *row)
+static uint64_t prop_number_max(const struct prop *row)
 {
 	if (row->max)
 		return row->max;
@@ -168,7 +168,7 @@ static uint64_t number_max(const struct prop *row)
 	}
 }
 
-static bool parse_number(const struct prop *row, const char *text, void *field)
+static bool prop_parse_number(const struct prop *row, const char *text, void *field)
 {
 	uint64_t v;
 
@@ -178,10 +178,10 @@ static bool parse_number(const struct prop *row, const char *text, void *field)
 	} else {
 		char *end;
 
-		if (!whole_number(text, &v, &end) || *end)
+		if (!prop_whole_number(text, &v, &end) || *end)
 			return false;
 	}
-	if (v < row->min || v > number_max(row))
+	if (v < row->min || v > prop_number_max(row))
 		return false;
 	if (row->type == PROP_U16)
 		*(uint16_t *)field = (uint16_t)v;
@@ -192,7 +192,7 @@ static bool parse_number(const struct prop *row, const char *text, void *field)
 	return true;
 }
 
-static bool parse_enum(const struct prop *row, const char *text, unsigned *ret)
+static bool prop_parse_enum(const struct prop *row, const char *text, unsigned *ret)
 {
 	for (unsigned i = 0; row->choices[i]; i++)
 		if (strcmp(row->choices[i], text) == 0) {
@@ -202,7 +202,7 @@ static bool parse_enum(const struct prop *row, const char *text, unsigned *ret)
 	return false;
 }
 
-static bool parse_value(const struct prop *row, const char *text, void *field)
+static bool prop_parse_value(const struct prop *row, const char *text, void *field)
 {
 	switch (row->type) {
 	case PROP_STR:
@@ -213,16 +213,16 @@ static bool parse_value(const struct prop *row, const char *text, void *field)
 		g_ptr_array_add(*(GPtrArray **)field, g_strdup(text));
 		return *text != '\0';
 	case PROP_BOOL:
-		return parse_bool(text, field);
+		return prop_parse_bool(text, field);
 	case PROP_MAC:
-		return parse_mac(text, field);
+		return prop_parse_mac(text, field);
 	case PROP_ENUM:
-		return parse_enum(row, text, field);
+		return prop_parse_enum(row, text, field);
 	case PROP_U16:
 	case PROP_U32:
 	case PROP_U64:
 	case PROP_SIZE:
-		return parse_number(row, text, field);
+		return prop_parse_number(row, text, field);
 	case PROP_END:
 		break;
 	}
@@ -230,7 +230,7 @@ static bool parse_value(const struct prop *row, const char *text, void *field)
 }
 
 /* What would be right, for messages and help: "on or off", "1 to 8", "a|b". */
-static char *describe(const struct prop *row)
+static char *prop_describe(const struct prop *row)
 {
 	switch (row->type) {
 	case PROP_STR:
@@ -250,11 +250,11 @@ static char *describe(const struct prop *row)
 				       row->min, row->max);
 	default:
 		return g_strdup_printf("a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT,
-				       row->min, number_max(row));
+				       row->min, prop_number_max(row));
 	}
 }
 
-static const struct prop *find_row(const struct prop *rows, const char *key)
+static const struct prop *prop_find_row(const struct prop *rows, const char *key)
 {
 	for (; rows->type != PROP_END; rows++)
 		if (strcmp(rows->key, key) == 0)
@@ -262,17 +262,17 @@ static const struct prop *find_row(const struct prop *rows, const char *key)
 	return NULL;
 }
 
-static bool take_pair(const struct prop *row, void *object, const struct prop_pair *pair,
-		      const char *context, GError **err)
+static bool prop_take_pair(const struct prop *row, void *object, const struct prop_pair *pair,
+			   const char *context, GError **err)
 {
 	g_autofree char *right = NULL;
 	const char *value = pair->value;
 
 	if (!value && row->type == PROP_BOOL)
 		value = "on";
-	if (value && parse_value(row, value, (char *)object + row->offset))
+	if (value && prop_parse_value(row, value, (char *)object + row->offset))
 		return true;
-	right = describe(row);
+	right = prop_describe(row);
 	if (!value)
 		return ringside_usage(err, "%s: '%s' needs a value: it takes %s", context, row->key,
 				      right);
@@ -280,14 +280,14 @@ static bool take_pair(const struct prop *row, void *object, const struct prop_pa
 			      right);
 }
 
-static void apply_defaults(const struct prop *rows, void *object)
+static void prop_apply_defaults(const struct prop *rows, void *object)
 {
 	for (const struct prop *row = rows; row->type != PROP_END; row++) {
 		void *field = (char *)object + row->offset;
 
 		if (row->type == PROP_LIST)
 			*(GPtrArray **)field = g_ptr_array_new_with_free_func(g_free);
-		if (row->default_value && !parse_value(row, row->default_value, field))
+		if (row->default_value && !prop_parse_value(row, row->default_value, field))
 			g_error("default '%s' of '%s' is not valid", row->default_value, row->key);
 	}
 }
@@ -295,15 +295,15 @@ static void apply_defaults(const struct prop *rows, void *object)
 bool prop_parse(const struct prop *rows, void *object, GPtrArray *pairs, const char *context,
 		GError **err)
 {
-	apply_defaults(rows, object);
+	prop_apply_defaults(rows, object);
 	for (guint i = 0; i < pairs->len; i++) {
 		struct prop_pair *pair = g_ptr_array_index(pairs, i);
-		const struct prop *row = find_row(rows, pair->key);
+		const struct prop *row = prop_find_row(rows, pair->key);
 
 		if (!row)
 			continue;
 		pair->used = true;
-		if (!take_pair(row, object, pair, context, err))
+		if (!prop_take_pair(row, object, pair, context, err))
 			return false;
 	}
 	for (const struct prop *row = rows; row->type != PROP_END; row++)
@@ -318,7 +318,7 @@ bool prop_parse(const struct prop *rows, void *object, GPtrArray *pairs, const c
  * Unknown keys.
  */
 /* @also is a row's. */
-static bool has_word(const char *also, const char *word)
+static bool prop_has_word(const char *also, const char *word)
 {
 	g_auto(GStrv) words = also ? g_strsplit(also, " ", -1) : NULL;
 
@@ -326,13 +326,13 @@ static bool has_word(const char *also, const char *word)
 }
 
 /* What others call so, or else what is spelt nearly so. */
-static const char *nearest_key(const char *key, const struct prop *const *tables)
+static const char *prop_nearest_key(const char *key, const struct prop *const *tables)
 {
 	struct nearest near = NEAREST(key);
 
 	for (; *key && *tables; tables++)
 		for (const struct prop *row = *tables; row->type != PROP_END; row++) {
-			if (has_word(row->also, key))
+			if (prop_has_word(row->also, key))
 				return row->key;
 			nearest_try(&near, row->key);
 		}
@@ -348,7 +348,7 @@ bool prop_all_used(GPtrArray *pairs, const struct prop *const *tables, const cha
 
 		if (pair->used)
 			continue;
-		near = nearest_key(pair->key, tables);
+		near = prop_nearest_key(pair->key, tables);
 		if (near)
 			return ringside_usage(err,
 					      "%s: unknown key '%s'; did you mean '%s'? "
@@ -377,7 +377,7 @@ void prop_free(const struct prop *rows, void *object)
  */
 #define HELP_COLUMN 22u
 
-static void wrap(GString *out, const char *text, unsigned width)
+static void prop_wrap(GString *out, const char *text, unsigned width)
 {
 	g_auto(GStrv) words = g_strsplit(text, " ", -1);
 	size_t used = 0, room = width - HELP_COLUMN;
@@ -409,11 +409,11 @@ char *prop_help(const struct prop *rows, unsigned width)
 		g_autoptr(GString) text = g_string_new(rows->help);
 
 		if (rows->type == PROP_ENUM) {
-			g_autofree char *choices = describe(rows);
+			g_autofree char *choices = prop_describe(rows);
 
 			g_string_append_printf(text, ": %s", choices);
 		} else if (rows->max) {
-			g_autofree char *range = describe(rows);
+			g_autofree char *range = prop_describe(rows);
 
 			g_string_append_printf(text, "; %s", range);
 		}
@@ -425,7 +425,7 @@ char *prop_help(const struct prop *rows, unsigned width)
 			g_string_append_printf(out, "%s\n%*s", lhs, (int)HELP_COLUMN, "");
 		else
 			g_string_append_printf(out, "%-*s", (int)HELP_COLUMN, lhs);
-		wrap(out, text->str, width);
+		prop_wrap(out, text->str, width);
 	}
 	return g_string_free(out, FALSE);
 }

@@ -88,18 +88,18 @@ static const struct vdev_feature blk_features[] = {
  * Opening.
  */
 
-static bool is_power_of_2(uint64_t n)
+static bool blk_is_power_of_2(uint64_t n)
 {
 	return n && !(n & (n - 1));
 }
 
 /* Puts what the operator left open to what the backend suggests, and checks the rest against it. */
-static bool settle_blocks(struct blk *blk, const char *what, GError **err)
+static bool blk_choose_blocks(struct blk *blk, const char *what, GError **err)
 {
 	const struct blk_info *info = &blk->backend->info;
 
 	blk->block_size = blk->block_size ? blk->block_size : MIN(info->block_size, BLOCK_MAX);
-	if (!is_power_of_2(blk->block_size))
+	if (!blk_is_power_of_2(blk->block_size))
 		return ringside_usage(err,
 				      "%s,block-size=%" G_GUINT64_FORMAT
 				      ": it takes a power of two "
@@ -112,7 +112,7 @@ static bool settle_blocks(struct blk *blk, const char *what, GError **err)
 				      what, info->size, blk->block_size);
 	if (!blk->block_phys)
 		blk->block_phys = CLAMP(info->block_phys, blk->block_size, PHYS_MAX);
-	if (!is_power_of_2(blk->block_phys) || blk->block_phys < blk->block_size)
+	if (!blk_is_power_of_2(blk->block_phys) || blk->block_phys < blk->block_size)
 		return ringside_usage(err,
 				      "%s,physical-block-size=%" G_GUINT64_FORMAT
 				      ": it takes a power "
@@ -123,7 +123,7 @@ static bool settle_blocks(struct blk *blk, const char *what, GError **err)
 	return true;
 }
 
-static bool check_serial(const struct blk *blk, GError **err)
+static bool blk_check_serial(const struct blk *blk, GError **err)
 {
 	if (!blk->serial || (strlen(blk->serial) <= BLK_ID_BYTES && g_str_is_ascii(blk->serial)))
 		return true;
@@ -131,12 +131,12 @@ static bool check_serial(const struct blk *blk, GError **err)
 			      blk->serial, BLK_ID_BYTES);
 }
 
-static struct loop *worker(void *dev)
+static struct loop *blk_worker(void *dev)
 {
 	return vdev_worker(dev);
 }
 
-static bool open_backend(struct blk *blk, const char *what, GError **err)
+static bool blk_open_backend(struct blk *blk, const char *what, GError **err)
 {
 	struct blk_file_options o = {
 		.path = blk->path,
@@ -144,7 +144,7 @@ static bool open_backend(struct blk *blk, const char *what, GError **err)
 		.ro = blk->ro,
 		.direct = blk->direct,
 		.aio = blk->aio,
-		.worker = worker,
+		.worker = blk_worker,
 		.opaque = blk,
 	};
 
@@ -152,7 +152,7 @@ static bool open_backend(struct blk *blk, const char *what, GError **err)
 	return blk->backend != NULL;
 }
 
-static void settle_queues(struct blk *blk)
+static void blk_choose_queues(struct blk *blk)
 {
 	struct vdev *dev = &blk->vdev;
 	unsigned size = vdev_queue_size(dev);
@@ -169,15 +169,15 @@ static void settle_queues(struct blk *blk)
 }
 
 /* What the topology is in: a driver that cannot be told the block size takes the sector for it. */
-static uint64_t told_block(const struct blk *blk)
+static uint64_t blk_told_block(const struct blk *blk)
 {
 	return vfeatures_has(blk->vdev.offered, BLK_F_BLK_SIZE) ? blk->block_size : BLK_SECTOR;
 }
 
-static void fill_config(struct blk *blk)
+static void blk_fill_config(struct blk *blk)
 {
 	const struct blk_info *info = &blk->backend->info;
-	uint64_t block = told_block(blk);
+	uint64_t block = blk_told_block(blk);
 
 	blk->config = (struct blk_config){
 		.capacity = cpu_le64(info->size / BLK_SECTOR),
@@ -204,14 +204,14 @@ static void fill_config(struct blk *blk)
 }
 
 /* Under the config lock, or before there is a driver. */
-static void set_writeback(struct blk *blk, bool on)
+static void blk_set_writeback(struct blk *blk, bool on)
 {
 	blk->config.writeback = on;
 	blk->writeback = on;
 	memcpy(blk->vdev.config, &blk->config, sizeof(blk->config));
 }
 
-static bool prepare_backend(struct blk *blk, const char *what, GError **err)
+static bool blk_prepare_backend(struct blk *blk, const char *what, GError **err)
 {
 	const struct blk_backend_ops *ops = blk->backend->ops;
 	int ret = ops->prepare ? ops->prepare(blk->backend, blk->vdev.n_queues) : 0;
@@ -225,12 +225,12 @@ static bool blk_open(struct vdev *dev, GError **err)
 	struct blk *blk = (struct blk *)dev;
 	g_autofree char *what = g_strdup_printf("--device blk,path=%s", blk->path);
 
-	if (!check_serial(blk, err) || !open_backend(blk, what, err) ||
-	    !settle_blocks(blk, what, err))
+	if (!blk_check_serial(blk, err) || !blk_open_backend(blk, what, err) ||
+	    !blk_choose_blocks(blk, what, err))
 		return false;
 	blk->discard = blk->discard && blk->backend->info.discard;
-	settle_queues(blk);
-	if (!prepare_backend(blk, what, err))
+	blk_choose_queues(blk);
+	if (!blk_prepare_backend(blk, what, err))
 		return false;
 	vdev_offer(dev, BLK_F_RO, blk->ro);
 	vdev_offer(dev, BLK_F_MQ, dev->n_queues > 1);
@@ -246,8 +246,8 @@ static bool blk_open(struct vdev *dev, GError **err)
 		.ro = blk->ro,
 		.no_flush = blk->cache == BLK_CACHE_UNSAFE,
 	};
-	fill_config(blk);
-	set_writeback(blk, blk->config.writeback);
+	blk_fill_config(blk);
+	blk_set_writeback(blk, blk->config.writeback);
 	return true;
 }
 
@@ -273,8 +273,9 @@ static void blk_negotiated(struct vdev *dev)
 	blk->limits.discard = vdev_accepted(dev, BLK_F_DISCARD);
 	blk->limits.write_zeroes = vdev_accepted(dev, BLK_F_WRITE_ZEROES);
 	vdev_config_lock(dev);
-	set_writeback(blk, blk->cache == BLK_CACHE_UNSAFE || (blk->cache == BLK_CACHE_WRITEBACK &&
-							      vdev_accepted(dev, BLK_F_FLUSH)));
+	blk_set_writeback(blk,
+			  blk->cache == BLK_CACHE_UNSAFE || (blk->cache == BLK_CACHE_WRITEBACK &&
+							     vdev_accepted(dev, BLK_F_FLUSH)));
 	vdev_config_unlock(dev);
 }
 
@@ -286,7 +287,7 @@ static void blk_config_written(struct vdev *dev, size_t off, size_t len)
 
 	if (off <= at && at - off < len && vdev_accepted(dev, BLK_F_CONFIG_WCE))
 		on = dev->config[at] != 0;
-	set_writeback(blk, on);
+	blk_set_writeback(blk, on);
 }
 
 static void blk_reset(struct vdev *dev)
@@ -296,7 +297,7 @@ static void blk_reset(struct vdev *dev)
 	blk->limits.discard = false;
 	blk->limits.write_zeroes = false;
 	vdev_config_lock(dev);
-	set_writeback(blk, blk->cache != BLK_CACHE_WRITETHROUGH);
+	blk_set_writeback(blk, blk->cache != BLK_CACHE_WRITETHROUGH);
 	vdev_config_unlock(dev);
 }
 
@@ -304,7 +305,7 @@ static void blk_reset(struct vdev *dev)
  * Queues.
  */
 
-static void flush(struct blk_queue *queue)
+static void blk_flush(struct blk_queue *queue)
 {
 	if (queue->pushed) {
 		queue->pushed = false;
@@ -312,14 +313,14 @@ static void flush(struct blk_queue *queue)
 	}
 }
 
-static void batch_done(void *arg)
+static void blk_batch_done(void *arg)
 {
-	flush(arg);
+	blk_flush(arg);
 }
 
-static void stopped(void *arg);
+static void blk_stopped(void *arg);
 
-static void resubmit(struct blk_queue *queue)
+static void blk_resubmit(struct blk_queue *queue)
 {
 	struct blk_io *io = g_steal_pointer(&queue->kept), *next;
 
@@ -328,35 +329,35 @@ static void resubmit(struct blk_queue *queue)
 		queue->channel->ops->submit(queue->channel, io);
 	}
 	queue->channel->ops->flush(queue->channel);
-	flush(queue);
+	blk_flush(queue);
 }
 
 static void blk_queue_started(struct vdev *dev, unsigned q)
 {
 	struct blk *blk = (struct blk *)dev;
 	struct blk_queue *queue = &blk->queue[q];
-	const struct blk_owner owner = { dev->queue[q].loop, batch_done, stopped, queue };
+	const struct blk_owner owner = { dev->queue[q].loop, blk_batch_done, blk_stopped, queue };
 
 	queue->channel = blk->backend->ops->channel_new(blk->backend, &owner);
-	resubmit(queue);
+	blk_resubmit(queue);
 }
 
 /* The channel has stopped: what is left in it is kept, or forgotten with its chains. */
-static void end_channel(struct blk_queue *queue)
+static void blk_end_channel(struct blk_queue *queue)
 {
 	struct blk_io *undone = queue->channel->ops->undone(queue->channel);
 
 	queue->channel->ops->free(queue->channel);
 	queue->channel = NULL;
 	queue->kept = queue->paused ? undone : NULL;
-	flush(queue);
+	blk_flush(queue);
 }
 
-static void stopped(void *arg)
+static void blk_stopped(void *arg)
 {
 	struct blk_queue *queue = arg;
 
-	end_channel(queue);
+	blk_end_channel(queue);
 	vdev_queue_stopped(&queue->blk->vdev, queue->index);
 }
 
@@ -371,7 +372,7 @@ static bool blk_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 	}
 	if (!queue->channel->ops->stop(queue->channel))
 		return false;
-	end_channel(queue);
+	blk_end_channel(queue);
 	return true;
 }
 
@@ -381,7 +382,7 @@ static void blk_kick(struct vdev *dev, unsigned q)
 
 	vdev_drain(dev, q, blk_handle);
 	queue->channel->ops->flush(queue->channel);
-	flush(queue);
+	blk_flush(queue);
 }
 
 /* struct blk_config. */

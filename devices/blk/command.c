@@ -2,24 +2,24 @@
 
 #include "devices/blk/wire.h"
 
-static bool in_disk(const struct blk_limits *l, uint64_t sector, uint64_t n_sectors)
+static bool blk_command_in_disk(const struct blk_limits *l, uint64_t sector, uint64_t n_sectors)
 {
 	return sector <= l->capacity && n_sectors <= l->capacity - sector;
 }
 
 /* Sectors, whatever block size the driver was told: that does not affect the units (5.2.5). */
-static uint8_t parse_data(uint64_t sector, uint64_t len, const struct blk_limits *l,
-			  struct blk_command *cmd)
+static uint8_t blk_command_parse_data(uint64_t sector, uint64_t len, const struct blk_limits *l,
+				      struct blk_command *cmd)
 {
-	if (len % BLK_SECTOR || !in_disk(l, sector, len / BLK_SECTOR))
+	if (len % BLK_SECTOR || !blk_command_in_disk(l, sector, len / BLK_SECTOR))
 		return BLK_S_IOERR;
 	cmd->offset = sector * BLK_SECTOR;
 	cmd->len = len;
 	return BLK_S_OK;
 }
 
-static uint8_t parse_range(const struct blk_range *wire, const struct blk_limits *l, bool discard,
-			   struct blk_command_range *r)
+static uint8_t blk_command_parse_range(const struct blk_range *wire, const struct blk_limits *l,
+				       bool discard, struct blk_command_range *r)
 {
 	uint32_t flags = le32_cpu(wire->flags);
 
@@ -29,15 +29,15 @@ static uint8_t parse_range(const struct blk_range *wire, const struct blk_limits
 	if (flags & ~BLK_RANGE_UNMAP || (discard && r->unmap)) /* DEV-BLK-OP-05, -06 */
 		return BLK_S_UNSUPP;
 	if (r->n_sectors > (discard ? l->max_discard : l->max_zeroes) ||
-	    !in_disk(l, r->sector, r->n_sectors))
+	    !blk_command_in_disk(l, r->sector, r->n_sectors))
 		return BLK_S_IOERR;
 	return BLK_S_OK;
 }
 
 /* A flag that is not known comes before all else that is wrong (DEV-BLK-OP-05): it may be what makes the
  * rest look wrong. It is looked for in as many ranges as a request may have. */
-static uint8_t parse_ranges(struct vq_chain *c, const struct blk_limits *l, bool discard,
-			    struct blk_command *cmd)
+static uint8_t blk_command_parse_ranges(struct vq_chain *c, const struct blk_limits *l,
+					bool discard, struct blk_command *cmd)
 {
 	struct blk_range wire;
 	bool whole = c->rd.left && c->rd.left % sizeof(wire) == 0 &&
@@ -45,7 +45,8 @@ static uint8_t parse_ranges(struct vq_chain *c, const struct blk_limits *l, bool
 	uint8_t worst = whole ? BLK_S_OK : BLK_S_IOERR;
 
 	while (cmd->n_ranges < BLK_RANGES_MAX && vq_pull(c, &wire, sizeof(wire))) {
-		uint8_t status = parse_range(&wire, l, discard, &cmd->range[cmd->n_ranges++]);
+		uint8_t status = blk_command_parse_range(&wire, l, discard,
+							 &cmd->range[cmd->n_ranges++]);
 
 		worst = status > worst ? status : worst; /* UNSUPP is the larger */
 	}
@@ -62,19 +63,19 @@ uint8_t blk_parse(struct vq_chain *c, const struct blk_limits *l, struct blk_com
 	cmd->type = le32_cpu(h.type);
 	switch (cmd->type) {
 	case BLK_T_IN:
-		return parse_data(le64_cpu(h.sector), c->wr.left, l, cmd);
+		return blk_command_parse_data(le64_cpu(h.sector), c->wr.left, l, cmd);
 	case BLK_T_OUT:
 		if (l->ro) /* DEV-BLK-OP-03 */
 			return BLK_S_IOERR;
-		return parse_data(le64_cpu(h.sector), c->rd.left, l, cmd);
+		return blk_command_parse_data(le64_cpu(h.sector), c->rd.left, l, cmd);
 	case BLK_T_FLUSH:
 		return l->no_flush ? BLK_S_UNSUPP : BLK_S_OK;
 	case BLK_T_GET_ID:
 		return BLK_S_OK;
 	case BLK_T_DISCARD:
-		return l->discard ? parse_ranges(c, l, true, cmd) : BLK_S_UNSUPP;
+		return l->discard ? blk_command_parse_ranges(c, l, true, cmd) : BLK_S_UNSUPP;
 	case BLK_T_WRITE_ZEROES:
-		return l->write_zeroes ? parse_ranges(c, l, false, cmd) : BLK_S_UNSUPP;
+		return l->write_zeroes ? blk_command_parse_ranges(c, l, false, cmd) : BLK_S_UNSUPP;
 	default: /* those of SCSI, LIFETIME, SECURE_ERASE and ZONED too (DEV-BLK-OP-18) */
 		return BLK_S_UNSUPP;
 	}

@@ -12,7 +12,7 @@
 
 #define PAD_MAX (1u << 20)
 
-static void finish(struct blk_request *r, uint8_t status)
+static void blk_request_finish(struct blk_request *r, uint8_t status)
 {
 	struct vq_chain *c = r->chain;
 
@@ -23,7 +23,7 @@ static void finish(struct blk_request *r, uint8_t status)
 	r->queue->pushed = true;
 }
 
-static uint8_t status_of(struct blk_request *r, int result)
+static uint8_t blk_request_status_of(struct blk_request *r, int result)
 {
 	static const char *const names[] = {
 		[BLK_READ] = "read",       [BLK_WRITE] = "write",       [BLK_FLUSH] = "flush",
@@ -39,34 +39,34 @@ static uint8_t status_of(struct blk_request *r, int result)
 	return result == -EOPNOTSUPP ? BLK_S_UNSUPP : BLK_S_IOERR;
 }
 
-static void submit(struct blk_request *r)
+static void blk_request_submit(struct blk_request *r)
 {
 	r->queue->channel->ops->submit(r->queue->channel, &r->io);
 }
 
-static unsigned stable(const struct blk_queue *queue)
+static unsigned blk_request_make_stable(const struct blk_queue *queue)
 {
 	return atomic_load_explicit(&queue->blk->writeback, memory_order_relaxed) ? 0
 										  : BLK_IO_STABLE;
 }
 
-static struct blk_request *request_of(struct blk_io *io)
+static struct blk_request *blk_request_of(struct blk_io *io)
 {
 	return (struct blk_request *)((char *)io - offsetof(struct blk_request, io));
 }
 
-static void io_done(struct blk_io *io, int result)
+static void blk_request_io_done(struct blk_io *io, int result)
 {
-	struct blk_request *r = request_of(io);
+	struct blk_request *r = blk_request_of(io);
 
 	if (result == 0 && io->op == BLK_READ)
 		(void)vq_wrote(r->chain, r->chain->wr.left);
-	finish(r, status_of(r, result));
+	blk_request_finish(r, blk_request_status_of(r, result));
 }
 
 /* @data: what of the chain the kernel reads or writes, NULL for a flush. */
-static void start_io(struct blk_request *r, enum blk_op op, unsigned flags,
-		     const struct vq_cursor *data)
+static void blk_request_start_io(struct blk_request *r, enum blk_op op, unsigned flags,
+				 const struct vq_cursor *data)
 {
 	r->io = (struct blk_io){
 		.op = op,
@@ -75,14 +75,14 @@ static void start_io(struct blk_request *r, enum blk_op op, unsigned flags,
 		.n_iov = data ? data->n : 0,
 		.offset = data ? r->cmd.offset : 0,
 		.len = data ? r->cmd.len : 0,
-		.done = io_done,
+		.done = blk_request_io_done,
 	};
-	submit(r);
+	blk_request_submit(r);
 }
 
-static void range_done(struct blk_io *io, int result);
+static void blk_request_range_done(struct blk_io *io, int result);
 
-static void start_range(struct blk_request *r)
+static void blk_request_start_range(struct blk_request *r)
 {
 	const struct blk_command_range *range = &r->cmd.range[r->n_done];
 	bool zero = r->cmd.type == BLK_T_WRITE_ZEROES;
@@ -90,55 +90,55 @@ static void start_range(struct blk_request *r)
 
 	r->io = (struct blk_io){
 		.op = zero ? BLK_ZERO : BLK_DISCARD,
-		.flags = zero ? stable(r->queue) | (unmap ? BLK_IO_UNMAP : 0) : 0,
+		.flags = zero ? blk_request_make_stable(r->queue) | (unmap ? BLK_IO_UNMAP : 0) : 0,
 		.offset = range->sector * BLK_SECTOR,
 		.len = (uint64_t)range->n_sectors * BLK_SECTOR,
-		.done = range_done,
+		.done = blk_request_range_done,
 	};
-	submit(r);
+	blk_request_submit(r);
 }
 
 /* One after the other: a request of many ranges is still one request to the host at a time. */
-static void range_done(struct blk_io *io, int result)
+static void blk_request_range_done(struct blk_io *io, int result)
 {
-	struct blk_request *r = request_of(io);
+	struct blk_request *r = blk_request_of(io);
 
 	if (result || ++r->n_done == r->cmd.n_ranges)
-		finish(r, status_of(r, result));
+		blk_request_finish(r, blk_request_status_of(r, result));
 	else
-		start_range(r);
+		blk_request_start_range(r);
 }
 
-static void get_id(struct blk_request *r)
+static void blk_request_get_id(struct blk_request *r)
 {
 	const struct blk *blk = r->queue->blk;
 	char id[BLK_ID_BYTES + 1] = { 0 };
 
 	g_strlcpy(id, blk->serial ? blk->serial : vdev_name(&blk->vdev), sizeof(id));
 	(void)vq_put_some(r->chain, id, BLK_ID_BYTES);
-	finish(r, BLK_S_OK);
+	blk_request_finish(r, BLK_S_OK);
 }
 
-static void act(struct blk_request *r)
+static void blk_request_act(struct blk_request *r)
 {
 	struct vq_chain *c = r->chain;
 
 	switch (r->cmd.type) {
 	case BLK_T_IN:
-		start_io(r, BLK_READ, 0, &c->wr);
+		blk_request_start_io(r, BLK_READ, 0, &c->wr);
 		break;
 	case BLK_T_OUT:
-		start_io(r, BLK_WRITE, stable(r->queue), &c->rd);
+		blk_request_start_io(r, BLK_WRITE, blk_request_make_stable(r->queue), &c->rd);
 		break;
 	case BLK_T_FLUSH:
-		start_io(r, BLK_FLUSH, 0, NULL);
+		blk_request_start_io(r, BLK_FLUSH, 0, NULL);
 		break;
 	case BLK_T_GET_ID:
-		get_id(r);
+		blk_request_get_id(r);
 		break;
 	default: /* DISCARD, WRITE_ZEROES: the parser lets nothing else through */
 		r->n_done = 0;
-		start_range(r);
+		blk_request_start_range(r);
 		break;
 	}
 }
@@ -158,7 +158,7 @@ void blk_handle(struct vdev *dev, unsigned q, struct vq_chain *c)
 	}
 	status = blk_parse(c, &blk->limits, &r->cmd);
 	if (status == BLK_S_OK)
-		act(r);
+		blk_request_act(r);
 	else
-		finish(r, status);
+		blk_request_finish(r, status);
 }

@@ -26,7 +26,7 @@ static struct console *console_of(struct vdev *dev)
 /*
  * On the loop.
  */
-static void on_emergency(void *arg, GIOCondition revents)
+static void console_on_emergency(void *arg, GIOCondition revents)
 {
 	struct console *con = arg;
 	uint8_t bytes[EMERGENCY_MAX];
@@ -43,27 +43,28 @@ static void on_emergency(void *arg, GIOCondition revents)
 	console_port_emergency(con->port[0], bytes, n);
 }
 
-static void watch(void *arg)
+static void console_watch(void *arg)
 {
 	struct console *con = arg;
 
-	con->emergency_watch = loop_watch(con->dev.loop, con->emergency_fd, G_IO_IN, on_emergency,
-					  con);
+	con->emergency_watch = loop_watch(con->dev.loop, con->emergency_fd, G_IO_IN,
+					  console_on_emergency, con);
 }
 
-static void unwatch(void *arg)
+static void console_unwatch(void *arg)
 {
 	struct console *con = arg;
 
 	if (con->n_emergency)
-		on_emergency(con, G_IO_IN);
+		console_on_emergency(con, G_IO_IN);
 	loop_unwatch(g_steal_pointer(&con->emergency_watch));
 }
 
 /*
  * Opening.
  */
-static bool add_port(struct console *con, unsigned id, char *name, const char *spec, GError **err)
+static bool console_add_port(struct console *con, unsigned id, char *name, const char *spec,
+			     GError **err)
 {
 	struct console_port *port = g_new0(struct console_port, 1);
 	g_autofree char *context = NULL;
@@ -90,7 +91,7 @@ static bool add_port(struct console *con, unsigned id, char *name, const char *s
 	return true;
 }
 
-static bool valid_name(const char *name)
+static bool console_valid_name(const char *name)
 {
 	size_t len = strlen(name);
 
@@ -101,12 +102,12 @@ static bool valid_name(const char *name)
 }
 
 /* "NAME:CHR" */
-static bool add_named(struct console *con, unsigned id, const char *spec, GError **err)
+static bool console_add_named(struct console *con, unsigned id, const char *spec, GError **err)
 {
 	const char *colon = strchr(spec, ':');
 	g_autofree char *name = colon ? g_strndup(spec, (gsize)(colon - spec)) : NULL;
 
-	if (!name || !valid_name(name))
+	if (!name || !console_valid_name(name))
 		return ringside_usage(err,
 				      "--device console,port=%s: not NAME:CHR with a name of 1 to "
 				      "%u printable characters (no slash, no colon)",
@@ -115,10 +116,10 @@ static bool add_named(struct console *con, unsigned id, const char *spec, GError
 		if (strcmp(con->port[i]->name, name) == 0)
 			return ringside_usage(err, "--device console,port=%s: '%s' is given twice",
 					      spec, name);
-	return add_port(con, id, g_steal_pointer(&name), colon + 1, err);
+	return console_add_port(con, id, g_steal_pointer(&name), colon + 1, err);
 }
 
-static bool add_ports(struct console *con, GError **err)
+static bool console_add_ports(struct console *con, GError **err)
 {
 	unsigned n = con->opt_ports ? con->opt_ports->len : 0;
 	const char *chr = con->opt_chr;
@@ -133,16 +134,16 @@ static bool add_ports(struct console *con, GError **err)
 				      "is %u",
 				      n + 1,
 				      con->opt_max_ports ? con->opt_max_ports : CONSOLE_PORTS_MAX);
-	if (chr && !add_port(con, 0, NULL, chr, err))
+	if (chr && !console_add_port(con, 0, NULL, chr, err))
 		return false;
 	for (unsigned i = 0; i < n; i++)
-		if (!add_named(con, i + 1, g_ptr_array_index(con->opt_ports, i), err))
+		if (!console_add_named(con, i + 1, g_ptr_array_index(con->opt_ports, i), err))
 			return false;
 	return true;
 }
 
 /* The window's size: the options', else the stream's. */
-static void find_size(struct console *con)
+static void console_find_size(struct console *con)
 {
 	uint16_t cols, rows;
 
@@ -155,7 +156,7 @@ static void find_size(struct console *con)
 }
 
 /* With the config lock, or before anybody could take it. */
-static void write_config(struct console *con)
+static void console_write_config(struct console *con)
 {
 	struct console_config cfg = {
 		.cols = cpu_le16(con->cols),
@@ -172,10 +173,10 @@ static bool console_open(struct vdev *dev, GError **err)
 
 	if (!con->opt_cols != !con->opt_rows)
 		return ringside_usage(err, "--device console: cols and rows go together");
-	if (!add_ports(con, err))
+	if (!console_add_ports(con, err))
 		return false;
-	find_size(con);
-	write_config(con);
+	console_find_size(con);
+	console_write_config(con);
 	vdev_offer(dev, CONSOLE_F_SIZE, con->cols != 0);
 	vdev_offer(dev, CONSOLE_F_EMERG_WRITE, con->port[0] != NULL);
 	vdev_offer(dev, CONSOLE_F_MULTIPORT, con->max_ports > 1);
@@ -183,14 +184,14 @@ static bool console_open(struct vdev *dev, GError **err)
 	con->emergency_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (con->emergency_fd < 0)
 		return ringside_error_errno(err, errno, "--device console: eventfd");
-	loop_call(dev->loop, watch, con);
+	loop_call(dev->loop, console_watch, con);
 	for (unsigned i = 0; i < con->max_ports; i++)
 		if (con->port[i])
 			chr_attach(con->port[i]->chr, dev->loop, &console_chr_user, con->port[i]);
 	return true;
 }
 
-static void close_port(struct console_port *port)
+static void console_close_port(struct console_port *port)
 {
 	if (port->chr) {
 		chr_detach(port->chr);
@@ -206,18 +207,18 @@ static void console_close(struct vdev *dev)
 	struct console *con = console_of(dev);
 
 	if (con->emergency_watch) { /* the device may be half-made: emergency_fd is one then only */
-		loop_call(dev->loop, unwatch, con);
+		loop_call(dev->loop, console_unwatch, con);
 		close(con->emergency_fd);
 	}
 	for (unsigned i = 0; i < CONSOLE_PORTS_MAX; i++)
 		if (con->port[i])
-			close_port(con->port[i]);
+			console_close_port(con->port[i]);
 }
 
 /*
  * Life with a driver.
  */
-static void negotiated(void *arg)
+static void console_set_negotiated(void *arg)
 {
 	struct console *con = arg;
 
@@ -226,10 +227,10 @@ static void negotiated(void *arg)
 
 static void console_negotiated(struct vdev *dev)
 {
-	loop_call(dev->loop, negotiated, dev);
+	loop_call(dev->loop, console_set_negotiated, dev);
 }
 
-static void forget_driver(void *arg)
+static void console_forget_driver(void *arg)
 {
 	struct console *con = arg;
 
@@ -239,11 +240,11 @@ static void forget_driver(void *arg)
 
 static void console_reset(struct vdev *dev)
 {
-	loop_call(dev->loop, forget_driver, dev);
+	loop_call(dev->loop, console_forget_driver, dev);
 }
 
 /* The port whose pair @q belongs to, or NULL. */
-static struct console_port *port_of(struct console *con, unsigned q)
+static struct console_port *console_port_of(struct console *con, unsigned q)
 {
 	unsigned id = q < 2 ? 0 : q / 2 - 1;
 
@@ -255,7 +256,7 @@ static struct console_port *port_of(struct console *con, unsigned q)
 static void console_queue_started(struct vdev *dev, unsigned q)
 {
 	struct console *con = console_of(dev);
-	struct console_port *port = port_of(con, q);
+	struct console_port *port = console_port_of(con, q);
 
 	if (q == CONSOLE_CONTROL_RX)
 		con->control_runs = true;
@@ -268,7 +269,7 @@ static void console_queue_started(struct vdev *dev, unsigned q)
 static bool console_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 {
 	struct console *con = console_of(dev);
-	struct console_port *port = port_of(con, q);
+	struct console_port *port = console_port_of(con, q);
 
 	if (q == CONSOLE_CONTROL_RX) {
 		con->control_runs = false;
@@ -287,7 +288,7 @@ static bool console_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 static void console_kick(struct vdev *dev, unsigned q)
 {
 	struct console *con = console_of(dev);
-	struct console_port *port = port_of(con, q);
+	struct console_port *port = console_port_of(con, q);
 
 	if (q == CONSOLE_CONTROL_RX && con->multiport)
 		console_control_send(con);
@@ -317,7 +318,7 @@ static void console_config_written(struct vdev *dev, size_t off, size_t len)
 		con->emergency[con->n_emergency++] = byte;
 		(void)!write(con->emergency_fd, &one, sizeof(one));
 	}
-	write_config(con);
+	console_write_config(con);
 }
 
 #define OPT(field) offsetof(struct console, field)

@@ -18,7 +18,7 @@ struct message { /* 5.3.6.2 */
 	le16 value;
 };
 
-static bool is_queued(const struct console_port *port, enum console_event event)
+static bool console_control_is_queued(const struct console_port *port, enum console_event event)
 {
 	return port->queued & 1u << event;
 }
@@ -26,7 +26,8 @@ static bool is_queued(const struct console_port *port, enum console_event event)
 /*
  * From the driver.
  */
-static void device_ready(struct console *con, struct console_port *unused, uint16_t value)
+static void console_control_device_ready(struct console *con, struct console_port *unused,
+					 uint16_t value)
 {
 	(void)unused;
 	if (value != 1) {
@@ -39,7 +40,8 @@ static void device_ready(struct console *con, struct console_port *unused, uint1
 			con->port[i]->queued |= 1u << CONSOLE_PORT_ADD;
 }
 
-static void port_ready(struct console *con, struct console_port *port, uint16_t value)
+static void console_control_port_ready(struct console *con, struct console_port *port,
+				       uint16_t value)
 {
 	if (value != 1) {
 		vdev_guest_note(&con->dev, "the driver could not set port %u up", port->id);
@@ -57,7 +59,8 @@ static void port_ready(struct console *con, struct console_port *port, uint16_t 
 		console_control_queue(port, CONSOLE_PORT_OPEN);
 }
 
-static void port_open(struct console *con, struct console_port *port, uint16_t value)
+static void console_control_port_open(struct console *con, struct console_port *port,
+				      uint16_t value)
 {
 	(void)con;
 	port->guest_open = value != 0;
@@ -69,14 +72,15 @@ static const struct {
 	void (*handle)(struct console *con, struct console_port *port, uint16_t value);
 	bool about_port;
 } received[N_CONSOLE_EVENTS] = {
-	[CONSOLE_DEVICE_READY] = { device_ready, false },
-	[CONSOLE_PORT_READY] = { port_ready, true },
-	[CONSOLE_PORT_OPEN] = { port_open, true },
+	[CONSOLE_DEVICE_READY] = { console_control_device_ready, false },
+	[CONSOLE_PORT_READY] = { console_control_port_ready, true },
+	[CONSOLE_PORT_OPEN] = { console_control_port_open, true },
 };
 
 /* A port is there for a driver once it was told so: what it says before answers nothing. What it says of one that is
  * gone may have crossed our message. */
-static void receive_about_port(struct console *con, uint32_t id, uint16_t event, uint16_t value)
+static void console_control_receive_about_port(struct console *con, uint32_t id, uint16_t event,
+					       uint16_t value)
 {
 	struct console_port *port = id < con->max_ports ? con->port[id] : NULL;
 
@@ -92,7 +96,7 @@ static void receive_about_port(struct console *con, uint32_t id, uint16_t event,
 		received[event].handle(con, port, value);
 }
 
-static void receive_one(struct console *con, struct vq_chain *c)
+static void console_control_receive_one(struct console *con, struct vq_chain *c)
 {
 	struct message m;
 	uint16_t event;
@@ -107,7 +111,7 @@ static void receive_one(struct console *con, struct vq_chain *c)
 	else if (!received[event].about_port)
 		received[event].handle(con, NULL, le16_cpu(m.value));
 	else
-		receive_about_port(con, le32_cpu(m.id), event, le16_cpu(m.value));
+		console_control_receive_about_port(con, le32_cpu(m.id), event, le16_cpu(m.value));
 }
 
 void console_control_receive(struct console *con)
@@ -119,7 +123,7 @@ void console_control_receive(struct console *con)
 		c = vdev_take(dev, CONSOLE_CONTROL_TX);
 		if (!c)
 			break;
-		receive_one(con, c);
+		console_control_receive_one(con, c);
 		vq_push(dev->queue[CONSOLE_CONTROL_TX].vq, c);
 		if (i == RECEIVE_BUDGET - 1)
 			vdev_again(dev, CONSOLE_CONTROL_TX);
@@ -133,8 +137,8 @@ void console_control_receive(struct console *con)
  */
 
 /* What follows the header of @event about @port; returns its bytes and sets the header's value. */
-static size_t payload(const struct console_port *port, enum console_event event, uint16_t *value,
-		      uint8_t *extra)
+static size_t console_control_payload(const struct console_port *port, enum console_event event,
+				      uint16_t *value, uint8_t *extra)
 {
 	const struct console *con = port->con;
 	/* The text says columns, then rows; Linux expects them the other way round. */
@@ -159,7 +163,7 @@ static size_t payload(const struct console_port *port, enum console_event event,
 }
 
 /* False if the driver has given no buffer. */
-static bool send_one(struct console_port *port, enum console_event event)
+static bool console_control_send_one(struct console_port *port, enum console_event event)
 {
 	struct vdev *dev = &port->con->dev;
 	struct vq_chain *c = vdev_take(dev, CONSOLE_CONTROL_RX);
@@ -170,7 +174,7 @@ static bool send_one(struct console_port *port, enum console_event event)
 
 	if (!c)
 		return false;
-	len = payload(port, event, &value, bytes + sizeof(m));
+	len = console_control_payload(port, event, &value, bytes + sizeof(m));
 	m.id = cpu_le32(port->id);
 	m.event = cpu_le16(event);
 	m.value = cpu_le16(value);
@@ -186,7 +190,7 @@ static bool send_one(struct console_port *port, enum console_event event)
 }
 
 /* False if the driver has no more buffers. */
-static bool send_queued(struct console_port *port)
+static bool console_control_send_queued(struct console_port *port)
 {
 	static const enum console_event order[] = {
 		CONSOLE_PORT_ADD, CONSOLE_CONSOLE_PORT, CONSOLE_PORT_NAME,
@@ -194,7 +198,8 @@ static bool send_queued(struct console_port *port)
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(order); i++)
-		if (is_queued(port, order[i]) && !send_one(port, order[i]))
+		if (console_control_is_queued(port, order[i]) &&
+		    !console_control_send_one(port, order[i]))
 			return false;
 	return true;
 }
@@ -204,7 +209,7 @@ void console_control_send(struct console *con)
 	if (!con->control_runs)
 		return;
 	for (unsigned i = 0; i < con->max_ports; i++)
-		if (con->port[i] && !send_queued(con->port[i]))
+		if (con->port[i] && !console_control_send_queued(con->port[i]))
 			break;
 	vdev_flush(&con->dev, CONSOLE_CONTROL_RX);
 }

@@ -21,27 +21,28 @@
 #define OUT_BUDGET (256u << 10) /* bytes and */
 #define MESSAGES   256u         /* chains in a turn of the loop, then others get theirs */
 
-static unsigned rx_queue(const struct console_port *port)
+static unsigned console_port_rx_queue(const struct console_port *port)
 {
 	return port->id == 0 ? CONSOLE_RX0 : 2 * port->id + 2;
 }
 
-static unsigned tx_queue(const struct console_port *port)
+static unsigned console_port_tx_queue(const struct console_port *port)
 {
-	return rx_queue(port) + 1;
+	return console_port_rx_queue(port) + 1;
 }
 
 /* Without multiport there is port 0 alone, and nobody ever says that it is open. */
-static bool accepts_input(const struct console_port *port)
+static bool console_port_accepts_input(const struct console_port *port)
 {
 	return port->rx_runs && !port->gone &&
 	       (port->con->multiport ? port->guest_open : port->id == 0);
 }
 
-static void want(struct console_port *port, bool host_is_full)
+static void console_port_want(struct console_port *port, bool host_is_full)
 {
 	if (!port->gone)
-		chr_want(port->chr, accepts_input(port) && port->input_len == 0, host_is_full);
+		chr_want(port->chr, console_port_accepts_input(port) && port->input_len == 0,
+			 host_is_full);
 }
 
 /*
@@ -49,7 +50,7 @@ static void want(struct console_port *port, bool host_is_full)
  */
 
 /* False if the host is full. */
-static bool write_stash(struct console_port *port)
+static bool console_port_write_stash(struct console_port *port)
 {
 	if (port->gone)
 		return true;
@@ -66,7 +67,7 @@ static bool write_stash(struct console_port *port)
 }
 
 /* Writes of the port's chain up to *budget bytes. False if the host is full. */
-static bool write_chain(struct console_port *port, size_t *budget)
+static bool console_port_write_chain(struct console_port *port, size_t *budget)
 {
 	struct vq_cursor *rd = &port->tx->rd;
 
@@ -85,7 +86,7 @@ static bool write_chain(struct console_port *port, size_t *budget)
 }
 
 /* Makes port->tx the chain to write. False if there is none. */
-static bool next_chain(struct console_port *port)
+static bool console_port_next_chain(struct console_port *port)
 {
 	struct vdev *dev = &port->con->dev;
 
@@ -95,7 +96,7 @@ static bool next_chain(struct console_port *port)
 		return true;
 	if (port->id != 0 && !port->con->multiport)
 		return false;
-	port->tx = vdev_take(dev, tx_queue(port));
+	port->tx = vdev_take(dev, console_port_tx_queue(port));
 	if (port->tx && port->tx->wr.left)
 		vdev_guest_note(dev, "port %u: writable bytes in a transmit buffer", port->id);
 	return port->tx != NULL;
@@ -104,24 +105,24 @@ static bool next_chain(struct console_port *port)
 void console_port_output(struct console_port *port)
 {
 	struct vdev *dev = &port->con->dev;
-	bool room = write_stash(port), pushed = false;
+	bool room = console_port_write_stash(port), pushed = false;
 	size_t budget = OUT_BUDGET;
 
-	for (unsigned i = 0; room && next_chain(port); i++) {
+	for (unsigned i = 0; room && console_port_next_chain(port); i++) {
 		if (i == MESSAGES || budget == 0) {
-			vdev_again(dev, tx_queue(port));
+			vdev_again(dev, console_port_tx_queue(port));
 			break;
 		}
-		room = write_chain(port, &budget);
+		room = console_port_write_chain(port, &budget);
 		if (port->tx->rd.left == 0) {
-			vq_push(dev->queue[tx_queue(port)].vq, port->tx);
+			vq_push(dev->queue[console_port_tx_queue(port)].vq, port->tx);
 			port->tx = NULL;
 			pushed = true;
 		}
 	}
 	if (pushed)
-		vdev_flush(dev, tx_queue(port));
-	want(port, !room);
+		vdev_flush(dev, console_port_tx_queue(port));
+	console_port_want(port, !room);
 }
 
 void console_port_emergency(struct console_port *port, const uint8_t *bytes, size_t len)
@@ -149,7 +150,7 @@ void console_port_drain(struct console_port *port)
 	if (lost)
 		vdev_host_error(dev, "port %u: %zu bytes lost: stopped while nobody read them",
 				port->id, lost);
-	vq_push(dev->queue[tx_queue(port)].vq, c);
+	vq_push(dev->queue[console_port_tx_queue(port)].vq, c);
 	port->tx = NULL;
 }
 
@@ -158,10 +159,10 @@ void console_port_drain(struct console_port *port)
  */
 
 /* Gives the guest one buffer's worth. False if it has given none. */
-static bool fill_one(struct console_port *port)
+static bool console_port_fill_one(struct console_port *port)
 {
 	struct vdev *dev = &port->con->dev;
-	unsigned q = rx_queue(port);
+	unsigned q = console_port_rx_queue(port);
 	struct vq_chain *c = vdev_take(dev, q);
 	size_t n;
 
@@ -182,36 +183,36 @@ void console_port_input(struct console_port *port)
 	bool pushed = false;
 	unsigned i;
 
-	for (i = 0; i < MESSAGES && accepts_input(port); i++) {
+	for (i = 0; i < MESSAGES && console_port_accepts_input(port); i++) {
 		if (port->input_len == 0) {
 			port->input_at = 0;
 			port->input_len = chr_read(port->chr, port->input, sizeof(port->input));
 		}
-		if (port->input_len == 0 || !fill_one(port))
+		if (port->input_len == 0 || !console_port_fill_one(port))
 			break;
 		pushed = true;
 	}
 	if (pushed)
-		vdev_flush(&port->con->dev, rx_queue(port));
+		vdev_flush(&port->con->dev, console_port_rx_queue(port));
 	if (i == MESSAGES)
-		vdev_again(&port->con->dev, rx_queue(port));
-	want(port, port->tx || port->stash.len);
+		vdev_again(&port->con->dev, console_port_rx_queue(port));
+	console_port_want(port, port->tx || port->stash.len);
 }
 
 /*
  * What the host's end tells.
  */
-static void on_readable(void *arg)
+static void console_port_on_readable(void *arg)
 {
 	console_port_input(arg);
 }
 
-static void on_writable(void *arg)
+static void console_port_on_writable(void *arg)
 {
 	console_port_output(arg);
 }
 
-static void on_connected(void *arg, bool on)
+static void console_port_on_connected(void *arg, bool on)
 {
 	struct console_port *port = arg;
 
@@ -220,7 +221,7 @@ static void on_connected(void *arg, bool on)
 	console_control_send(port->con);
 }
 
-static void on_resized(void *arg)
+static void console_port_on_resized(void *arg)
 {
 	struct console_port *port = arg;
 	struct console *con = port->con;
@@ -242,7 +243,7 @@ static void on_resized(void *arg)
 	console_control_send(con);
 }
 
-static void on_trouble(void *arg, const char *what, int errnum)
+static void console_port_on_trouble(void *arg, const char *what, int errnum)
 {
 	struct console_port *port = arg;
 
@@ -250,9 +251,9 @@ static void on_trouble(void *arg, const char *what, int errnum)
 }
 
 const struct chr_user console_chr_user = {
-	.readable = on_readable,
-	.writable = on_writable,
-	.connected = on_connected,
-	.resized = on_resized,
-	.trouble = on_trouble,
+	.readable = console_port_on_readable,
+	.writable = console_port_on_writable,
+	.connected = console_port_on_connected,
+	.resized = console_port_on_resized,
+	.trouble = console_port_on_trouble,
 };

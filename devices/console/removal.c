@@ -20,7 +20,7 @@ struct survey {
 	unsigned n;
 };
 
-static void survey(void *arg)
+static void console_removal_survey(void *arg)
 {
 	struct survey *s = arg;
 
@@ -42,7 +42,7 @@ void console_ports(struct vdev *dev,
 {
 	struct survey s = { .con = (struct console *)dev };
 
-	loop_call(dev->loop, survey, &s);
+	loop_call(dev->loop, console_removal_survey, &s);
 	for (unsigned i = 0; i < s.n; i++)
 		each(&s.state[i], arg);
 }
@@ -55,7 +55,7 @@ struct removal {
 	struct chr *chr;
 };
 
-static void take_away(void *arg)
+static void console_removal_take_away(void *arg)
 {
 	struct removal *r = arg;
 	struct console_port *port = r->port;
@@ -71,7 +71,7 @@ static void take_away(void *arg)
 	console_control_removed(port);
 }
 
-static struct console_port *find_port(struct console *con, const char *name)
+static struct console_port *console_removal_find_port(struct console *con, const char *name)
 {
 	for (unsigned i = 1; i < con->max_ports; i++)
 		if (con->port[i] && !con->port[i]->gone && strcmp(con->port[i]->name, name) == 0)
@@ -81,11 +81,11 @@ static struct console_port *find_port(struct console *con, const char *name)
 
 bool console_port_remove(struct vdev *dev, const char *name)
 {
-	struct removal r = { .port = find_port((struct console *)dev, name) };
+	struct removal r = { .port = console_removal_find_port((struct console *)dev, name) };
 
 	if (!r.port)
 		return false;
-	loop_call(dev->loop, take_away, &r);
+	loop_call(dev->loop, console_removal_take_away, &r);
 	if (r.chr->kept_path)
 		g_ptr_array_remove(dev->kept_paths, (gpointer)r.chr->kept_path);
 	chr_close(r.chr);

@@ -45,7 +45,7 @@ static const struct {
 };
 
 /* The class's features, or an empty row. */
-static const struct vdev_feature *own_features(const struct vdev_class *class)
+static const struct vdev_feature *features_own(const struct vdev_class *class)
 {
 	static const struct vdev_feature none = { 0 };
 
@@ -67,9 +67,9 @@ bool vdev_accepted(const struct vdev *dev, unsigned bit)
 }
 
 /* The first feature in @f that lacks what it needs; NULL: none does. */
-static const struct vdev_feature *unfit(const struct vdev_class *class, struct vfeatures f)
+static const struct vdev_feature *features_unfit(const struct vdev_class *class, struct vfeatures f)
 {
-	for (const struct vdev_feature *row = own_features(class); row->name; row++)
+	for (const struct vdev_feature *row = features_own(class); row->name; row++)
 		if (vfeatures_has(f, row->bit) && row->one_of && !(f.w[0] & row->one_of))
 			return row;
 	return NULL;
@@ -77,13 +77,13 @@ static const struct vdev_feature *unfit(const struct vdev_class *class, struct v
 
 bool vdev_features_fit(const struct vdev_class *class, struct vfeatures f)
 {
-	return !unfit(class, f);
+	return !features_unfit(class, f);
 }
 
 /* The name of feature @bit; "" if nobody here knows it. */
-static const char *feature_name(const struct vdev_class *class, unsigned bit)
+static const char *features_name(const struct vdev_class *class, unsigned bit)
 {
-	for (const struct vdev_feature *row = own_features(class); row->name; row++)
+	for (const struct vdev_feature *row = features_own(class); row->name; row++)
 		if (row->bit == bit)
 			return row->name;
 	for (size_t i = 0; i < G_N_ELEMENTS(common); i++)
@@ -92,9 +92,9 @@ static const char *feature_name(const struct vdev_class *class, unsigned bit)
 	return "";
 }
 
-static bool refused(struct vdev *dev, enum vdev_rule rule, unsigned bit)
+static bool features_refused(struct vdev *dev, enum vdev_rule rule, unsigned bit)
 {
-	vdev_rule_broken(dev, rule, "feature bit %u %s", bit, feature_name(dev->class, bit));
+	vdev_rule_broken(dev, rule, "feature bit %u %s", bit, features_name(dev->class, bit));
 	return false;
 }
 
@@ -102,19 +102,19 @@ static bool refused(struct vdev *dev, enum vdev_rule rule, unsigned bit)
 bool vdev_features_hold(struct vdev *dev)
 {
 	const struct vfeatures *a = &dev->accepted;
-	const struct vdev_feature *row = unfit(dev->class, *a);
+	const struct vdev_feature *row = features_unfit(dev->class, *a);
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(a->w); i++) {
 		uint64_t wrong = a->w[i] & ~dev->offered.w[i];
 
 		if (wrong)
-			return refused(dev, RULE_FEATURE_NOT_OFFERED,
-				       i * 64 + (unsigned)__builtin_ctzll(wrong));
+			return features_refused(dev, RULE_FEATURE_NOT_OFFERED,
+						i * 64 + (unsigned)__builtin_ctzll(wrong));
 	}
 	if (!vfeatures_has(*a, VIRTIO_F_VERSION_1))
-		return refused(dev, RULE_FEATURE_VERSION_1, VIRTIO_F_VERSION_1);
+		return features_refused(dev, RULE_FEATURE_VERSION_1, VIRTIO_F_VERSION_1);
 	if (row)
-		return refused(dev, RULE_FEATURE_NEEDS, row->bit);
+		return features_refused(dev, RULE_FEATURE_NEEDS, row->bit);
 	if (!dev->class->features_ok || dev->class->features_ok(dev, *a))
 		return true;
 	vdev_rule_broken(dev, RULE_FEATURE_NEEDS, "feature bits %#" G_GINT64_MODIFIER "x", a->w[0]);
@@ -122,13 +122,13 @@ bool vdev_features_hold(struct vdev *dev)
 }
 
 /* Withholds what needs what is withheld, and what needs that. */
-static void withhold_dependents(struct vdev *dev)
+static void features_withhold_dependents(struct vdev *dev)
 {
 	bool more;
 
 	do {
 		more = false;
-		for (const struct vdev_feature *row = own_features(dev->class); row->name; row++)
+		for (const struct vdev_feature *row = features_own(dev->class); row->name; row++)
 			if (row->one_of && !(row->one_of & ~dev->withheld.w[0]) &&
 			    !vfeatures_has(dev->withheld, row->bit)) {
 				vfeatures_set(&dev->withheld, row->bit, true);
@@ -149,9 +149,9 @@ struct item {
 	enum standing standing; /* of a class's feature: BY_ITSELF */
 };
 
-static bool find_name(const struct vdev_class *class, struct item *item)
+static bool features_find_name(const struct vdev_class *class, struct item *item)
 {
-	for (const struct vdev_feature *row = own_features(class); row->name; row++)
+	for (const struct vdev_feature *row = features_own(class); row->name; row++)
 		if (strcmp(row->name, item->name) == 0) {
 			item->bit = row->bit;
 			item->standing = BY_ITSELF;
@@ -166,12 +166,12 @@ static bool find_name(const struct vdev_class *class, struct item *item)
 	return false;
 }
 
-static bool no_such_name(const struct vdev_class *class, const struct item *item,
-			 const char *context, GError **err)
+static bool features_no_such_name(const struct vdev_class *class, const struct item *item,
+				  const char *context, GError **err)
 {
 	struct nearest near = NEAREST(item->name);
 
-	for (const struct vdev_feature *row = own_features(class); row->name; row++)
+	for (const struct vdev_feature *row = features_own(class); row->name; row++)
 		nearest_try(&near, row->name);
 	for (size_t i = 0; i < G_N_ELEMENTS(common); i++)
 		nearest_try(&near, common[i].name);
@@ -187,7 +187,8 @@ static bool no_such_name(const struct vdev_class *class, const struct item *item
 }
 
 /* One "+NAME" or "-NAME". */
-static bool take_item(struct vdev *dev, const char *text, const char *context, GError **err)
+static bool features_take_item(struct vdev *dev, const char *text, const char *context,
+			       GError **err)
 {
 	struct item item = { .name = text + 1, .add = *text == '+' };
 
@@ -196,8 +197,8 @@ static bool take_item(struct vdev *dev, const char *text, const char *context, G
 				      "%s,features=%s: a name begins with + (offer it) or - (do "
 				      "not)",
 				      context, text);
-	if (!find_name(dev->class, &item))
-		return no_such_name(dev->class, &item, context, err);
+	if (!features_find_name(dev->class, &item))
+		return features_no_such_name(dev->class, &item, context, err);
 	if (item.standing == ALWAYS && !item.add)
 		return ringside_usage(err,
 				      "%s,features=-%s: it cannot be taken away: there are no "
@@ -214,8 +215,8 @@ static bool take_item(struct vdev *dev, const char *text, const char *context, G
 typedef bool (*item_fn)(struct vdev *dev, const char *text, const char *context, GError **err);
 
 /* The words of one list. No name has a sign in it, so a sign begins a word as a comma does. */
-static bool for_each_word(struct vdev *dev, const char *list, item_fn fn, const char *context,
-			  GError **err)
+static bool features_for_each_word(struct vdev *dev, const char *list, item_fn fn,
+				   const char *context, GError **err)
 {
 	const char *at = list;
 
@@ -233,22 +234,25 @@ static bool for_each_word(struct vdev *dev, const char *list, item_fn fn, const 
 	} while (true);
 }
 
-static bool for_each_item(struct vdev *dev, item_fn fn, const char *context, GError **err)
+static bool features_for_each_item(struct vdev *dev, item_fn fn, const char *context, GError **err)
 {
 	for (guint i = 0; i < dev->opt_features->len; i++)
-		if (!for_each_word(dev, g_ptr_array_index(dev->opt_features, i), fn, context, err))
+		if (!features_for_each_word(dev, g_ptr_array_index(dev->opt_features, i), fn,
+					    context, err))
 			return false;
 	return true;
 }
 
 /* Names that were judged before. */
-static bool is_offered(struct vdev *dev, const char *text, const char *context, GError **err)
+static bool features_is_offered(struct vdev *dev, const char *text, const char *context,
+				GError **err)
 {
 	struct item item = { .name = text + 1 };
 
-	if (*text != '+' || (find_name(dev->class, &item) && vfeatures_has(dev->offered, item.bit)))
+	if (*text != '+' ||
+	    (features_find_name(dev->class, &item) && vfeatures_has(dev->offered, item.bit)))
 		return true;
-	for (const struct vdev_feature *row = own_features(dev->class); row->name; row++)
+	for (const struct vdev_feature *row = features_own(dev->class); row->name; row++)
 		if (row->bit == item.bit && row->one_of && !(row->one_of & ~dev->withheld.w[0]))
 			return ringside_usage(err,
 					      "%s,features=+%s: it needs a feature that is taken "
@@ -267,12 +271,12 @@ bool vdev_features_open(struct vdev *dev, const char *context, GError **err)
 	for (size_t i = 0; i < G_N_ELEMENTS(common); i++)
 		vfeatures_set(&dev->offered, common[i].bit, common[i].standing <= BY_ITSELF);
 	vfeatures_set(&dev->offered, VIRTIO_F_RING_PACKED, dev->opt_ring == VDEV_RING_PACKED);
-	if (!for_each_item(dev, take_item, context, err))
+	if (!features_for_each_item(dev, features_take_item, context, err))
 		return false;
 	/* A class's feature is for its open() to offer. */
-	for (const struct vdev_feature *row = own_features(dev->class); row->name; row++)
+	for (const struct vdev_feature *row = features_own(dev->class); row->name; row++)
 		vfeatures_set(&dev->offered, row->bit, false);
-	withhold_dependents(dev);
+	features_withhold_dependents(dev);
 	for (const unsigned char *bit = dev->class->feature_bits; bit && *bit != 255; bit++)
 		vdev_offer(dev, *bit, true);
 	return true;
@@ -280,14 +284,14 @@ bool vdev_features_open(struct vdev *dev, const char *context, GError **err)
 
 bool vdev_features_opened(struct vdev *dev, const char *context, GError **err)
 {
-	return for_each_item(dev, is_offered, context, err);
+	return features_for_each_item(dev, features_is_offered, context, err);
 }
 
 /*
  * For help.
  */
 
-static void add_name(GString *out, const char *name)
+static void features_add_name(GString *out, const char *name)
 {
 	g_string_append_printf(out, "%s%s", out->len ? " " : "", name);
 }
@@ -297,11 +301,11 @@ char *vdev_feature_names(const struct vdev_class *class, enum vdev_names which)
 	GString *out = g_string_new(NULL);
 
 	if (which == VDEV_NAMES_OWN)
-		for (const struct vdev_feature *row = own_features(class); row->name; row++)
-			add_name(out, row->name);
+		for (const struct vdev_feature *row = features_own(class); row->name; row++)
+			features_add_name(out, row->name);
 	for (size_t i = 0; which != VDEV_NAMES_OWN && i < G_N_ELEMENTS(common); i++)
 		if (common[i].standing == (which == VDEV_NAMES_ON ? BY_ITSELF : ON_REQUEST))
-			add_name(out, common[i].name);
+			features_add_name(out, common[i].name);
 	if (out->len)
 		return g_string_free(out, FALSE);
 	g_string_free(out, TRUE);
@@ -312,14 +316,14 @@ char *vdev_feature_names(const struct vdev_class *class, enum vdev_names which)
  * As transports see them.
  */
 
-static uint32_t feature_word(const struct vfeatures *f, uint32_t select)
+static uint32_t features_word(const struct vfeatures *f, uint32_t select)
 {
 	return select < 4 ? (uint32_t)(f->w[select / 2] >> (select % 2 * 32)) : 0;
 }
 
 uint32_t vdev_features_offered(struct vdev *dev, uint32_t select)
 {
-	return feature_word(&dev->offered, select);
+	return features_word(&dev->offered, select);
 }
 
 uint32_t vdev_features_accepted(struct vdev *dev, uint32_t select)
@@ -327,7 +331,7 @@ uint32_t vdev_features_accepted(struct vdev *dev, uint32_t select)
 	uint32_t word;
 
 	vdev_enter(dev);
-	word = feature_word(&dev->accepted, select);
+	word = features_word(&dev->accepted, select);
 	vdev_leave(dev);
 	return word;
 }
@@ -338,7 +342,7 @@ void vdev_features_accept(struct vdev *dev, uint32_t select, uint32_t bits)
 	uint32_t before;
 
 	vdev_enter(dev);
-	before = feature_word(&dev->accepted, select);
+	before = features_word(&dev->accepted, select);
 	/* They are frozen by FEATURES_OK (3.1.1, step 5). */
 	if (dev->status & VIRTIO_S_FEATURES_OK) {
 		if (bits != before)

@@ -16,12 +16,12 @@
 		times_;                                                                         \
 	})
 
-static unsigned index_of(const struct vdev_queue *queue)
+static unsigned vdev_filter_index_of(const struct vdev_queue *queue)
 {
 	return (unsigned)(queue - queue->dev->queue);
 }
 
-static bool is_served(const struct vdev_queue *queue)
+static bool vdev_filter_is_served(const struct vdev_queue *queue)
 {
 	return vq_started(queue->vq) && !queue->paused;
 }
@@ -31,7 +31,8 @@ static bool is_served(const struct vdev_queue *queue)
  */
 
 /* True: it is to be given back. */
-static bool push_past(struct vdev_filter *f, struct vdev *dev, unsigned q, struct vq_chain *c)
+static bool vdev_filter_push_past(struct vdev_filter *f, struct vdev *dev, unsigned q,
+				  struct vq_chain *c)
 {
 	unsigned times = VERDICT(f, dev, push, q, c);
 
@@ -40,18 +41,19 @@ static bool push_past(struct vdev_filter *f, struct vdev *dev, unsigned q, struc
 	return times;
 }
 
-static bool ring_push(struct vq_filter *f, struct vq_chain *c)
+static bool vdev_filter_ring_push(struct vq_filter *f, struct vq_chain *c)
 {
 	struct vdev_queue *queue = (void *)((char *)f - offsetof(struct vdev_queue, filter));
 
-	return push_past(queue->dev->filter, queue->dev, index_of(queue), c);
+	return vdev_filter_push_past(queue->dev->filter, queue->dev, vdev_filter_index_of(queue),
+				     c);
 }
 
 bool vdev_let_push(struct vdev_filter *f, struct vdev *dev, unsigned q, struct vq_chain *c)
 {
-	if (!is_served(&dev->queue[q]))
+	if (!vdev_filter_is_served(&dev->queue[q]))
 		return false;
-	if (push_past(f->next, dev, q, c))
+	if (vdev_filter_push_past(f->next, dev, q, c))
 		vq_complete(c->vq, c);
 	return true;
 }
@@ -60,7 +62,7 @@ bool vdev_let_push(struct vdev_filter *f, struct vdev *dev, unsigned q, struct v
  * Interrupts.
  */
 
-static void interrupt_past(struct vdev_filter *f, struct vdev *dev, unsigned q)
+static void vdev_filter_interrupt_past(struct vdev_filter *f, struct vdev *dev, unsigned q)
 {
 	for (unsigned times = VERDICT(f, dev, interrupt, q); times; times--) {
 		vdev_saw_interrupt(dev, q);
@@ -71,19 +73,19 @@ static void interrupt_past(struct vdev_filter *f, struct vdev *dev, unsigned q)
 
 void vdev_interrupt(struct vdev *dev, unsigned q)
 {
-	interrupt_past(dev->filter, dev, q);
+	vdev_filter_interrupt_past(dev->filter, dev, q);
 }
 
 bool vdev_let_interrupt(struct vdev_filter *f, struct vdev *dev, unsigned q)
 {
-	if (!is_served(&dev->queue[q]))
+	if (!vdev_filter_is_served(&dev->queue[q]))
 		return false;
-	interrupt_past(f->next, dev, q);
+	vdev_filter_interrupt_past(f->next, dev, q);
 	return true;
 }
 
 /* What a transport keeps a copy of follows in any case. */
-static void config_interrupt_past(struct vdev_filter *f, struct vdev *dev)
+static void vdev_filter_config_interrupt_past(struct vdev_filter *f, struct vdev *dev)
 {
 	unsigned times = VERDICT(f, dev, config_interrupt);
 
@@ -97,14 +99,14 @@ static void config_interrupt_past(struct vdev_filter *f, struct vdev *dev)
 
 void vdev_config_interrupt(struct vdev *dev)
 {
-	config_interrupt_past(dev->filter, dev);
+	vdev_filter_config_interrupt_past(dev->filter, dev);
 }
 
 void vdev_let_config_interrupt(struct vdev_filter *f, struct vdev *dev)
 {
 	pthread_mutex_lock(&dev->transport_lock);
 	if (dev->transport && dev->status & VIRTIO_S_DRIVER_OK)
-		config_interrupt_past(f->next, dev);
+		vdev_filter_config_interrupt_past(f->next, dev);
 	pthread_mutex_unlock(&dev->transport_lock);
 }
 
@@ -112,33 +114,33 @@ void vdev_let_config_interrupt(struct vdev_filter *f, struct vdev *dev)
  * Notifications.
  */
 
-static void kick(struct vdev *dev, unsigned q)
+static void vdev_filter_wake(struct vdev *dev, unsigned q)
 {
 	if (dev->class->kick)
 		dev->class->kick(dev, q);
 }
 
-static void kick_past(struct vdev_filter *f, struct vdev *dev, unsigned q)
+static void vdev_filter_kick_past(struct vdev_filter *f, struct vdev *dev, unsigned q)
 {
 	for (unsigned times = VERDICT(f, dev, kick, q); times; times--)
-		kick(dev, q);
+		vdev_filter_wake(dev, q);
 }
 
 void vdev_kicked(struct vdev *dev, unsigned q, uint64_t n, uint64_t own)
 {
 	if (n > own) {
 		vdev_saw_kicked(dev, q, n - own);
-		kick_past(dev->filter, dev, q);
+		vdev_filter_kick_past(dev->filter, dev, q);
 	}
 	if (own)
-		kick(dev, q);
+		vdev_filter_wake(dev, q);
 }
 
 bool vdev_let_kick(struct vdev_filter *f, struct vdev *dev, unsigned q)
 {
-	if (!is_served(&dev->queue[q]))
+	if (!vdev_filter_is_served(&dev->queue[q]))
 		return false;
-	kick_past(f->next, dev, q);
+	vdev_filter_kick_past(f->next, dev, q);
 	return true;
 }
 
@@ -166,12 +168,12 @@ void vdev_filters_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
  */
 
 /* Rings ask as long as somebody stands there. */
-static void stand_before_queues(struct vdev *dev)
+static void vdev_filter_install(struct vdev *dev)
 {
 	for (unsigned q = 0; q < dev->n_queues; q++) {
 		struct vdev_queue *queue = &dev->queue[q];
 
-		queue->filter.push = ring_push;
+		queue->filter.push = vdev_filter_ring_push;
 		vq_filter(queue->vq, dev->filter ? &queue->filter : NULL);
 	}
 }
@@ -184,7 +186,7 @@ void vdev_filter(struct vdev *dev, struct vdev_filter *f)
 		at = &(*at)->next;
 	f->next = NULL;
 	*at = f;
-	stand_before_queues(dev);
+	vdev_filter_install(dev);
 }
 
 void vdev_unfilter(struct vdev *dev, struct vdev_filter *f)
@@ -195,5 +197,5 @@ void vdev_unfilter(struct vdev *dev, struct vdev_filter *f)
 		at = &(*at)->next;
 	if (*at)
 		*at = f->next;
-	stand_before_queues(dev);
+	vdev_filter_install(dev);
 }

@@ -56,63 +56,63 @@ void vdev_tell_interrupt(struct vdev *dev, unsigned q, bool sent)
  * From the rings.
  */
 
-static struct vdev_queue *queue_of(struct vq_observer *o)
+static struct vdev_queue *vdev_observer_queue_of(struct vq_observer *o)
 {
 	return (struct vdev_queue *)(void *)((char *)o - offsetof(struct vdev_queue, observer));
 }
 
-static unsigned index_of(const struct vdev_queue *queue)
+static unsigned vdev_observer_index_of(const struct vdev_queue *queue)
 {
 	return (unsigned)(queue - queue->dev->queue);
 }
 
-static void ring_popped(struct vq_observer *o, const struct vq_chain *c)
+static void vdev_observer_ring_popped(struct vq_observer *o, const struct vq_chain *c)
 {
-	struct vdev_queue *queue = queue_of(o);
+	struct vdev_queue *queue = vdev_observer_queue_of(o);
 
-	TELL(queue->dev, popped, index_of(queue), c);
+	TELL(queue->dev, popped, vdev_observer_index_of(queue), c);
 }
 
-static void ring_unpopped(struct vq_observer *o, const struct vq_chain *c)
+static void vdev_observer_ring_unpopped(struct vq_observer *o, const struct vq_chain *c)
 {
-	struct vdev_queue *queue = queue_of(o);
+	struct vdev_queue *queue = vdev_observer_queue_of(o);
 
-	TELL(queue->dev, unpopped, index_of(queue), c);
+	TELL(queue->dev, unpopped, vdev_observer_index_of(queue), c);
 }
 
-static void ring_pushed(struct vq_observer *o, const struct vq_chain *c, uint32_t len)
+static void vdev_observer_ring_pushed(struct vq_observer *o, const struct vq_chain *c, uint32_t len)
 {
-	struct vdev_queue *queue = queue_of(o);
+	struct vdev_queue *queue = vdev_observer_queue_of(o);
 
-	TELL(queue->dev, pushed, index_of(queue), c, len);
+	TELL(queue->dev, pushed, vdev_observer_index_of(queue), c, len);
 }
 
 /* Of an interrupt that is wanted vdev_interrupt() tells, when it is sent. */
-static void ring_published(struct vq_observer *o, bool interrupt)
+static void vdev_observer_ring_published(struct vq_observer *o, bool interrupt)
 {
-	struct vdev_queue *queue = queue_of(o);
+	struct vdev_queue *queue = vdev_observer_queue_of(o);
 
 	if (!interrupt)
-		vdev_tell_interrupt(queue->dev, index_of(queue), false);
+		vdev_tell_interrupt(queue->dev, vdev_observer_index_of(queue), false);
 }
 
-static void ring_broken(struct vq_observer *o, enum vq_fault fault, uint16_t head)
+static void vdev_observer_ring_broken(struct vq_observer *o, enum vq_fault fault, uint16_t head)
 {
-	struct vdev_queue *queue = queue_of(o);
+	struct vdev_queue *queue = vdev_observer_queue_of(o);
 
-	TELL(queue->dev, fault, index_of(queue), fault, head);
+	TELL(queue->dev, fault, vdev_observer_index_of(queue), fault, head);
 }
 
 static const struct vq_observer_ops ring_ops = {
-	.popped = ring_popped,
-	.unpopped = ring_unpopped,
-	.pushed = ring_pushed,
-	.published = ring_published,
-	.broken = ring_broken,
+	.popped = vdev_observer_ring_popped,
+	.unpopped = vdev_observer_ring_unpopped,
+	.pushed = vdev_observer_ring_pushed,
+	.published = vdev_observer_ring_published,
+	.broken = vdev_observer_ring_broken,
 };
 
 /* Does anyone want to know what passes through the rings? */
-static bool wants_rings(const struct vdev *dev)
+static bool vdev_observer_wants_rings(const struct vdev *dev)
 {
 	for (const struct vdev_observer *o = dev->observer; o; o = o->next) {
 		const struct vdev_observer_ops *ops = o->ops;
@@ -123,9 +123,9 @@ static bool wants_rings(const struct vdev *dev)
 	return false;
 }
 
-static void look_at_queues(struct vdev *dev)
+static void vdev_observer_install(struct vdev *dev)
 {
-	bool wanted = wants_rings(dev);
+	bool wanted = vdev_observer_wants_rings(dev);
 
 	for (unsigned q = 0; q < dev->n_queues; q++) {
 		struct vdev_queue *queue = &dev->queue[q];
@@ -143,7 +143,7 @@ void vdev_observe(struct vdev *dev, struct vdev_observer *o)
 		at = &(*at)->next;
 	o->next = NULL;
 	*at = o;
-	look_at_queues(dev);
+	vdev_observer_install(dev);
 }
 
 void vdev_unobserve(struct vdev *dev, struct vdev_observer *o)
@@ -154,5 +154,5 @@ void vdev_unobserve(struct vdev *dev, struct vdev_observer *o)
 		at = &(*at)->next;
 	if (*at)
 		*at = o->next;
-	look_at_queues(dev);
+	vdev_observer_install(dev);
 }

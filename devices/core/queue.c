@@ -18,26 +18,27 @@
 #define TURN_US      100   /* or so long, more or less a batch: */
 #define BATCH_US     25    /* one that takes longer is followed by a smaller one */
 
-static uint16_t wished_size(const struct vdev *dev)
+static uint16_t vdev_wished_size(const struct vdev *dev)
 {
 	return dev->opt_queue_size ? dev->opt_queue_size : dev->class->queue_size;
 }
 
 size_t vdev_memory_max(const struct vdev *dev)
 {
-	return dev->n_queues * vq_memory_max(wished_size(dev), dev->class->request_size) +
+	return dev->n_queues * vq_memory_max(vdev_wished_size(dev), dev->class->request_size) +
 	       dev->more_memory;
 }
 
 uint16_t vdev_queue_size(const struct vdev *dev)
 {
-	return (uint16_t)(1u << (31 - __builtin_clz(wished_size(dev))));
+	return (uint16_t)(1u << (31 - __builtin_clz(vdev_wished_size(dev))));
 }
 
 /* A power of two until a driver has taken RING_PACKED (DEV-PCI-COMMON-15). */
-static uint16_t size_max(const struct vdev *dev)
+static uint16_t vdev_queue_size_max(const struct vdev *dev)
 {
-	return vdev_accepted(dev, VIRTIO_F_RING_PACKED) ? wished_size(dev) : vdev_queue_size(dev);
+	return vdev_accepted(dev, VIRTIO_F_RING_PACKED) ? vdev_wished_size(dev)
+							: vdev_queue_size(dev);
 }
 
 void vdev_queue_negotiated(struct vdev *dev)
@@ -46,14 +47,14 @@ void vdev_queue_negotiated(struct vdev *dev)
 		struct vdev_queue *queue = &dev->queue[q];
 
 		if (queue->size == queue->size_max)
-			queue->size = size_max(dev);
-		queue->size_max = size_max(dev);
+			queue->size = vdev_queue_size_max(dev);
+		queue->size_max = vdev_queue_size_max(dev);
 	}
 }
 
 void vdev_queue_defaults(struct vdev_queue *queue)
 {
-	queue->size_max = size_max(queue->dev);
+	queue->size_max = vdev_queue_size_max(queue->dev);
 	queue->size = queue->size_max;
 	queue->desc = 0;
 	queue->driver = 0;
@@ -65,20 +66,20 @@ void vdev_queue_defaults(struct vdev_queue *queue)
 }
 
 /* The log line of a fault: once, until a reset mends it. @where: "queue 1", "queue 1, head 7" */
-static void say_fault(struct vdev *dev, const char *where, enum vq_fault fault)
+static void vdev_say_fault(struct vdev *dev, const char *where, enum vq_fault fault)
 {
 	if (!(dev->status & VIRTIO_S_NEEDS_RESET))
 		vdev_guest_bug(dev, "%s: %s: %s", where, vq_fault_name(fault),
 			       vq_fault_text(fault));
 }
 
-static void ring_fault(struct vdev *dev, unsigned q)
+static void vdev_ring_fault(struct vdev *dev, unsigned q)
 {
 	const struct vq *vq = dev->queue[q].vq;
 	char where[40];
 
 	(void)snprintf(where, sizeof(where), "queue %u, head %u", q, vq_fault_head(vq));
-	say_fault(dev, where, vq_fault(vq));
+	vdev_say_fault(dev, where, vq_fault(vq));
 }
 
 /*
@@ -90,7 +91,7 @@ struct queue_ref {
 	enum vdev_stop why; /* to stop it */
 };
 
-static void kicked(void *arg, GIOCondition revents)
+static void vdev_queue_kicked(void *arg, GIOCondition revents)
 {
 	struct vdev_queue *queue = arg;
 	struct vq_stats *stats = vq_stats(queue->vq);
@@ -104,17 +105,18 @@ static void kicked(void *arg, GIOCondition revents)
 	vdev_kicked(queue->dev, (unsigned)(queue - queue->dev->queue), count, own);
 }
 
-static void serve(struct vdev *dev, unsigned q)
+static void vdev_queue_serve(struct vdev *dev, unsigned q)
 {
 	struct vdev_queue *queue = &dev->queue[q];
 
-	queue->kick_watch = loop_watch(queue->loop, queue->kick_fd, G_IO_IN, kicked, queue);
+	queue->kick_watch = loop_watch(queue->loop, queue->kick_fd, G_IO_IN, vdev_queue_kicked,
+				       queue);
 	vdev_saw_started(dev, q);
 	if (dev->class->queue_started)
 		dev->class->queue_started(dev, q);
 }
 
-static void start_ring(struct vdev *dev, unsigned q)
+static void vdev_start_ring(struct vdev *dev, unsigned q)
 {
 	struct vdev_queue *queue = &dev->queue[q];
 	enum vq_fault fault = VQ_FAULT_SIZE;
@@ -138,23 +140,23 @@ static void start_ring(struct vdev *dev, unsigned q)
 	if (fault == VQ_OK)
 		return;
 	(void)snprintf(where, sizeof(where), "queue %u", q);
-	say_fault(dev, where, fault);
+	vdev_say_fault(dev, where, fault);
 }
 
 /* Of one that is not served; after a pause the ring is started still. */
-static void queue_start(void *arg)
+static void vdev_queue_start(void *arg)
 {
 	const struct queue_ref *ref = arg;
 	struct vdev_queue *queue = &ref->dev->queue[ref->q];
 
 	if (!queue->paused)
-		start_ring(ref->dev, ref->q);
+		vdev_start_ring(ref->dev, ref->q);
 	queue->paused = false;
 	if (vq_started(queue->vq))
-		serve(ref->dev, ref->q);
+		vdev_queue_serve(ref->dev, ref->q);
 }
 
-static void queue_first_kick(void *arg)
+static void vdev_queue_first_kick(void *arg)
 {
 	const struct queue_ref *ref = arg;
 
@@ -179,7 +181,7 @@ void vdev_queue_stopped(struct vdev *dev, unsigned q)
 	loop_done(queue->loop, &queue->stopped);
 }
 
-static void queue_stop(void *arg)
+static void vdev_queue_stop(void *arg)
 {
 	const struct queue_ref *ref = arg;
 	struct vdev *dev = ref->dev;
@@ -196,37 +198,37 @@ static void queue_stop(void *arg)
 		vdev_queue_stopped(dev, ref->q);
 }
 
-static void on_owner(struct vdev *dev, unsigned q, void (*fn)(void *arg), enum vdev_stop why)
+static void vdev_on_owner(struct vdev *dev, unsigned q, void (*fn)(void *arg), enum vdev_stop why)
 {
 	struct queue_ref ref = { dev, q, why };
 
 	loop_call(dev->queue[q].loop, fn, &ref);
 }
 
-static void begin_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
+static void vdev_begin_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 {
 	dev->queue[q].stopped = (struct loop_done){ 0 };
-	on_owner(dev, q, queue_stop, why);
+	vdev_on_owner(dev, q, vdev_queue_stop, why);
 }
 
-static void await_stop(struct vdev *dev, unsigned q)
+static void vdev_await_stop(struct vdev *dev, unsigned q)
 {
 	loop_wait(dev->queue[q].loop, &dev->queue[q].stopped);
 }
 
-static void stop_queue(struct vdev *dev, unsigned q)
+static void vdev_stop_queue(struct vdev *dev, unsigned q)
 {
 	vdev_begin_wait(dev);
-	begin_stop(dev, q, VDEV_STOP_RESET);
-	await_stop(dev, q);
+	vdev_begin_stop(dev, q, VDEV_STOP_RESET);
+	vdev_await_stop(dev, q);
 	vdev_end_wait(dev);
 }
 
-static void start_queue(struct vdev *dev, unsigned q)
+static void vdev_start_queue(struct vdev *dev, unsigned q)
 {
 	vdev_begin_wait(dev);
-	on_owner(dev, q, queue_start, 0);
-	on_owner(dev, q, queue_first_kick, 0);
+	vdev_on_owner(dev, q, vdev_queue_start, 0);
+	vdev_on_owner(dev, q, vdev_queue_first_kick, 0);
 	vdev_end_wait(dev);
 }
 
@@ -236,10 +238,10 @@ void vdev_start_queues(struct vdev *dev)
 	vdev_begin_wait(dev);
 	for (unsigned q = 0; q < dev->n_queues; q++)
 		if (dev->queue[q].enabled)
-			on_owner(dev, q, queue_start, 0);
+			vdev_on_owner(dev, q, vdev_queue_start, 0);
 	for (unsigned q = 0; q < dev->n_queues; q++)
 		if (dev->queue[q].enabled)
-			on_owner(dev, q, queue_first_kick, 0);
+			vdev_on_owner(dev, q, vdev_queue_first_kick, 0);
 	vdev_end_wait(dev);
 }
 
@@ -249,10 +251,10 @@ void vdev_stop_queues(struct vdev *dev, enum vdev_stop why)
 	vdev_begin_wait(dev);
 	for (unsigned q = 0; q < dev->n_queues; q++)
 		if (dev->queue[q].enabled)
-			begin_stop(dev, q, why);
+			vdev_begin_stop(dev, q, why);
 	for (unsigned q = 0; q < dev->n_queues; q++)
 		if (dev->queue[q].enabled)
-			await_stop(dev, q);
+			vdev_await_stop(dev, q);
 	vdev_end_wait(dev);
 }
 
@@ -282,7 +284,7 @@ void vdev_restart(struct vdev *dev)
 /*
  * Registers.
  */
-static uint64_t *address_register(struct vdev_queue *queue, enum vdev_queue_reg reg)
+static uint64_t *vdev_address_register(struct vdev_queue *queue, enum vdev_queue_reg reg)
 {
 	switch (reg) {
 	case VQR_DESC:
@@ -296,7 +298,7 @@ static uint64_t *address_register(struct vdev_queue *queue, enum vdev_queue_reg 
 	}
 }
 
-static uint64_t queue_read(struct vdev_queue *queue, enum vdev_queue_reg reg)
+static uint64_t vdev_queue_address_read(struct vdev_queue *queue, enum vdev_queue_reg reg)
 {
 	switch (reg) {
 	case VQR_SIZE_MAX:
@@ -308,7 +310,7 @@ static uint64_t queue_read(struct vdev_queue *queue, enum vdev_queue_reg reg)
 	case VQR_RESET:
 		return 0; /* a reset is over before the write that asked for it returns */
 	default:
-		return *address_register(queue, reg);
+		return *vdev_address_register(queue, reg);
 	}
 }
 
@@ -319,25 +321,26 @@ uint64_t vdev_queue_read(struct vdev *dev, unsigned q, enum vdev_queue_reg reg)
 	if (q >= dev->n_queues)
 		return 0;
 	vdev_enter(dev);
-	value = queue_read(&dev->queue[q], reg);
+	value = vdev_queue_address_read(&dev->queue[q], reg);
 	vdev_leave(dev);
 	return value;
 }
 
-static void queue_enable(struct vdev *dev, unsigned q, bool on)
+static void vdev_queue_enable(struct vdev *dev, unsigned q, bool on)
 {
 	struct vdev_queue *queue = &dev->queue[q];
 
 	if (on == queue->enabled)
 		return;
 	if (!on)
-		stop_queue(dev, q);
+		vdev_stop_queue(dev, q);
 	queue->enabled = on;
 	if (on && dev->running)
-		start_queue(dev, q);
+		vdev_start_queue(dev, q);
 }
 
-static void queue_write(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uint64_t value)
+static void vdev_queue_address_write(struct vdev *dev, unsigned q, enum vdev_queue_reg reg,
+				     uint64_t value)
 {
 	struct vdev_queue *queue = &dev->queue[q];
 
@@ -345,11 +348,11 @@ static void queue_write(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, u
 	case VQR_SIZE_MAX:
 		break;
 	case VQR_ENABLE:
-		queue_enable(dev, q, value & 1);
+		vdev_queue_enable(dev, q, value & 1);
 		break;
 	case VQR_RESET:
 		if (value == 1 && vdev_accepted(dev, VIRTIO_F_RING_RESET)) {
-			queue_enable(dev, q, false);
+			vdev_queue_enable(dev, q, false);
 			vdev_queue_defaults(queue);
 		}
 		break;
@@ -359,7 +362,7 @@ static void queue_write(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, u
 		break;
 	default: /* an enabled queue keeps its addresses, whatever is written (4.1.4.3.2) */
 		if (!queue->enabled)
-			*address_register(queue, reg) = value;
+			*vdev_address_register(queue, reg) = value;
 		break;
 	}
 }
@@ -370,7 +373,9 @@ void vdev_queue_write(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uin
 	if (q >= dev->n_queues)
 		return;
 	vdev_enter(dev);
-	queue_write(dev, q, reg, (queue_read(&dev->queue[q], reg) & ~mask) | (value & mask));
+	vdev_queue_address_write(dev, q, reg,
+				 (vdev_queue_address_read(&dev->queue[q], reg) & ~mask) |
+					 (value & mask));
 	vdev_leave(dev);
 }
 
@@ -399,7 +404,7 @@ void vdev_flush(struct vdev *dev, unsigned q)
 	if (vq_publish(queue->vq)) {
 		vdev_interrupt(dev, q);
 	} else if (vq_fault(queue->vq) != VQ_OK) { /* in the driver's event structure */
-		ring_fault(dev, q);
+		vdev_ring_fault(dev, q);
 	}
 	if (queue->awaits_room && dev->running) {
 		queue->awaits_room = false;
@@ -413,7 +418,7 @@ struct turn {
 
 /* After a full batch: is there time for another? A guest chooses how much work a chain is. The clock runs
  * from the end of the first batch on: a kick with little behind it need not look at it. */
-static bool time_left(struct vdev_queue *queue, struct turn *t)
+static bool vdev_time_left(struct vdev_queue *queue, struct turn *t)
 {
 	gint64 now = g_get_monotonic_time();
 	gint64 took = now - t->batch_begun;
@@ -450,7 +455,7 @@ void vdev_drain(struct vdev *dev, unsigned q, vdev_handle_fn handle)
 				handle(dev, q, chains[i]);
 			left -= (unsigned)n;
 			vdev_flush(dev, q);
-			if ((unsigned)n == full && !time_left(queue, &turn))
+			if ((unsigned)n == full && !vdev_time_left(queue, &turn))
 				left = 0;
 		}
 		if (left == 0) {
@@ -458,7 +463,7 @@ void vdev_drain(struct vdev *dev, unsigned q, vdev_handle_fn handle)
 			return;
 		}
 		if (n < 0) {
-			ring_fault(dev, q);
+			vdev_ring_fault(dev, q);
 			return;
 		}
 		if (vq_pool_exhausted(queue->vq)) {
@@ -481,7 +486,7 @@ struct vq_chain *vdev_take(struct vdev *dev, unsigned q)
 			return c;
 		}
 		if (n < 0) {
-			ring_fault(dev, q);
+			vdev_ring_fault(dev, q);
 			return NULL;
 		}
 		if (vq_pool_exhausted(queue->vq)) {

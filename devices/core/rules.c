@@ -161,7 +161,7 @@ void vdev_access_broken(struct vdev *dev, enum vdev_rule rule, const char *what,
  * Queues.
  */
 
-static bool size_fits(struct vdev *dev, unsigned q, uint64_t size)
+static bool rules_size_fits(struct vdev *dev, unsigned q, uint64_t size)
 {
 	bool packed = vdev_accepted(dev, VIRTIO_F_RING_PACKED);
 
@@ -178,7 +178,7 @@ void vdev_judge_queue(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uin
 	}
 	if (reg >= VQR_SIZE && reg <= VQR_DEVICE && vdev_queue_read(dev, q, VQR_ENABLE))
 		vdev_rule_broken(dev, r->live, "queue %u", q);
-	if (reg == VQR_SIZE && !size_fits(dev, q, value))
+	if (reg == VQR_SIZE && !rules_size_fits(dev, q, value))
 		vdev_rule_broken(dev,
 				 value == 0 && vdev_accepted(dev, VIRTIO_F_RING_PACKED) ? r->size_0
 											: r->size,
@@ -208,7 +208,7 @@ void vdev_judge_notify(struct vdev *dev, unsigned q)
  */
 
 /* Is [off, off + len) one field, a half of one of 64 bits, or among those of any width? */
-static bool is_field(const struct vdev_field *f, uint64_t off, unsigned len)
+static bool rules_is_field(const struct vdev_field *f, uint64_t off, unsigned len)
 {
 	for (; f->width; f++) {
 		unsigned width = f->width == 8 ? 4 : f->width;
@@ -231,7 +231,7 @@ void vdev_judge_config(struct vdev *dev, uint64_t off, unsigned len, bool write,
 
 	if (off >= dev->config_size || len > dev->config_size - off)
 		rule = RULE_CONFIG_BEYOND;
-	else if (class->config_fields && !is_field(class->config_fields, off, len))
+	else if (class->config_fields && !rules_is_field(class->config_fields, off, len))
 		rule = width;
 	else if (early && !(class->config_early && off == class->config_early))
 		rule = RULE_CONFIG_EARLY;
@@ -248,7 +248,7 @@ void vdev_judge_config(struct vdev *dev, uint64_t off, unsigned len, bool write,
 #define SUSPEND_BIT 16u
 
 /* Which rule a step breaks that is taken now. */
-static enum vdev_rule judge_steps(uint32_t before, uint32_t status)
+static enum vdev_rule rules_judge_steps(uint32_t before, uint32_t status)
 {
 	uint32_t added = status & ~before;
 
@@ -265,7 +265,7 @@ static enum vdev_rule judge_steps(uint32_t before, uint32_t status)
 void vdev_judge_status(struct vdev *dev, uint32_t status)
 {
 	uint32_t before = dev->status, driver_bits = STEPS | VIRTIO_S_FAILED;
-	enum vdev_rule rule = judge_steps(before, status);
+	enum vdev_rule rule = rules_judge_steps(before, status);
 
 	if (status == 0)
 		return;

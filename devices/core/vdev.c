@@ -44,7 +44,7 @@ const struct prop vdev_common_props[] = {
  * Making and freeing.
  */
 
-static bool check_queue_size(struct vdev *dev, const char *context, GError **err)
+static bool vdev_check_queue_size(struct vdev *dev, const char *context, GError **err)
 {
 	uint16_t size = dev->opt_queue_size;
 
@@ -56,7 +56,7 @@ static bool check_queue_size(struct vdev *dev, const char *context, GError **err
 	return true;
 }
 
-static void choose_loop(struct vdev *dev, const struct vdev_env *env)
+static void vdev_choose_loop(struct vdev *dev, const struct vdev_env *env)
 {
 	dev->main_loop = env->main_loop;
 	dev->loop = env->main_loop;
@@ -64,7 +64,7 @@ static void choose_loop(struct vdev *dev, const struct vdev_env *env)
 		dev->loop = env->iothread(env->opaque, dev->opt_iothread);
 }
 
-static bool open_queues(struct vdev *dev, GError **err)
+static bool vdev_open_queues(struct vdev *dev, GError **err)
 {
 	g_assert(dev->n_queues <= VDEV_QUEUES_MAX);
 	for (unsigned q = 0; q < dev->n_queues; q++) {
@@ -83,20 +83,20 @@ static bool open_queues(struct vdev *dev, GError **err)
 	return true;
 }
 
-static bool open_device(struct vdev *dev, GPtrArray *pairs, const struct vdev_env *env,
-			GError **err)
+static bool vdev_open_device(struct vdev *dev, GPtrArray *pairs, const struct vdev_env *env,
+			     GError **err)
 {
 	const struct vdev_class *class = dev->class;
 	g_autofree char *context = g_strdup_printf("--device %s", class->name);
 
 	if (!prop_parse(vdev_common_props, dev, pairs, context, err) ||
 	    (class->props && !prop_parse(class->props, dev, pairs, context, err)) ||
-	    !vdev_features_open(dev, context, err) || !check_queue_size(dev, context, err))
+	    !vdev_features_open(dev, context, err) || !vdev_check_queue_size(dev, context, err))
 		return false;
-	choose_loop(dev, env);
+	vdev_choose_loop(dev, env);
 	if (class->open && !class->open(dev, err))
 		return false;
-	return vdev_features_opened(dev, context, err) && open_queues(dev, err);
+	return vdev_features_opened(dev, context, err) && vdev_open_queues(dev, err);
 }
 
 struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const struct vdev_env *env,
@@ -116,7 +116,7 @@ struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const st
 	pthread_mutex_init(&dev->transport_lock, NULL);
 	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++)
 		dev->queue[q].kick_fd = -1;
-	if (!open_device(dev, pairs, env, err)) {
+	if (!vdev_open_device(dev, pairs, env, err)) {
 		vdev_free(dev);
 		return NULL;
 	}
@@ -187,7 +187,7 @@ uint32_t vdev_status(struct vdev *dev)
 	return dev->status;
 }
 
-static void reset(struct vdev *dev)
+static void vdev_reset_device(struct vdev *dev)
 {
 	vdev_stop_queues(dev, VDEV_STOP_RESET);
 	if (dev->class->reset) {
@@ -201,7 +201,7 @@ static void reset(struct vdev *dev)
 	dev->status = 0;
 }
 
-static void negotiated(struct vdev *dev)
+static void vdev_set_negotiated(struct vdev *dev)
 {
 	vdev_queue_negotiated(dev);
 	if (dev->class->negotiated) {
@@ -225,12 +225,12 @@ void vdev_set_status(struct vdev *dev, uint32_t status)
 	vdev_judge_status(dev, status);
 	added = status & DRIVER_BITS & ~dev->status;
 	if (status == 0) {
-		reset(dev);
+		vdev_reset_device(dev);
 		goto out;
 	}
 	if (added & VIRTIO_S_FEATURES_OK) {
 		if (vdev_features_hold(dev))
-			negotiated(dev);
+			vdev_set_negotiated(dev);
 		else
 			added &= ~(uint32_t)VIRTIO_S_FEATURES_OK;
 	}
@@ -334,14 +334,14 @@ uint32_t vdev_config_generation(struct vdev *dev)
 }
 
 /* How many of @len bytes at @off lie inside the space. */
-static size_t config_room(const struct vdev *dev, size_t off, size_t len)
+static size_t vdev_config_room(const struct vdev *dev, size_t off, size_t len)
 {
 	return off >= dev->config_size ? 0 : MIN(len, dev->config_size - off);
 }
 
 void vdev_config_read(struct vdev *dev, size_t off, void *dst, size_t len)
 {
-	size_t n = config_room(dev, off, len);
+	size_t n = vdev_config_room(dev, off, len);
 
 	memset(dst, 0, len);
 	pthread_mutex_lock(&dev->config_lock);
@@ -353,7 +353,7 @@ void vdev_config_read(struct vdev *dev, size_t off, void *dst, size_t len)
 
 void vdev_config_write(struct vdev *dev, size_t off, const void *src, size_t len)
 {
-	size_t n = config_room(dev, off, len);
+	size_t n = vdev_config_room(dev, off, len);
 
 	vdev_saw_config(dev, off, src, len, true);
 	if (!dev->class->config_written || n == 0)

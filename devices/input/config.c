@@ -5,7 +5,7 @@
 
 /* The answers return how many bytes they put into @out. */
 
-static size_t text(const char *s, uint8_t *out)
+static size_t input_config_text(const char *s, uint8_t *out)
 {
 	size_t len = strnlen(s, INPUT_PAYLOAD_MAX);
 
@@ -14,7 +14,7 @@ static size_t text(const char *s, uint8_t *out)
 }
 
 /* Up to the last byte with a bit in it. */
-static size_t bitmap(const uint8_t *bits, uint8_t *out)
+static size_t input_config_bitmap(const uint8_t *bits, uint8_t *out)
 {
 	size_t len = INPUT_BITMAP_BYTES;
 
@@ -24,17 +24,17 @@ static size_t bitmap(const uint8_t *bits, uint8_t *out)
 	return len;
 }
 
-static size_t id_name(const struct input_model *m, uint8_t subsel, uint8_t *out)
+static size_t input_config_id_name(const struct input_model *m, uint8_t subsel, uint8_t *out)
 {
-	return subsel ? 0 : text(m->name, out);
+	return subsel ? 0 : input_config_text(m->name, out);
 }
 
-static size_t id_serial(const struct input_model *m, uint8_t subsel, uint8_t *out)
+static size_t input_config_id_serial(const struct input_model *m, uint8_t subsel, uint8_t *out)
 {
-	return subsel ? 0 : text(m->serial, out);
+	return subsel ? 0 : input_config_text(m->serial, out);
 }
 
-static size_t id_devids(const struct input_model *m, uint8_t subsel, uint8_t *out)
+static size_t input_config_id_devids(const struct input_model *m, uint8_t subsel, uint8_t *out)
 {
 	le16 ids[4] = { cpu_le16(m->bustype), cpu_le16(m->vendor), cpu_le16(m->product),
 			cpu_le16(m->version) };
@@ -45,17 +45,17 @@ static size_t id_devids(const struct input_model *m, uint8_t subsel, uint8_t *ou
 	return sizeof(ids);
 }
 
-static size_t prop_bits(const struct input_model *m, uint8_t subsel, uint8_t *out)
+static size_t input_config_prop_bits(const struct input_model *m, uint8_t subsel, uint8_t *out)
 {
-	return subsel ? 0 : bitmap(m->props, out);
+	return subsel ? 0 : input_config_bitmap(m->props, out);
 }
 
-static size_t ev_bits(const struct input_model *m, uint8_t subsel, uint8_t *out)
+static size_t input_config_ev_bits(const struct input_model *m, uint8_t subsel, uint8_t *out)
 {
-	return subsel < EV_CNT ? bitmap(m->bits[subsel], out) : 0;
+	return subsel < EV_CNT ? input_config_bitmap(m->bits[subsel], out) : 0;
 }
 
-static size_t abs_info(const struct input_model *m, uint8_t subsel, uint8_t *out)
+static size_t input_config_abs_info(const struct input_model *m, uint8_t subsel, uint8_t *out)
 {
 	const struct input_axis_info *a = &m->axis[subsel < ABS_CNT ? subsel : 0];
 	le32 info[5] = { cpu_le32((uint32_t)a->min), cpu_le32((uint32_t)a->max),
@@ -69,9 +69,12 @@ static size_t abs_info(const struct input_model *m, uint8_t subsel, uint8_t *out
 }
 
 static size_t (*const answers[])(const struct input_model *m, uint8_t subsel, uint8_t *out) = {
-	[INPUT_CFG_ID_NAME] = id_name,     [INPUT_CFG_ID_SERIAL] = id_serial,
-	[INPUT_CFG_ID_DEVIDS] = id_devids, [INPUT_CFG_PROP_BITS] = prop_bits,
-	[INPUT_CFG_EV_BITS] = ev_bits,     [INPUT_CFG_ABS_INFO] = abs_info,
+	[INPUT_CFG_ID_NAME] = input_config_id_name,
+	[INPUT_CFG_ID_SERIAL] = input_config_id_serial,
+	[INPUT_CFG_ID_DEVIDS] = input_config_id_devids,
+	[INPUT_CFG_PROP_BITS] = input_config_prop_bits,
+	[INPUT_CFG_EV_BITS] = input_config_ev_bits,
+	[INPUT_CFG_ABS_INFO] = input_config_abs_info,
 };
 
 void input_config_answer(const struct input_model *m, uint8_t select, uint8_t subsel,

@@ -53,13 +53,13 @@ static struct input *input_of(struct vdev *dev)
 	return (struct input *)dev;
 }
 
-static const struct input *known(const struct vdev *dev)
+static const struct input *input_known(const struct vdev *dev)
 {
 	return dev->class == &input_class ? (const struct input *)dev : NULL;
 }
 
 /* Appends a report, ended by its SYN_REPORT, and has the loop look. */
-static void enqueue(struct input *in, const struct input_ev *events, unsigned n)
+static void input_enqueue(struct input *in, const struct input_ev *events, unsigned n)
 {
 	uint64_t one = 1;
 
@@ -72,7 +72,7 @@ static void enqueue(struct input *in, const struct input_ev *events, unsigned n)
  */
 
 /* Takes buffers until there are @n. False if the driver has not given so many. */
-static bool hold(struct input *in, unsigned n)
+static bool input_hold(struct input *in, unsigned n)
 {
 	while (in->n_held < n) {
 		struct vq_chain *c = vdev_take(&in->dev, EVENTQ);
@@ -91,20 +91,20 @@ static bool hold(struct input *in, unsigned n)
 	return true;
 }
 
-static void fill(struct input *in, const struct input_ev *report, unsigned n)
+static void input_fill(struct input *in, const struct input_ev *report, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct input_event_wire wire = { cpu_le16(report[i].type), cpu_le16(report[i].code),
 						 cpu_le32((uint32_t)report[i].value) };
 
-		(void)vq_put(in->held[i], &wire, sizeof(wire)); /* hold() saw the room */
+		(void)vq_put(in->held[i], &wire, sizeof(wire)); /* input_hold() saw the room */
 		vq_push(in->dev.queue[EVENTQ].vq, in->held[i]);
 	}
 	in->n_held -= n;
 	memmove(in->held, in->held + n, in->n_held * sizeof(in->held[0]));
 }
 
-static void deliver(struct input *in)
+static void input_deliver(struct input *in)
 {
 	struct vq *vq = in->dev.queue[EVENTQ].vq;
 	struct input_ev report[INPUT_REPORT_MAX];
@@ -119,9 +119,9 @@ static void deliver(struct input *in)
 			input_reports_forget(&in->reports, n, true);
 			continue;
 		}
-		if (!hold(in, n))
+		if (!input_hold(in, n))
 			break;
-		fill(in, report, n);
+		input_fill(in, report, n);
 		input_reports_forget(&in->reports, n, false);
 		filled = true;
 		if (i == REPORTS_A_TURN - 1)
@@ -131,20 +131,20 @@ static void deliver(struct input *in)
 		vdev_flush(&in->dev, EVENTQ);
 }
 
-static void on_wake(void *arg, GIOCondition revents)
+static void input_on_wake(void *arg, GIOCondition revents)
 {
 	struct input *in = arg;
 	uint64_t count;
 
 	(void)revents;
 	(void)!read(in->wake_fd, &count, sizeof(count));
-	deliver(in);
+	input_deliver(in);
 }
 
 /*
  * From the host's device, on the loop.
  */
-static void on_host_event(void *arg, const struct input_ev *ev)
+static void input_on_host_event(void *arg, const struct input_ev *ev)
 {
 	struct input *in = arg;
 
@@ -155,23 +155,23 @@ static void on_host_event(void *arg, const struct input_ev *ev)
 		return;
 	/* One that is empty is all that is left of a repetition, which is not passed on. */
 	if (in->n_report > 1 && in->n_report <= INPUT_REPORT_MAX)
-		enqueue(in, in->report, in->n_report);
+		input_enqueue(in, in->report, in->n_report);
 	in->n_report = 0;
 }
 
-static void on_host_gone(void *arg, int errnum)
+static void input_on_host_gone(void *arg, int errnum)
 {
 	struct input *in = arg;
 
 	vdev_host_error(&in->dev, "%s: %s", in->opt_evdev, g_strerror(errnum));
 }
 
-static const struct input_evdev_user host_user = { on_host_event, on_host_gone };
+static const struct input_evdev_user host_user = { input_on_host_event, input_on_host_gone };
 
 /*
  * From the guest: what the device is to show (5.8.6).
  */
-static void status_chain(struct vdev *dev, unsigned q, struct vq_chain *c)
+static void input_status_chain(struct vdev *dev, unsigned q, struct vq_chain *c)
 {
 	struct input *in = input_of(dev);
 	struct input_event_wire wire;
@@ -199,19 +199,19 @@ static void status_chain(struct vdev *dev, unsigned q, struct vq_chain *c)
  */
 bool input_is(const struct vdev *dev)
 {
-	return known(dev) != NULL;
+	return input_known(dev) != NULL;
 }
 
 bool input_offers(const struct vdev *dev, uint16_t type, uint16_t code)
 {
-	return known(dev) && input_model_has(&known(dev)->model, type, code);
+	return input_known(dev) && input_model_has(&input_known(dev)->model, type, code);
 }
 
 bool input_axis(const struct vdev *dev, uint16_t code, struct input_axis_info *ret)
 {
 	if (!input_offers(dev, EV_ABS, code) || code >= ABS_CNT)
 		return false;
-	*ret = known(dev)->model.axis[code];
+	*ret = input_known(dev)->model.axis[code];
 	return true;
 }
 
@@ -227,7 +227,7 @@ bool input_send(struct vdev *dev, const struct input_ev *events, size_t n)
 		report[i] = events[i];
 	}
 	report[n] = (struct input_ev){ EV_SYN, SYN_REPORT, 0 };
-	enqueue(input_of(dev), report, (unsigned)n + 1);
+	input_enqueue(input_of(dev), report, (unsigned)n + 1);
 	return true;
 }
 
@@ -244,20 +244,20 @@ uint64_t input_dropped(struct vdev *dev)
 
 uint32_t input_leds(const struct vdev *dev)
 {
-	return known(dev) ? known(dev)->leds : 0;
+	return input_known(dev) ? input_known(dev)->leds : 0;
 }
 
 /*
  * The device's life.
  */
-static void watch(void *arg)
+static void input_watch(void *arg)
 {
 	struct input *in = arg;
 
-	in->wake = loop_watch(in->dev.loop, in->wake_fd, G_IO_IN, on_wake, in);
+	in->wake = loop_watch(in->dev.loop, in->wake_fd, G_IO_IN, input_on_wake, in);
 }
 
-static void unwatch(void *arg)
+static void input_unwatch(void *arg)
 {
 	struct input *in = arg;
 
@@ -266,19 +266,19 @@ static void unwatch(void *arg)
 
 #define TYPE_EVDEV N_INPUT_KINDS
 
-static bool check_length(const char *key, const char *text, GError **err)
+static bool input_check_length(const char *key, const char *text, GError **err)
 {
 	return !text || strlen(text) <= INPUT_NAME_BYTES ||
 	       ringside_usage(err, "--device input,%s=%s: it takes at most %u bytes", key, text,
 			      (unsigned)INPUT_NAME_BYTES);
 }
 
-static bool find_model(struct input *in, GError **err)
+static bool input_find_model(struct input *in, GError **err)
 {
 	g_autofree char *context = NULL;
 
-	if (!check_length("name", in->opt_name, err) ||
-	    !check_length("serial", in->opt_serial, err))
+	if (!input_check_length("name", in->opt_name, err) ||
+	    !input_check_length("serial", in->opt_serial, err))
 		return false;
 	if ((in->opt_type == TYPE_EVDEV) != (in->opt_evdev != NULL))
 		return ringside_usage(err, "--device input: type=evdev and evdev=/dev/input/eventN "
@@ -304,12 +304,12 @@ static bool input_open(struct vdev *dev, GError **err)
 	struct input *in = input_of(dev);
 
 	input_reports_init(&in->reports);
-	if (!find_model(in, err))
+	if (!input_find_model(in, err))
 		return false;
 	in->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (in->wake_fd < 0)
 		return ringside_error_errno(err, errno, "--device input: eventfd");
-	loop_call(dev->loop, watch, in);
+	loop_call(dev->loop, input_watch, in);
 	if (in->host)
 		input_evdev_attach(in->host, dev->loop, &host_user, in);
 	return true;
@@ -324,7 +324,7 @@ static void input_close(struct vdev *dev)
 		input_evdev_detach(in->host);
 	input_evdev_close(in->host);
 	if (in->wake) {
-		loop_call(dev->loop, unwatch, in);
+		loop_call(dev->loop, input_unwatch, in);
 		close(in->wake_fd);
 	}
 	input_reports_fini(&in->reports);
@@ -357,9 +357,9 @@ static bool input_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 static void input_kick(struct vdev *dev, unsigned q)
 {
 	if (q == EVENTQ)
-		deliver(input_of(dev));
+		input_deliver(input_of(dev));
 	else
-		vdev_drain(dev, q, status_chain);
+		vdev_drain(dev, q, input_status_chain);
 }
 
 static void input_reset(struct vdev *dev)

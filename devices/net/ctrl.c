@@ -37,7 +37,7 @@ int net_set_rx_offloads(struct net *net, unsigned work)
 }
 
 /* One byte, 0 or 1, into one of the filter's modes. */
-static bool rx_mode(struct net *net, struct vq_chain *c, unsigned command)
+static bool net_ctrl_rx_mode(struct net *net, struct vq_chain *c, unsigned command)
 {
 	bool *const modes[] = {
 		&net->filter.promisc, &net->filter.allmulti, &net->filter.alluni,
@@ -52,7 +52,7 @@ static bool rx_mode(struct net *net, struct vq_chain *c, unsigned command)
 }
 
 /* One of the two lists: its length, then the addresses. */
-static bool mac_list(struct vq_chain *c, struct net_filter *f, bool *ret_many)
+static bool net_ctrl_mac_list(struct vq_chain *c, struct net_filter *f, bool *ret_many)
 {
 	le32 count;
 	uint64_t n;
@@ -72,19 +72,20 @@ static bool mac_list(struct vq_chain *c, struct net_filter *f, bool *ret_many)
 }
 
 /* Built beside the old one: a bad command changes nothing. */
-static bool mac_table(struct net *net, struct vq_chain *c, unsigned command)
+static bool net_ctrl_mac_table(struct net *net, struct vq_chain *c, unsigned command)
 {
 	struct net_filter f = net->filter;
 
 	(void)command;
 	f.n_macs = 0;
-	if (!mac_list(c, &f, &f.many_uni) || !mac_list(c, &f, &f.many_multi) || c->rd.left)
+	if (!net_ctrl_mac_list(c, &f, &f.many_uni) || !net_ctrl_mac_list(c, &f, &f.many_multi) ||
+	    c->rd.left)
 		return false;
 	net->filter = f;
 	return true;
 }
 
-static bool mac_address(struct net *net, struct vq_chain *c, unsigned command)
+static bool net_ctrl_mac_address(struct net *net, struct vq_chain *c, unsigned command)
 {
 	static const uint8_t none[6];
 	uint8_t mac[6];
@@ -102,7 +103,7 @@ static bool mac_address(struct net *net, struct vq_chain *c, unsigned command)
 	return true;
 }
 
-static bool vlan(struct net *net, struct vq_chain *c, unsigned command)
+static bool net_ctrl_vlan(struct net *net, struct vq_chain *c, unsigned command)
 {
 	le16 id;
 
@@ -112,7 +113,7 @@ static bool vlan(struct net *net, struct vq_chain *c, unsigned command)
 	return true;
 }
 
-static bool mq_pairs(struct net *net, struct vq_chain *c, unsigned command)
+static bool net_ctrl_mq_pairs(struct net *net, struct vq_chain *c, unsigned command)
 {
 	unsigned before = net->pairs, pairs;
 	le16 raw;
@@ -138,7 +139,7 @@ static bool mq_pairs(struct net *net, struct vq_chain *c, unsigned command)
 	return true;
 }
 
-static bool guest_offloads(struct net *net, struct vq_chain *c, unsigned command)
+static bool net_ctrl_guest_offloads(struct net *net, struct vq_chain *c, unsigned command)
 {
 	struct vfeatures f = { 0 };
 	unsigned work;
@@ -166,21 +167,21 @@ static const struct command {
 	uint16_t least, most; /* bytes of data; most 0: no limit but the command's own */
 	bool (*run)(struct net *net, struct vq_chain *c, unsigned command);
 } commands[] = {
-	{ CLASS_RX, 0, ON(CTRL_RX), 1, 1, rx_mode },
-	{ CLASS_RX, 1, ON(CTRL_RX), 1, 1, rx_mode },
-	{ CLASS_RX, 2, ON(CTRL_RX_EXTRA), 1, 1, rx_mode },
-	{ CLASS_RX, 3, ON(CTRL_RX_EXTRA), 1, 1, rx_mode },
-	{ CLASS_RX, 4, ON(CTRL_RX_EXTRA), 1, 1, rx_mode },
-	{ CLASS_RX, 5, ON(CTRL_RX_EXTRA), 1, 1, rx_mode },
-	{ CLASS_MAC, 0, ON(CTRL_RX), 8, 0, mac_table },
-	{ CLASS_MAC, 1, ON(CTRL_RX) | ON(CTRL_MAC_ADDR), 6, 6, mac_address },
-	{ CLASS_VLAN, 0, ON(CTRL_VLAN), 2, 2, vlan },
-	{ CLASS_VLAN, 1, ON(CTRL_VLAN), 2, 2, vlan },
-	{ CLASS_MQ, 0, ON(MQ), 2, 2, mq_pairs },
-	{ CLASS_OFFLOADS, 0, ON(CTRL_GUEST_OFFLOADS), 8, 8, guest_offloads },
+	{ CLASS_RX, 0, ON(CTRL_RX), 1, 1, net_ctrl_rx_mode },
+	{ CLASS_RX, 1, ON(CTRL_RX), 1, 1, net_ctrl_rx_mode },
+	{ CLASS_RX, 2, ON(CTRL_RX_EXTRA), 1, 1, net_ctrl_rx_mode },
+	{ CLASS_RX, 3, ON(CTRL_RX_EXTRA), 1, 1, net_ctrl_rx_mode },
+	{ CLASS_RX, 4, ON(CTRL_RX_EXTRA), 1, 1, net_ctrl_rx_mode },
+	{ CLASS_RX, 5, ON(CTRL_RX_EXTRA), 1, 1, net_ctrl_rx_mode },
+	{ CLASS_MAC, 0, ON(CTRL_RX), 8, 0, net_ctrl_mac_table },
+	{ CLASS_MAC, 1, ON(CTRL_RX) | ON(CTRL_MAC_ADDR), 6, 6, net_ctrl_mac_address },
+	{ CLASS_VLAN, 0, ON(CTRL_VLAN), 2, 2, net_ctrl_vlan },
+	{ CLASS_VLAN, 1, ON(CTRL_VLAN), 2, 2, net_ctrl_vlan },
+	{ CLASS_MQ, 0, ON(MQ), 2, 2, net_ctrl_mq_pairs },
+	{ CLASS_OFFLOADS, 0, ON(CTRL_GUEST_OFFLOADS), 8, 8, net_ctrl_guest_offloads },
 };
 
-static bool run(struct net *net, struct vq_chain *c)
+static bool net_ctrl_run(struct net *net, struct vq_chain *c)
 {
 	uint8_t head[2];
 
@@ -206,7 +207,7 @@ void net_ctrl_handle(struct vdev *dev, unsigned q, struct vq_chain *c)
 		vdev_guest_bug(dev, "control command without room for its ack byte (VIRTIO 1.4, "
 				    "5.1.6.5)");
 	} else {
-		ack = run((struct net *)dev, c) ? ACK_OK : ACK_ERR;
+		ack = net_ctrl_run((struct net *)dev, c) ? ACK_OK : ACK_ERR;
 		(void)vq_put(c, &ack, sizeof(ack));
 	}
 	vq_push(c->vq, c);

@@ -22,7 +22,7 @@ void net_filter_vlan(struct net_filter *f, unsigned id, bool on)
 	f->vlans[id / 8] = on ? f->vlans[id / 8] | bit : f->vlans[id / 8] & (uint8_t)~bit;
 }
 
-static bool vlan_passes(const struct net_filter *f, const uint8_t *frame, size_t len)
+static bool net_filter_vlan_passes(const struct net_filter *f, const uint8_t *frame, size_t len)
 {
 	unsigned id;
 
@@ -32,7 +32,7 @@ static bool vlan_passes(const struct net_filter *f, const uint8_t *frame, size_t
 	return f->vlans[id / 8] & 1u << (id % 8);
 }
 
-static bool listed(const struct net_filter *f, const uint8_t *mac)
+static bool net_filter_listed(const struct net_filter *f, const uint8_t *mac)
 {
 	for (unsigned i = 0; i < f->n_macs; i++)
 		if (memcmp(f->macs[i], mac, 6) == 0)
@@ -40,31 +40,32 @@ static bool listed(const struct net_filter *f, const uint8_t *mac)
 	return false;
 }
 
-static bool unicast_passes(const struct net_filter *f, const uint8_t *mac)
+static bool net_filter_unicast_passes(const struct net_filter *f, const uint8_t *mac)
 {
 	if (!f->by_address || !f->has_mac || f->alluni || f->many_uni)
 		return true;
-	return memcmp(mac, f->mac, 6) == 0 || listed(f, mac);
+	return memcmp(mac, f->mac, 6) == 0 || net_filter_listed(f, mac);
 }
 
-static bool multicast_passes(const struct net_filter *f, const uint8_t *mac)
+static bool net_filter_multicast_passes(const struct net_filter *f, const uint8_t *mac)
 {
-	return !f->by_address || f->allmulti || f->many_multi || listed(f, mac);
+	return !f->by_address || f->allmulti || f->many_multi || net_filter_listed(f, mac);
 }
 
 /* What suppresses a kind comes before what lets it through. */
-static bool address_passes(const struct net_filter *f, const uint8_t *mac)
+static bool net_filter_address_passes(const struct net_filter *f, const uint8_t *mac)
 {
 	static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 	if (memcmp(mac, broadcast, 6) == 0)
 		return !f->nobcast;
 	if (mac[0] & 1)
-		return !f->nomulti && multicast_passes(f, mac);
-	return !f->nouni && unicast_passes(f, mac);
+		return !f->nomulti && net_filter_multicast_passes(f, mac);
+	return !f->nouni && net_filter_unicast_passes(f, mac);
 }
 
 bool net_filter_pass(const struct net_filter *f, const uint8_t *frame, size_t len)
 {
-	return f->promisc || (address_passes(f, frame) && vlan_passes(f, frame, len));
+	return f->promisc ||
+	       (net_filter_address_passes(f, frame) && net_filter_vlan_passes(f, frame, len));
 }

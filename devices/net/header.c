@@ -24,7 +24,7 @@ static const struct {
 	{ NET_SEG_UDP_L4, NET_DO_USO4 | NET_DO_USO6 },
 };
 
-static bool segment_allowed(uint8_t segment, unsigned work)
+static bool net_header_segment_allowed(uint8_t segment, unsigned work)
 {
 	if (segment & NET_SEG_ECN && !(work & NET_DO_ECN))
 		return false;
@@ -60,7 +60,7 @@ const char *net_header_parse(const struct net_header *h, size_t len, unsigned ta
 		off.seg_size = le16_cpu(h->gso_size);
 		/* Right or wrong, hdr_len is only a hint (DEV-NET-TX-07). */
 		off.hdr_len = (uint16_t)MIN(le16_cpu(h->hdr_len), len);
-		if (!segment_allowed(off.segment, takes))
+		if (!net_header_segment_allowed(off.segment, takes))
 			return "a gso_type that was not negotiated";
 		if (!off.need_csum)
 			return "a gso_type without NEEDS_CSUM";
@@ -88,7 +88,7 @@ bool net_header_make(const struct net_offload *off, size_t len, unsigned gives,
 		h.flags = NET_HDR_F_DATA_VALID;
 	}
 	if (off->segment != NET_SEG_NONE) {
-		if (!off->need_csum || !segment_allowed(off->segment, gives))
+		if (!off->need_csum || !net_header_segment_allowed(off->segment, gives))
 			return false;
 		h.gso_type = off->segment;
 		h.gso_size = cpu_le16(off->seg_size);
@@ -101,7 +101,7 @@ bool net_header_make(const struct net_offload *off, size_t len, unsigned gives,
 /*
  * Checksums: the one's complement sum of 16-bit words, RFC 1071.
  */
-static uint64_t sum(uint64_t acc, const uint8_t *p, size_t len)
+static uint64_t net_header_sum(uint64_t acc, const uint8_t *p, size_t len)
 {
 	uint32_t word;
 
@@ -120,49 +120,49 @@ static uint64_t sum(uint64_t acc, const uint8_t *p, size_t len)
 }
 
 /* Summed in the machine's own byte order, so it goes into the packet as it is. */
-static uint16_t fold(uint64_t acc)
+static uint16_t net_header_fold(uint64_t acc)
 {
 	while (acc >> 16)
 		acc = (acc & 0xffff) + (acc >> 16);
 	return (uint16_t)~acc;
 }
 
-static void put16(uint8_t *p, size_t v)
+static void net_header_put16(uint8_t *p, size_t v)
 {
 	p[0] = (uint8_t)(v >> 8);
 	p[1] = (uint8_t)v;
 }
 
-static unsigned get16(const uint8_t *p)
+static unsigned net_header_get16(const uint8_t *p)
 {
 	return (unsigned)p[0] << 8 | p[1];
 }
 
-static void store(uint8_t *p, uint16_t raw)
+static void net_header_store(uint8_t *p, uint16_t raw)
 {
 	memcpy(p, &raw, 2);
 }
 
 /* Source, destination, length and protocol, as TCP's checksum covers them. */
-static uint64_t pseudo_header(const uint8_t *addresses, size_t len, size_t tcp_len)
+static uint64_t net_header_pseudo_header(const uint8_t *addresses, size_t len, size_t tcp_len)
 {
 	uint8_t rest[8] = { 0, 0, 0, 0, 0, 0, 0, PROTO_TCP };
 
 	rest[1] = (uint8_t)(tcp_len >> 16);
-	put16(rest + 2, tcp_len);
-	return sum(sum(0, addresses, len), rest, sizeof(rest));
+	net_header_put16(rest + 2, tcp_len);
+	return net_header_sum(net_header_sum(0, addresses, len), rest, sizeof(rest));
 }
 
-static bool complete_tcp(uint8_t *tcp, size_t len, uint64_t pseudo)
+static bool net_header_complete_tcp(uint8_t *tcp, size_t len, uint64_t pseudo)
 {
 	if (len < TCP_HEADER)
 		return false;
-	put16(tcp + TCP_CSUM_AT, 0);
-	store(tcp + TCP_CSUM_AT, fold(sum(pseudo, tcp, len)));
+	net_header_put16(tcp + TCP_CSUM_AT, 0);
+	net_header_store(tcp + TCP_CSUM_AT, net_header_fold(net_header_sum(pseudo, tcp, len)));
 	return true;
 }
 
-static bool complete_tcp4(uint8_t *ip, size_t len)
+static bool net_header_complete_tcp4(uint8_t *ip, size_t len)
 {
 	size_t header;
 
@@ -171,38 +171,40 @@ static bool complete_tcp4(uint8_t *ip, size_t len)
 	header = (size_t)(ip[0] & 15) * 4;
 	if (header < IPV4_HEADER || header > len)
 		return false;
-	put16(ip + 2, len);
-	put16(ip + 10, 0);
-	store(ip + 10, fold(sum(0, ip, header)));
-	return complete_tcp(ip + header, len - header, pseudo_header(ip + 12, 8, len - header));
+	net_header_put16(ip + 2, len);
+	net_header_put16(ip + 10, 0);
+	net_header_store(ip + 10, net_header_fold(net_header_sum(0, ip, header)));
+	return net_header_complete_tcp(ip + header, len - header,
+				       net_header_pseudo_header(ip + 12, 8, len - header));
 }
 
 /* Only a TCP header right behind the IPv6 header: extensions do not come with segments. */
-static bool complete_tcp6(uint8_t *ip, size_t len)
+static bool net_header_complete_tcp6(uint8_t *ip, size_t len)
 {
 	size_t payload = len - IPV6_HEADER;
 
 	if (len < IPV6_HEADER || ip[0] >> 4 != 6 || ip[6] != PROTO_TCP || payload > UINT16_MAX)
 		return false;
-	put16(ip + 4, payload);
-	return complete_tcp(ip + IPV6_HEADER, payload, pseudo_header(ip + 8, 32, payload));
+	net_header_put16(ip + 4, payload);
+	return net_header_complete_tcp(ip + IPV6_HEADER, payload,
+				       net_header_pseudo_header(ip + 8, 32, payload));
 }
 
-static bool complete_segment(uint8_t *frame, size_t len, uint8_t segment)
+static bool net_header_complete_segment(uint8_t *frame, size_t len, uint8_t segment)
 {
 	size_t at = ETHERTYPE_AT;
 
-	if (len >= at + VLAN_TAG + 2 && get16(frame + at) == ETHERTYPE_VLAN)
+	if (len >= at + VLAN_TAG + 2 && net_header_get16(frame + at) == ETHERTYPE_VLAN)
 		at += VLAN_TAG;
 	if (len < at + 2)
 		return false;
 	switch (segment & ~NET_SEG_ECN) {
 	case NET_SEG_TCP4:
-		return get16(frame + at) == ETHERTYPE_IPV4 &&
-		       complete_tcp4(frame + at + 2, len - at - 2);
+		return net_header_get16(frame + at) == ETHERTYPE_IPV4 &&
+		       net_header_complete_tcp4(frame + at + 2, len - at - 2);
 	case NET_SEG_TCP6:
-		return get16(frame + at) == ETHERTYPE_IPV6 &&
-		       complete_tcp6(frame + at + 2, len - at - 2);
+		return net_header_get16(frame + at) == ETHERTYPE_IPV6 &&
+		       net_header_complete_tcp6(frame + at + 2, len - at - 2);
 	default:
 		return false;
 	}
@@ -214,15 +216,15 @@ bool net_complete(uint8_t *frame, size_t len, const struct net_offload *off)
 	uint16_t value;
 
 	if (off->segment != NET_SEG_NONE)
-		return complete_segment(frame, len, off->segment);
+		return net_header_complete_segment(frame, len, off->segment);
 	if (!off->need_csum)
 		return true;
 	if (!net_offload_fits(off, len))
 		return false;
 	field = frame + off->csum_start + off->csum_offset;
-	value = fold(sum(0, frame + off->csum_start, len - off->csum_start));
+	value = net_header_fold(net_header_sum(0, frame + off->csum_start, len - off->csum_start));
 	/* In UDP zero means "no checksum"; its complement is the same number (RFC 768). TCP does not
 	 * mind. */
-	store(field, value ? value : 0xffff);
+	net_header_store(field, value ? value : 0xffff);
 	return true;
 }

@@ -29,12 +29,12 @@ struct view {
 	bool fragment, first; /* the first fragment has the transport header */
 };
 
-static bool has(const struct view *v, size_t bytes)
+static bool net_layout_has(const struct view *v, size_t bytes)
 {
 	return v->len - v->at >= bytes;
 }
 
-static unsigned get16(const struct view *v, size_t off)
+static unsigned net_layout_get16(const struct view *v, size_t off)
 {
 	const uint8_t *p = v->frame + v->at + off;
 
@@ -42,43 +42,43 @@ static unsigned get16(const struct view *v, size_t off)
 }
 
 /* Steps over a header of @bytes that is known to be as long. False: the frame ends within it. */
-static bool step(struct view *v, size_t bytes)
+static bool net_layout_step(struct view *v, size_t bytes)
 {
-	if (!has(v, bytes))
+	if (!net_layout_has(v, bytes))
 		return false;
 	v->at += bytes;
 	return true;
 }
 
-static void transport(struct view *v, unsigned protocol)
+static void net_layout_transport(struct view *v, unsigned protocol)
 {
 	if (protocol == UDP)
-		(void)step(v, 8);
-	else if (protocol == TCP && has(v, 20))
-		(void)step(v, MAX(20u, (v->frame[v->at + 12] >> 4) * 4u));
+		(void)net_layout_step(v, 8);
+	else if (protocol == TCP && net_layout_has(v, 20))
+		(void)net_layout_step(v, MAX(20u, (v->frame[v->at + 12] >> 4) * 4u));
 }
 
-static void ipv4(struct view *v)
+static void net_layout_ipv4(struct view *v)
 {
 	unsigned header, protocol, offset;
 
-	if (!has(v, 20))
+	if (!net_layout_has(v, 20))
 		return;
 	header = (v->frame[v->at] & 15u) * 4;
 	protocol = v->frame[v->at + 9];
-	offset = get16(v, 6);
+	offset = net_layout_get16(v, 6);
 	v->fragment = offset & 0x3fff; /* its place, or more to come */
 	v->first = !(offset & 0x1fff);
-	if (step(v, MAX(20u, header)) && v->first)
-		transport(v, protocol);
+	if (net_layout_step(v, MAX(20u, header)) && v->first)
+		net_layout_transport(v, protocol);
 }
 
 /* Bytes of the extension header @kind; 0: it is none, or cut off. */
-static unsigned extension(const struct view *v, unsigned kind)
+static unsigned net_layout_extension(const struct view *v, unsigned kind)
 {
 	unsigned length;
 
-	if (!has(v, 8))
+	if (!net_layout_has(v, 8))
 		return 0;
 	length = v->frame[v->at + 1];
 
@@ -96,28 +96,29 @@ static unsigned extension(const struct view *v, unsigned kind)
 	}
 }
 
-static void ipv6(struct view *v)
+static void net_layout_ipv6(struct view *v)
 {
 	unsigned kind, bytes;
 
-	if (!has(v, 40))
+	if (!net_layout_has(v, 40))
 		return;
 	kind = v->frame[v->at + 6];
 	v->at += 40;
 	v->first = true;
-	for (unsigned i = 0; i < EXTENSIONS_MAX && (bytes = extension(v, kind)); i++) {
+	for (unsigned i = 0; i < EXTENSIONS_MAX && (bytes = net_layout_extension(v, kind)); i++) {
 		unsigned next = v->frame[v->at];
 
 		if (kind == FRAGMENT) {
-			v->fragment |= get16(v, 2) & 0xfff9; /* its place, or more to come */
-			v->first &= !(get16(v, 2) & 0xfff8);
+			v->fragment |= net_layout_get16(v, 2) &
+				       0xfff9; /* its place, or more to come */
+			v->first &= !(net_layout_get16(v, 2) & 0xfff8);
 		}
-		if (!step(v, bytes))
+		if (!net_layout_step(v, bytes))
 			return;
 		kind = next;
 	}
 	if (v->first)
-		transport(v, kind);
+		net_layout_transport(v, kind);
 }
 
 struct net_layout net_layout(const uint8_t *frame, size_t len)
@@ -125,17 +126,17 @@ struct net_layout net_layout(const uint8_t *frame, size_t len)
 	struct view v = { .frame = frame, .len = len, .at = ETHERTYPE_AT };
 	unsigned type;
 
-	for (unsigned i = 0; i < TAGS_MAX && has(&v, 2 + VLAN_TAG); i++) {
-		type = get16(&v, 0);
+	for (unsigned i = 0; i < TAGS_MAX && net_layout_has(&v, 2 + VLAN_TAG); i++) {
+		type = net_layout_get16(&v, 0);
 		if (type != ETHERTYPE_VLAN && type != ETHERTYPE_QINQ)
 			break;
 		v.at += VLAN_TAG;
 	}
-	type = get16(&v, 0);
+	type = net_layout_get16(&v, 0);
 	v.at += 2;
 	if (type == ETHERTYPE_IPV4)
-		ipv4(&v);
+		net_layout_ipv4(&v);
 	else if (type == ETHERTYPE_IPV6)
-		ipv6(&v);
+		net_layout_ipv6(&v);
 	return (struct net_layout){ (uint16_t)MIN(v.at, UINT16_MAX), v.fragment };
 }

@@ -61,7 +61,7 @@ static const unsigned char net_offered[] = {
 /*
  * What the backend tells us.
  */
-static void link_changed(void *opaque, bool up)
+static void net_link_changed(void *opaque, bool up)
 {
 	struct net *net = opaque;
 	le16 status = cpu_le16(up ? NET_S_LINK_UP : 0);
@@ -76,7 +76,7 @@ static void link_changed(void *opaque, bool up)
 		vdev_config_changed(&net->dev, true);
 }
 
-static void trouble(void *opaque, bool guest, const char *text)
+static void net_backend_trouble(void *opaque, bool guest, const char *text)
 {
 	struct net *net = opaque;
 
@@ -90,8 +90,8 @@ static const struct net_events net_events = {
 	.frame = net_rx_frame,
 	.batch_end = net_rx_flush,
 	.writable = net_tx_retry,
-	.link = link_changed,
-	.trouble = trouble,
+	.link = net_link_changed,
+	.trouble = net_backend_trouble,
 };
 
 /*
@@ -100,7 +100,7 @@ static const struct net_events net_events = {
 
 /* Two devices of one machine differ by their id, two machines on one link by their backend. FNV-1a;
  * 52:54:00 is locally administered. */
-static void default_mac(struct net *net)
+static void net_default_mac(struct net *net)
 {
 	const char *const parts[] = { net->dev.id, net->be->name };
 	uint32_t hash = 2166136261u;
@@ -115,7 +115,7 @@ static void default_mac(struct net *net)
 	       6);
 }
 
-static bool check_mac(const uint8_t *m, GError **err)
+static bool net_check_mac(const uint8_t *m, GError **err)
 {
 	if (!(m[0] & 1))
 		return true;
@@ -128,7 +128,7 @@ static bool check_mac(const uint8_t *m, GError **err)
 
 /* Reset and negotiation run on the owner's thread though all queues are stopped: a backend may have
  * something to say (the peer hung up) at any time. */
-static void forget_driver(void *arg)
+static void net_forget_driver(void *arg)
 {
 	struct net *net = arg;
 	struct vdev *dev = &net->dev;
@@ -150,10 +150,10 @@ static void forget_driver(void *arg)
 
 static void net_reset(struct vdev *dev)
 {
-	loop_call(dev->loop, forget_driver, dev);
+	loop_call(dev->loop, net_forget_driver, dev);
 }
 
-static void restart_backend(void *arg)
+static void net_restart_backend(void *arg)
 {
 	struct net *net = arg;
 
@@ -163,10 +163,10 @@ static void restart_backend(void *arg)
 
 static void net_restart(struct vdev *dev)
 {
-	loop_call(dev->loop, restart_backend, dev);
+	loop_call(dev->loop, net_restart_backend, dev);
 }
 
-static void take_driver(void *arg)
+static void net_take_driver(void *arg)
 {
 	struct net *net = arg;
 	struct vdev *dev = &net->dev;
@@ -185,11 +185,11 @@ static void take_driver(void *arg)
 
 static void net_negotiated(struct vdev *dev)
 {
-	loop_call(dev->loop, take_driver, dev);
+	loop_call(dev->loop, net_take_driver, dev);
 }
 
 /* What depends on the backend that was found. */
-static void settle(void *arg)
+static void net_set_up(void *arg)
 {
 	static const uint8_t none[6];
 	struct net *net = arg;
@@ -197,7 +197,7 @@ static void settle(void *arg)
 	struct net_config config;
 
 	if (memcmp(net->opt_mac, none, 6) == 0)
-		default_mac(net);
+		net_default_mac(net);
 	net->max_pairs = net->be->n_channels;
 	dev->n_queues = 2 * net->max_pairs + 1;
 	vdev_config_lock(dev);
@@ -207,7 +207,7 @@ static void settle(void *arg)
 	memcpy(dev->config, &config, sizeof(config));
 	vdev_config_unlock(dev);
 	net_offer_features(net);
-	forget_driver(net);
+	net_forget_driver(net);
 }
 
 static bool net_open(struct vdev *dev, GError **err)
@@ -215,7 +215,7 @@ static bool net_open(struct vdev *dev, GError **err)
 	struct net *net = (struct net *)dev;
 	struct net_config config = { .status = cpu_le16(NET_S_LINK_UP) };
 
-	if (!check_mac(net->opt_mac, err))
+	if (!net_check_mac(net->opt_mac, err))
 		return false;
 	memcpy(dev->config, &config, sizeof(config));
 	net->frame = g_malloc(NET_FRAME_MAX);
@@ -228,7 +228,7 @@ static bool net_open(struct vdev *dev, GError **err)
 	dev->needs_network = net->be->needs_network;
 	dev->more_files = net->be->files;
 	dev->more_memory = net->be->memory;
-	loop_call(dev->loop, settle, net);
+	loop_call(dev->loop, net_set_up, net);
 	return true;
 }
 
@@ -245,7 +245,7 @@ static void net_close(struct vdev *dev)
  */
 enum role { ROLE_RX, ROLE_TX, ROLE_CTRL, ROLE_NONE };
 
-static enum role role_of(const struct net *net, unsigned q)
+static enum role net_role_of(const struct net *net, unsigned q)
 {
 	if (q == net->ctrl_queue)
 		return ROLE_CTRL;
@@ -258,16 +258,16 @@ static void net_queue_started(struct vdev *dev, unsigned q)
 {
 	struct net *net = (struct net *)dev;
 
-	if (role_of(net, q) == ROLE_RX)
+	if (net_role_of(net, q) == ROLE_RX)
 		net_rx_start(net, q / 2);
-	else if (role_of(net, q) == ROLE_TX)
+	else if (net_role_of(net, q) == ROLE_TX)
 		net_tx_start(net, q / 2);
 }
 
 static bool net_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 {
 	struct net *net = (struct net *)dev;
-	enum role role = role_of(net, q);
+	enum role role = net_role_of(net, q);
 
 	if (role == ROLE_RX)
 		net_rx_stop(net, q / 2, why);
@@ -280,7 +280,7 @@ static void net_kick(struct vdev *dev, unsigned q)
 {
 	struct net *net = (struct net *)dev;
 
-	switch (role_of(net, q)) {
+	switch (net_role_of(net, q)) {
 	case ROLE_RX:
 		net_rx_kick(net, q / 2);
 		break;

@@ -14,14 +14,14 @@
 /* How a frame fared when buffers were sought for it. */
 enum rx_room { RX_FITS, RX_WAIT, RX_NEVER };
 
-static void give_back(struct net *net, unsigned n)
+static void net_rx_give_back(struct net *net, unsigned n)
 {
 	while (n-- > 0)
 		vq_unpop(net->merged[n]->vq, net->merged[n]);
 }
 
 /* Takes buffers for @bytes into net->merged. Keeps them only if it answers RX_FITS. */
-static enum rx_room find_room(struct net *net, unsigned q, size_t bytes, unsigned *ret_n)
+static enum rx_room net_rx_find_room(struct net *net, unsigned q, size_t bytes, unsigned *ret_n)
 {
 	const struct vq *vq = net->dev.queue[q].vq;
 	unsigned slots = 0, most = net->merge ? NET_MERGE_MAX : 1;
@@ -31,7 +31,7 @@ static enum rx_room find_room(struct net *net, unsigned q, size_t bytes, unsigne
 		struct vq_chain *c = vdev_take(&net->dev, q);
 
 		if (!c) {
-			give_back(net, n);
+			net_rx_give_back(net, n);
 			/* With the whole ring in hand, waiting for more is in vain. */
 			return slots >= vq_size(vq) ? RX_NEVER : RX_WAIT;
 		}
@@ -39,7 +39,7 @@ static enum rx_room find_room(struct net *net, unsigned q, size_t bytes, unsigne
 		slots += c->n_slots;
 		room += c->wr.left;
 		if (n == 1 && net->merge && room < NET_HEADER_BYTES) {
-			give_back(net, n);
+			net_rx_give_back(net, n);
 			vdev_guest_bug(&net->dev,
 				       "receive buffer of %zu bytes has no room for the "
 				       "header (VIRTIO 1.4, 5.1.6.3.1)",
@@ -51,14 +51,14 @@ static enum rx_room find_room(struct net *net, unsigned q, size_t bytes, unsigne
 			return RX_FITS;
 		}
 		if (n == most)
-			give_back(net, n);
+			net_rx_give_back(net, n);
 	}
 	return RX_NEVER;
 }
 
 /* Writes header and frame into net->merged[0..n). */
-static void fill(struct net *net, unsigned n, const struct net_header *h, const uint8_t *data,
-		 size_t len)
+static void net_rx_fill(struct net *net, unsigned n, const struct net_header *h,
+			const uint8_t *data, size_t len)
 {
 	(void)vq_put(net->merged[0], h, sizeof(*h));
 	for (unsigned i = 0; i < n; i++) {
@@ -71,7 +71,8 @@ static void fill(struct net *net, unsigned n, const struct net_header *h, const 
 }
 
 /* For this guest, and no longer than it agreed to? */
-static bool wanted(struct net *net, const uint8_t *data, size_t len, const struct net_offload *off)
+static bool net_rx_wanted(struct net *net, const uint8_t *data, size_t len,
+			  const struct net_offload *off)
 {
 	size_t tag = len > NET_ETH_HEADER && data[12] == 0x81 && data[13] == 0 ? VLAN_TAG : 0;
 
@@ -86,13 +87,13 @@ static bool wanted(struct net *net, const uint8_t *data, size_t len, const struc
 	return true;
 }
 
-static bool deliver(struct net *net, unsigned pair, const struct net_header *h, const uint8_t *data,
-		    size_t len)
+static bool net_rx_deliver(struct net *net, unsigned pair, const struct net_header *h,
+			   const uint8_t *data, size_t len)
 {
 	struct net_header header = *h;
 	unsigned n;
 
-	switch (find_room(net, 2 * pair, sizeof(header) + len, &n)) {
+	switch (net_rx_find_room(net, 2 * pair, sizeof(header) + len, &n)) {
 	case RX_WAIT:
 		net->pair[pair].rx_waits = true;
 		return false;
@@ -103,14 +104,14 @@ static bool deliver(struct net *net, unsigned pair, const struct net_header *h, 
 		break;
 	}
 	header.num_buffers = cpu_le16((uint16_t)n);
-	fill(net, n, &header, data, len);
+	net_rx_fill(net, n, &header, data, len);
 	net->pair[pair].rx_dirty = true;
 	return true;
 }
 
 /* The receive queue for frames of @channel: its own, or while that is reset another that runs (DEV-NET-MQ-03).
  * NET_CHANNELS_MAX: none in use does. */
-static unsigned target_of(const struct net *net, unsigned channel)
+static unsigned net_rx_target_of(const struct net *net, unsigned channel)
 {
 	for (unsigned i = 0; i < net->pairs; i++) {
 		unsigned pair = (channel + i) % net->pairs;
@@ -123,12 +124,12 @@ static unsigned target_of(const struct net *net, unsigned channel)
 
 /* A frame that found no room must wait with the backend until the queue that its channel is for has some; one
  * that goes to another queue is dropped. */
-static bool deliver_to(struct net *net, unsigned target, unsigned channel,
-		       const struct net_header *h, const uint8_t *data, size_t len)
+static bool net_rx_deliver_to(struct net *net, unsigned target, unsigned channel,
+			      const struct net_header *h, const uint8_t *data, size_t len)
 {
 	if (target == channel)
-		return deliver(net, channel, h, data, len);
-	if (!deliver(net, target, h, data, len))
+		return net_rx_deliver(net, channel, h, data, len);
+	if (!net_rx_deliver(net, target, h, data, len))
 		net->drops.no_queue++;
 	net_rx_flush(net, target);
 	return true;
@@ -137,7 +138,8 @@ static bool deliver_to(struct net *net, unsigned target, unsigned channel,
 /* Completes what a backend says of a frame. Where headers end it says of segments at best, and the driver is to be
  * told of every frame (DEV-NET-RX-31); and that checksums were checked is not to be had of a fragment, which has
  * none that could be (DEV-NET-RX-33). */
-static void look(const struct net *net, const uint8_t *data, size_t len, struct net_offload *off)
+static void net_rx_look(const struct net *net, const uint8_t *data, size_t len,
+			struct net_offload *off)
 {
 	struct net_layout layout;
 
@@ -157,25 +159,25 @@ bool net_rx_frame(void *opaque, unsigned channel, uint8_t *data, size_t len,
 {
 	struct net *net = opaque;
 	struct net_offload todo = *off;
-	unsigned target = target_of(net, channel);
+	unsigned target = net_rx_target_of(net, channel);
 	struct net_header h;
 
 	if (target == NET_CHANNELS_MAX) { /* DEV-NET-MQ-04 */
 		net->drops.no_queue++;
 		return true;
 	}
-	if (!wanted(net, data, len, off))
+	if (!net_rx_wanted(net, data, len, off))
 		return true;
 	/* Left over from before the driver, or its predecessor, said what it can do. */
 	if (todo.need_csum && todo.segment == NET_SEG_NONE && !(net->rx_offloads & NET_DO_CSUM) &&
 	    net_complete(data, len, &todo))
 		todo.need_csum = false;
-	look(net, data, len, &todo);
+	net_rx_look(net, data, len, &todo);
 	if (!net_header_make(&todo, len, net->rx_offloads, 1, &h)) {
 		net->drops.unusable++;
 		return true;
 	}
-	return deliver_to(net, target, channel, &h, data, len);
+	return net_rx_deliver_to(net, target, channel, &h, data, len);
 }
 
 void net_rx_flush(void *opaque, unsigned channel)
@@ -196,7 +198,7 @@ void net_rx_discard(struct net *net, unsigned channel)
 
 void net_rx_listen(struct net *net)
 {
-	bool on = target_of(net, 0) < NET_CHANNELS_MAX;
+	bool on = net_rx_target_of(net, 0) < NET_CHANNELS_MAX;
 
 	if (on == net->listens)
 		return;

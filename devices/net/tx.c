@@ -11,13 +11,13 @@
 
 #include <errno.h>
 
-static void done(struct vq_chain *c)
+static void net_tx_done(struct vq_chain *c)
 {
 	vq_push(c->vq, c);
 }
 
 /* Takes the header off and judges it. */
-static bool judge(struct net *net, struct vq_chain *c, struct net_offload *off)
+static bool net_tx_judge(struct net *net, struct vq_chain *c, struct net_offload *off)
 {
 	struct net_header h;
 	const char *wrong = NULL;
@@ -38,7 +38,7 @@ static bool judge(struct net *net, struct vq_chain *c, struct net_offload *off)
 }
 
 /* 0, or -errno as the backend's send(). Consumes nothing, so it can be repeated. */
-static int try_send(struct net *net, unsigned channel, struct vq_chain *c)
+static int net_tx_try_send(struct net *net, unsigned channel, struct vq_chain *c)
 {
 	const struct net_tx *tx = vq_chain_request(c);
 	bool complete = tx->off.need_csum && !(net->be->tx_offloads & NET_DO_CSUM);
@@ -57,9 +57,9 @@ static int try_send(struct net *net, unsigned channel, struct vq_chain *c)
 }
 
 /* False: it has to wait. */
-static bool send_chain(struct net *net, unsigned channel, struct vq_chain *c)
+static bool net_tx_send_chain(struct net *net, unsigned channel, struct vq_chain *c)
 {
-	int ret = try_send(net, channel, c);
+	int ret = net_tx_try_send(net, channel, c);
 
 	if (ret == -EAGAIN)
 		return false;
@@ -70,11 +70,11 @@ static bool send_chain(struct net *net, unsigned channel, struct vq_chain *c)
 	} else if (ret < 0) {
 		net->drops.tx_lost++; /* a link or an interface that is down: nothing new */
 	}
-	done(c);
+	net_tx_done(c);
 	return true;
 }
 
-static void wait_in_line(struct net_pair *pair, struct vq_chain *c)
+static void net_tx_enqueue(struct net_pair *pair, struct vq_chain *c)
 {
 	struct net_tx *tx = vq_chain_request(c);
 
@@ -87,7 +87,7 @@ static void wait_in_line(struct net_pair *pair, struct vq_chain *c)
 }
 
 /* Queues beyond those in use have no channel of their own; a driver has no business there. */
-static unsigned channel_of(const struct net *net, unsigned pair)
+static unsigned net_tx_channel_of(const struct net *net, unsigned pair)
 {
 	return pair < net->pairs ? pair : 0;
 }
@@ -98,13 +98,13 @@ void net_tx_handle(struct vdev *dev, unsigned q, struct vq_chain *c)
 	struct net_pair *pair = &net->pair[q / 2];
 	struct net_tx *tx = vq_chain_request(c);
 
-	if (!judge(net, c, &tx->off))
-		done(c);
-	else if (pair->first || !send_chain(net, channel_of(net, q / 2), c))
-		wait_in_line(pair, c);
+	if (!net_tx_judge(net, c, &tx->off))
+		net_tx_done(c);
+	else if (pair->first || !net_tx_send_chain(net, net_tx_channel_of(net, q / 2), c))
+		net_tx_enqueue(pair, c);
 }
 
-static void send_waiting(struct net *net, unsigned index)
+static void net_tx_send_waiting(struct net *net, unsigned index)
 {
 	struct net_pair *pair = &net->pair[index];
 
@@ -114,7 +114,7 @@ static void send_waiting(struct net *net, unsigned index)
 		struct vq_chain *c = pair->first;
 		struct vq_chain *next = ((struct net_tx *)vq_chain_request(c))->next;
 
-		if (!send_chain(net, channel_of(net, index), c))
+		if (!net_tx_send_chain(net, net_tx_channel_of(net, index), c))
 			break;
 		pair->first = next;
 	}
@@ -126,14 +126,14 @@ void net_tx_retry(void *opaque, unsigned channel)
 	struct net *net = opaque;
 
 	for (unsigned i = 0; i < net->max_pairs; i++)
-		if (channel_of(net, i) == channel)
-			send_waiting(net, i);
+		if (net_tx_channel_of(net, i) == channel)
+			net_tx_send_waiting(net, i);
 }
 
 void net_tx_start(struct net *net, unsigned index)
 {
 	net->pair[index].tx_on = true;
-	send_waiting(net, index); /* since before a pause */
+	net_tx_send_waiting(net, index); /* since before a pause */
 }
 
 void net_tx_stop(struct net *net, unsigned index, enum vdev_stop why)

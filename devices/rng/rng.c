@@ -25,7 +25,7 @@ static const struct prop rng_props[] = {
 
 /* Straight into the guest's memory. Returns how many bytes, which with the host's generator at work
  * are all, or -errno. */
-static ssize_t fill(const struct iovec *iov, size_t len)
+static ssize_t rng_fill(const struct iovec *iov, size_t len)
 {
 	size_t n = MIN(iov->iov_len, len), done = 0;
 
@@ -46,7 +46,7 @@ static void rng_handle(struct vdev *dev, unsigned q, struct vq_chain *c)
 	if (left == 0)
 		vdev_guest_bug(dev, "queue %u: a request has no room for random bytes", q);
 	while (left) {
-		ssize_t n = fill(c->wr.iov, left);
+		ssize_t n = rng_fill(c->wr.iov, left);
 
 		if (n < 0) {
 			vdev_host_error(dev, "getrandom: %s", g_strerror((int)-n));

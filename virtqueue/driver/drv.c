@@ -9,25 +9,25 @@
 
 #include "virtqueue/driver/drv-impl.h"
 
-static uint64_t align_up(uint64_t n, uint64_t to)
+static uint64_t drv_align_up(uint64_t n, uint64_t to)
 {
 	return (n + to - 1) / to * to;
 }
 
-static const struct drv_layout *layout_of(const struct drv_config *cfg)
+static const struct drv_layout *drv_layout_of(const struct drv_config *cfg)
 {
 	return cfg->packed ? &drv_packed_layout : &drv_split_layout;
 }
 
 /* Offsets of the three parts and, fourth, of the tables. Returns the end. */
-static uint64_t place(const struct drv_config *cfg, uint64_t at[4])
+static uint64_t drv_place(const struct drv_config *cfg, uint64_t at[4])
 {
 	uint64_t bytes[3], end = 0;
 
-	layout_of(cfg)->parts(cfg->size, bytes);
+	drv_layout_of(cfg)->parts(cfg->size, bytes);
 	for (unsigned i = 0; i < 3; i++) {
 		at[i] = end;
-		end = align_up(end + bytes[i], DRV_PART_ALIGN);
+		end = drv_align_up(end + bytes[i], DRV_PART_ALIGN);
 	}
 	at[3] = end;
 	if (cfg->indirect)
@@ -39,18 +39,18 @@ size_t drv_bytes(const struct drv_config *cfg)
 {
 	uint64_t at[4];
 
-	return place(cfg, at);
+	return drv_place(cfg, at);
 }
 
 size_t drv_ring_bytes(const struct drv_config *cfg)
 {
 	uint64_t at[4];
 
-	place(cfg, at);
+	drv_place(cfg, at);
 	return at[3];
 }
 
-static bool possible(const struct drv_config *cfg)
+static bool drv_is_possible(const struct drv_config *cfg)
 {
 	if (cfg->size == 0 || cfg->size > DRV_QUEUE_MAX)
 		return false;
@@ -65,12 +65,12 @@ bool drv_vq_init(struct drv_vq *vq, const struct drv_config *config)
 	uint64_t at[4];
 	void *parts[3];
 
-	if (!possible(&cfg) || place(&cfg, at) > cfg.len)
+	if (!drv_is_possible(&cfg) || drv_place(&cfg, at) > cfg.len)
 		return false;
 	__builtin_memset(vq, 0, sizeof(*vq));
 	__builtin_memset(cfg.base, 0, at[3]); /* a table is written whole before it is used */
 	vq->cfg = cfg;
-	vq->layout = layout_of(&cfg);
+	vq->layout = drv_layout_of(&cfg);
 	vq->desc = cfg.gpa + at[0];
 	vq->driver = cfg.gpa + at[1];
 	vq->device = cfg.gpa + at[2];

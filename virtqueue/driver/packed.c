@@ -14,13 +14,13 @@
  */
 #include "virtqueue/driver/drv-impl.h"
 
-static void packed_parts(unsigned size, uint64_t bytes[3])
+static void drv_packed_parts(unsigned size, uint64_t bytes[3])
 {
 	bytes[0] = vring_desc_bytes(size);
 	bytes[1] = bytes[2] = sizeof(struct vring_packed_event);
 }
 
-static void packed_init(struct drv_vq *vq, void *const parts[3])
+static void drv_packed_init(struct drv_vq *vq, void *const parts[3])
 {
 	struct drv_packed *r = &vq->packed;
 
@@ -31,7 +31,8 @@ static void packed_init(struct drv_vq *vq, void *const parts[3])
 }
 
 /* Makes the descriptor at next_avail available; the batch's first waits for publish(). */
-static inline void put(struct drv_vq *vq, const struct drv_buf *buf, uint16_t id, unsigned flags)
+static inline void drv_packed_put(struct drv_vq *vq, const struct drv_buf *buf, uint16_t id,
+				  unsigned flags)
 {
 	struct drv_packed *r = &vq->packed;
 	uint16_t pos = r->next_avail;
@@ -47,7 +48,8 @@ static inline void put(struct drv_vq *vq, const struct drv_buf *buf, uint16_t id
 }
 
 /* Writes the table of chain @id: buffers that follow each other. Returns what it is as a buffer. */
-static struct drv_buf write_table(struct drv_vq *vq, const struct drv_chain *c, uint16_t id)
+static struct drv_buf drv_packed_write_table(struct drv_vq *vq, const struct drv_chain *c,
+					     uint16_t id)
 {
 	struct vring_packed_desc *table = drv_table(vq, id);
 	unsigned n = c->n_rd + c->n_wr;
@@ -61,24 +63,25 @@ static struct drv_buf write_table(struct drv_vq *vq, const struct drv_chain *c, 
 	return (struct drv_buf){ .gpa = drv_table_gpa(vq, id), .len = n * sizeof(*table) };
 }
 
-static void add_direct(struct drv_vq *vq, const struct drv_chain *c, uint16_t id)
+static void drv_packed_add_direct(struct drv_vq *vq, const struct drv_chain *c, uint16_t id)
 {
 	unsigned n = c->n_rd + c->n_wr;
 
 	for (unsigned i = 0; i < n; i++)
-		put(vq, &c->bufs[i], id,
-		    (i >= c->n_rd ? VRING_DESC_F_WRITE : 0) | (i + 1 < n ? VRING_DESC_F_NEXT : 0));
+		drv_packed_put(vq, &c->bufs[i], id,
+			       (i >= c->n_rd ? VRING_DESC_F_WRITE : 0) |
+				       (i + 1 < n ? VRING_DESC_F_NEXT : 0));
 }
 
-static void add_table(struct drv_vq *vq, const struct drv_chain *c, uint16_t id)
+static void drv_packed_add_table(struct drv_vq *vq, const struct drv_chain *c, uint16_t id)
 {
-	struct drv_buf table = write_table(vq, c, id);
+	struct drv_buf table = drv_packed_write_table(vq, c, id);
 
-	put(vq, &table, id, VRING_DESC_F_INDIRECT);
+	drv_packed_put(vq, &table, id, VRING_DESC_F_INDIRECT);
 }
 
 /* Adds a chain, whatever it is. False if there is no room. */
-static bool add(struct drv_vq *vq, struct drv_chain *c)
+static bool drv_packed_add_one(struct drv_vq *vq, struct drv_chain *c)
 {
 	struct drv_packed *r = &vq->packed;
 	unsigned n = c->n_rd + c->n_wr;
@@ -92,14 +95,14 @@ static bool add(struct drv_vq *vq, struct drv_chain *c)
 	drv_note(&vq->slot[id], c, id, slots, drv_writable(c));
 	vq->n_free -= slots;
 	if (table)
-		add_table(vq, c, id);
+		drv_packed_add_table(vq, c, id);
 	else
-		add_direct(vq, c, id);
+		drv_packed_add_direct(vq, c, id);
 	return true;
 }
 
 /* The first of the chains, as far as they have one buffer and fit in before the ring's end. */
-static unsigned add_run(struct drv_vq *vq, struct drv_chain *chains, unsigned max)
+static unsigned drv_packed_add_run(struct drv_vq *vq, struct drv_chain *chains, unsigned max)
 {
 	struct drv_packed *r = &vq->packed;
 	const uint16_t pos = r->next_avail, size = vq->cfg.size;
@@ -136,18 +139,18 @@ static unsigned add_run(struct drv_vq *vq, struct drv_chain *chains, unsigned ma
 	return n;
 }
 
-static unsigned packed_add(struct drv_vq *vq, struct drv_chain *chains, unsigned n)
+static unsigned drv_packed_add(struct drv_vq *vq, struct drv_chain *chains, unsigned n)
 {
-	unsigned done = add_run(vq, chains, n);
+	unsigned done = drv_packed_add_run(vq, chains, n);
 
-	while (done < n && add(vq, &chains[done])) {
+	while (done < n && drv_packed_add_one(vq, &chains[done])) {
 		done++;
-		done += add_run(vq, chains + done, n - done);
+		done += drv_packed_add_run(vq, chains + done, n - done);
 	}
 	return done;
 }
 
-static bool packed_publish(struct drv_vq *vq)
+static bool drv_packed_publish(struct drv_vq *vq)
 {
 	struct drv_packed *r = &vq->packed;
 	uint16_t old = r->published, now = r->next_avail;
@@ -168,47 +171,47 @@ static bool packed_publish(struct drv_vq *vq)
 		vq->cfg.size);
 }
 
-static uint32_t packed_notification_data(const struct drv_vq *vq)
+static uint32_t drv_packed_notification_data(const struct drv_vq *vq)
 {
 	return (uint32_t)vq->packed.published << 16;
 }
 
-static uint64_t rest_of(const struct vring_packed_desc *d)
+static uint64_t drv_packed_rest_of(const struct vring_packed_desc *d)
 {
 	return le64_cpu(__atomic_load_n(&d->rest, __ATOMIC_ACQUIRE)); /* [B] */
 }
 
 /* Is this the rest of a descriptor that is used, as seen from @pos? */
-static bool is_used(uint64_t rest, uint16_t pos)
+static bool drv_packed_is_used(uint64_t rest, uint16_t pos)
 {
 	return (vring_rest_flags(rest) & (VRING_DESC_F_AVAIL | VRING_DESC_F_USED)) ==
 	       vring_pos_used_flags(pos);
 }
 
-static uint32_t used_len(uint64_t rest)
+static uint32_t drv_packed_used_len(uint64_t rest)
 {
 	return vring_rest_flags(rest) & VRING_DESC_F_WRITE ? (uint32_t)rest : 0;
 }
 
-static uint16_t used_id(uint64_t rest)
+static uint16_t drv_packed_used_id(uint64_t rest)
 {
 	return (uint16_t)(rest >> 32);
 }
 
-static inline bool peek(const struct drv_vq *vq, uint16_t *ret_id, uint32_t *ret_len)
+static inline bool drv_packed_peek(const struct drv_vq *vq, uint16_t *ret_id, uint32_t *ret_len)
 {
 	const struct drv_packed *r = &vq->packed;
 	const struct vring_packed_desc *d = &r->desc[vring_pos_off(r->next_used)];
-	uint64_t rest = rest_of(d);
+	uint64_t rest = drv_packed_rest_of(d);
 
-	if (!is_used(rest, r->next_used))
+	if (!drv_packed_is_used(rest, r->next_used))
 		return false;
-	*ret_id = used_id(rest);
-	*ret_len = used_len(rest);
+	*ret_id = drv_packed_used_id(rest);
+	*ret_len = drv_packed_used_len(rest);
 	return true;
 }
 
-static inline void advance(struct drv_vq *vq, uint16_t slots)
+static inline void drv_packed_advance(struct drv_vq *vq, uint16_t slots)
 {
 	vq->packed.next_used = vring_pos_advance(vq->packed.next_used, slots, vq->cfg.size);
 }
@@ -217,7 +220,7 @@ static inline void advance(struct drv_vq *vq, uint16_t slots)
  * Takes used chains up to the ring's end, as long as they take as many slots as the first. So where the
  * next descriptor is does not hang on what this one says, and the processor may fetch both at a time.
  */
-static unsigned used_run(struct drv_vq *vq, struct drv_done *done, unsigned max)
+static unsigned drv_packed_used_run(struct drv_vq *vq, struct drv_done *done, unsigned max)
 {
 	struct drv_packed *r = &vq->packed;
 	const uint16_t pos = r->next_used, size = vq->cfg.size;
@@ -226,12 +229,12 @@ static unsigned used_run(struct drv_vq *vq, struct drv_done *done, unsigned max)
 	uint16_t free_id = r->free_id;
 
 	for (n = 0; n < max && off < size; n++) {
-		uint64_t rest = rest_of(&ring[off]);
-		uint16_t id = used_id(rest);
-		uint32_t len = used_len(rest);
+		uint64_t rest = drv_packed_rest_of(&ring[off]);
+		uint16_t id = drv_packed_used_id(rest);
+		uint32_t len = drv_packed_used_len(rest);
 		struct drv_slot *s;
 
-		if (!is_used(rest, pos) || !drv_sane(vq, id, len))
+		if (!drv_packed_is_used(rest, pos) || !drv_sane(vq, id, len))
 			break;
 		s = &vq->slot[id];
 		if (n == 0)
@@ -251,61 +254,62 @@ static unsigned used_run(struct drv_vq *vq, struct drv_done *done, unsigned max)
 	return n;
 }
 
-static unsigned used_runs(struct drv_vq *vq, struct drv_done *done, unsigned max)
+static unsigned drv_packed_used_runs(struct drv_vq *vq, struct drv_done *done, unsigned max)
 {
 	unsigned n = 0, got;
 
 	do {
-		got = used_run(vq, done + n, max - n);
+		got = drv_packed_used_run(vq, done + n, max - n);
 		n += got;
 	} while (got && n < max);
 	return n;
 }
 
-static unsigned packed_used(struct drv_vq *vq, struct drv_done *done, unsigned max)
+static unsigned drv_packed_used(struct drv_vq *vq, struct drv_done *done, unsigned max)
 {
 	struct drv_packed *r = &vq->packed;
 	uint16_t next = r->next_used, n_free = vq->n_free;
 	unsigned n;
 
-	if (is_used(rest_of(&r->desc[vring_pos_off(next)]), next))
+	if (drv_packed_is_used(drv_packed_rest_of(&r->desc[vring_pos_off(next)]), next))
 		vring_packed_fetch(r->desc, vring_pos_off(next), r->expected, vq->cfg.size);
-	n = vq->cfg.in_order ? drv_used_in_order(vq, done, max, peek, advance)
-			     : used_runs(vq, done, max);
+	n = vq->cfg.in_order ? drv_used_in_order(vq, done, max, drv_packed_peek, drv_packed_advance)
+			     : drv_packed_used_runs(vq, done, max);
 	if (n)
 		r->expected = vq->n_free - n_free;
 	return n;
 }
 
-static void set_event_flags(struct drv_vq *vq, unsigned flags)
+static void drv_packed_set_event_flags(struct drv_vq *vq, unsigned flags)
 {
 	/* [E] */
 	__atomic_store_n(&vq->packed.driver->flags, cpu_le16(flags), __ATOMIC_RELEASE);
 }
 
-static void packed_disable_notify(struct drv_vq *vq)
+static void drv_packed_disable_notify(struct drv_vq *vq)
 {
-	set_event_flags(vq, VRING_EVENT_DISABLE);
+	drv_packed_set_event_flags(vq, VRING_EVENT_DISABLE);
 }
 
-static bool packed_enable_notify(struct drv_vq *vq)
+static bool drv_packed_enable_notify(struct drv_vq *vq)
 {
 	struct drv_packed *r = &vq->packed;
 
 	if (vq->cfg.event_idx)
 		__atomic_store_n(&r->driver->off_wrap, cpu_le16(r->next_used), __ATOMIC_RELAXED);
-	set_event_flags(vq, vq->cfg.event_idx ? VRING_EVENT_DESC : VRING_EVENT_ENABLE);
+	drv_packed_set_event_flags(vq, vq->cfg.event_idx ? VRING_EVENT_DESC : VRING_EVENT_ENABLE);
 	vring_full_barrier(); /* [D] */
-	return !is_used(rest_of(&r->desc[vring_pos_off(r->next_used)]), r->next_used);
+	return !drv_packed_is_used(drv_packed_rest_of(&r->desc[vring_pos_off(r->next_used)]),
+				   r->next_used);
 }
 
 const struct drv_layout drv_packed_layout = {
-	.parts = packed_parts,
-	.init = packed_init,
-	.add = packed_add,
-	.publish = packed_publish,
-	.notification_data = packed_notification_data,
-	.used = packed_used,
-	.disable_notify = packed_disable_notify,
-	.enable_notify = packed_enable_notify,
+	.parts = drv_packed_parts,
+	.init = drv_packed_init,
+	.add = drv_packed_add,
+	.publish = drv_packed_publish,
+	.notification_data = drv_packed_notification_data,
+	.used = drv_packed_used,
+	.disable_notify = drv_packed_disable_notify,
+	.enable_notify = drv_packed_enable_notify,
 };

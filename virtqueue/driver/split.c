@@ -14,24 +14,24 @@
  */
 #include "virtqueue/driver/drv-impl.h"
 
-static uint16_t load16(const le16 *at)
+static uint16_t drv_split_load16(const le16 *at)
 {
 	return le16_cpu(__atomic_load_n(at, __ATOMIC_RELAXED));
 }
 
-static void store16(le16 *at, uint16_t v)
+static void drv_split_store16(le16 *at, uint16_t v)
 {
 	__atomic_store_n(at, cpu_le16(v), __ATOMIC_RELAXED);
 }
 
-static void split_parts(unsigned size, uint64_t bytes[3])
+static void drv_split_parts(unsigned size, uint64_t bytes[3])
 {
 	bytes[0] = vring_desc_bytes(size);
 	bytes[1] = vring_avail_bytes(size);
 	bytes[2] = vring_used_bytes(size);
 }
 
-static void split_init(struct drv_vq *vq, void *const parts[3])
+static void drv_split_init(struct drv_vq *vq, void *const parts[3])
 {
 	struct drv_split *s = &vq->split;
 
@@ -42,8 +42,8 @@ static void split_init(struct drv_vq *vq, void *const parts[3])
 	s->avail_event = (le16 *)&s->used->ring[vq->cfg.size];
 }
 
-static inline void fill(struct vring_desc *d, const struct drv_buf *buf, unsigned flags,
-			uint16_t next)
+static inline void drv_split_fill(struct vring_desc *d, const struct drv_buf *buf, unsigned flags,
+				  uint16_t next)
 {
 	*d = (struct vring_desc){
 		.addr = cpu_le64(buf->gpa),
@@ -54,14 +54,14 @@ static inline void fill(struct vring_desc *d, const struct drv_buf *buf, unsigne
 }
 
 /* Flags of buffer @i of a chain. */
-static unsigned flags_of(const struct drv_chain *c, unsigned i)
+static unsigned drv_split_flags_of(const struct drv_chain *c, unsigned i)
 {
 	return (i >= c->n_rd ? VRING_DESC_F_WRITE : 0) |
 	       (i + 1 < c->n_rd + c->n_wr ? VRING_DESC_F_NEXT : 0);
 }
 
 /* Writes the chain's table and the one descriptor that tells of it. */
-static void add_table(struct drv_vq *vq, const struct drv_chain *c)
+static void drv_split_add_table(struct drv_vq *vq, const struct drv_chain *c)
 {
 	uint16_t head = vq->split.free_head;
 	struct vring_desc *table = drv_table(vq, head);
@@ -72,26 +72,26 @@ static void add_table(struct drv_vq *vq, const struct drv_chain *c)
 	};
 
 	for (unsigned i = 0; i < n; i++)
-		fill(&table[i], &c->bufs[i], flags_of(c, i), i + 1);
-	fill(&vq->split.desc[head], &where, VRING_DESC_F_INDIRECT, 0);
+		drv_split_fill(&table[i], &c->bufs[i], drv_split_flags_of(c, i), i + 1);
+	drv_split_fill(&vq->split.desc[head], &where, VRING_DESC_F_INDIRECT, 0);
 	vq->split.free_head = vq->slot[head].next;
 }
 
-static void add_direct(struct drv_vq *vq, const struct drv_chain *c)
+static void drv_split_add_direct(struct drv_vq *vq, const struct drv_chain *c)
 {
 	uint16_t at = vq->split.free_head;
 
 	for (unsigned i = 0; i < c->n_rd + c->n_wr; i++) {
 		uint16_t next = vq->slot[at].next;
 
-		fill(&vq->split.desc[at], &c->bufs[i], flags_of(c, i), next);
+		drv_split_fill(&vq->split.desc[at], &c->bufs[i], drv_split_flags_of(c, i), next);
 		at = next;
 	}
 	vq->split.free_head = at;
 }
 
 /* Adds a chain, whatever it is. False if there is no room. */
-static bool add(struct drv_vq *vq, struct drv_chain *c)
+static bool drv_split_add_one(struct drv_vq *vq, struct drv_chain *c)
 {
 	struct drv_split *s = &vq->split;
 	unsigned n = c->n_rd + c->n_wr;
@@ -101,17 +101,17 @@ static bool add(struct drv_vq *vq, struct drv_chain *c)
 	if (n == 0 || vq->n_free < slots)
 		return false;
 	if (table)
-		add_table(vq, c);
+		drv_split_add_table(vq, c);
 	else
-		add_direct(vq, c);
+		drv_split_add_direct(vq, c);
 	drv_note(&vq->slot[head], c, head, slots, drv_writable(c));
 	vq->n_free -= slots;
-	store16(&s->avail->ring[s->avail_idx++ & (vq->cfg.size - 1)], head);
+	drv_split_store16(&s->avail->ring[s->avail_idx++ & (vq->cfg.size - 1)], head);
 	return true;
 }
 
 /* The first of the chains, as far as they have one buffer and there is room. */
-static unsigned add_run(struct drv_vq *vq, struct drv_chain *chains, unsigned max)
+static unsigned drv_split_add_run(struct drv_vq *vq, struct drv_chain *chains, unsigned max)
 {
 	struct drv_split *s = &vq->split;
 	struct vring_desc *desc = s->desc;
@@ -126,8 +126,8 @@ static unsigned add_run(struct drv_vq *vq, struct drv_chain *chains, unsigned ma
 		struct drv_slot *slot = &vq->slot[head];
 
 		drv_note(slot, c, head, 1, c->n_wr ? c->bufs->len : 0);
-		fill(&desc[head], c->bufs, c->n_wr ? VRING_DESC_F_WRITE : 0, 0);
-		store16(&ring[idx++ & mask], head);
+		drv_split_fill(&desc[head], c->bufs, c->n_wr ? VRING_DESC_F_WRITE : 0, 0);
+		drv_split_store16(&ring[idx++ & mask], head);
 		head = slot->next;
 	}
 	s->avail_idx = idx;
@@ -136,18 +136,18 @@ static unsigned add_run(struct drv_vq *vq, struct drv_chain *chains, unsigned ma
 	return n;
 }
 
-static unsigned split_add(struct drv_vq *vq, struct drv_chain *chains, unsigned n)
+static unsigned drv_split_add(struct drv_vq *vq, struct drv_chain *chains, unsigned n)
 {
-	unsigned done = add_run(vq, chains, n);
+	unsigned done = drv_split_add_run(vq, chains, n);
 
-	while (done < n && add(vq, &chains[done])) {
+	while (done < n && drv_split_add_one(vq, &chains[done])) {
 		done++;
-		done += add_run(vq, chains + done, n - done);
+		done += drv_split_add_run(vq, chains + done, n - done);
 	}
 	return done;
 }
 
-static bool split_publish(struct drv_vq *vq)
+static bool drv_split_publish(struct drv_vq *vq)
 {
 	struct drv_split *s = &vq->split;
 	uint16_t old = s->published, now = s->avail_idx;
@@ -159,29 +159,29 @@ static bool split_publish(struct drv_vq *vq)
 	__atomic_store_n(&s->avail->idx, cpu_le16(now), __ATOMIC_RELEASE);
 	vring_full_barrier(); /* [C] */
 	if (vq->cfg.event_idx)
-		return vring_need_event(load16(s->avail_event), now, old);
-	return !(load16(&s->used->flags) & VRING_USED_F_NO_NOTIFY);
+		return vring_need_event(drv_split_load16(s->avail_event), now, old);
+	return !(drv_split_load16(&s->used->flags) & VRING_USED_F_NO_NOTIFY);
 }
 
-static uint32_t split_notification_data(const struct drv_vq *vq)
+static uint32_t drv_split_notification_data(const struct drv_vq *vq)
 {
 	return (uint32_t)vq->split.published << 16;
 }
 
 /* How many used elements wait. */
-static uint16_t n_used(const struct drv_split *s)
+static uint16_t drv_split_n_used(const struct drv_split *s)
 {
 	/* [B] */
 	return le16_cpu(__atomic_load_n(&s->used->idx, __ATOMIC_ACQUIRE)) - s->last_used;
 }
 
-static inline bool peek(const struct drv_vq *vq, uint16_t *ret_id, uint32_t *ret_len)
+static inline bool drv_split_peek(const struct drv_vq *vq, uint16_t *ret_id, uint32_t *ret_len)
 {
 	const struct drv_split *s = &vq->split;
 	const struct vring_used_elem *e = &s->used->ring[s->last_used & (vq->cfg.size - 1)];
 	uint32_t id;
 
-	if (n_used(s) == 0)
+	if (drv_split_n_used(s) == 0)
 		return false;
 	id = le32_cpu(e->id);
 	*ret_id = id < vq->cfg.size ? id : UINT16_MAX;
@@ -189,14 +189,14 @@ static inline bool peek(const struct drv_vq *vq, uint16_t *ret_id, uint32_t *ret
 	return true;
 }
 
-static inline void advance(struct drv_vq *vq, uint16_t slots)
+static inline void drv_split_advance(struct drv_vq *vq, uint16_t slots)
 {
 	(void)slots;
 	vq->split.last_used++;
 }
 
 /* Puts a chain's descriptors back in front of the free ones from @free_head on. */
-static inline void put_back(struct drv_vq *vq, uint16_t head, uint16_t free_head)
+static inline void drv_split_put_back(struct drv_vq *vq, uint16_t head, uint16_t free_head)
 {
 	uint16_t last = head;
 
@@ -205,10 +205,10 @@ static inline void put_back(struct drv_vq *vq, uint16_t head, uint16_t free_head
 	vq->slot[last].next = free_head;
 }
 
-static unsigned used_run(struct drv_vq *vq, struct drv_done *done, unsigned max)
+static unsigned drv_split_used_run(struct drv_vq *vq, struct drv_done *done, unsigned max)
 {
 	struct drv_split *s = &vq->split;
-	unsigned n, there = n_used(s);
+	unsigned n, there = drv_split_n_used(s);
 	const struct vring_used_elem *ring = s->used->ring;
 	uint16_t mask = vq->cfg.size - 1, free_head = s->free_head;
 
@@ -221,7 +221,7 @@ static unsigned used_run(struct drv_vq *vq, struct drv_done *done, unsigned max)
 		if (!drv_sane(vq, id, len))
 			break;
 		done[n] = (struct drv_done){ .cookie = vq->slot[id].cookie, .len = len };
-		put_back(vq, id, free_head);
+		drv_split_put_back(vq, id, free_head);
 		free_head = id;
 		vq->n_free += vq->slot[id].n;
 		vq->slot[id].n = 0;
@@ -231,39 +231,39 @@ static unsigned used_run(struct drv_vq *vq, struct drv_done *done, unsigned max)
 	return n;
 }
 
-static unsigned split_used(struct drv_vq *vq, struct drv_done *done, unsigned max)
+static unsigned drv_split_used(struct drv_vq *vq, struct drv_done *done, unsigned max)
 {
 	if (vq->cfg.in_order)
-		return drv_used_in_order(vq, done, max, peek, advance);
-	return used_run(vq, done, max);
+		return drv_used_in_order(vq, done, max, drv_split_peek, drv_split_advance);
+	return drv_split_used_run(vq, done, max);
 }
 
 /* With the event index: an event that the device's index passes in 65535 steps. */
-static void split_disable_notify(struct drv_vq *vq)
+static void drv_split_disable_notify(struct drv_vq *vq)
 {
 	if (vq->cfg.event_idx)
-		store16(vq->split.used_event, vq->split.last_used - 1);
+		drv_split_store16(vq->split.used_event, vq->split.last_used - 1);
 	else
-		store16(&vq->split.avail->flags, VRING_AVAIL_F_NO_INTERRUPT);
+		drv_split_store16(&vq->split.avail->flags, VRING_AVAIL_F_NO_INTERRUPT);
 }
 
-static bool split_enable_notify(struct drv_vq *vq)
+static bool drv_split_enable_notify(struct drv_vq *vq)
 {
 	if (vq->cfg.event_idx)
-		store16(vq->split.used_event, vq->split.last_used);
+		drv_split_store16(vq->split.used_event, vq->split.last_used);
 	else
-		store16(&vq->split.avail->flags, 0);
+		drv_split_store16(&vq->split.avail->flags, 0);
 	vring_full_barrier(); /* [D] */
-	return load16(&vq->split.used->idx) == vq->split.last_used;
+	return drv_split_load16(&vq->split.used->idx) == vq->split.last_used;
 }
 
 const struct drv_layout drv_split_layout = {
-	.parts = split_parts,
-	.init = split_init,
-	.add = split_add,
-	.publish = split_publish,
-	.notification_data = split_notification_data,
-	.used = split_used,
-	.disable_notify = split_disable_notify,
-	.enable_notify = split_enable_notify,
+	.parts = drv_split_parts,
+	.init = drv_split_init,
+	.add = drv_split_add,
+	.publish = drv_split_publish,
+	.notification_data = drv_split_notification_data,
+	.used = drv_split_used,
+	.disable_notify = drv_split_disable_notify,
+	.enable_notify = drv_split_enable_notify,
 };

@@ -18,7 +18,7 @@ struct again {
 	struct blk_file_channel *ch;
 };
 
-static gboolean again_dispatch(GSource *source, GSourceFunc callback, gpointer data)
+static gboolean blk_channel_again_dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
 	struct blk_file_channel *ch = ((struct again *)source)->ch;
 
@@ -30,7 +30,7 @@ static gboolean again_dispatch(GSource *source, GSourceFunc callback, gpointer d
 	return G_SOURCE_CONTINUE;
 }
 
-static GSourceFuncs again_funcs = { .dispatch = again_dispatch };
+static GSourceFuncs again_funcs = { .dispatch = blk_channel_again_dispatch };
 
 void blk_channel_init(struct blk_file_channel *ch, const struct blk_channel_ops *ops,
 		      struct blk_file *f, const struct blk_owner *owner)
@@ -104,7 +104,7 @@ void blk_channel_again(struct blk_file_channel *ch)
 /*
  * The end. What is in hand is counted; what waits is in the list, in any order.
  */
-static bool in_hand(const struct blk_file_channel *ch)
+static bool blk_channel_in_hand(const struct blk_file_channel *ch)
 {
 	return ch->in_ring || ch->at_worker;
 }
@@ -113,19 +113,19 @@ bool blk_channel_stop(struct blk_file_channel *ch)
 {
 	g_source_set_ready_time(ch->again, -1);
 	blk_worker_take_back(ch);
-	ch->state = in_hand(ch) ? BLK_STOPS : BLK_STOPPED;
+	ch->state = blk_channel_in_hand(ch) ? BLK_STOPS : BLK_STOPPED;
 	return ch->state == BLK_STOPPED;
 }
 
 void blk_channel_maybe_stopped(struct blk_file_channel *ch)
 {
-	if (ch->state != BLK_STOPS || in_hand(ch))
+	if (ch->state != BLK_STOPS || blk_channel_in_hand(ch))
 		return;
 	ch->state = BLK_STOPPED;
 	ch->owner.stopped(ch->owner.arg);
 }
 
-static gint by_seq(gconstpointer a, gconstpointer b)
+static gint blk_channel_by_seq(gconstpointer a, gconstpointer b)
 {
 	const struct blk_io *const *x = a, *const *y = b;
 
@@ -141,7 +141,7 @@ struct blk_io *blk_channel_undone(struct blk_channel *base)
 	g_assert(ch->state == BLK_STOPPED);
 	while (ch->first)
 		g_ptr_array_add(all, blk_channel_take(ch));
-	g_ptr_array_sort(all, by_seq);
+	g_ptr_array_sort(all, blk_channel_by_seq);
 	for (guint i = all->len; i > 0; i--) {
 		struct blk_io *io = g_ptr_array_index(all, i - 1);
 

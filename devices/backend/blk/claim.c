@@ -15,26 +15,27 @@
  */
 #include "devices/backend/blk/file.h"
 
-static bool needed(const struct blk_file *f, const struct blk_io *io, const struct blk_step *s)
+static bool blk_claim_is_needed(const struct blk_file *f, const struct blk_io *io,
+				const struct blk_step *s)
 {
 	return f->dio_align > BLK_UNIT && io->op != BLK_READ && s->kind != STEP_SYNC;
 }
 
-static bool in_the_way(const struct blk_claim *a, const struct blk_claim *b)
+static bool blk_claim_in_the_way(const struct blk_claim *a, const struct blk_claim *b)
 {
 	return (a->alone || b->alone) && a->start < b->end && b->start < a->end;
 }
 
 /* With the lock held, like the next three. */
-static bool is_free(const struct blk_claims *claims, const struct blk_claim *claim)
+static bool blk_claim_is_free(const struct blk_claims *claims, const struct blk_claim *claim)
 {
 	for (const struct blk_io *io = claims->first; io; io = io->at.claim.next)
-		if (in_the_way(&io->at.claim, claim))
+		if (blk_claim_in_the_way(&io->at.claim, claim))
 			return false;
 	return true;
 }
 
-static void insert(struct blk_claims *claims, struct blk_io *io)
+static void blk_claim_insert(struct blk_claims *claims, struct blk_io *io)
 {
 	struct blk_claim *claim = &io->at.claim;
 
@@ -46,7 +47,7 @@ static void insert(struct blk_claims *claims, struct blk_io *io)
 	claim->held = true;
 }
 
-static void wait_for_turn(struct blk_claims *claims, struct blk_file_channel *ch)
+static void blk_claim_wait_for_turn(struct blk_claims *claims, struct blk_file_channel *ch)
 {
 	if (ch->prev_waiting)
 		return;
@@ -57,7 +58,7 @@ static void wait_for_turn(struct blk_claims *claims, struct blk_file_channel *ch
 	claims->waiting = ch;
 }
 
-static void stop_waiting(struct blk_file_channel *ch)
+static void blk_claim_stop_waiting(struct blk_file_channel *ch)
 {
 	if (!ch->prev_waiting)
 		return;
@@ -75,17 +76,17 @@ bool blk_claim(struct blk_file_channel *ch, struct blk_io *io, const struct blk_
 				   .end = end + (align - end % align) % align };
 	bool got;
 
-	if (!needed(f, io, s))
+	if (!blk_claim_is_needed(f, io, s))
 		return true;
 	/* The kernel itself sees to the parts of blocks that it punches or zeroes. */
 	claim.alone = s->kind == STEP_BOUNCE && claim.end - claim.start > s->len;
 	pthread_mutex_lock(&f->claims.lock);
-	got = is_free(&f->claims, &claim);
+	got = blk_claim_is_free(&f->claims, &claim);
 	if (got) {
 		io->at.claim = claim;
-		insert(&f->claims, io);
+		blk_claim_insert(&f->claims, io);
 	} else {
-		wait_for_turn(&f->claims, ch);
+		blk_claim_wait_for_turn(&f->claims, ch);
 	}
 	pthread_mutex_unlock(&f->claims.lock);
 	if (!got) {
@@ -109,7 +110,7 @@ void blk_claim_end(struct blk_file *f, struct blk_io *io)
 	while (f->claims.waiting) {
 		struct blk_file_channel *ch = f->claims.waiting;
 
-		stop_waiting(ch);
+		blk_claim_stop_waiting(ch);
 		g_source_set_ready_time(ch->again, 0);
 	}
 	pthread_mutex_unlock(&f->claims.lock);
@@ -118,6 +119,6 @@ void blk_claim_end(struct blk_file *f, struct blk_io *io)
 void blk_claim_forget(struct blk_file_channel *ch)
 {
 	pthread_mutex_lock(&ch->file->claims.lock);
-	stop_waiting(ch);
+	blk_claim_stop_waiting(ch);
 	pthread_mutex_unlock(&ch->file->claims.lock);
 }

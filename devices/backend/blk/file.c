@@ -24,35 +24,36 @@
 
 static const uint8_t zero_block[BLK_ZERO_BYTES] __attribute__((aligned(4096)));
 
-static bool wants_uring(const struct blk_file *f)
+static bool blk_file_wants_uring(const struct blk_file *f)
 {
 	return f->aio == BLK_AIO_URING || (f->aio == BLK_AIO_AUTO && !f->in_memory);
 }
 
-static void say_no_ring(const struct blk_file *f, int errnum)
+static void blk_file_say_no_ring(const struct blk_file *f, int errnum)
 {
 	g_log("ringside", G_LOG_LEVEL_MESSAGE,
 	      "%s: the host refuses io_uring (%s): pread and pwrite instead", f->path,
 	      g_strerror(errnum));
 }
 
-static struct blk_channel *file_channel_new(struct blk_backend *be, const struct blk_owner *owner)
+static struct blk_channel *blk_file_channel_new(struct blk_backend *be,
+						const struct blk_owner *owner)
 {
 	struct blk_file *f = (struct blk_file *)be;
 	struct blk_channel *ch;
 	int errnum;
 
-	if (!wants_uring(f))
+	if (!blk_file_wants_uring(f))
 		return blk_sync_channel_new(f, owner);
 	ch = blk_uring_channel_new(f, owner, &errnum);
 	if (ch)
 		return ch;
 	if (!atomic_exchange(&f->fell_back, true))
-		say_no_ring(f, errnum);
+		blk_file_say_no_ring(f, errnum);
 	return blk_sync_channel_new(f, owner);
 }
 
-static void file_close(struct blk_backend *be)
+static void blk_file_close(struct blk_backend *be)
 {
 	struct blk_file *f = (struct blk_file *)be;
 
@@ -66,37 +67,37 @@ static void file_close(struct blk_backend *be)
 }
 
 /* Is there anything that would hold up a channel's loop? With a ring, what rings do not know. */
-static bool needs_worker(const struct blk_file *f)
+static bool blk_file_needs_worker(const struct blk_file *f)
 {
 	return f->rings ? f->is_bdev || f->direct : !f->in_memory;
 }
 
 /* How much is discarded or zeroed in one system call: whole units of discarding, and less where a
  * channel's loop makes it. */
-static void settle_range(struct blk_file *f)
+static void blk_file_set_range(struct blk_file *f)
 {
-	uint64_t most = f->worker || wants_uring(f) ? BLK_RANGE_BYTES : BLK_RANGE_QUICK;
+	uint64_t most = f->worker || blk_file_wants_uring(f) ? BLK_RANGE_BYTES : BLK_RANGE_QUICK;
 	uint64_t unit = f->base.info.discard_align;
 
 	f->range = (most + unit - 1) / unit * unit;
 }
 
-static int file_prepare(struct blk_backend *be, unsigned n)
+static int blk_file_prepare(struct blk_backend *be, unsigned n)
 {
 	struct blk_file *f = (struct blk_file *)be;
-	int r = wants_uring(f) ? blk_uring_prepare(f, n) : 0;
+	int r = blk_file_wants_uring(f) ? blk_uring_prepare(f, n) : 0;
 	struct loop *loop;
 
 	if (r < 0 && f->aio == BLK_AIO_URING)
 		return r;
 	if (r < 0) {
 		f->aio = BLK_AIO_SYNC;
-		say_no_ring(f, -r);
+		blk_file_say_no_ring(f, -r);
 	}
-	loop = f->new_worker && needs_worker(f) ? f->new_worker(f->opaque) : NULL;
+	loop = f->new_worker && blk_file_needs_worker(f) ? f->new_worker(f->opaque) : NULL;
 	if (loop)
 		f->worker = blk_worker_new(loop);
-	settle_range(f);
+	blk_file_set_range(f);
 	return 0;
 }
 
@@ -107,12 +108,12 @@ static const struct syscall_use file_syscalls[] = {
 };
 
 static const struct blk_backend_ops file_ops = {
-	.prepare = file_prepare,
-	.channel_new = file_channel_new,
-	.close = file_close,
+	.prepare = blk_file_prepare,
+	.channel_new = blk_file_channel_new,
+	.close = blk_file_close,
 };
 
-static bool open_fd(struct blk_file *f, const struct blk_file_options *o, GError **err)
+static bool blk_file_open_fd(struct blk_file *f, const struct blk_file_options *o, GError **err)
 {
 	int flags = O_CLOEXEC | O_NOCTTY | (o->ro ? O_RDONLY : O_RDWR) | (o->direct ? O_DIRECT : 0);
 	struct stat st;
@@ -145,7 +146,7 @@ static bool open_fd(struct blk_file *f, const struct blk_file_options *o, GError
 	return ringside_error_errno(err, errno, "%s", o->what);
 }
 
-static bool lock(const struct blk_file *f, const struct blk_file_options *o, GError **err)
+static bool blk_file_lock(const struct blk_file *f, const struct blk_file_options *o, GError **err)
 {
 	struct flock l = { .l_type = o->ro ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
 
@@ -162,7 +163,7 @@ static bool lock(const struct blk_file *f, const struct blk_file_options *o, GEr
 }
 
 /* A number out of /sys/dev/block/M:N/queue/NAME, or of the disk above a partition; 0 if unknown. */
-static uint64_t queue_limit(dev_t dev, const char *name)
+static uint64_t blk_file_queue_limit(dev_t dev, const char *name)
 {
 	static const char *const above[] = { "", "../" };
 	uint64_t value = 0;
@@ -178,7 +179,7 @@ static uint64_t queue_limit(dev_t dev, const char *name)
 	return value;
 }
 
-static bool measure_bdev(struct blk_file *f, const struct stat *st)
+static bool blk_file_measure_bdev(struct blk_file *f, const struct stat *st)
 {
 	struct blk_info *info = &f->base.info;
 	unsigned io_min = 0, io_opt = 0, phys = 0;
@@ -195,12 +196,12 @@ static bool measure_bdev(struct blk_file *f, const struct stat *st)
 	info->align_offset = offset > 0 ? (uint32_t)offset : 0;
 	info->io_min = io_min;
 	info->io_opt = io_opt;
-	info->discard_align = (uint32_t)queue_limit(st->st_rdev, "discard_granularity");
-	info->discard = queue_limit(st->st_rdev, "discard_max_bytes") != 0;
+	info->discard_align = (uint32_t)blk_file_queue_limit(st->st_rdev, "discard_granularity");
+	info->discard = blk_file_queue_limit(st->st_rdev, "discard_max_bytes") != 0;
 	return true;
 }
 
-static void measure_file(struct blk_file *f, const struct stat *st)
+static void blk_file_measure_file(struct blk_file *f, const struct stat *st)
 {
 	struct blk_info *info = &f->base.info;
 	bool pages = st->st_blksize % 4096 == 0 && st->st_size % 4096 == 0;
@@ -218,7 +219,7 @@ static void measure_file(struct blk_file *f, const struct stat *st)
 }
 
 /* The smallest power of two from 512 on at which direct reads succeed; 0: none. */
-static uint32_t probe_direct(int fd)
+static uint32_t blk_file_probe_direct(int fd)
 {
 	uint32_t found = 0;
 	void *buf;
@@ -232,7 +233,8 @@ static uint32_t probe_direct(int fd)
 	return found;
 }
 
-static bool measure_direct(struct blk_file *f, const struct blk_file_options *o, GError **err)
+static bool blk_file_measure_direct(struct blk_file *f, const struct blk_file_options *o,
+				    GError **err)
 {
 	uint32_t align = 0;
 
@@ -247,7 +249,7 @@ static bool measure_direct(struct blk_file *f, const struct blk_file_options *o,
 	}
 #endif
 	if (!align)
-		align = probe_direct(f->fd);
+		align = blk_file_probe_direct(f->fd);
 	if (!align || align > 4096 || f->mem_align > 4096)
 		return ringside_usage(err, "%s: direct=on: its file system has no direct I/O",
 				      o->what);
@@ -255,7 +257,7 @@ static bool measure_direct(struct blk_file *f, const struct blk_file_options *o,
 	return true;
 }
 
-static bool measure(struct blk_file *f, const struct blk_file_options *o, GError **err)
+static bool blk_file_measure(struct blk_file *f, const struct blk_file_options *o, GError **err)
 {
 	struct blk_info *info = &f->base.info;
 	struct stat st;
@@ -264,10 +266,10 @@ static bool measure(struct blk_file *f, const struct blk_file_options *o, GError
 		return ringside_error_errno(err, errno, "%s", o->what);
 	info->ro = o->ro;
 	if (!f->is_bdev)
-		measure_file(f, &st);
-	else if (!measure_bdev(f, &st))
+		blk_file_measure_file(f, &st);
+	else if (!blk_file_measure_bdev(f, &st))
 		return ringside_error_errno(err, errno, "%s", o->what);
-	if (o->direct && !measure_direct(f, o, err))
+	if (o->direct && !blk_file_measure_direct(f, o, err))
 		return false;
 	if (info->size == 0)
 		return ringside_usage(err, "%s: is empty; make it as large as the disk shall be",
@@ -280,7 +282,7 @@ static bool measure(struct blk_file *f, const struct blk_file_options *o, GError
 			err, "%s: its size, %" G_GUINT64_FORMAT ", is no multiple of %u bytes%s",
 			o->what, info->size, MAX(BLK_UNIT, f->dio_align),
 			info->size % BLK_UNIT ? "" : ", as direct=on needs here");
-	settle_range(f);
+	blk_file_set_range(f);
 	return true;
 }
 
@@ -301,12 +303,13 @@ struct blk_backend *blk_file_open(const struct blk_file_options *o, GError **err
 	f->opaque = o->opaque;
 	for (unsigned i = 0; i < BLK_ZERO_IOVS; i++)
 		f->zeroes[i] = (struct iovec){ (void *)zero_block, BLK_ZERO_BYTES };
-	if (open_fd(f, o, err) && lock(f, o, err) && measure(f, o, err)) {
+	if (blk_file_open_fd(f, o, err) && blk_file_lock(f, o, err) &&
+	    blk_file_measure(f, o, err)) {
 		r = o->aio == BLK_AIO_URING ? blk_uring_probe() : 0;
 		if (r == 0)
 			return &f->base;
 		ringside_error_errno(err, -r, "%s: aio=uring (aio=auto does without)", o->what);
 	}
-	file_close(&f->base);
+	blk_file_close(&f->base);
 	return NULL;
 }

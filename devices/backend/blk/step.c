@@ -35,7 +35,7 @@ enum {
 };
 
 /* Moves io's position on by @n bytes, to a byte that exists unless that was the last. */
-static void advance(struct blk_io *io, uint64_t n)
+static void blk_step_advance(struct blk_io *io, uint64_t n)
 {
 	io->at.bytes += n;
 	n += io->at.skip;
@@ -44,7 +44,7 @@ static void advance(struct blk_io *io, uint64_t n)
 	io->at.skip = n;
 }
 
-static bool aligned(const struct blk_file *f, const struct blk_io *io)
+static bool blk_step_aligned(const struct blk_file *f, const struct blk_io *io)
 {
 	for (unsigned i = 0; i < io->n_iov; i++)
 		if ((uintptr_t)io->iov[i].iov_base % f->mem_align ||
@@ -53,12 +53,12 @@ static bool aligned(const struct blk_file *f, const struct blk_io *io)
 	return io->offset % f->dio_align == 0;
 }
 
-static unsigned first_phase(const struct blk_file *f, const struct blk_io *io)
+static unsigned blk_step_first_phase(const struct blk_file *f, const struct blk_io *io)
 {
 	switch (io->op) {
 	case BLK_READ:
 	case BLK_WRITE:
-		return f->direct && !aligned(f, io) ? PHASE_BOUNCE : PHASE_RW;
+		return f->direct && !blk_step_aligned(f, io) ? PHASE_BOUNCE : PHASE_RW;
 	case BLK_DISCARD:
 		return f->no_punch ? PHASE_BLKDISCARD : PHASE_PUNCH;
 	case BLK_ZERO:
@@ -83,13 +83,13 @@ bool blk_step_begin(struct blk_file *f, struct blk_io *io, int *ret_result)
 		*ret_result = 0;
 		return true;
 	}
-	io->at.phase = first_phase(f, io);
+	io->at.phase = blk_step_first_phase(f, io);
 	if (io->at.phase == PHASE_RW || io->at.phase == PHASE_BOUNCE)
-		advance(io, 0);
+		blk_step_advance(io, 0);
 	return false;
 }
 
-static void next_rw(struct blk_io *io, struct blk_step *s)
+static void blk_step_next_rw(struct blk_io *io, struct blk_step *s)
 {
 	const struct iovec *v = &io->iov[io->at.iov];
 	unsigned left = io->n_iov - io->at.iov;
@@ -109,13 +109,13 @@ static void next_rw(struct blk_io *io, struct blk_step *s)
 }
 
 /* As much as the bounce buffer takes, with the rest of the first block before it. */
-static void next_bounce(const struct blk_file *f, struct blk_step *s)
+static void blk_step_next_bounce(const struct blk_file *f, struct blk_step *s)
 {
 	s->kind = STEP_BOUNCE;
 	s->len = MIN(s->len, BLK_BOUNCE - s->offset % f->dio_align);
 }
 
-static void next_zeroes(const struct blk_file *f, struct blk_io *io, struct blk_step *s)
+static void blk_step_next_zeroes(const struct blk_file *f, struct blk_io *io, struct blk_step *s)
 {
 	uint64_t before = s->offset % f->dio_align, left = s->len - s->len % f->dio_align;
 
@@ -138,7 +138,7 @@ static void next_zeroes(const struct blk_file *f, struct blk_io *io, struct blk_
 }
 
 /* To the next multiple of the largest piece, so that no unit of discarding is cut. */
-static void next_range(const struct blk_file *f, struct blk_step *s)
+static void blk_step_next_range(const struct blk_file *f, struct blk_step *s)
 {
 	s->len = MIN(s->len, f->range - s->offset % f->range);
 }
@@ -151,27 +151,27 @@ void blk_step_next(const struct blk_file *f, struct blk_io *io, struct blk_step 
 	case PHASE_RW:
 		s->kind = io->op == BLK_WRITE ? STEP_WRITE : STEP_READ;
 		s->len = 0;
-		next_rw(io, s);
+		blk_step_next_rw(io, s);
 		break;
 	case PHASE_BOUNCE:
-		next_bounce(f, s);
+		blk_step_next_bounce(f, s);
 		break;
 	case PHASE_ZEROES:
-		next_zeroes(f, io, s);
+		blk_step_next_zeroes(f, io, s);
 		break;
 	case PHASE_PUNCH:
 		s->kind = STEP_FALLOCATE;
 		s->flags = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-		next_range(f, s);
+		blk_step_next_range(f, s);
 		break;
 	case PHASE_RANGE:
 		s->kind = STEP_FALLOCATE;
 		s->flags = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
-		next_range(f, s);
+		blk_step_next_range(f, s);
 		break;
 	case PHASE_BLKDISCARD:
 		s->kind = STEP_BLKDISCARD;
-		next_range(f, s);
+		blk_step_next_range(f, s);
 		break;
 	default:
 		s->kind = STEP_SYNC;
@@ -181,13 +181,13 @@ void blk_step_next(const struct blk_file *f, struct blk_io *io, struct blk_step 
 		s->flags = RWF_DSYNC;
 }
 
-static bool not_supported(int64_t result)
+static bool blk_step_not_supported(int64_t result)
 {
 	return result == -EOPNOTSUPP || result == -ENOSYS || result == -ENOTTY;
 }
 
 /* The end of a request that went well, but for making it stable. */
-static bool finished(struct blk_io *io, int *ret_result)
+static bool blk_step_finished(struct blk_io *io, int *ret_result)
 {
 	if (io->op == BLK_ZERO && io->flags & BLK_IO_STABLE && io->at.phase != PHASE_SYNC) {
 		io->at.phase = PHASE_SYNC;
@@ -197,7 +197,7 @@ static bool finished(struct blk_io *io, int *ret_result)
 	return true;
 }
 
-static bool failed(struct blk_file *f, struct blk_io *io, int64_t result, int *ret_result)
+static bool blk_step_failed(struct blk_file *f, struct blk_io *io, int64_t result, int *ret_result)
 {
 	/* The kernel tells of a failed write-back once and then forgets the data: from here on a
 	 * flush that succeeds would be a lie. */
@@ -208,13 +208,13 @@ static bool failed(struct blk_file *f, struct blk_io *io, int64_t result, int *r
 }
 
 /* A way of zeroing or discarding was refused: on to the next, with what is left. */
-static bool next_way(struct blk_file *f, struct blk_io *io, bool for_good, int *ret_result)
+static bool blk_step_next_way(struct blk_file *f, struct blk_io *io, bool for_good, int *ret_result)
 {
 	if (io->at.phase == PHASE_PUNCH) {
 		if (for_good)
 			f->no_punch = true;
 		if (io->op == BLK_DISCARD && !f->is_bdev)
-			return finished(io, ret_result);
+			return blk_step_finished(io, ret_result);
 		io->at.phase = io->op == BLK_DISCARD ? PHASE_BLKDISCARD
 			       : f->no_zero_range    ? PHASE_ZEROES
 						     : PHASE_RANGE;
@@ -226,7 +226,7 @@ static bool next_way(struct blk_file *f, struct blk_io *io, bool for_good, int *
 		io->at.phase = PHASE_ZEROES;
 		return false;
 	}
-	return finished(io, ret_result); /* BLKDISCARD: it was but a hint */
+	return blk_step_finished(io, ret_result); /* BLKDISCARD: it was but a hint */
 }
 
 bool blk_step_done(struct blk_file *f, struct blk_io *io, const struct blk_step *step,
@@ -237,25 +237,25 @@ bool blk_step_done(struct blk_file *f, struct blk_io *io, const struct blk_step 
 	blk_claim_end(f, io);
 	if (result == -EINTR || result == -ECANCELED)
 		return false;
-	if (ways && result < 0 && (not_supported(result) || result == -EINVAL))
-		return next_way(f, io, not_supported(result), ret_result);
+	if (ways && result < 0 && (blk_step_not_supported(result) || result == -EINVAL))
+		return blk_step_next_way(f, io, blk_step_not_supported(result), ret_result);
 	if (result < 0)
-		return failed(f, io, result, ret_result);
+		return blk_step_failed(f, io, result, ret_result);
 	if (step->kind == STEP_SYNC)
-		return finished(io, ret_result);
+		return blk_step_finished(io, ret_result);
 	if (ways)
 		result = (int64_t)step->len;
 	if (result == 0) /* somebody made the file shorter */
-		return failed(f, io, -EIO, ret_result);
+		return blk_step_failed(f, io, -EIO, ret_result);
 	if (ways || io->op == BLK_ZERO)
 		io->at.bytes += (uint64_t)result;
 	else
-		advance(io, (uint64_t)result);
-	return io->at.bytes >= io->len && finished(io, ret_result);
+		blk_step_advance(io, (uint64_t)result);
+	return io->at.bytes >= io->len && blk_step_finished(io, ret_result);
 }
 
 /* Copies @len bytes between io's buffers, from its position on, and @flat. */
-static void copy(const struct blk_io *io, uint8_t *flat, size_t len, bool from_io)
+static void blk_step_copy(const struct blk_io *io, uint8_t *flat, size_t len, bool from_io)
 {
 	size_t skip = io->at.skip;
 
@@ -277,7 +277,7 @@ struct window {
 	size_t len, head, tail; /* @head and @tail: what lies around the part */
 };
 
-static int64_t read_block(const struct blk_file *f, const struct window *w, size_t at)
+static int64_t blk_step_read_block(const struct blk_file *f, const struct window *w, size_t at)
 {
 	const struct iovec v = { w->p + at, f->dio_align };
 	ssize_t n = preadv2(f->fd, &v, 1, (off_t)(w->start + at), 0);
@@ -285,26 +285,26 @@ static int64_t read_block(const struct blk_file *f, const struct window *w, size
 	return n == (ssize_t)f->dio_align ? 0 : n < 0 ? n : -EIO;
 }
 
-static int64_t write_window(const struct blk_file *f, const struct blk_io *io,
-			    const struct blk_step *s, const struct window *w)
+static int64_t blk_step_write_window(const struct blk_file *f, const struct blk_io *io,
+				     const struct blk_step *s, const struct window *w)
 {
 	const struct iovec v = { w->p, w->len };
 	size_t last = w->len - f->dio_align;
-	int64_t r = w->head ? read_block(f, w, 0) : 0;
+	int64_t r = w->head ? blk_step_read_block(f, w, 0) : 0;
 
 	if (r == 0 && w->tail && (last || !w->head))
-		r = read_block(f, w, last);
+		r = blk_step_read_block(f, w, last);
 	if (r)
 		return r;
 	if (io->op == BLK_ZERO)
 		memset(w->p + w->head, 0, s->len);
 	else
-		copy(io, w->p + w->head, s->len, true);
+		blk_step_copy(io, w->p + w->head, s->len, true);
 	return pwritev2(f->fd, &v, 1, (off_t)w->start, s->flags);
 }
 
-static int64_t bounce(struct blk_file_channel *ch, const struct blk_io *io,
-		      const struct blk_step *s)
+static int64_t blk_step_bounce(struct blk_file_channel *ch, const struct blk_io *io,
+			       const struct blk_step *s)
 {
 	uint64_t align = ch->file->dio_align, end = s->offset + s->len;
 	struct window w = { .head = s->offset % align, .tail = (align - end % align) % align };
@@ -318,16 +318,17 @@ static int64_t bounce(struct blk_file_channel *ch, const struct blk_io *io,
 	w.len = w.head + s->len + w.tail;
 	v = (struct iovec){ w.p, w.len };
 	n = io->op == BLK_READ ? preadv2(ch->file->fd, &v, 1, (off_t)w.start, 0)
-			       : write_window(ch->file, io, s, &w);
+			       : blk_step_write_window(ch->file, io, s, &w);
 	if (n < 0)
 		return n;
 	n = CLAMP(n - (int64_t)w.head, 0, (int64_t)s->len);
 	if (io->op == BLK_READ)
-		copy(io, w.p + w.head, (size_t)n, false);
+		blk_step_copy(io, w.p + w.head, (size_t)n, false);
 	return n;
 }
 
-static int64_t run(struct blk_file_channel *ch, const struct blk_io *io, const struct blk_step *s)
+static int64_t blk_step_system_call(struct blk_file_channel *ch, const struct blk_io *io,
+				    const struct blk_step *s)
 {
 	int fd = ch->file->fd;
 	off_t offset = (off_t)s->offset;
@@ -348,12 +349,12 @@ static int64_t run(struct blk_file_channel *ch, const struct blk_io *io, const s
 	case STEP_BOUNCE:
 		break;
 	}
-	return bounce(ch, io, s);
+	return blk_step_bounce(ch, io, s);
 }
 
 int64_t blk_step_run(struct blk_file_channel *ch, const struct blk_io *io, const struct blk_step *s)
 {
-	int64_t n = run(ch, io, s);
+	int64_t n = blk_step_system_call(ch, io, s);
 
 	return n == -1 ? -errno : n;
 }

@@ -11,7 +11,7 @@
 #include <sys/uio.h>
 
 /* Does what of a read or write takes no wait. False: nothing. */
-static bool at_once(struct blk_file *f, const struct blk_step *s, int64_t *ret_n)
+static bool blk_sync_at_once(struct blk_file *f, const struct blk_step *s, int64_t *ret_n)
 {
 	bool write = s->kind == STEP_WRITE;
 	_Atomic bool *waits = write ? &f->write_waits : &f->read_waits;
@@ -28,11 +28,11 @@ static bool at_once(struct blk_file *f, const struct blk_step *s, int64_t *ret_n
 }
 
 /* Takes the step here; false if that is the worker's. */
-static bool take_step(struct blk_file_channel *ch, const struct blk_io *io,
-		      const struct blk_step *s, int64_t *ret_n)
+static bool blk_sync_take_step(struct blk_file_channel *ch, const struct blk_io *io,
+			       const struct blk_step *s, int64_t *ret_n)
 {
 	if (ch->file->worker)
-		return at_once(ch->file, s, ret_n);
+		return blk_sync_at_once(ch->file, s, ret_n);
 	if (s->kind == STEP_FALLOCATE)
 		ch->spent += s->len; /* of pages to be given back */
 	*ret_n = blk_step_run(ch, io, s);
@@ -40,7 +40,7 @@ static bool take_step(struct blk_file_channel *ch, const struct blk_io *io,
 }
 
 /* Goes on with @io while the budget lasts. */
-static void go_on(struct blk_file_channel *ch, struct blk_io *io)
+static void blk_sync_go_on(struct blk_file_channel *ch, struct blk_io *io)
 {
 	struct blk_step step;
 	int64_t n;
@@ -55,7 +55,7 @@ static void go_on(struct blk_file_channel *ch, struct blk_io *io)
 		if (!blk_claim(ch, io, &step))
 			return;
 		blk_channel_spend(ch, &step);
-		if (!take_step(ch, io, &step, &n)) {
+		if (!blk_sync_take_step(ch, io, &step, &n)) {
 			blk_worker_hand(ch, io);
 			return;
 		}
@@ -63,7 +63,7 @@ static void go_on(struct blk_file_channel *ch, struct blk_io *io)
 	io->done(io, result);
 }
 
-static void sync_submit(struct blk_channel *base, struct blk_io *io)
+static void blk_sync_submit(struct blk_channel *base, struct blk_io *io)
 {
 	struct blk_file_channel *ch = (struct blk_file_channel *)base;
 	int result;
@@ -73,27 +73,27 @@ static void sync_submit(struct blk_channel *base, struct blk_io *io)
 		return;
 	}
 	blk_channel_number(ch, io);
-	go_on(ch, io);
+	blk_sync_go_on(ch, io);
 }
 
 /* The end of a batch, and another turn for what is left of the last one. */
-static void sync_flush(struct blk_channel *base)
+static void blk_sync_flush(struct blk_channel *base)
 {
 	struct blk_file_channel *ch = (struct blk_file_channel *)base;
 
 	blk_channel_new_turn(ch);
 	while (ch->first && !blk_channel_spent(ch) && ch->state == BLK_RUNS)
-		go_on(ch, blk_channel_take(ch));
+		blk_sync_go_on(ch, blk_channel_take(ch));
 	if (ch->first && ch->state == BLK_RUNS)
 		blk_channel_again(ch);
 }
 
-static bool sync_stop(struct blk_channel *base)
+static bool blk_sync_stop(struct blk_channel *base)
 {
 	return blk_channel_stop((struct blk_file_channel *)base);
 }
 
-static void sync_free(struct blk_channel *base)
+static void blk_sync_free(struct blk_channel *base)
 {
 	struct blk_file_channel *ch = (struct blk_file_channel *)base;
 
@@ -102,11 +102,11 @@ static void sync_free(struct blk_channel *base)
 }
 
 static const struct blk_channel_ops sync_ops = {
-	.submit = sync_submit,
-	.flush = sync_flush,
-	.stop = sync_stop,
+	.submit = blk_sync_submit,
+	.flush = blk_sync_flush,
+	.stop = blk_sync_stop,
 	.undone = blk_channel_undone,
-	.free = sync_free,
+	.free = blk_sync_free,
 };
 
 struct blk_channel *blk_sync_channel_new(struct blk_file *f, const struct blk_owner *owner)

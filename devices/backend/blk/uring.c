@@ -52,14 +52,14 @@ struct blk_rings {
 	GArray *spare; /* of struct io_uring */
 };
 
-static unsigned weight(const struct blk_step *s)
+static unsigned blk_uring_weight(const struct blk_step *s)
 {
 	return 1 + (unsigned)(MIN(s->len, BLK_SLICE_BYTES) >> WEIGHT_SHIFT);
 }
 
 /* For steps of kinds that rings do not know. */
-static void start_elsewhere(struct blk_file_channel *ch, struct blk_io *io,
-			    const struct blk_step *s)
+static void blk_uring_start_elsewhere(struct blk_file_channel *ch, struct blk_io *io,
+				      const struct blk_step *s)
 {
 	if (ch->file->worker)
 		blk_worker_hand(ch, io);
@@ -68,7 +68,7 @@ static void start_elsewhere(struct blk_file_channel *ch, struct blk_io *io,
 }
 
 /* Puts the next step of @io into the submission queue. */
-static void start(struct uring *u, struct blk_io *io)
+static void blk_uring_start(struct uring *u, struct blk_io *io)
 {
 	struct blk_file *f = u->file_channel.file;
 	struct io_uring_sqe *sqe;
@@ -79,7 +79,7 @@ static void start(struct uring *u, struct blk_io *io)
 		return;
 	blk_channel_spend(&u->file_channel, &s);
 	if (s.kind == STEP_BOUNCE || s.kind == STEP_BLKDISCARD) {
-		start_elsewhere(&u->file_channel, io, &s);
+		blk_uring_start_elsewhere(&u->file_channel, io, &s);
 		return;
 	}
 	sqe = io_uring_get_sqe(&u->ring);
@@ -96,12 +96,12 @@ static void start(struct uring *u, struct blk_io *io)
 		io_uring_prep_fsync(sqe, f->fd, IORING_FSYNC_DATASYNC);
 	io_uring_sqe_set_flags(sqe, io->at.sqe_flags);
 	io_uring_sqe_set_data(sqe, io);
-	u->file_channel.in_ring += weight(&s);
+	u->file_channel.in_ring += blk_uring_weight(&s);
 }
 
 /* The ring could neither do it at once nor wait for it: it is to take a thread of its own for that. A second
  * time that is the host's last word. */
-static bool try_again(struct uring *u, struct blk_io *io)
+static bool blk_uring_try_again(struct uring *u, struct blk_io *io)
 {
 	if (io->at.sqe_flags)
 		return false;
@@ -112,7 +112,7 @@ static bool try_again(struct uring *u, struct blk_io *io)
 }
 
 /* Reports what is complete; returns how many. */
-static unsigned reap(struct uring *u)
+static unsigned blk_uring_reap(struct uring *u)
 {
 	struct io_uring_cqe *cqe;
 	unsigned n = 0;
@@ -124,20 +124,20 @@ static unsigned reap(struct uring *u)
 
 		io_uring_cqe_seen(&u->ring, cqe);
 		n++;
-		if (!io) { /* cancel()'s own */
+		if (!io) { /* blk_uring_cancel()'s own */
 			u->file_channel.in_ring--;
 			continue;
 		}
 		blk_step_next(u->file_channel.file, io, &s);
-		u->file_channel.in_ring -= weight(&s);
-		if (res != -EAGAIN || !try_again(u, io))
+		u->file_channel.in_ring -= blk_uring_weight(&s);
+		if (res != -EAGAIN || !blk_uring_try_again(u, io))
 			blk_channel_stepped(&u->file_channel, io, &s, res);
 	}
 	return n;
 }
 
 /* Hands over all that is in the submission queue. */
-static void enter(struct uring *u)
+static void blk_uring_enter(struct uring *u)
 {
 	while (io_uring_sq_ready(&u->ring)) {
 		int r = io_uring_submit(&u->ring);
@@ -148,36 +148,36 @@ static void enter(struct uring *u)
 }
 
 /* Starts and reports until what is left has to be waited for, or the turn's budget is used up. */
-static void pump(struct uring *u)
+static void blk_uring_pump(struct uring *u)
 {
 	struct blk_file_channel *ch = &u->file_channel;
 
 	do {
 		while (ch->first && ch->in_ring < DEPTH && !blk_channel_spent(ch))
-			start(u, blk_channel_take(ch));
-		enter(u);
-	} while (reap(u) && ch->first && !blk_channel_spent(ch));
+			blk_uring_start(u, blk_channel_take(ch));
+		blk_uring_enter(u);
+	} while (blk_uring_reap(u) && ch->first && !blk_channel_spent(ch));
 	if (ch->first && !ch->in_ring)
 		blk_channel_again(ch);
 }
 
 /* The ring's descriptor became readable: there are completions. */
-static void ring_ready(void *arg, GIOCondition revents)
+static void blk_uring_ring_ready(void *arg, GIOCondition revents)
 {
 	struct uring *u = arg;
 	struct blk_file_channel *ch = &u->file_channel;
 
 	(void)revents;
 	blk_channel_new_turn(ch);
-	reap(u);
+	blk_uring_reap(u);
 	if (ch->state == BLK_RUNS)
-		pump(u);
+		blk_uring_pump(u);
 	ch->owner.batch_done(ch->owner.arg);
 	blk_channel_maybe_stopped(ch);
 }
 
 /* If all there is to do is one small read, does what of it the page cache has. */
-static void read_alone(struct uring *u)
+static void blk_uring_read_alone(struct uring *u)
 {
 	struct blk_file *f = u->file_channel.file;
 	struct blk_io *io = u->file_channel.first;
@@ -204,7 +204,7 @@ static void read_alone(struct uring *u)
 	}
 }
 
-static void uring_submit(struct blk_channel *base, struct blk_io *io)
+static void blk_uring_submit(struct blk_channel *base, struct blk_io *io)
 {
 	struct uring *u = (struct uring *)base;
 	int result;
@@ -217,7 +217,7 @@ static void uring_submit(struct blk_channel *base, struct blk_io *io)
 	blk_channel_append(&u->file_channel, io);
 }
 
-static void uring_flush(struct blk_channel *base)
+static void blk_uring_flush(struct blk_channel *base)
 {
 	struct uring *u = (struct uring *)base;
 
@@ -225,14 +225,14 @@ static void uring_flush(struct blk_channel *base)
 		return;
 	blk_channel_new_turn(&u->file_channel);
 	if (u->file_channel.first)
-		read_alone(u);
+		blk_uring_read_alone(u);
 	if (u->file_channel.first)
-		pump(u);
+		blk_uring_pump(u);
 }
 
 /* Asks the kernel to give up all that is in the ring. Before 5.19 it does not know how: then it is waited
  * for. */
-static void cancel(struct uring *u)
+static void blk_uring_cancel(struct uring *u)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
 
@@ -240,22 +240,22 @@ static void cancel(struct uring *u)
 	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
 	io_uring_sqe_set_data(sqe, NULL);
 	u->file_channel.in_ring++;
-	enter(u);
+	blk_uring_enter(u);
 }
 
-static bool uring_stop(struct blk_channel *base)
+static bool blk_uring_stop(struct blk_channel *base)
 {
 	struct uring *u = (struct uring *)base;
 
 	u->file_channel.state = BLK_STOPS;
 	if (u->file_channel.in_ring) {
-		cancel(u);
-		reap(u);
+		blk_uring_cancel(u);
+		blk_uring_reap(u);
 	}
 	return blk_channel_stop(&u->file_channel);
 }
 
-static void give_back(struct blk_file *f, struct io_uring *ring)
+static void blk_uring_give_back(struct blk_file *f, struct io_uring *ring)
 {
 	if (!f->rings) {
 		io_uring_queue_exit(ring);
@@ -266,27 +266,28 @@ static void give_back(struct blk_file *f, struct io_uring *ring)
 	pthread_mutex_unlock(&f->rings->lock);
 }
 
-static void uring_free(struct blk_channel *base)
+static void blk_uring_free(struct blk_channel *base)
 {
 	struct uring *u = (struct uring *)base;
 
 	g_assert(!u->file_channel.in_ring);
 	loop_unwatch(u->watch);
-	give_back(u->file_channel.file, &u->ring);
+	blk_uring_give_back(u->file_channel.file, &u->ring);
 	blk_channel_fini(&u->file_channel);
 	g_free(u);
 }
 
 static const struct blk_channel_ops uring_ops = {
-	.submit = uring_submit,
-	.flush = uring_flush,
-	.stop = uring_stop,
+	.submit = blk_uring_submit,
+	.flush = blk_uring_flush,
+	.stop = blk_uring_stop,
 	.undone = blk_channel_undone,
-	.free = uring_free,
+	.free = blk_uring_free,
 };
 
-/* Of a ring that is disabled still: only what start() and cancel() make may go through it. */
-static int restrict_ring(struct io_uring *ring)
+/* Of a ring that is disabled still: only what blk_uring_start() and blk_uring_cancel() make may go
+ * through it. */
+static int blk_uring_restrict(struct io_uring *ring)
 {
 	static const uint8_t ops[] = {
 		IORING_OP_READ,      IORING_OP_READV, IORING_OP_WRITEV,
@@ -311,7 +312,7 @@ static int restrict_ring(struct io_uring *ring)
 }
 
 /* A kernel that has rings but no restrictions (before 5.10) counts as one without. */
-static int ring_init(struct io_uring *ring, unsigned depth)
+static int blk_uring_init(struct io_uring *ring, unsigned depth)
 {
 	/* Completions need not interrupt us: we look after each system call, or sleep in poll(). */
 	int r = io_uring_queue_init(depth, ring,
@@ -321,7 +322,7 @@ static int ring_init(struct io_uring *ring, unsigned depth)
 		r = io_uring_queue_init(depth, ring, IORING_SETUP_R_DISABLED);
 	if (r < 0)
 		return r;
-	r = restrict_ring(ring);
+	r = blk_uring_restrict(ring);
 	if (r < 0)
 		io_uring_queue_exit(ring);
 	return r;
@@ -337,7 +338,7 @@ int blk_uring_prepare(struct blk_file *f, unsigned n)
 	while (n-- && r == 0) {
 		struct io_uring ring;
 
-		r = ring_init(&ring, DEPTH);
+		r = blk_uring_init(&ring, DEPTH);
 		if (r == 0)
 			g_array_append_val(f->rings->spare, ring);
 	}
@@ -358,12 +359,12 @@ void blk_uring_close(struct blk_file *f)
 }
 
 /* One that was made ahead, or, for whoever made none, a new one. */
-static int take_ring(struct blk_file *f, struct io_uring *ret_ring)
+static int blk_uring_take_ring(struct blk_file *f, struct io_uring *ret_ring)
 {
 	int r = -EAGAIN;
 
 	if (!f->rings)
-		return ring_init(ret_ring, DEPTH);
+		return blk_uring_init(ret_ring, DEPTH);
 	pthread_mutex_lock(&f->rings->lock);
 	if (f->rings->spare->len) {
 		guint last = f->rings->spare->len - 1;
@@ -380,7 +381,7 @@ struct blk_channel *blk_uring_channel_new(struct blk_file *f, const struct blk_o
 					  int *ret_errno)
 {
 	struct uring *u = g_new0(struct uring, 1);
-	int r = take_ring(f, &u->ring);
+	int r = blk_uring_take_ring(f, &u->ring);
 
 	if (r < 0) {
 		g_free(u);
@@ -388,14 +389,14 @@ struct blk_channel *blk_uring_channel_new(struct blk_file *f, const struct blk_o
 		return NULL;
 	}
 	blk_channel_init(&u->file_channel, &uring_ops, f, owner);
-	u->watch = loop_watch(owner->loop, u->ring.ring_fd, G_IO_IN, ring_ready, u);
+	u->watch = loop_watch(owner->loop, u->ring.ring_fd, G_IO_IN, blk_uring_ring_ready, u);
 	return &u->file_channel.base;
 }
 
 int blk_uring_probe(void)
 {
 	struct io_uring ring;
-	int r = ring_init(&ring, 1);
+	int r = blk_uring_init(&ring, 1);
 
 	if (r == 0)
 		io_uring_queue_exit(&ring);

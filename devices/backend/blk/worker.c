@@ -19,7 +19,7 @@ struct blk_worker {
 };
 
 /* On a channel's loop: takes its answers. */
-static void answered(void *arg)
+static void blk_worker_answered(void *arg)
 {
 	struct blk_file_channel *ch = arg;
 	struct blk_worker *w = ch->file->worker;
@@ -43,17 +43,17 @@ static void answered(void *arg)
 /*
  * On the worker's thread. The first two with the lock held.
  */
-static void answer(struct blk_io *io)
+static void blk_worker_answer(struct blk_io *io)
 {
 	struct blk_file_channel *ch = io->at.channel;
 
 	io->next = ch->answers;
 	ch->answers = io;
 	if (!io->next)
-		loop_post(ch->owner.loop, answered, ch);
+		loop_post(ch->owner.loop, blk_worker_answered, ch);
 }
 
-static struct blk_io *take(struct blk_worker *w)
+static struct blk_io *blk_worker_take(struct blk_worker *w)
 {
 	struct blk_io *io = w->first;
 
@@ -65,20 +65,20 @@ static struct blk_io *take(struct blk_worker *w)
 	return io;
 }
 
-static void work(void *arg)
+static void blk_worker_work(void *arg)
 {
 	struct blk_worker *w = arg;
 	struct blk_io *io;
 
 	pthread_mutex_lock(&w->lock);
-	while ((io = take(w))) {
+	while ((io = blk_worker_take(w))) {
 		struct blk_step step;
 
 		pthread_mutex_unlock(&w->lock);
 		blk_step_next(io->at.channel->file, io, &step);
 		io->at.result = blk_step_run(io->at.channel, io, &step);
 		pthread_mutex_lock(&w->lock);
-		answer(io);
+		blk_worker_answer(io);
 	}
 	w->awake = false;
 	pthread_mutex_unlock(&w->lock);
@@ -99,7 +99,7 @@ void blk_worker_hand(struct blk_file_channel *ch, struct blk_io *io)
 	w->last = &io->next;
 	if (!w->awake) {
 		w->awake = true;
-		loop_post(w->loop, work, w);
+		loop_post(w->loop, blk_worker_work, w);
 	}
 	pthread_mutex_unlock(&w->lock);
 }
@@ -141,7 +141,7 @@ struct blk_worker *blk_worker_new(struct loop *loop)
 	return w;
 }
 
-static void nothing(void *arg)
+static void blk_worker_nothing(void *arg)
 {
 	(void)arg;
 }
@@ -150,7 +150,7 @@ void blk_worker_free(struct blk_worker *w)
 {
 	if (!w)
 		return;
-	loop_call(w->loop, nothing, NULL); /* it has come back from work() */
+	loop_call(w->loop, blk_worker_nothing, NULL); /* it has come back from blk_worker_work() */
 	pthread_mutex_destroy(&w->lock);
 	g_free(w);
 }

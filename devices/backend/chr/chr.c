@@ -8,7 +8,7 @@
 /*
  * Nobody at all.
  */
-static size_t null_read(struct chr *chr, void *buf, size_t len)
+static size_t chr_null_read(struct chr *chr, void *buf, size_t len)
 {
 	(void)chr;
 	(void)buf;
@@ -16,37 +16,37 @@ static size_t null_read(struct chr *chr, void *buf, size_t len)
 	return 0;
 }
 
-static size_t null_write(struct chr *chr, const void *buf, size_t len)
+static size_t chr_null_write(struct chr *chr, const void *buf, size_t len)
 {
 	(void)chr;
 	(void)buf;
 	return len;
 }
 
-static void null_want(struct chr *chr, bool readable, bool writable)
+static void chr_null_want(struct chr *chr, bool readable, bool writable)
 {
 	(void)chr;
 	(void)readable;
 	(void)writable;
 }
 
-static void null_attach(struct chr *chr)
+static void chr_null_attach(struct chr *chr)
 {
 	(void)chr;
 }
 
-static void null_close(struct chr *chr)
+static void chr_null_close(struct chr *chr)
 {
 	g_free(chr);
 }
 
 static const struct chr_ops null_ops = {
-	.read = null_read,
-	.write = null_write,
-	.want = null_want,
-	.attach = null_attach,
-	.detach = null_attach,
-	.close = null_close,
+	.read = chr_null_read,
+	.write = chr_null_write,
+	.want = chr_null_want,
+	.attach = chr_null_attach,
+	.detach = chr_null_attach,
+	.close = chr_null_close,
 };
 
 /*
@@ -56,8 +56,8 @@ static const struct chr_ops null_ops = {
 typedef struct chr *(*open_fn)(const char *arg, struct chr *terminal, const char *context,
 			       GError **err);
 
-static struct chr *open_null(const char *arg, struct chr *terminal, const char *context,
-			     GError **err)
+static struct chr *chr_open_null(const char *arg, struct chr *terminal, const char *context,
+				 GError **err)
 {
 	struct chr *chr = g_new0(struct chr, 1);
 
@@ -70,8 +70,8 @@ static struct chr *open_null(const char *arg, struct chr *terminal, const char *
 	return chr;
 }
 
-static struct chr *open_stdio(const char *arg, struct chr *terminal, const char *context,
-			      GError **err)
+static struct chr *chr_open_stdio(const char *arg, struct chr *terminal, const char *context,
+				  GError **err)
 {
 	(void)arg;
 	if (!terminal)
@@ -83,29 +83,29 @@ static struct chr *open_stdio(const char *arg, struct chr *terminal, const char 
 	return NULL;
 }
 
-static struct chr *open_file(const char *arg, struct chr *terminal, const char *context,
-			     GError **err)
+static struct chr *chr_open_file(const char *arg, struct chr *terminal, const char *context,
+				 GError **err)
 {
 	(void)terminal;
 	return chr_file_open(arg, false, context, err);
 }
 
-static struct chr *open_append(const char *arg, struct chr *terminal, const char *context,
-			       GError **err)
+static struct chr *chr_open_append(const char *arg, struct chr *terminal, const char *context,
+				   GError **err)
 {
 	(void)terminal;
 	return chr_file_open(arg, true, context, err);
 }
 
-static struct chr *open_pty(const char *arg, struct chr *terminal, const char *context,
-			    GError **err)
+static struct chr *chr_open_pty(const char *arg, struct chr *terminal, const char *context,
+				GError **err)
 {
 	(void)terminal;
 	return chr_pty_open(arg, context, err);
 }
 
-static struct chr *open_unix(const char *arg, struct chr *terminal, const char *context,
-			     GError **err)
+static struct chr *chr_open_unix(const char *arg, struct chr *terminal, const char *context,
+				 GError **err)
 {
 	(void)terminal;
 	return chr_unix_open(arg, context, err);
@@ -116,12 +116,12 @@ static const struct kind {
 	enum { ARG_NONE, ARG_MAY, ARG_MUST } arg;
 	open_fn open;
 } kinds[] = {
-	{ "stdio", ARG_NONE, open_stdio }, { "null", ARG_NONE, open_null },
-	{ "file", ARG_MUST, open_file },   { "append", ARG_MUST, open_append },
-	{ "pty", ARG_MAY, open_pty },      { "unix", ARG_MUST, open_unix },
+	{ "stdio", ARG_NONE, chr_open_stdio }, { "null", ARG_NONE, chr_open_null },
+	{ "file", ARG_MUST, chr_open_file },   { "append", ARG_MUST, chr_open_append },
+	{ "pty", ARG_MAY, chr_open_pty },      { "unix", ARG_MUST, chr_open_unix },
 };
 
-static const struct kind *find_kind(const char *name, size_t len)
+static const struct kind *chr_find_kind(const char *name, size_t len)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
 		if (strlen(kinds[i].name) == len && strncmp(kinds[i].name, name, len) == 0)
@@ -132,7 +132,7 @@ static const struct kind *find_kind(const char *name, size_t len)
 struct chr *chr_open(const char *spec, struct chr *terminal, const char *context, GError **err)
 {
 	size_t len = strcspn(spec, ":");
-	const struct kind *kind = find_kind(spec, len);
+	const struct kind *kind = chr_find_kind(spec, len);
 	const char *arg = spec[len] ? spec + len + 1 : NULL;
 	bool has_arg = arg && arg[0];
 	struct chr *chr;

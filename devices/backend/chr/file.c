@@ -7,7 +7,7 @@
 #include "devices/backend/chr/chr-impl.h"
 #include "devices/base/error.h"
 
-static void file_close(struct chr *chr)
+static void chr_file_close(struct chr *chr)
 {
 	struct chr_stream *s = (struct chr_stream *)chr;
 
@@ -21,7 +21,7 @@ static const struct chr_ops file_ops = {
 	.want = chr_stream_want,
 	.attach = chr_stream_attach,
 	.detach = chr_stream_detach,
-	.close = file_close,
+	.close = chr_file_close,
 };
 
 struct chr *chr_file_open(const char *arg, bool append, const char *context, GError **err)

@@ -21,7 +21,7 @@ struct chr_pty {
 	char *link; /* or NULL */
 };
 
-static gboolean look(void *arg)
+static gboolean pty_look(void *arg)
 {
 	struct chr_pty *p = arg;
 	struct pollfd pfd = { .fd = p->s.fd };
@@ -33,9 +33,9 @@ static gboolean look(void *arg)
 	return G_SOURCE_REMOVE;
 }
 
-static void slave_closed(struct chr_stream *s)
+static void pty_slave_closed(struct chr_stream *s)
 {
-	chr_stream_timer(s, LOOK_MS, look);
+	chr_stream_timer(s, LOOK_MS, pty_look);
 }
 
 static void pty_attach(struct chr *chr)
@@ -44,7 +44,7 @@ static void pty_attach(struct chr *chr)
 
 	chr_stream_attach(chr);
 	if (!chr->connected)
-		chr_stream_timer(s, LOOK_MS, look);
+		chr_stream_timer(s, LOOK_MS, pty_look);
 }
 
 static void pty_close(struct chr *chr)
@@ -69,7 +69,7 @@ static const struct chr_ops pty_ops = {
 
 /* Opens the slave once: to make it raw, and because only a slave that was closed counts as hung
  * up. */
-static bool prepare_slave(const char *name)
+static bool pty_prepare_slave(const char *name)
 {
 	int fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	struct termios t;
@@ -84,7 +84,7 @@ static bool prepare_slave(const char *name)
 	return ok;
 }
 
-static bool open_master(struct chr_pty *p)
+static bool pty_open_master(struct chr_pty *p)
 {
 	char name[64];
 
@@ -95,7 +95,7 @@ static bool open_master(struct chr_pty *p)
 	if (errno)
 		return false;
 	p->s.chr.where = g_strdup(name);
-	return prepare_slave(name);
+	return pty_prepare_slave(name);
 }
 
 static const struct syscall_use link_syscalls[] = {
@@ -104,7 +104,7 @@ static const struct syscall_use link_syscalls[] = {
 };
 
 /* A link that an earlier run left is replaced; anything else of that name is not touched. */
-static bool make_link(struct chr_pty *p, const char *path, const char *context, GError **err)
+static bool pty_make_link(struct chr_pty *p, const char *path, const char *context, GError **err)
 {
 	struct stat st;
 
@@ -129,10 +129,10 @@ struct chr *chr_pty_open(const char *arg, const char *context, GError **err)
 	struct chr_pty *p = g_new0(struct chr_pty, 1);
 
 	chr_stream_init(&p->s, &pty_ops);
-	p->s.left = slave_closed;
-	if (!open_master(p))
+	p->s.left = pty_slave_closed;
+	if (!pty_open_master(p))
 		ringside_error_errno(err, errno, "%s", context);
-	else if (!arg || make_link(p, arg, context, err))
+	else if (!arg || pty_make_link(p, arg, context, err))
 		return &p->s.chr;
 	chr_close(&p->s.chr);
 	return NULL;

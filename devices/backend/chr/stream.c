@@ -23,20 +23,20 @@ void chr_stream_init(struct chr_stream *s, const struct chr_ops *ops)
 	chr_fifo_init(&s->backlog, CHR_BACKLOG);
 }
 
-static bool flush_backlog(struct chr_stream *s);
+static bool stream_flush_backlog(struct chr_stream *s);
 
 void chr_stream_free(struct chr_stream *s)
 {
-	flush_backlog(s);
+	stream_flush_backlog(s);
 	if (s->fd >= 0)
 		close(s->fd);
 	chr_fifo_free(&s->backlog);
 }
 
-static void on_event(void *arg, GIOCondition revents);
+static void stream_on_event(void *arg, GIOCondition revents);
 
 /* Brings the watch in line with what is wanted. */
-static void update(struct chr_stream *s)
+static void stream_update(struct chr_stream *s)
 {
 	/* Whatever else is wanted, the user is told who leaves. */
 	GIOCondition events = s->left ? G_IO_HUP : 0;
@@ -50,15 +50,15 @@ static void update(struct chr_stream *s)
 	else if (s->watch && events != s->events) /* a system call, so not for nothing */
 		loop_watch_events(s->watch, events);
 	else if (!s->watch)
-		s->watch = loop_watch(s->chr.loop, s->fd, events, on_event, s);
+		s->watch = loop_watch(s->chr.loop, s->fd, events, stream_on_event, s);
 	s->events = events;
 }
 
-static void other_end_left(struct chr_stream *s)
+static void stream_other_end_left(struct chr_stream *s)
 {
 	s->chr.connected = false;
 	s->eof = s->hung = false;
-	update(s);
+	stream_update(s);
 	s->left(s);
 	if (s->chr.user->connected)
 		s->chr.user->connected(s->chr.arg, false);
@@ -68,7 +68,7 @@ static void other_end_left(struct chr_stream *s)
 }
 
 /* True if there may be input that nobody has read yet. */
-static bool input_left(struct chr_stream *s, GIOCondition revents)
+static bool stream_input_left(struct chr_stream *s, GIOCondition revents)
 {
 	int n = 0;
 
@@ -79,7 +79,7 @@ static bool input_left(struct chr_stream *s, GIOCondition revents)
 	return ioctl(s->fd, FIONREAD, &n) == 0 && n > 0;
 }
 
-static void on_event(void *arg, GIOCondition revents)
+static void stream_on_event(void *arg, GIOCondition revents)
 {
 	struct chr_stream *s = arg;
 	const struct chr_user *user = s->chr.user;
@@ -90,20 +90,20 @@ static void on_event(void *arg, GIOCondition revents)
 	if (revents & G_IO_IN && s->want_read && user->readable)
 		user->readable(s->chr.arg);
 	if (revents & G_IO_OUT)
-		flush_backlog(s);
-	if (hung && !input_left(s, revents)) {
-		other_end_left(s);
+		stream_flush_backlog(s);
+	if (hung && !stream_input_left(s, revents)) {
+		stream_other_end_left(s);
 		return;
 	}
 	if ((broken || (revents & G_IO_OUT && !s->backlog.len)) && s->want_write && user->writable)
 		user->writable(s->chr.arg);
-	update(s);
+	stream_update(s);
 }
 
 /* Writes to the descriptor: how many bytes it took, 0 if it is full or the other end has left
  * (s->hung then). What cannot be written for another reason counts as taken, after a word to the
  * user. */
-static size_t write_out(struct chr_stream *s, const void *buf, size_t len)
+static size_t stream_write_out(struct chr_stream *s, const void *buf, size_t len)
 {
 	ssize_t n;
 
@@ -128,13 +128,13 @@ static size_t write_out(struct chr_stream *s, const void *buf, size_t len)
 }
 
 /* True if nothing is left in it and there is somebody to write to. */
-static bool flush_backlog(struct chr_stream *s)
+static bool stream_flush_backlog(struct chr_stream *s)
 {
 	while (s->backlog.len && s->chr.connected && !s->hung) {
 		size_t len, n;
 		const uint8_t *bytes = chr_fifo_peek(&s->backlog, &len);
 
-		n = write_out(s, bytes, len);
+		n = stream_write_out(s, bytes, len);
 		if (n == 0)
 			return false;
 		chr_fifo_drop(&s->backlog, n);
@@ -147,8 +147,8 @@ size_t chr_stream_write(struct chr *chr, const void *buf, size_t len)
 	struct chr_stream *s = (struct chr_stream *)chr;
 	size_t n;
 
-	if (flush_backlog(s)) {
-		n = write_out(s, buf, len);
+	if (stream_flush_backlog(s)) {
+		n = stream_write_out(s, buf, len);
 		if (n || len == 0)
 			return n;
 	}
@@ -182,14 +182,14 @@ void chr_stream_want(struct chr *chr, bool readable, bool writable)
 
 	s->want_read = readable;
 	s->want_write = writable;
-	update(s);
+	stream_update(s);
 }
 
 void chr_stream_arrived(struct chr_stream *s)
 {
 	s->chr.connected = true;
-	flush_backlog(s);
-	update(s);
+	stream_flush_backlog(s);
+	stream_update(s);
 	if (s->chr.user->connected)
 		s->chr.user->connected(s->chr.arg, true);
 }
@@ -199,7 +199,7 @@ void chr_stream_attach(struct chr *chr)
 	struct chr_stream *s = (struct chr_stream *)chr;
 
 	s->attached = true;
-	update(s);
+	stream_update(s);
 }
 
 void chr_stream_detach(struct chr *chr)
@@ -208,7 +208,7 @@ void chr_stream_detach(struct chr *chr)
 
 	s->attached = s->want_read = s->want_write = false;
 	loop_unwatch(g_steal_pointer(&s->timer));
-	update(s);
+	stream_update(s);
 }
 
 void chr_stream_timer(struct chr_stream *s, unsigned ms, GSourceFunc fn)

@@ -17,7 +17,7 @@ struct chr_unix {
 	GSource *listen_watch;
 };
 
-static gboolean retry(void *arg)
+static gboolean chr_unix_retry(void *arg)
 {
 	struct chr_unix *u = arg;
 
@@ -26,7 +26,7 @@ static gboolean retry(void *arg)
 	return G_SOURCE_REMOVE;
 }
 
-static void on_client(void *arg, GIOCondition revents)
+static void chr_unix_on_client(void *arg, GIOCondition revents)
 {
 	struct chr_unix *u = arg;
 	struct chr *chr = &u->s.chr;
@@ -39,7 +39,7 @@ static void on_client(void *arg, GIOCondition revents)
 		if (chr->user->trouble)
 			chr->user->trouble(chr->arg, "accept", errno);
 		loop_watch_events(u->listen_watch, 0);
-		chr_stream_timer(&u->s, RETRY_MS, retry);
+		chr_stream_timer(&u->s, RETRY_MS, chr_unix_retry);
 		return;
 	}
 	loop_watch_events(u->listen_watch, 0);
@@ -47,7 +47,7 @@ static void on_client(void *arg, GIOCondition revents)
 	chr_stream_arrived(&u->s);
 }
 
-static void client_left(struct chr_stream *s)
+static void chr_unix_client_left(struct chr_stream *s)
 {
 	struct chr_unix *u = (struct chr_unix *)s;
 
@@ -56,16 +56,16 @@ static void client_left(struct chr_stream *s)
 	loop_watch_events(u->listen_watch, G_IO_IN);
 }
 
-static void unix_attach(struct chr *chr)
+static void chr_unix_attach(struct chr *chr)
 {
 	struct chr_unix *u = (struct chr_unix *)chr;
 
 	u->listen_watch = loop_watch(chr->loop, u->listener.fd, chr->connected ? 0 : G_IO_IN,
-				     on_client, u);
+				     chr_unix_on_client, u);
 	chr_stream_attach(chr);
 }
 
-static void unix_detach(struct chr *chr)
+static void chr_unix_detach(struct chr *chr)
 {
 	struct chr_unix *u = (struct chr_unix *)chr;
 
@@ -73,7 +73,7 @@ static void unix_detach(struct chr *chr)
 	chr_stream_detach(chr);
 }
 
-static void unix_close(struct chr *chr)
+static void chr_unix_close(struct chr *chr)
 {
 	struct chr_unix *u = (struct chr_unix *)chr;
 
@@ -94,9 +94,9 @@ static const struct chr_ops unix_ops = {
 	.read = chr_stream_read,
 	.write = chr_stream_write,
 	.want = chr_stream_want,
-	.attach = unix_attach,
-	.detach = unix_detach,
-	.close = unix_close,
+	.attach = chr_unix_attach,
+	.detach = chr_unix_detach,
+	.close = chr_unix_close,
 };
 
 struct chr *chr_unix_open(const char *arg, const char *context, GError **err)
@@ -109,7 +109,7 @@ struct chr *chr_unix_open(const char *arg, const char *context, GError **err)
 	}
 	chr_stream_init(&u->s, &unix_ops);
 	u->s.is_socket = true;
-	u->s.left = client_left;
+	u->s.left = chr_unix_client_left;
 	u->s.chr.syscalls = unix_syscalls;
 	u->s.chr.kept_path = u->listener.path;
 	return &u->s.chr;

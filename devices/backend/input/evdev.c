@@ -26,7 +26,7 @@ struct input_evdev {
 	bool syncing; /* libevdev has differences to tell */
 };
 
-static void describe(struct libevdev *dev, struct input_model *m)
+static void evdev_describe(struct libevdev *dev, struct input_model *m)
 {
 	*m = (struct input_model){
 		.bustype = (uint16_t)libevdev_get_id_bustype(dev),
@@ -78,7 +78,7 @@ struct input_evdev *input_evdev_open(const char *path, struct input_model *ret_m
 		ringside_error_errno(err, -ret, "%s: taking it for this guest alone", context);
 		goto fail;
 	}
-	describe(e->dev, ret_model);
+	evdev_describe(e->dev, ret_model);
 	return e;
 fail:
 	input_evdev_close(e);
@@ -95,7 +95,7 @@ void input_evdev_close(struct input_evdev *e)
 	g_free(e);
 }
 
-static void pass_on(struct input_evdev *e, const struct input_event *event)
+static void evdev_pass_on(struct input_evdev *e, const struct input_event *event)
 {
 	struct input_ev ev = { event->type, event->code, event->value };
 
@@ -105,7 +105,7 @@ static void pass_on(struct input_evdev *e, const struct input_event *event)
 	e->user->event(e->arg, &ev);
 }
 
-static void on_events(void *arg, GIOCondition revents)
+static void evdev_on_events(void *arg, GIOCondition revents)
 {
 	struct input_evdev *e = arg;
 	struct input_event event;
@@ -124,7 +124,7 @@ static void on_events(void *arg, GIOCondition revents)
 			break;
 		if (ret == LIBEVDEV_READ_STATUS_SYNC)
 			e->syncing = true;
-		pass_on(e, &event);
+		evdev_pass_on(e, &event);
 	}
 	if (ret < 0 && ret != -EAGAIN && ret != -EINTR) {
 		loop_unwatch(g_steal_pointer(&e->watch));
@@ -142,14 +142,14 @@ const struct syscall_use input_evdev_syscalls[] = {
 	{ .name = NULL },
 };
 
-static void attach(void *arg)
+static void evdev_attach(void *arg)
 {
 	struct input_evdev *e = arg;
 
-	e->watch = loop_watch(e->loop, e->fd, G_IO_IN, on_events, e);
+	e->watch = loop_watch(e->loop, e->fd, G_IO_IN, evdev_on_events, e);
 }
 
-static void detach(void *arg)
+static void evdev_detach(void *arg)
 {
 	struct input_evdev *e = arg;
 
@@ -162,13 +162,13 @@ void input_evdev_attach(struct input_evdev *e, struct loop *loop,
 	e->loop = loop;
 	e->user = user;
 	e->arg = arg;
-	loop_call(loop, attach, e);
+	loop_call(loop, evdev_attach, e);
 }
 
 void input_evdev_detach(struct input_evdev *e)
 {
 	if (e->loop)
-		loop_call(e->loop, detach, e);
+		loop_call(e->loop, evdev_detach, e);
 }
 
 void input_evdev_status(struct input_evdev *e, const struct input_ev *ev)

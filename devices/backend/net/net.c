@@ -23,7 +23,7 @@ static const net_open_fn openers[] = {
 G_STATIC_ASSERT(G_N_ELEMENTS(openers) == N_NET_KINDS);
 
 /* An option given to a backend that has no use for it is a misunderstanding: say so. */
-static bool check_belongs(const struct net_options *opt, GError **err)
+static bool net_check_belongs(const struct net_options *opt, GError **err)
 {
 	const struct {
 		const char *key;
@@ -58,7 +58,7 @@ struct net_backend *net_backend_open(const struct net_options *opt, struct loop 
 		.events = events, .opaque = opaque, .loop = loop, .n_channels = 1
 	};
 
-	if (!check_belongs(opt, err))
+	if (!net_check_belongs(opt, err))
 		return NULL;
 	return openers[opt->kind](opt, &common, err);
 }

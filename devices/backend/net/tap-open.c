@@ -21,7 +21,7 @@
 #define MAKE_ONE "make one with: ip tuntap add dev %s mode tap%s user $USER"
 
 /* Says why TUNSETIFF on an existing interface failed. */
-static bool explain(GError **err, int errnum, const char *ifname, bool many)
+static bool tap_explain(GError **err, int errnum, const char *ifname, bool many)
 {
 	switch (errnum) {
 	case EPERM:
@@ -47,7 +47,7 @@ static bool explain(GError **err, int errnum, const char *ifname, bool many)
 }
 
 /* One more descriptor of the tap. Returns it or -errno. */
-static int open_queue(const char *ifname, bool many)
+static int tap_open_queue(const char *ifname, bool many)
 {
 	struct ifreq ifr = { .ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR |
 						  (many ? IFF_MULTI_QUEUE : 0)) };
@@ -64,7 +64,7 @@ static int open_queue(const char *ifname, bool many)
 	return ret;
 }
 
-static bool open_by_name(struct tap_fds *fds, const struct net_options *opt, GError **err)
+static bool tap_open_by_name(struct tap_fds *fds, const struct net_options *opt, GError **err)
 {
 	bool many = opt->n_channels > 1;
 	int fd;
@@ -83,22 +83,22 @@ static bool open_by_name(struct tap_fds *fds, const struct net_options *opt, GEr
 		return ringside_usage(err,
 				      "--device net,ifname=%s: there is no such tap; " MAKE_ONE,
 				      opt->ifname, opt->ifname, many ? " multi_queue" : "");
-	fd = open_queue(opt->ifname, many);
+	fd = tap_open_queue(opt->ifname, many);
 	if (fd == -EINVAL && !many) /* one that was made for several queues serves as well */
-		fd = open_queue(opt->ifname, true);
+		fd = tap_open_queue(opt->ifname, true);
 	for (;;) {
 		if (fd < 0)
-			return explain(err, -fd, opt->ifname, many);
+			return tap_explain(err, -fd, opt->ifname, many);
 		fds->fd[fds->n++] = fd;
 		if (fds->n >= opt->n_channels)
 			break;
-		fd = open_queue(opt->ifname, true);
+		fd = tap_open_queue(opt->ifname, true);
 	}
 	fds->vnet = true;
 	return true;
 }
 
-static bool take_fd(struct tap_fds *fds, const char *text, GError **err)
+static bool tap_take_fd(struct tap_fds *fds, const char *text, GError **err)
 {
 	struct ifreq ifr = { 0 };
 	unsigned fd;
@@ -125,7 +125,7 @@ static bool take_fd(struct tap_fds *fds, const char *text, GError **err)
 	return true;
 }
 
-static bool open_by_fd(struct tap_fds *fds, const struct net_options *opt, GError **err)
+static bool tap_open_by_fd(struct tap_fds *fds, const struct net_options *opt, GError **err)
 {
 	if (opt->ifname)
 		return ringside_usage(err, "--device net: ifname= and fd= exclude each other");
@@ -137,7 +137,7 @@ static bool open_by_fd(struct tap_fds *fds, const struct net_options *opt, GErro
 	if (opt->fds->len > NET_CHANNELS_MAX)
 		return ringside_usage(err, "--device net,fd=: at most %u", NET_CHANNELS_MAX);
 	for (guint i = 0; i < opt->fds->len; i++)
-		if (!take_fd(fds, g_ptr_array_index(opt->fds, i), err))
+		if (!tap_take_fd(fds, g_ptr_array_index(opt->fds, i), err))
 			return false;
 	return true;
 }
@@ -145,8 +145,8 @@ static bool open_by_fd(struct tap_fds *fds, const struct net_options *opt, GErro
 bool tap_find(const struct net_options *opt, struct tap_fds *fds, GError **err)
 {
 	if (opt->fds && opt->fds->len)
-		return open_by_fd(fds, opt, err);
+		return tap_open_by_fd(fds, opt, err);
 	if (opt->ifname)
-		return open_by_name(fds, opt, err);
+		return tap_open_by_name(fds, opt, err);
 	return ringside_usage(err, "--device net,backend=tap: 'ifname=' (or 'fd=') is missing");
 }

@@ -70,7 +70,7 @@ static const struct {
 /*
  * Frames for the guest.
  */
-static bool deliver(struct tap_channel *ch)
+static bool tap_deliver(struct tap_channel *ch)
 {
 	struct tap *tap = ch->tap;
 	struct net_backend *be = &tap->be;
@@ -97,7 +97,7 @@ static bool deliver(struct tap_channel *ch)
 }
 
 /* The interface was taken away, or the kernel is out of sorts: no use to go on reading. */
-static void lost(struct tap_channel *ch, int errnum)
+static void tap_lost(struct tap_channel *ch, int errnum)
 {
 	struct net_backend *be = &ch->tap->be;
 	g_autofree char *text = g_strdup_printf("tap %s: %s; the link is down",
@@ -111,14 +111,14 @@ static void lost(struct tap_channel *ch, int errnum)
 
 /* A tap has no way to empty its queue but to read it. The kernel gives as much of a frame as there is room for,
  * and the rest is gone. */
-static void drop_stale(struct tap_channel *ch, unsigned budget)
+static void tap_drop_stale(struct tap_channel *ch, unsigned budget)
 {
 	for (; ch->stale && budget; budget--)
 		ch->stale = read(ch->fd, ch->buffer, sizeof(struct tap_header)) < 0 ? 0
 										    : ch->stale - 1;
 }
 
-static void readable(void *arg, GIOCondition revents)
+static void tap_readable(void *arg, GIOCondition revents)
 {
 	struct tap_channel *ch = arg;
 	struct net_backend *be = &ch->tap->be;
@@ -126,7 +126,7 @@ static void readable(void *arg, GIOCondition revents)
 
 	(void)revents;
 	if (ch->stale) {
-		drop_stale(ch, READ_BUDGET);
+		tap_drop_stale(ch, READ_BUDGET);
 		return;
 	}
 	for (n = 0; n < READ_BUDGET && !ch->full; n++) {
@@ -134,11 +134,11 @@ static void readable(void *arg, GIOCondition revents)
 
 		if (got < 0) {
 			if (errno != EAGAIN && errno != EINTR)
-				lost(ch, errno);
+				tap_lost(ch, errno);
 			break;
 		}
 		ch->len = (size_t)got;
-		ch->full = !deliver(ch);
+		ch->full = !tap_deliver(ch);
 	}
 	if (ch->full)
 		loop_watch_events(ch->watch, 0);
@@ -146,12 +146,12 @@ static void readable(void *arg, GIOCondition revents)
 		be->events->batch_end(be->opaque, (unsigned)(ch - ch->tap->channel));
 }
 
-static void watch(struct tap_channel *ch)
+static void tap_watch(struct tap_channel *ch)
 {
 	bool on = ch->wanted && ch->attached;
 
 	if (on && !ch->watch)
-		ch->watch = loop_watch(ch->tap->be.loop, ch->fd, G_IO_IN, readable, ch);
+		ch->watch = loop_watch(ch->tap->be.loop, ch->fd, G_IO_IN, tap_readable, ch);
 	else if (!on)
 		loop_unwatch(g_steal_pointer(&ch->watch));
 }
@@ -162,14 +162,14 @@ static void tap_receive(struct net_backend *be, unsigned channel, bool on)
 
 	ch->wanted = on;
 	if (on && ch->full) {
-		ch->full = !deliver(ch);
+		ch->full = !tap_deliver(ch);
 		be->events->batch_end(be->opaque, channel);
 		if (ch->full)
 			return;
 		if (ch->watch)
 			loop_watch_events(ch->watch, G_IO_IN);
 	}
-	watch(ch);
+	tap_watch(ch);
 }
 
 /* Nobody is there to count how many frames there are, so all that the queue can have been full of count; the
@@ -180,7 +180,7 @@ static void tap_discard(struct net_backend *be, unsigned channel)
 
 	ch->full = false;
 	ch->stale = QUEUE_MAX;
-	drop_stale(ch, QUEUE_USUAL);
+	tap_drop_stale(ch, QUEUE_USUAL);
 }
 
 /*
@@ -214,7 +214,7 @@ static int tap_send(struct net_backend *be, unsigned channel, const struct iovec
 /*
  * Settings.
  */
-static unsigned tun_offloads(unsigned work)
+static unsigned tap_tun_offloads(unsigned work)
 {
 	unsigned tun = 0;
 
@@ -231,12 +231,12 @@ static int tap_set_offloads(struct net_backend *be, unsigned work)
 {
 	struct tap *tap = (struct tap *)be;
 
-	if (tap->vnet && ioctl(tap->channel[0].fd, TUNSETOFFLOAD, tun_offloads(work)) < 0)
+	if (tap->vnet && ioctl(tap->channel[0].fd, TUNSETOFFLOAD, tap_tun_offloads(work)) < 0)
 		return -errno;
 	return 0;
 }
 
-static int attach(struct tap_channel *ch, bool on)
+static int tap_attach(struct tap_channel *ch, bool on)
 {
 	struct ifreq ifr = { .ifr_flags = on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE };
 
@@ -259,10 +259,10 @@ static int tap_set_channels(struct net_backend *be, unsigned n)
 
 		if (i >= n) /* before the detach: a detached descriptor polls as broken */
 			loop_unwatch(g_steal_pointer(&ch->watch));
-		ret = attach(ch, i < n);
+		ret = tap_attach(ch, i < n);
 		if (ret < 0)
 			return ret;
-		watch(ch);
+		tap_watch(ch);
 		if (ch->watch && ch->full)
 			loop_watch_events(ch->watch, 0);
 	}
@@ -287,7 +287,7 @@ static void tap_close(struct net_backend *be)
  */
 
 /* Which work the kernel takes and gives: we ask for all, then for less. */
-static int settle_header(struct tap *tap)
+static int tap_set_up_header(struct tap *tap)
 {
 	static const unsigned tries[] = {
 		NET_DO_CSUM | NET_DO_TSO4 | NET_DO_TSO6 | NET_DO_ECN | NET_DO_UFO | NET_DO_USO4 |
@@ -309,14 +309,14 @@ static int settle_header(struct tap *tap)
 	return tap_set_offloads(&tap->be, 0);
 }
 
-static bool settle(struct tap *tap, GError **err)
+static bool tap_set_up(struct tap *tap, GError **err)
 {
 	struct ifreq ifr = { 0 };
 	int ret;
 
 	if (ioctl(tap->channel[0].fd, TUNGETIFF, &ifr) == 0)
 		tap->be.name = g_strndup(ifr.ifr_name, IFNAMSIZ);
-	ret = settle_header(tap);
+	ret = tap_set_up_header(tap);
 	for (unsigned i = 0; i < tap->n; i++) {
 		tap->channel[i].attached = true;
 		tap->channel[i].buffer = g_malloc(BUFFER_SIZE);
@@ -362,7 +362,7 @@ struct net_backend *net_tap_open(const struct net_options *opt, const struct net
 		tap->channel[i].fd = fds.fd[i];
 		tap->channel[i].tap = tap;
 	}
-	if (ok && settle(tap, err))
+	if (ok && tap_set_up(tap, err))
 		return &tap->be;
 	tap_close(&tap->be);
 	return NULL;

@@ -8,7 +8,7 @@
 /*
  * The tables.
  */
-static guint hash_key(gconstpointer key)
+static guint net_flow_hash_key(gconstpointer key)
 {
 	const uint8_t *p = key;
 	guint h = 2166136261u; /* FNV-1a */
@@ -18,7 +18,7 @@ static guint hash_key(gconstpointer key)
 	return h;
 }
 
-static gboolean same_key(gconstpointer a, gconstpointer b)
+static gboolean net_flow_same_key(gconstpointer a, gconstpointer b)
 {
 	return memcmp(a, b, sizeof(struct net_flow_key)) == 0;
 }
@@ -28,7 +28,7 @@ void net_flows_init(struct net_flows *f, unsigned max, unsigned mtu)
 {
 	*f = (struct net_flows){ .max = max, .buffer = mtu + OVERHEAD };
 	f->by_fd = g_hash_table_new_full(g_int_hash, g_int_equal, NULL, g_free);
-	f->by_key = g_hash_table_new(hash_key, same_key);
+	f->by_key = g_hash_table_new(net_flow_hash_key, net_flow_same_key);
 	f->listening = g_array_new(FALSE, FALSE, sizeof(struct net_flow_key));
 }
 
@@ -50,7 +50,7 @@ bool net_flows_full(const struct net_flows *f)
 }
 
 /* Datagrams' sockets stay for minutes after the last one: connections keep a part for themselves. */
-static bool full_of_datagrams(const struct net_flows *f)
+static bool net_flow_full_of_datagrams(const struct net_flows *f)
 {
 	return net_flows_full(f) || f->n_datagram >= f->max - f->max / 4;
 }
@@ -61,7 +61,7 @@ struct net_flow *net_flows_of(const struct net_flows *f, int fd)
 }
 
 /* Of a packet that the guest sends (@out) or receives. */
-static struct net_flow_key key_of(const struct net_packet *p, bool out)
+static struct net_flow_key net_flow_key_of(const struct net_packet *p, bool out)
 {
 	struct net_flow_key key = { .version = (uint8_t)p->version,
 				    .protocol = (uint8_t)p->protocol,
@@ -75,7 +75,7 @@ static struct net_flow_key key_of(const struct net_packet *p, bool out)
 	return key;
 }
 
-static struct net_flow *lookup(const struct net_flows *f, const struct net_flow_key *key)
+static struct net_flow *net_flow_lookup(const struct net_flows *f, const struct net_flow_key *key)
 {
 	return g_hash_table_lookup(f->by_key, key);
 }
@@ -83,14 +83,14 @@ static struct net_flow *lookup(const struct net_flows *f, const struct net_flow_
 /*
  * Segments out of order.
  */
-static void release(struct net_flows *f, struct net_flow *flow)
+static void net_flow_release(struct net_flows *f, struct net_flow *flow)
 {
 	f->held -= flow->held;
 	flow->held = flow->n_held = 0;
 }
 
-static bool hold(struct net_flows *f, struct net_flow *flow, const struct net_packet *p,
-		 size_t *ret_bytes)
+static bool net_flow_hold(struct net_flows *f, struct net_flow *flow, const struct net_packet *p,
+			  size_t *ret_bytes)
 {
 	uint32_t end = p->seq + (uint32_t)p->len;
 	size_t bytes = f->buffer + (p->end > f->buffer - OVERHEAD ? p->end + OVERHEAD : 0);
@@ -111,7 +111,8 @@ static bool hold(struct net_flows *f, struct net_flow *flow, const struct net_pa
 /*
  * Packets of the guest.
  */
-static bool open_one(struct net_flows *f, const struct net_packet *p, bool room, size_t *ret_bytes)
+static bool net_flow_open_one(struct net_flows *f, const struct net_packet *p, bool room,
+			      size_t *ret_bytes)
 {
 	if (!room)
 		return false;
@@ -120,10 +121,10 @@ static bool open_one(struct net_flows *f, const struct net_packet *p, bool room,
 	return true;
 }
 
-static bool admit_tcp(struct net_flows *f, const struct net_packet *p, size_t *ret_bytes)
+static bool net_flow_admit_tcp(struct net_flows *f, const struct net_packet *p, size_t *ret_bytes)
 {
-	struct net_flow_key key = key_of(p, true);
-	struct net_flow *flow = lookup(f, &key);
+	struct net_flow_key key = net_flow_key_of(p, true);
+	struct net_flow *flow = net_flow_lookup(f, &key);
 
 	if (flow) {
 		memcpy(flow->mac, p->mac, sizeof(flow->mac));
@@ -133,27 +134,28 @@ static bool admit_tcp(struct net_flows *f, const struct net_packet *p, size_t *r
 	if (p->flags & NET_SYN && p->len)
 		return false;
 	if ((p->flags & (NET_SYN | NET_FIN | NET_RST | NET_ACK)) == NET_SYN) /* may replace one */
-		return open_one(f, p, flow || !net_flows_full(f), ret_bytes);
+		return net_flow_open_one(f, p, flow || !net_flows_full(f), ret_bytes);
 	if (!flow || (!p->len && !(p->flags & NET_FIN)))
 		return true;
-	return hold(f, flow, p, ret_bytes);
+	return net_flow_hold(f, flow, p, ret_bytes);
 }
 
-static bool is_listening(const struct net_flows *f, const struct net_flow_key *key)
+static bool net_flow_is_listening(const struct net_flows *f, const struct net_flow_key *key)
 {
 	for (guint i = 0; i < f->listening->len; i++)
-		if (same_key(&g_array_index(f->listening, struct net_flow_key, i), key))
+		if (net_flow_same_key(&g_array_index(f->listening, struct net_flow_key, i), key))
 			return true;
 	return false;
 }
 
-static bool admit_udp(struct net_flows *f, const struct net_packet *p, size_t *ret_bytes)
+static bool net_flow_admit_udp(struct net_flows *f, const struct net_packet *p, size_t *ret_bytes)
 {
-	struct net_flow_key key = key_of(p, true);
-	struct net_flow *flow = lookup(f, &key);
+	struct net_flow_key key = net_flow_key_of(p, true);
+	struct net_flow *flow = net_flow_lookup(f, &key);
 
 	if (!flow)
-		return is_listening(f, &key) || open_one(f, p, !full_of_datagrams(f), ret_bytes);
+		return net_flow_is_listening(f, &key) ||
+		       net_flow_open_one(f, p, !net_flow_full_of_datagrams(f), ret_bytes);
 	memcpy(flow->mac, p->mac, sizeof(flow->mac));
 	return true;
 }
@@ -163,11 +165,11 @@ bool net_flows_admit(struct net_flows *f, const struct net_packet *p, size_t *re
 	*ret_bytes = 0;
 	f->opening = NULL;
 	if (p->version && p->protocol == NET_TCP)
-		return admit_tcp(f, p, ret_bytes);
+		return net_flow_admit_tcp(f, p, ret_bytes);
 	if (p->version && p->protocol == NET_UDP)
-		return admit_udp(f, p, ret_bytes);
+		return net_flow_admit_udp(f, p, ret_bytes);
 	if (p->version == 4 && p->protocol == NET_ICMP && p->icmp == ECHO4)
-		return open_one(f, p, !full_of_datagrams(f), ret_bytes);
+		return net_flow_open_one(f, p, !net_flow_full_of_datagrams(f), ret_bytes);
 	return true;
 }
 
@@ -196,7 +198,7 @@ void net_flows_opened(struct net_flows *f, int fd, const struct net_flow_key *ke
 		memcpy(flow->guest, key->guest, sizeof(flow->guest));
 	} else if (p) {
 		if (p->protocol != NET_ICMP)
-			flow->key = key_of(p, true);
+			flow->key = net_flow_key_of(p, true);
 		flow->heard = true;
 		flow->version = p->version;
 		memcpy(flow->guest, p->src, sizeof(flow->guest));
@@ -214,9 +216,9 @@ void net_flows_closed(struct net_flows *f, int fd)
 
 	if (!flow)
 		return;
-	release(f, flow);
+	net_flow_release(f, flow);
 	f->n_datagram -= flow->key.protocol != NET_TCP;
-	if (lookup(f, &flow->key) == flow)
+	if (net_flow_lookup(f, &flow->key) == flow)
 		g_hash_table_remove(f->by_key, &flow->key);
 	g_hash_table_remove(f->by_fd, &fd);
 }
@@ -232,8 +234,8 @@ void net_flows_sent(struct net_flows *f, const struct net_packet *p)
 	/* A reset acknowledges whatever the guest said. */
 	if (!p->version || p->protocol != NET_TCP || !p->at || p->flags & NET_RST)
 		return;
-	key = key_of(p, false);
-	flow = lookup(f, &key);
+	key = net_flow_key_of(p, false);
+	flow = net_flow_lookup(f, &key);
 	if (!flow)
 		return;
 	flow->began = true;
@@ -243,7 +245,7 @@ void net_flows_sent(struct net_flows *f, const struct net_packet *p)
 	flow->acked = true;
 	flow->ack = p->ack;
 	if (flow->n_held && (int32_t)(flow->held_end - flow->ack) <= 0)
-		release(f, flow);
+		net_flow_release(f, flow);
 }
 
 bool net_flow_reset(const struct net_flow *flow, struct net_packet *ret)

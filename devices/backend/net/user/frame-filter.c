@@ -30,7 +30,7 @@ enum {
  */
 
 /* Changes a word that the checksum counts (RFC 1624). */
-static void change(uint8_t *tcp, unsigned at, unsigned to)
+static void net_frame_filter_change_word(uint8_t *tcp, unsigned at, unsigned to)
 {
 	uint32_t sum = (~net_be16(tcp + TCP_SUM) & 0xffffu) + (~net_be16(tcp + at) & 0xffffu) + to;
 
@@ -38,16 +38,17 @@ static void change(uint8_t *tcp, unsigned at, unsigned to)
 	net_put_be16(tcp + TCP_SUM, net_sum_end(sum));
 }
 
-static void take_urgent_off(uint8_t *tcp)
+static void net_frame_filter_take_urgent_off(uint8_t *tcp)
 {
-	change(tcp, TCP_FLAGS, net_be16(tcp + TCP_FLAGS) & ~(unsigned)NET_URG);
-	change(tcp, TCP_URGENT, 0);
+	net_frame_filter_change_word(tcp, TCP_FLAGS,
+				     net_be16(tcp + TCP_FLAGS) & ~(unsigned)NET_URG);
+	net_frame_filter_change_word(tcp, TCP_URGENT, 0);
 }
 
 /*
  * DHCP.
  */
-static bool has_lease(const struct net_frame_filter *f, const uint8_t *mac)
+static bool net_frame_filter_has_lease(const struct net_frame_filter *f, const uint8_t *mac)
 {
 	for (unsigned i = 0; i < NET_FRAME_FILTER_LEASES; i++)
 		if (f->lease[i].taken && memcmp(f->lease[i].mac, mac, 6) == 0)
@@ -55,19 +56,20 @@ static bool has_lease(const struct net_frame_filter *f, const uint8_t *mac)
 	return false;
 }
 
-static bool is_dhcp(const struct net_frame_filter *f, const struct net_packet *p)
+static bool net_frame_filter_is_dhcp(const struct net_frame_filter *f, const struct net_packet *p)
 {
 	return p->version == 4 && p->protocol == NET_UDP && p->dport == DHCP_SERVER &&
 	       (memcmp(p->dst, &f->host, 4) == 0 || net_be32(p->dst) == INADDR_BROADCAST);
 }
 
-static bool pass_dhcp(const struct net_frame_filter *f, const uint8_t *udp, size_t len)
+static bool net_frame_filter_pass_dhcp(const struct net_frame_filter *f, const uint8_t *udp,
+				       size_t len)
 {
-	return len >= DHCP_MIN &&
-	       (f->n_leases < NET_FRAME_FILTER_LEASES || has_lease(f, udp + DHCP_MAC));
+	return len >= DHCP_MIN && (f->n_leases < NET_FRAME_FILTER_LEASES ||
+				   net_frame_filter_has_lease(f, udp + DHCP_MAC));
 }
 
-static void note_answer(struct net_frame_filter *f, const uint8_t *udp, size_t len)
+static void net_frame_filter_note_answer(struct net_frame_filter *f, const uint8_t *udp, size_t len)
 {
 	uint32_t i;
 
@@ -86,15 +88,16 @@ static void note_answer(struct net_frame_filter *f, const uint8_t *udp, size_t l
  */
 
 /* May libslirp change its table for it? */
-static bool changes_neighbors(const struct net_frame_filter *f, const struct net_packet *p)
+static bool net_frame_filter_changes_neighbors(const struct net_frame_filter *f,
+					       const struct net_packet *p)
 {
 	if (!p->version)
 		return p->type == NET_TYPE_ARP;
-	return is_dhcp(f, p) || (p->version == 6 && p->protocol == NET_ICMPV6 &&
-				 p->icmp >= ND_FIRST && p->icmp <= ND_LAST);
+	return net_frame_filter_is_dhcp(f, p) || (p->version == 6 && p->protocol == NET_ICMPV6 &&
+						  p->icmp >= ND_FIRST && p->icmp <= ND_LAST);
 }
 
-static size_t make_arp(uint8_t *frame, const struct net_frame_filter_neighbor *n)
+static size_t net_frame_filter_make_arp(uint8_t *frame, const struct net_frame_filter_neighbor *n)
 {
 	static const uint8_t request[] = { 0, 1, 8, 0, 6, 4, 0, 1 };
 	uint8_t *arp = frame + NET_IP;
@@ -110,7 +113,8 @@ static size_t make_arp(uint8_t *frame, const struct net_frame_filter_neighbor *n
 	return NET_IP + ARP_LEN;
 }
 
-static size_t make_advertisement(uint8_t *frame, const struct net_frame_filter_neighbor *n)
+static size_t net_frame_filter_make_advertisement(uint8_t *frame,
+						  const struct net_frame_filter_neighbor *n)
 {
 	struct net_packet p = { .version = 6, .protocol = NET_ICMPV6 };
 	uint8_t *nd;
@@ -141,14 +145,15 @@ size_t net_frame_filter_neighbor(struct net_frame_filter *f, uint8_t *frame, uns
 	if (memcmp(&n, &f->neighbor, sizeof(n)) == 0)
 		return 0;
 	f->neighbor = n;
-	return version == 4 ? make_arp(frame, &n) : make_advertisement(frame, &n);
+	return version == 4 ? net_frame_filter_make_arp(frame, &n)
+			    : net_frame_filter_make_advertisement(frame, &n);
 }
 
 /*
  * The filter.
  */
-static bool whole(struct net_frame_filter *f, int64_t now, uint8_t **frame, size_t *len,
-		  struct net_packet *ret)
+static bool net_frame_filter_reassemble(struct net_frame_filter *f, int64_t now, uint8_t **frame,
+					size_t *len, struct net_packet *ret)
 {
 	if (ret->protocol == NET_TCP)
 		return false;
@@ -161,16 +166,17 @@ bool net_frame_filter_pass(struct net_frame_filter *f, int64_t now, uint8_t **fr
 {
 	if (!net_packet_parse(*frame, *len, ret))
 		return false;
-	if (ret->fragment && !whole(f, now, frame, len, ret))
+	if (ret->fragment && !net_frame_filter_reassemble(f, now, frame, len, ret))
 		return false;
 	*len = ret->end;
 	if (ret->version && ret->protocol == NET_TCP && ret->flags & NET_URG) {
-		take_urgent_off(*frame + ret->at);
+		net_frame_filter_take_urgent_off(*frame + ret->at);
 		ret->flags &= (uint8_t)~NET_URG;
 	}
-	if (changes_neighbors(f, ret))
+	if (net_frame_filter_changes_neighbors(f, ret))
 		f->neighbor.version = 0;
-	return !is_dhcp(f, ret) || pass_dhcp(f, *frame + ret->at, ret->end - ret->at);
+	return !net_frame_filter_is_dhcp(f, ret) ||
+	       net_frame_filter_pass_dhcp(f, *frame + ret->at, ret->end - ret->at);
 }
 
 void net_frame_filter_sent(struct net_frame_filter *f, const uint8_t *frame,
@@ -178,7 +184,7 @@ void net_frame_filter_sent(struct net_frame_filter *f, const uint8_t *frame,
 {
 	if (p->version == 4 && p->protocol == NET_UDP && p->sport == DHCP_SERVER &&
 	    p->dport == DHCP_CLIENT)
-		note_answer(f, frame + p->at, p->end - p->at);
+		net_frame_filter_note_answer(f, frame + p->at, p->end - p->at);
 }
 
 void net_frame_filter_clear(struct net_frame_filter *f)

@@ -12,20 +12,20 @@
 #define PREFIX_MIN   8u
 #define PREFIX_MAX   27u /* so that GUEST_NUMBER is in it */
 
-static struct in_addr nth(struct in_addr net, uint32_t n)
+static struct in_addr net_user_nth_address(struct in_addr net, uint32_t n)
 {
 	return (struct in_addr){ .s_addr = htonl(ntohl(net.s_addr) + n) };
 }
 
 /* Not this host, loopback, multicast or reserved: no guest's stack would take an address of those. */
-static bool is_unicast(struct in_addr net)
+static bool net_user_is_unicast(struct in_addr net)
 {
 	uint32_t first = ntohl(net.s_addr) >> 24;
 
 	return first != 0 && first != 127 && first < 224;
 }
 
-static bool parse_prefix(const char *text, struct user_net *net)
+static bool net_user_parse_prefix(const char *text, struct user_net *net)
 {
 	g_auto(GStrv) parts = g_strsplit(text, "/", 2);
 	unsigned prefix;
@@ -34,20 +34,20 @@ static bool parse_prefix(const char *text, struct user_net *net)
 	    !net_parse_number(parts[1], PREFIX_MIN, PREFIX_MAX, &prefix))
 		return false;
 	net->mask.s_addr = htonl(~0u << (32 - prefix));
-	return is_unicast(net->net) && !(net->net.s_addr & ~net->mask.s_addr);
+	return net_user_is_unicast(net->net) && !(net->net.s_addr & ~net->mask.s_addr);
 }
 
 bool user_parse_net(const char *net, const char *dns, struct user_net *ret, GError **err)
 {
-	if (!parse_prefix(net ? net : "10.0.2.0/24", ret))
+	if (!net_user_parse_prefix(net ? net : "10.0.2.0/24", ret))
 		return ringside_usage(
 			err,
 			"--device net,net=%s: not a network of hosts; it takes one with a prefix "
 			"of %u to %u bits, as 10.0.2.0/24",
 			net, PREFIX_MIN, PREFIX_MAX);
-	ret->host = nth(ret->net, HOST_NUMBER);
-	ret->dns = nth(ret->net, DNS_NUMBER);
-	ret->guest = nth(ret->net, GUEST_NUMBER);
+	ret->host = net_user_nth_address(ret->net, HOST_NUMBER);
+	ret->dns = net_user_nth_address(ret->net, DNS_NUMBER);
+	ret->guest = net_user_nth_address(ret->net, GUEST_NUMBER);
 	if (!dns)
 		return true;
 	if (inet_pton(AF_INET, dns, &ret->dns) != 1 ||
@@ -62,7 +62,7 @@ bool user_parse_net(const char *net, const char *dns, struct user_net *ret, GErr
 }
 
 /* "[ADDRESS]:PORT" */
-static bool parse_end(const char *text, struct in_addr *addr, unsigned *port)
+static bool net_user_parse_end(const char *text, struct in_addr *addr, unsigned *port)
 {
 	g_auto(GStrv) parts = g_strsplit(text, ":", 0);
 
@@ -72,7 +72,7 @@ static bool parse_end(const char *text, struct in_addr *addr, unsigned *port)
 	       net_parse_number(parts[1], 1, UINT16_MAX, port);
 }
 
-static bool parse_forward(const char *text, struct user_forward *ret)
+static bool net_user_parse_forward(const char *text, struct user_forward *ret)
 {
 	const char *colon = strchr(text, ':');
 	g_autofree char *proto = colon ? g_strndup(text, (gsize)(colon - text)) : NULL;
@@ -83,13 +83,13 @@ static bool parse_forward(const char *text, struct user_forward *ret)
 	ret->udp = strcmp(proto, "udp") == 0;
 	if (!ret->udp && *proto && strcmp(proto, "tcp") != 0)
 		return false;
-	return parse_end(ends[0], &ret->host_addr, &ret->host_port) &&
-	       parse_end(ends[1], &ret->guest_addr, &ret->guest_port);
+	return net_user_parse_end(ends[0], &ret->host_addr, &ret->host_port) &&
+	       net_user_parse_end(ends[1], &ret->guest_addr, &ret->guest_port);
 }
 
 bool user_parse_forward(const char *text, struct user_forward *ret, GError **err)
 {
-	if (parse_forward(text, ret))
+	if (net_user_parse_forward(text, ret))
 		return true;
 	return ringside_usage(err,
 			      "--device net,hostfwd=%s: not valid; it takes tcp|udp:[HOST-ADDRESS]:"

@@ -50,7 +50,7 @@ void net_put_be32(uint8_t *p, uint32_t value)
 /*
  * Reading.
  */
-static bool parse_ipv4(const uint8_t *f, size_t len, struct net_packet *p)
+static bool net_packet_parse_ipv4(const uint8_t *f, size_t len, struct net_packet *p)
 {
 	size_t header, total;
 
@@ -70,7 +70,7 @@ static bool parse_ipv4(const uint8_t *f, size_t len, struct net_packet *p)
 	return true;
 }
 
-static bool parse_ipv6(const uint8_t *f, size_t len, struct net_packet *p)
+static bool net_packet_parse_ipv6(const uint8_t *f, size_t len, struct net_packet *p)
 {
 	size_t payload;
 
@@ -88,7 +88,7 @@ static bool parse_ipv6(const uint8_t *f, size_t len, struct net_packet *p)
 	return true;
 }
 
-static bool parse_tcp(const uint8_t *f, struct net_packet *p)
+static bool net_packet_parse_tcp(const uint8_t *f, struct net_packet *p)
 {
 	const uint8_t *tcp = f + p->at;
 	size_t header;
@@ -107,12 +107,12 @@ static bool parse_tcp(const uint8_t *f, struct net_packet *p)
 	return true;
 }
 
-static bool parse_transport(const uint8_t *f, struct net_packet *p)
+static bool net_packet_parse_transport(const uint8_t *f, struct net_packet *p)
 {
 	if (!p->at)
 		return true;
 	if (p->protocol == NET_TCP)
-		return parse_tcp(f, p);
+		return net_packet_parse_tcp(f, p);
 	if (p->protocol == NET_UDP) {
 		if (p->end - p->at < UDP_MIN)
 			return false;
@@ -135,9 +135,11 @@ bool net_packet_parse(const uint8_t *frame, size_t len, struct net_packet *ret)
 	ret->type = net_be16(frame + ETHER_TYPE);
 	memcpy(ret->mac, frame + ETHER_SOURCE, 6);
 	if (ret->type == NET_TYPE_IPV4)
-		return parse_ipv4(frame, len, ret) && parse_transport(frame, ret);
+		return net_packet_parse_ipv4(frame, len, ret) &&
+		       net_packet_parse_transport(frame, ret);
 	if (ret->type == NET_TYPE_IPV6)
-		return parse_ipv6(frame, len, ret) && parse_transport(frame, ret);
+		return net_packet_parse_ipv6(frame, len, ret) &&
+		       net_packet_parse_transport(frame, ret);
 	return true;
 }
 
@@ -173,7 +175,7 @@ void net_packet_sum(uint8_t *frame, const struct net_packet *p, size_t len, size
 /*
  * Making.
  */
-static size_t make_ip(uint8_t *f, const struct net_packet *p, size_t payload)
+static size_t net_packet_make_ip(uint8_t *f, const struct net_packet *p, size_t payload)
 {
 	size_t header = p->version == 4 ? IPV4_MIN : IPV6_HEADER;
 
@@ -206,7 +208,7 @@ size_t net_packet_make(uint8_t *frame, const struct net_packet *p, size_t len)
 	memset(frame, 0, ETHER_SOURCE);
 	memcpy(frame + ETHER_SOURCE, p->mac, 6);
 	net_put_be16(frame + ETHER_TYPE, p->version == 4 ? NET_TYPE_IPV4 : NET_TYPE_IPV6);
-	at = make_ip(frame, p, payload);
+	at = net_packet_make_ip(frame, p, payload);
 	if (p->protocol == NET_TCP) {
 		tcp = frame + at;
 		memset(tcp, 0, TCP_MIN);

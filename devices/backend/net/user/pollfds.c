@@ -18,7 +18,7 @@ void pollfds_free(struct pollfds *p)
 	g_clear_pointer(&p->order, g_ptr_array_unref);
 }
 
-static struct pollfds_entry *nth(const GPtrArray *array, unsigned i)
+static struct pollfds_entry *pollfds_nth(const GPtrArray *array, unsigned i)
 {
 	return g_ptr_array_index(array, i);
 }
@@ -28,18 +28,18 @@ void pollfds_begin(struct pollfds *p)
 	p->next = 0;
 	g_ptr_array_set_size(p->order, 0);
 	for (unsigned i = 0; i < p->all->len; i++)
-		nth(p->all, i)->wanted = false;
+		pollfds_nth(p->all, i)->wanted = false;
 }
 
 /* The entry of @fd, searched from where it is expected, or NULL. */
-static struct pollfds_entry *find(struct pollfds *p, int fd)
+static struct pollfds_entry *pollfds_find(struct pollfds *p, int fd)
 {
 	for (unsigned i = 0; i < p->all->len; i++) {
 		unsigned at = (p->next + i) % p->all->len;
 
-		if (nth(p->all, at)->pfd.fd == fd) {
+		if (pollfds_nth(p->all, at)->pfd.fd == fd) {
 			p->next = at + 1;
-			return nth(p->all, at);
+			return pollfds_nth(p->all, at);
 		}
 	}
 	return NULL;
@@ -47,7 +47,7 @@ static struct pollfds_entry *find(struct pollfds *p, int fd)
 
 unsigned pollfds_want(struct pollfds *p, int fd, GIOCondition events)
 {
-	struct pollfds_entry *f = find(p, fd);
+	struct pollfds_entry *f = pollfds_find(p, fd);
 
 	if (!f) {
 		f = g_new0(struct pollfds_entry, 1);
@@ -66,9 +66,9 @@ void pollfds_end(struct pollfds *p)
 	if (p->order->len == p->all->len)
 		return;
 	for (unsigned i = p->all->len; i-- > 0;) {
-		if (nth(p->all, i)->wanted)
+		if (pollfds_nth(p->all, i)->wanted)
 			continue;
-		g_source_remove_poll(p->source, &nth(p->all, i)->pfd);
+		g_source_remove_poll(p->source, &pollfds_nth(p->all, i)->pfd);
 		g_ptr_array_remove_index(p->all, i);
 	}
 }
@@ -76,17 +76,17 @@ void pollfds_end(struct pollfds *p)
 bool pollfds_ready(const struct pollfds *p)
 {
 	for (unsigned i = 0; i < p->order->len; i++)
-		if (nth(p->order, i)->pfd.revents)
+		if (pollfds_nth(p->order, i)->pfd.revents)
 			return true;
 	return false;
 }
 
 GIOCondition pollfds_revents(const struct pollfds *p, unsigned index)
 {
-	return nth(p->order, index)->pfd.revents;
+	return pollfds_nth(p->order, index)->pfd.revents;
 }
 
 int pollfds_fd(const struct pollfds *p, unsigned index)
 {
-	return nth(p->order, index)->pfd.fd;
+	return pollfds_nth(p->order, index)->pfd.fd;
 }

@@ -32,7 +32,8 @@ struct piece {
 	bool last;
 };
 
-static bool read_piece(const uint8_t *frame, const struct net_packet *p, struct piece *ret)
+static bool net_reassembly_read_piece(const uint8_t *frame, const struct net_packet *p,
+				      struct piece *ret)
 {
 	size_t header = (size_t)(frame[NET_IP] & 0xfu) * 4;
 	unsigned bits = net_be16(frame + FRAGMENT);
@@ -45,13 +46,15 @@ static bool read_piece(const uint8_t *frame, const struct net_packet *p, struct 
 	       ret->offset + ret->len <= PACKET_MAX - HEADER;
 }
 
-static bool is_of(const struct net_partial *q, const struct net_packet *p, uint16_t id)
+static bool net_reassembly_is_of(const struct net_partial *q, const struct net_packet *p,
+				 uint16_t id)
 {
 	return q && q->since && q->id == id && q->protocol == p->protocol &&
 	       memcmp(q->src, p->src, 4) == 0 && memcmp(q->dst, p->dst, 4) == 0;
 }
 
-static void begin(struct net_partial *q, int64_t now, const struct net_packet *p, uint16_t id)
+static void net_reassembly_begin(struct net_partial *q, int64_t now, const struct net_packet *p,
+				 uint16_t id)
 {
 	q->since = MAX(now, 1);
 	q->id = id;
@@ -64,8 +67,8 @@ static void begin(struct net_partial *q, int64_t now, const struct net_packet *p
 }
 
 /* The packet that a fragment belongs to: one that has begun, or a new one in the place of the oldest. */
-static struct net_partial *find(struct net_reassembly *r, int64_t now, const struct net_packet *p,
-				uint16_t id)
+static struct net_partial *net_reassembly_find(struct net_reassembly *r, int64_t now,
+					       const struct net_packet *p, uint16_t id)
 {
 	unsigned oldest = 0;
 
@@ -74,19 +77,20 @@ static struct net_partial *find(struct net_reassembly *r, int64_t now, const str
 
 		if (*q && (*q)->since && now - (*q)->since > NET_REASSEMBLY_TIMEOUT)
 			(*q)->since = 0;
-		if (is_of(*q, p, id))
+		if (net_reassembly_is_of(*q, p, id))
 			return *q;
 		if (*o && (*o)->since && (!*q || (*q)->since < (*o)->since))
 			oldest = i;
 	}
 	if (!r->partial[oldest])
 		r->partial[oldest] = g_new(struct net_partial, 1);
-	begin(r->partial[oldest], now, p, id);
+	net_reassembly_begin(r->partial[oldest], now, p, id);
 	return r->partial[oldest];
 }
 
 /* False: it does not fit to what is there. */
-static bool join(struct net_partial *q, const uint8_t *frame, const struct piece *piece)
+static bool net_reassembly_join(struct net_partial *q, const uint8_t *frame,
+				const struct piece *piece)
 {
 	size_t end = piece->offset + piece->len;
 	unsigned first = (unsigned)(piece->offset / UNIT),
@@ -107,7 +111,7 @@ static bool join(struct net_partial *q, const uint8_t *frame, const struct piece
 	return true;
 }
 
-static size_t finish(struct net_partial *q)
+static size_t net_reassembly_finish(struct net_partial *q)
 {
 	uint8_t *f = q->frame;
 
@@ -126,12 +130,13 @@ uint8_t *net_reassembly_add(struct net_reassembly *r, int64_t now, const uint8_t
 	struct net_partial *q;
 	struct piece piece;
 
-	if (!read_piece(frame, p, &piece))
+	if (!net_reassembly_read_piece(frame, p, &piece))
 		return NULL;
-	q = find(r, now, p, (uint16_t)net_be16(frame + ID));
-	if (!join(q, frame, &piece) || !q->payload || q->units != (q->payload + UNIT - 1) / UNIT)
+	q = net_reassembly_find(r, now, p, (uint16_t)net_be16(frame + ID));
+	if (!net_reassembly_join(q, frame, &piece) || !q->payload ||
+	    q->units != (q->payload + UNIT - 1) / UNIT)
 		return NULL;
-	*ret_len = finish(q);
+	*ret_len = net_reassembly_finish(q);
 	return q->frame;
 }
 

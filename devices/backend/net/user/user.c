@@ -80,14 +80,14 @@ struct user_timer {
 /*
  * Frames for the guest.
  */
-static bool deliver(struct user *u, uint8_t *data, size_t len)
+static bool user_deliver(struct user *u, uint8_t *data, size_t len)
 {
 	const struct net_offload off = { .csum_valid = true };
 
 	return u->be.events->frame(u->be.opaque, 0, data, len, &off);
 }
 
-static ssize_t send_packet(const void *buf, size_t len, void *opaque)
+static ssize_t user_send_packet(const void *buf, size_t len, void *opaque)
 {
 	struct user *u = opaque;
 	struct net_packet p;
@@ -100,7 +100,7 @@ static ssize_t send_packet(const void *buf, size_t len, void *opaque)
 	if (!u->wanted || len < NET_FRAME_MIN || len > NET_FRAME_MAX)
 		return (ssize_t)len;
 	/* The device alters a frame only to do work that was left undone: none is. */
-	if (net_frame_queue_first(&u->late, &len_late) || !deliver(u, (uint8_t *)buf, len))
+	if (net_frame_queue_first(&u->late, &len_late) || !user_deliver(u, (uint8_t *)buf, len))
 		(void)net_frame_queue_add(&u->late, buf, len);
 	return (ssize_t)len;
 }
@@ -115,7 +115,7 @@ static void user_receive(struct net_backend *be, unsigned channel, bool on)
 	u->wanted = on;
 	if (!on)
 		net_frame_queue_clear(&u->late);
-	while ((data = net_frame_queue_first(&u->late, &len)) && deliver(u, data, len))
+	while ((data = net_frame_queue_first(&u->late, &len)) && user_deliver(u, data, len))
 		net_frame_queue_drop(&u->late);
 	if (on)
 		be->events->batch_end(be->opaque, 0);
@@ -126,7 +126,7 @@ static void user_receive(struct net_backend *be, unsigned channel, bool on)
  */
 
 /* Can the process take RESERVE more? Its limit may be lower than the host has. */
-static bool has_reserve(void)
+static bool user_has_reserve(void)
 {
 	void *p = mmap(NULL, RESERVE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -137,11 +137,11 @@ static bool has_reserve(void)
 }
 
 /* May libslirp keep @bytes more? */
-static bool has_room(struct user *u, size_t bytes)
+static bool user_has_room(struct user *u, size_t bytes)
 {
 	u->unseen += bytes;
 	if (u->low || u->unseen >= RESERVE_STEP) {
-		u->low = !has_reserve();
+		u->low = !user_has_reserve();
 		u->unseen = bytes;
 	}
 	return !u->low;
@@ -152,7 +152,8 @@ static bool has_room(struct user *u, size_t bytes)
  */
 
 /* libslirp is to know how to reach @address. */
-static void introduce(struct user *u, unsigned version, const uint8_t *address, const uint8_t *mac)
+static void user_introduce(struct user *u, unsigned version, const uint8_t *address,
+			   const uint8_t *mac)
 {
 	uint8_t frame[NET_FRAME_FILTER_NEIGHBOR];
 	size_t len = net_frame_filter_neighbor(&u->filter, frame, version, address, mac);
@@ -161,16 +162,16 @@ static void introduce(struct user *u, unsigned version, const uint8_t *address, 
 		slirp_input(u->slirp, frame, (int)len);
 }
 
-static void hand_over(struct user *u, uint8_t *frame, size_t len)
+static void user_hand_over(struct user *u, uint8_t *frame, size_t len)
 {
 	struct net_packet p;
 	size_t bytes;
 
 	if (!net_frame_filter_pass(&u->filter, g_get_monotonic_time(), &frame, &len, &p) ||
-	    !net_flows_admit(&u->flows, &p, &bytes) || (bytes && !has_room(u, bytes)))
+	    !net_flows_admit(&u->flows, &p, &bytes) || (bytes && !user_has_room(u, bytes)))
 		return;
 	if (p.version)
-		introduce(u, p.version, p.src, p.mac);
+		user_introduce(u, p.version, p.src, p.mac);
 	slirp_input(u->slirp, frame, (int)len);
 	net_flows_admitted(&u->flows);
 }
@@ -184,7 +185,7 @@ static int user_send(struct net_backend *be, unsigned channel, const struct iove
 
 	(void)channel;
 	(void)off;
-	hand_over(u, u->gather, len);
+	user_hand_over(u, u->gather, len);
 	return 0;
 }
 
@@ -218,7 +219,7 @@ static const struct {
 	{ SLIRP_POLL_ERR, G_IO_ERR }, { SLIRP_POLL_HUP, G_IO_HUP },
 };
 
-static bool is_listener(const struct user *u, int fd)
+static bool user_is_listener(const struct user *u, int fd)
 {
 	for (guint i = 0; i < u->listeners->len; i++)
 		if (g_array_index(u->listeners, int, i) == fd)
@@ -227,17 +228,17 @@ static bool is_listener(const struct user *u, int fd)
 }
 
 /* Is there room for a connection that the host makes? */
-static bool can_accept(struct user *u)
+static bool user_can_accept(struct user *u)
 {
-	return !net_flows_full(&u->flows) && !u->accept_at && has_room(u, NET_FLOW_SOCKET);
+	return !net_flows_full(&u->flows) && !u->accept_at && user_has_room(u, NET_FLOW_SOCKET);
 }
 
-static int add_poll(int fd, int wants, void *opaque)
+static int user_add_poll(int fd, int wants, void *opaque)
 {
 	struct user_source *s = opaque;
 	unsigned condition = 0;
 
-	if (is_listener(s->user, fd) && !can_accept(s->user))
+	if (user_is_listener(s->user, fd) && !user_can_accept(s->user))
 		return -1;
 	for (size_t i = 0; i < G_N_ELEMENTS(events); i++)
 		if (wants & events[i].slirp)
@@ -245,7 +246,7 @@ static int add_poll(int fd, int wants, void *opaque)
 	return (int)pollfds_want(&s->pollfds, fd, (GIOCondition)condition);
 }
 
-static int get_revents(int index, void *opaque)
+static int user_get_revents(int index, void *opaque)
 {
 	struct user_source *s = opaque;
 	struct user *u = s->user;
@@ -260,16 +261,16 @@ static int get_revents(int index, void *opaque)
 		return 0;
 	flow = net_flows_of(&u->flows, fd);
 	if (flow && flow->heard)
-		introduce(u, flow->version, flow->guest, flow->mac);
-	if (!is_listener(u, fd))
+		user_introduce(u, flow->version, flow->guest, flow->mac);
+	if (!user_is_listener(u, fd))
 		return revents;
-	if (!can_accept(u))
+	if (!user_can_accept(u))
 		return 0;
 	u->ready++;
 	return revents;
 }
 
-static gboolean source_prepare(GSource *source, gint *timeout)
+static gboolean user_source_prepare(GSource *source, gint *timeout)
 {
 	struct user_source *s = (struct user_source *)source;
 	uint32_t ms = UINT32_MAX;
@@ -277,7 +278,7 @@ static gboolean source_prepare(GSource *source, gint *timeout)
 	if (s->user->accept_at && g_source_get_time(source) >= s->user->accept_at)
 		s->user->accept_at = 0;
 	pollfds_begin(&s->pollfds);
-	slirp_pollfds_fill(s->user->slirp, &ms, add_poll, s);
+	slirp_pollfds_fill(s->user->slirp, &ms, user_add_poll, s);
 	pollfds_end(&s->pollfds);
 	if (s->user->accept_at || s->user->low)
 		ms = MIN(ms, ACCEPT_RETRY / 1000);
@@ -286,7 +287,7 @@ static gboolean source_prepare(GSource *source, gint *timeout)
 	return ms == 0;
 }
 
-static gboolean source_check(GSource *source)
+static gboolean user_source_check(GSource *source)
 {
 	const struct user_source *s = (struct user_source *)source;
 
@@ -294,7 +295,7 @@ static gboolean source_check(GSource *source)
 	       (s->deadline >= 0 && g_source_get_time(source) >= s->deadline);
 }
 
-static gboolean source_dispatch(GSource *source, GSourceFunc callback, gpointer data)
+static gboolean user_source_dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
 	struct user_source *s = (struct user_source *)source;
 	struct user *u = s->user;
@@ -302,7 +303,7 @@ static gboolean source_dispatch(GSource *source, GSourceFunc callback, gpointer 
 	(void)callback;
 	(void)data;
 	u->ready = u->accepted = 0;
-	slirp_pollfds_poll(u->slirp, 0, get_revents, s);
+	slirp_pollfds_poll(u->slirp, 0, user_get_revents, s);
 	if (u->accepted < u->ready)
 		u->accept_at = g_source_get_time(source) + ACCEPT_RETRY;
 	if (u->wanted)
@@ -310,35 +311,35 @@ static gboolean source_dispatch(GSource *source, GSourceFunc callback, gpointer 
 	return G_SOURCE_CONTINUE;
 }
 
-static void source_finalize(GSource *source)
+static void user_source_finalize(GSource *source)
 {
 	pollfds_free(&((struct user_source *)source)->pollfds);
 }
 
 static GSourceFuncs source_funcs = {
-	.prepare = source_prepare,
-	.check = source_check,
-	.dispatch = source_dispatch,
-	.finalize = source_finalize,
+	.prepare = user_source_prepare,
+	.check = user_source_check,
+	.dispatch = user_source_dispatch,
+	.finalize = user_source_finalize,
 };
 
 /*
  * What else libslirp asks of its host.
  */
-static void guest_error(const char *msg, void *opaque)
+static void user_guest_error(const char *msg, void *opaque)
 {
 	struct user *u = opaque;
 
 	u->be.events->trouble(u->be.opaque, true, msg);
 }
 
-static int64_t clock_get_ns(void *opaque)
+static int64_t user_clock_get_ns(void *opaque)
 {
 	(void)opaque;
 	return g_get_monotonic_time() * 1000;
 }
 
-static gboolean timer_dispatch(GSource *source, GSourceFunc callback, gpointer data)
+static gboolean user_timer_dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
 	struct user_timer *t = (struct user_timer *)source;
 
@@ -351,9 +352,9 @@ static gboolean timer_dispatch(GSource *source, GSourceFunc callback, gpointer d
 	return G_SOURCE_CONTINUE;
 }
 
-static GSourceFuncs timer_funcs = { .dispatch = timer_dispatch };
+static GSourceFuncs timer_funcs = { .dispatch = user_timer_dispatch };
 
-static void *timer_new(SlirpTimerId id, void *cb_opaque, void *opaque)
+static void *user_timer_new(SlirpTimerId id, void *cb_opaque, void *opaque)
 {
 	struct user *u = opaque;
 	GSource *source = g_source_new(&timer_funcs, sizeof(struct user_timer));
@@ -366,20 +367,20 @@ static void *timer_new(SlirpTimerId id, void *cb_opaque, void *opaque)
 	return t;
 }
 
-static void timer_free(void *timer, void *opaque)
+static void user_timer_free(void *timer, void *opaque)
 {
 	(void)opaque;
 	loop_unwatch(timer);
 }
 
-static void timer_mod(void *timer, int64_t expire_ms, void *opaque)
+static void user_timer_mod(void *timer, int64_t expire_ms, void *opaque)
 {
 	(void)opaque;
 	g_source_set_ready_time(timer, expire_ms * 1000);
 }
 
 /* Of which forward is @fd, which has just been accepted? */
-static const struct user_forward *forward_of(const struct user *u, int fd)
+static const struct user_forward *user_forward_of(const struct user *u, int fd)
 {
 	struct sockaddr_in here = { .sin_family = AF_UNSPEC };
 	socklen_t len = sizeof(here);
@@ -397,7 +398,7 @@ static const struct user_forward *forward_of(const struct user *u, int fd)
 	return NULL;
 }
 
-static struct net_flow_key key_of_forward(const struct user_forward *f)
+static struct net_flow_key user_key_of_forward(const struct user_forward *f)
 {
 	struct net_flow_key key = { .version = 4,
 				    .protocol = f->udp ? NET_UDP : NET_TCP,
@@ -408,9 +409,9 @@ static struct net_flow_key key_of_forward(const struct user_forward *f)
 }
 
 /* Who connected, as the guest will see it. */
-static bool key_of_peer(const struct user *u, int fd, struct net_flow_key *ret)
+static bool user_key_of_peer(const struct user *u, int fd, struct net_flow_key *ret)
 {
-	const struct user_forward *f = forward_of(u, fd);
+	const struct user_forward *f = user_forward_of(u, fd);
 	struct sockaddr_in peer = { .sin_family = AF_UNSPEC };
 	socklen_t len = sizeof(peer);
 	struct in_addr seen;
@@ -420,13 +421,13 @@ static bool key_of_peer(const struct user *u, int fd, struct net_flow_key *ret)
 	seen = peer.sin_addr;
 	if (ntohl(seen.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET)
 		seen = u->filter.host;
-	*ret = key_of_forward(f);
+	*ret = user_key_of_forward(f);
 	ret->peer_port = ntohs(peer.sin_port);
 	memcpy(ret->peer, &seen, sizeof(seen));
 	return true;
 }
 
-static void socket_opened(int fd, void *opaque)
+static void user_socket_opened(int fd, void *opaque)
 {
 	struct user *u = opaque;
 	struct net_flow_key key;
@@ -435,37 +436,37 @@ static void socket_opened(int fd, void *opaque)
 	if (fd < 0)
 		return;
 	u->accepted += from_host;
-	net_flows_opened(&u->flows, fd, from_host && key_of_peer(u, fd, &key) ? &key : NULL);
+	net_flows_opened(&u->flows, fd, from_host && user_key_of_peer(u, fd, &key) ? &key : NULL);
 }
 
-static void socket_closed(int fd, void *opaque)
+static void user_socket_closed(int fd, void *opaque)
 {
 	struct user *u = opaque;
 
 	net_flows_closed(&u->flows, fd);
 }
 
-static void ignore(void *opaque)
+static void user_ignore(void *opaque)
 {
 	(void)opaque;
 }
 
 static const SlirpCb callbacks = {
-	.send_packet = send_packet,
-	.guest_error = guest_error,
-	.clock_get_ns = clock_get_ns,
-	.timer_new_opaque = timer_new,
-	.timer_free = timer_free,
-	.timer_mod = timer_mod,
-	.register_poll_fd = socket_opened, /* each turn asks for all of them anyway */
-	.unregister_poll_fd = socket_closed,
-	.notify = ignore,
+	.send_packet = user_send_packet,
+	.guest_error = user_guest_error,
+	.clock_get_ns = user_clock_get_ns,
+	.timer_new_opaque = user_timer_new,
+	.timer_free = user_timer_free,
+	.timer_mod = user_timer_mod,
+	.register_poll_fd = user_socket_opened, /* each turn asks for all of them anyway */
+	.unregister_poll_fd = user_socket_closed,
+	.notify = user_ignore,
 };
 
 /*
  * Opening and closing, on the loop.
  */
-static void shut(void *arg)
+static void user_shut(void *arg)
 {
 	struct user *u = arg;
 
@@ -480,7 +481,7 @@ static void user_close(struct net_backend *be)
 {
 	struct user *u = (struct user *)be;
 
-	loop_call(be->loop, shut, u);
+	loop_call(be->loop, user_shut, u);
 	g_free(u->gather);
 	g_free(u->late.data);
 	g_array_unref(u->forwards);
@@ -524,7 +525,8 @@ static const struct net_backend_ops user_ops = {
 	.restart = user_restart,
 };
 
-static bool add_forward(struct user *u, const struct user_net *net, const char *text, GError **err)
+static bool user_add_forward(struct user *u, const struct user_net *net, const char *text,
+			     GError **err)
 {
 	struct user_forward f;
 
@@ -534,7 +536,7 @@ static bool add_forward(struct user *u, const struct user_net *net, const char *
 		f.guest_addr = net->guest;
 	if (slirp_add_hostfwd(u->slirp, f.udp, f.host_addr, (int)f.host_port, f.guest_addr,
 			      (int)f.guest_port) == 0) {
-		struct net_flow_key key = key_of_forward(&f);
+		struct net_flow_key key = user_key_of_forward(&f);
 
 		g_array_append_val(u->forwards, f);
 		if (f.udp)
@@ -546,7 +548,7 @@ static bool add_forward(struct user *u, const struct user_net *net, const char *
 }
 
 /* Before there are others. */
-static int note_listener(int fd, int wants, void *opaque)
+static int user_note_listener(int fd, int wants, void *opaque)
 {
 	struct user *u = opaque;
 	int listens = 0;
@@ -562,7 +564,7 @@ static int note_listener(int fd, int wants, void *opaque)
  * How many descriptors its sockets may take. As many more are asked for; if the process may have no more, it
  * leaves most of those that there are to others.
  */
-static unsigned take_descriptors(void)
+static unsigned user_take_descriptors(void)
 {
 	struct rlimit old, new;
 	rlim_t more;
@@ -585,7 +587,7 @@ struct opening {
 	bool ok;
 };
 
-static void start(void *arg)
+static void user_start(void *arg)
 {
 	struct opening *o = arg;
 	struct user *u = o->user;
@@ -608,7 +610,7 @@ static void start(void *arg)
 	uint32_t ms = 0;
 	struct user_source *s;
 
-	net_flows_init(&u->flows, take_descriptors(), (unsigned)mtu);
+	net_flows_init(&u->flows, user_take_descriptors(), (unsigned)mtu);
 	u->filter = (struct net_frame_filter){ .host = o->net.host, .first = o->net.guest };
 	u->be.files = u->flows.max;
 	u->be.memory = u->flows.max * NET_FLOW_SOCKET + NET_FLOW_HELD + NET_REASSEMBLY_MEMORY +
@@ -618,9 +620,9 @@ static void start(void *arg)
 	(void)inet_pton(AF_INET6, "fec0::3", &cfg.vnameserver6);
 	u->slirp = slirp_new(&cfg, &callbacks, u);
 	for (guint i = 0; o->opt->hostfwd && i < o->opt->hostfwd->len; i++)
-		if (!add_forward(u, &o->net, g_ptr_array_index(o->opt->hostfwd, i), o->err))
+		if (!user_add_forward(u, &o->net, g_ptr_array_index(o->opt->hostfwd, i), o->err))
 			return;
-	slirp_pollfds_fill(u->slirp, &ms, note_listener, u);
+	slirp_pollfds_fill(u->slirp, &ms, user_note_listener, u);
 	s = (struct user_source *)g_source_new(&source_funcs, sizeof(*s));
 	s->user = u;
 	pollfds_init(&s->pollfds, &s->source);
@@ -650,7 +652,7 @@ struct net_backend *net_user_open(const struct net_options *opt, const struct ne
 	u->gather = g_malloc(NET_FRAME_MAX);
 	u->late = (struct net_frame_queue){ .data = g_malloc(LATE_SIZE), .size = LATE_SIZE };
 	o.user = u;
-	loop_call(u->be.loop, start, &o);
+	loop_call(u->be.loop, user_start, &o);
 	if (o.ok)
 		return &u->be;
 	user_close(&u->be);
