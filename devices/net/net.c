@@ -23,8 +23,8 @@
 static const struct prop net_props[] = {
 	{ "backend", PROP_ENUM, OFFSET(opt.kind), "user",
 	  .help = "what is at the other end of the link: a network of its own made of the host's "
-		  "sockets, a tap device, or another ringside; a user network takes at most 1024 of the "
-		  "host's sockets, and 321 MiB of memory",
+		  "sockets, a tap device, or another ringside; a user network takes at most 1024 of "
+		  "the host's sockets, and 321 MiB of memory",
 	  .choices = net_kind_names, .also = "type mode netdev kind" },
 	{ "mac", PROP_MAC, OFFSET(opt_mac), .also = "macaddr address guest_mac",
 	  .help = "the guest's address (without it one that depends on the device's id and backend)" },
