@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/support/echo.h"
+#include "tests/support/referee.h"
 #include "tests/support/rig.h"
 
 /*
@@ -323,6 +324,29 @@ static void several_can_look(struct rig *r)
 	assert_int_equal(counter[2].requests, 2);
 }
 
+/* The rig's own, which has nothing to say otherwise: told what does not happen, it finds each. */
+static void a_referee_sees_what_is_wrong(struct rig *r)
+{
+	struct vdev *dev = rig_dev(r);
+	struct referee *referee = referee_new(dev);
+
+	rig_start(r, RIG_ALL);
+	request(r, ECHO_COPY);
+	vdev_pause(dev);
+	assert_null(referee_end(referee));
+	referee = referee_new(dev);
+	vdev_tell_kicked(dev, ECHO_COPY, 1);
+	assert_string_equal(referee_end(referee), "a kick reaches a queue that is not served");
+	referee = referee_new(dev);
+	vdev_tell_interrupt(dev, ECHO_COPY, true);
+	assert_string_equal(referee_end(referee), "the driver is told of nothing");
+	referee = referee_new(dev);
+	vdev_tell_started(dev, ECHO_COPY);
+	vdev_tell_started(dev, ECHO_COPY);
+	assert_string_equal(referee_end(referee), "a queue that is served is started");
+	vdev_resume(dev);
+}
+
 #define CASE(fn)                                                             \
 	{                                                                    \
 		.name = #fn, .spec = "echo", .class = &echo_class, .run = fn \
@@ -336,6 +360,11 @@ static const struct rig_case cases[] = {
 	CASE(what_the_driver_breaks_is_told),
 	CASE(the_devices_own_kicks_are_not_told),
 	CASE(several_can_look),
+	{ .name = "a_referee_sees_what_is_wrong",
+	  .spec = "echo",
+	  .class = &echo_class,
+	  .run = a_referee_sees_what_is_wrong,
+	  .direct_only = true },
 };
 
 int main(void)

@@ -1,6 +1,7 @@
 /* What the rig's files share: the rig itself and what a link must be able to do. */
 #pragma once
 
+#include "tests/support/referee.h"
 #include "tests/support/rig.h"
 #include "transport/driver/virtio.h"
 #include "transport/registry.h"
@@ -78,6 +79,7 @@ struct rig {
 	struct virtio_dev driver;
 	int64_t patience_ends; /* of the reset that is being waited for */
 	struct vdev *dev;
+	struct referee *referee; /* over pci; elsewhere nobody looks at the device */
 	struct loop *main, *thread, *worker;
 	struct rig_arena low, high;
 	struct gmem mem;

@@ -237,9 +237,12 @@ static void remove_dir(const char *path)
 
 void rig_close(struct rig *r)
 {
+	const char *wrong;
+
 	if (!r)
 		return;
 	r->link->ops->close(r);
+	wrong = referee_end(r->referee);
 	vdev_free(r->dev);
 	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++)
 		g_free(r->queue[q].vq);
@@ -248,6 +251,8 @@ void rig_close(struct rig *r)
 	loop_free(r->worker);
 	loop_free(r->main);
 	check_guards(r);
+	if (wrong)
+		fail_msg("over %s: %s", r->link->name, wrong);
 	munmap(r->low.base, RIG_LOW_LEN);
 	munmap(r->high.base, RIG_HIGH_LEN);
 	remove_dir(r->dir);
@@ -275,6 +280,8 @@ static int run_setup(void **state)
 	struct run *run = *state;
 
 	run->r = rig_open(run->link, run->c);
+	if (g_str_has_prefix(run->link->name, "pci"))
+		run->r->referee = referee_new(run->r->dev);
 	return 0;
 }
 
