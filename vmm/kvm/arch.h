@@ -39,8 +39,8 @@ bool vcpu_set_up(const struct kvm *kvm, const struct cpu_model *model, const int
  * 0 or -errno. */
 int vcpu_copy_state(const struct kvm *kvm, int to, int from);
 
-/* Registers as @entry wants them. */
-int vcpu_set_entry(int vcpu, const struct boot_entry *entry);
+/* Registers as @entry wants them. 0, or -errno with the ioctl's name in *ret_what. */
+int vcpu_set_entry(int vcpu, const struct boot_entry *entry, const char **ret_what);
 
 /* What the vCPU does at the moment, on its own thread. 0 or -errno. */
 int vcpu_look_at(int vcpu, struct vcpu_look *ret);

@@ -1,33 +1,12 @@
 #include "vmm/kvm/kvm.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "devices/base/error.h"
 #include "vmm/kvm/arch.h"
-
-int kvm_ioctl(int fd, unsigned long request, void *arg)
-{
-	int ret;
-
-	do
-		ret = ioctl(fd, request, arg);
-	while (ret < 0 && errno == EINTR);
-	return ret < 0 ? -errno : ret;
-}
-
-int kvm_ioctl_value(int fd, unsigned long request, unsigned long value)
-{
-	int ret;
-
-	do
-		ret = ioctl(fd, request, value);
-	while (ret < 0 && errno == EINTR);
-	return ret < 0 ? -errno : ret;
-}
+#include "vmm/kvm/sys.h"
 
 static int kvm_check_cap(const struct kvm *kvm, unsigned cap)
 {
@@ -85,13 +64,16 @@ static bool open_failed(int errnum, GError **err)
 
 bool kvm_open(struct kvm *kvm, GError **err)
 {
-	int version;
+	int fd, version, size;
 
 	*kvm = (struct kvm){ .fd = -1, .vm = -1 };
-	kvm->fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (kvm->fd < 0)
-		return open_failed(errno, err);
+	fd = kvm_sys_open();
+	if (fd < 0)
+		return open_failed(-fd, err);
+	kvm->fd = fd;
 	version = kvm_ioctl_value(kvm->fd, KVM_GET_API_VERSION, 0);
+	if (version < 0)
+		return ringside_error_errno(err, -version, "/dev/kvm: KVM_GET_API_VERSION");
 	if (version != KVM_API_VERSION) {
 		g_set_error(err, RINGSIDE_ERROR, RINGSIDE_ERROR_HOST,
 			    "/dev/kvm: speaks version %d of KVM's interface; it takes %d", version,
@@ -100,7 +82,10 @@ bool kvm_open(struct kvm *kvm, GError **err)
 	}
 	if (!check_needed(kvm, err))
 		return false;
-	kvm->run_size = (size_t)kvm_ioctl_value(kvm->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	size = kvm_ioctl_value(kvm->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (size < 0)
+		return ringside_error_errno(err, -size, "/dev/kvm: KVM_GET_VCPU_MMAP_SIZE");
+	kvm->run_size = (size_t)size;
 	kvm->max_cpus = (unsigned)MAX(kvm_check_cap(kvm, KVM_CAP_MAX_VCPUS), 1);
 	kvm->max_routes = (unsigned)kvm_check_cap(kvm, KVM_CAP_IRQ_ROUTING);
 	kvm->max_slots = (unsigned)kvm_check_cap(kvm, KVM_CAP_NR_MEMSLOTS);

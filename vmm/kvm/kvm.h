@@ -45,7 +45,3 @@ int kvm_set_ioeventfd(struct kvm *kvm, const struct kvm_ioeventfd *io);
 int kvm_set_irqfd(struct kvm *kvm, const struct kvm_irqfd *irq);
 int kvm_set_routing(struct kvm *kvm, const struct kvm_irq_routing *table);
 int kvm_irq_line(struct kvm *kvm, unsigned gsi, bool level);
-
-/* ioctl() with EINTR retried: 0 or more, or -errno. For vCPUs, see vmm/kvm/arch.h. */
-int kvm_ioctl(int fd, unsigned long request, void *arg);
-int kvm_ioctl_value(int fd, unsigned long request, unsigned long value);

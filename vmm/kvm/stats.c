@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "vmm/kvm/kvm.h"
+#include "vmm/kvm/sys.h"
 
 static const struct {
 	const char *name;

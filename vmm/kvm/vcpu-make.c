@@ -3,25 +3,26 @@
  */
 #include "vmm/kvm/vcpu-int.h"
 
-#include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "devices/base/error.h"
 #include "vmm/kvm/arch.h"
 #include "vmm/kvm/stats.h"
+#include "vmm/kvm/sys.h"
 
 static bool open_vcpu(struct vcpu *v, GError **err)
 {
 	struct kvm *kvm = v->all->kvm;
 	void *run;
+	int ret;
 
 	v->fd = kvm_create_vcpu(kvm, v->id);
 	if (v->fd < 0)
 		return ringside_error_errno(err, -v->fd, "/dev/kvm: KVM_CREATE_VCPU %u", v->id);
-	run = mmap(NULL, kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
-	if (run == MAP_FAILED)
-		return ringside_error_errno(err, errno, "/dev/kvm: mapping vCPU %u", v->id);
+	ret = kvm_sys_map(v->fd, kvm->run_size, &run);
+	if (ret < 0)
+		return ringside_error_errno(err, -ret, "/dev/kvm: mmap of vCPU %u", v->id);
 	v->run = run;
 	if (kvm->binary_stats)
 		v->stats_fd = kvm_stats_open(v->fd);

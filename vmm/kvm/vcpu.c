@@ -11,10 +11,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "vmm/kvm/arch.h"
+#include "vmm/kvm/sys.h"
 #include "vmm/kvm/vcpu-int.h"
 
 #define KICK_SIGNAL SIGUSR1
@@ -190,17 +190,19 @@ static void on_interrupted(struct vcpu *v)
 static void run_guest(struct vcpu *v)
 {
 	while (!atomic_load_explicit(&v->all->pause, memory_order_acquire)) {
-		if (ioctl(v->fd, KVM_RUN, 0) == 0)
+		int ret = kvm_sys_run(v->fd);
+
+		if (ret == 0)
 			handle_exit(v);
-		else if (errno == EINTR)
+		else if (ret == -EINTR)
 			on_interrupted(v);
-		else if (errno != EAGAIN)
-			vcpu_fail(v, VCPU_EXIT_OTHER, errno);
+		else if (ret != -EAGAIN)
+			vcpu_fail(v, VCPU_EXIT_OTHER, -ret);
 	}
 	/* The last access is complete for KVM only when it is entered again: so that registers can
 	 * be read or replaced, enter it for nothing. */
 	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_RELAXED);
-	while (ioctl(v->fd, KVM_RUN, 0) == 0)
+	while (kvm_sys_run(v->fd) == 0)
 		handle_exit(v); /* its next part */
 	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_RELAXED);
 }
@@ -276,9 +278,9 @@ int vcpus_copy_state(struct vcpus *to, const struct vcpus *from)
 	return ret;
 }
 
-int vcpus_enter(struct vcpus *all, const struct boot_entry *entry)
+int vcpus_enter(struct vcpus *all, const struct boot_entry *entry, const char **ret_what)
 {
-	return vcpu_set_entry(all->vcpu[0].fd, entry);
+	return vcpu_set_entry(all->vcpu[0].fd, entry, ret_what);
 }
 
 void vcpus_pause(struct vcpus *all)

@@ -67,8 +67,9 @@ void vcpus_start(struct vcpus *cpus, const struct vcpu_ops *ops, void *opaque);
  * -errno. */
 int vcpus_copy_state(struct vcpus *to, const struct vcpus *from);
 
-/* The first one will begin with @entry; the others wait for it to wake them. 0 or -errno. */
-int vcpus_enter(struct vcpus *cpus, const struct boot_entry *entry);
+/* The first one will begin with @entry; the others wait for it to wake them. 0, or -errno
+ * with the ioctl's name in *ret_what. */
+int vcpus_enter(struct vcpus *cpus, const struct boot_entry *entry, const char **ret_what);
 
 /* Asks all to pause, from any thread; does not wait. */
 void vcpus_pause(struct vcpus *cpus);

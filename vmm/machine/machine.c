@@ -125,7 +125,9 @@ static bool make_kvm(struct machine *m, GError **err)
 	if (!kvm_create_machine(&m->kvm, err))
 		return false;
 	ret = ram_plug(&m->ram, &m->kvm);
-	return ret == 0 || ringside_error_errno(err, -ret, "/dev/kvm: guest memory");
+	return ret == 0 ||
+	       ringside_error_errno(err, -ret,
+				    "/dev/kvm: KVM_SET_USER_MEMORY_REGION for guest memory");
 }
 
 static bool make_vcpus(struct machine *m, GError **err)
@@ -161,7 +163,7 @@ static bool open_all(struct machine *m, GError **err)
 
 static void tell_of_words(struct machine *m)
 {
-	const char *miss = arch_will_miss(m->cfg->append);
+	const char *miss = arch_will_miss(m->cfg->append ? m->cfg->append : "");
 
 	if (miss)
 		g_message("%s", miss);

@@ -105,14 +105,15 @@ bool arch_load(const struct arch_load *p, GError **err)
 		.used = p->used,
 	};
 	struct boot_entry entry;
+	const char *what;
 	int ret;
 
 	if (!params.rsdp || !write_reset_vector(p->mem, err) ||
 	    !boot_load(&params, p->mem, &entry, err))
 		return false;
-	ret = vcpus_enter(p->cpus, &entry);
+	ret = vcpus_enter(p->cpus, &entry, &what);
 	if (ret < 0)
-		return ringside_error_errno(err, -ret, "/dev/kvm: registers of the first vCPU");
+		return ringside_error_errno(err, -ret, "/dev/kvm: %s of vCPU 0", what);
 	return true;
 }
 

@@ -3,6 +3,7 @@
 
 #include "devices/base/error.h"
 #include "vmm/kvm/arch.h"
+#include "vmm/kvm/sys.h"
 #include "vmm/x86/layout.h"
 
 #define PIC_PINS 8u
@@ -22,8 +23,9 @@ bool kvm_create_irqchips(struct kvm *kvm, GError **err)
 	/* Both before the first vCPU: old Intel processors need these pages in real mode. */
 	int ret = kvm_ioctl(kvm->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);
 
-	if (ret >= 0)
-		ret = kvm_ioctl_value(kvm->vm, KVM_SET_TSS_ADDR, LAYOUT_KVM_TSS);
+	if (ret < 0)
+		return ringside_error_errno(err, -ret, "/dev/kvm: KVM_SET_IDENTITY_MAP_ADDR");
+	ret = kvm_ioctl_value(kvm->vm, KVM_SET_TSS_ADDR, LAYOUT_KVM_TSS);
 	if (ret < 0)
 		return ringside_error_errno(err, -ret, "/dev/kvm: KVM_SET_TSS_ADDR");
 	ret = kvm_ioctl_value(kvm->vm, KVM_CREATE_IRQCHIP, 0);

@@ -4,6 +4,7 @@
 
 #include "devices/base/error.h"
 #include "vmm/kvm/arch.h"
+#include "vmm/kvm/sys.h"
 #include "vmm/x86/boot.h"
 #include "vmm/x86/cpuid.h"
 
@@ -128,26 +129,30 @@ int vcpu_copy_state(const struct kvm *kvm, int to, int from)
 #define LVT_EXTINT      0x700u
 #define LVT_NMI         0x400u
 
-static int init_lapic(int vcpu)
+/* These return -errno with the name of the ioctl that failed in *ret_what. */
+static int init_lapic(int vcpu, const char **ret_what)
 {
 	struct kvm_lapic_state lapic;
 	uint32_t extint = LVT_EXTINT, nmi = LVT_NMI;
 	int ret = kvm_ioctl(vcpu, KVM_GET_LAPIC, &lapic);
 
+	*ret_what = "KVM_GET_LAPIC";
 	if (ret < 0)
 		return ret;
 	memcpy(&lapic.regs[LAPIC_LVT_LINT0], &extint, sizeof(extint));
 	memcpy(&lapic.regs[LAPIC_LVT_LINT1], &nmi, sizeof(nmi));
+	*ret_what = "KVM_SET_LAPIC";
 	return kvm_ioctl(vcpu, KVM_SET_LAPIC, &lapic);
 }
 
 /* What firmware does on every processor: LINT0 takes the PIC, LINT1 the NMI, and a few MSRs. */
-static int init_firmware(int vcpu)
+static int init_firmware(int vcpu, const char **ret_what)
 {
 	struct one_msr one = { .nmsrs = 1 };
-	int ret = init_lapic(vcpu);
+	int ret = init_lapic(vcpu, ret_what);
 
 	for (unsigned i = 0; i < boot_n_msrs && ret >= 0; i++) {
+		*ret_what = "KVM_SET_MSRS";
 		one.entry.index = boot_msrs[i].index;
 		one.entry.data = boot_msrs[i].value;
 		ret = kvm_ioctl(vcpu, KVM_SET_MSRS, &one);
@@ -168,13 +173,13 @@ bool vcpu_set_up(const struct kvm *kvm, const struct cpu_model *model, const int
 			.tsc_deadline = kvm->tsc_deadline,
 			.tsc_khz = (uint32_t)MAX(kvm_ioctl_value(vcpu[i], KVM_GET_TSC_KHZ, 0), 0),
 		};
+		const char *what = "KVM_SET_CPUID2";
 		int ret = set_cpuid(vcpu[i], supported, &p);
 
+		if (ret >= 0)
+			ret = init_firmware(vcpu[i], &what);
 		if (ret < 0)
-			return ringside_error_errno(err, -ret, "/dev/kvm: CPUID of vCPU %u", i);
-		ret = init_firmware(vcpu[i]);
-		if (ret < 0)
-			return ringside_error_errno(err, -ret, "/dev/kvm: setting up vCPU %u", i);
+			return ringside_error_errno(err, -ret, "/dev/kvm: %s of vCPU %u", what, i);
 	}
 	return supported != NULL;
 }
@@ -194,7 +199,7 @@ static struct kvm_segment kvm_segment_of(const struct boot_segment *s)
 	};
 }
 
-int vcpu_set_entry(int vcpu, const struct boot_entry *entry)
+int vcpu_set_entry(int vcpu, const struct boot_entry *entry, const char **ret_what)
 {
 	struct kvm_regs regs = {
 		.rip = entry->rip,
@@ -206,6 +211,7 @@ int vcpu_set_entry(int vcpu, const struct boot_entry *entry)
 	struct kvm_sregs sregs;
 	int ret = kvm_ioctl(vcpu, KVM_GET_SREGS, &sregs);
 
+	*ret_what = "KVM_GET_SREGS";
 	if (ret < 0)
 		return ret;
 	sregs.cs = kvm_segment_of(&entry->code);
@@ -218,9 +224,11 @@ int vcpu_set_entry(int vcpu, const struct boot_entry *entry)
 	sregs.cr3 = entry->cr3;
 	sregs.cr4 = entry->cr4;
 	sregs.efer = entry->efer;
+	*ret_what = "KVM_SET_SREGS";
 	ret = kvm_ioctl(vcpu, KVM_SET_SREGS, &sregs);
 	if (ret < 0)
 		return ret;
+	*ret_what = "KVM_SET_REGS";
 	return kvm_ioctl(vcpu, KVM_SET_REGS, &regs);
 }
 

@@ -1,0 +1,926 @@
+/*
+ * The machine over a KVM that is a fake (tests/support/kvm/fake.h): what it asks KVM for and takes back, that a call which
+ * fails leaves nothing behind, and stops, resets and reboots in any order.
+ */
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <linux/virtio_pci.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "devices/base/error.h"
+#include "tests/support/kvm/fake.h"
+#include "vmm/kvm/sys.h"
+#include "vmm/kvm/vcpu-int.h"
+#include "vmm/machine/machine-int.h"
+#include "vmm/x86/layout.h"
+#include "vmm/x86/pm.h"
+
+#define RAM      (16ull << 20)
+#define ENTRY    0x200010u
+#define MAX_CALL 1000u /* more than a start has */
+
+static char *kernel; /* a file */
+static struct terminal_mode mode;
+
+/*
+ * A machine of two vCPUs, with two devices on PCI and two on mmio.
+ */
+static void save_kernel(void)
+{
+	struct {
+		Elf64_Ehdr eh;
+		Elf64_Phdr ph[2];
+		struct {
+			Elf64_Nhdr nh;
+			char name[4];
+			uint32_t entry;
+		} note;
+		uint8_t text[64];
+	} e = {
+		.eh = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+			.e_type = ET_EXEC,
+			.e_machine = EM_X86_64,
+			.e_phoff = sizeof(Elf64_Ehdr),
+			.e_phentsize = sizeof(Elf64_Phdr),
+			.e_phnum = 2 },
+		.note = { { 4, 4, 18 }, "Xen", ENTRY },
+	};
+	int fd = g_file_open_tmp("kvm-fake-XXXXXX", &kernel, NULL);
+
+	e.ph[0] = (Elf64_Phdr){ .p_type = PT_LOAD,
+				.p_offset = (size_t)((char *)e.text - (char *)&e),
+				.p_paddr = 0x200000,
+				.p_filesz = sizeof(e.text),
+				.p_memsz = sizeof(e.text) };
+	e.ph[1] = (Elf64_Phdr){ .p_type = PT_NOTE,
+				.p_offset = (size_t)((char *)&e.note - (char *)&e),
+				.p_filesz = sizeof(e.note) };
+	assert_int_equal(write(fd, &e, sizeof(e)), sizeof(e));
+	close(fd);
+}
+
+static void add_device(struct machine_config *cfg, const char *spec)
+{
+	struct machine_device *d = g_new0(struct machine_device, 1);
+
+	d->spec = g_strdup(spec);
+	g_ptr_array_add(cfg->devices, d);
+}
+
+static struct machine_config *config(void)
+{
+	struct machine_config *cfg = machine_config_new();
+
+	cfg->kernel = g_strdup(kernel);
+	cfg->serial = g_strdup("none");
+	cfg->memory = RAM;
+	cfg->cpus = 2;
+	cfg->sandbox = SANDBOX_OFF;
+	cfg->mode = &mode;
+	add_device(cfg, "rng");
+	add_device(cfg, "rng");
+	add_device(cfg, "rng,transport=mmio");
+	add_device(cfg, "rng,transport=mmio,cached-registers=on");
+	return cfg;
+}
+
+/* Built, or NULL with what was said. */
+static struct machine *build(const struct machine_config *cfg, GError **err)
+{
+	struct machine *m = machine_new(cfg, err);
+
+	if (m && !machine_build(m, err)) {
+		machine_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+static unsigned open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* KVM has nothing any more that refers to a descriptor of ours. */
+static void assert_nothing_is_assigned(void)
+{
+	assert_int_equal(fake_kvm_n_doorbells(), 0);
+	assert_int_equal(fake_kvm_n_irqfds(), 0);
+}
+
+static void end(struct machine *m, struct machine_config *cfg)
+{
+	machine_free(m);
+	assert_nothing_is_assigned();
+	machine_config_free(cfg);
+	fake_kvm_end();
+}
+
+/*
+ * The board.
+ */
+static struct kvm kvm;
+static struct bus *bus;
+static struct board_kvm *board_kvm;
+static struct board *board;
+
+static int board_setup(void **state)
+{
+	(void)state;
+	fake_kvm_begin(0);
+	assert_true(kvm_open(&kvm, NULL));
+	assert_true(kvm_create_machine(&kvm, NULL));
+	bus = bus_new();
+	board_kvm = board_kvm_new(&kvm, bus, 1);
+	board = board_kvm_board(board_kvm);
+	return 0;
+}
+
+static int board_teardown(void **state)
+{
+	(void)state;
+	board_kvm_free(board_kvm);
+	bus_free(bus);
+	kvm_close(&kvm);
+	fake_kvm_end();
+	return 0;
+}
+
+static void assert_message(int msi, uint64_t addr, uint32_t data)
+{
+	uint64_t routed_addr;
+	uint32_t routed_data;
+
+	assert_true(fake_kvm_message((unsigned)msi, &routed_addr, &routed_data));
+	assert_int_equal(routed_addr, addr);
+	assert_int_equal(routed_data, data);
+}
+
+static void assert_no_message(int msi)
+{
+	uint64_t addr;
+	uint32_t data;
+
+	assert_false(fake_kvm_message((unsigned)msi, &addr, &data));
+}
+
+static void msi_routes_are_used_again(void **state)
+{
+	const struct board_ops *ops = board->ops;
+	int a = ops->msi_open(board), b = ops->msi_open(board);
+
+	(void)state;
+	assert_int_not_equal(a, b);
+	assert_int_equal(ops->msi_route(board, a, 0xfee00000, 0x41), 0);
+	assert_int_equal(ops->msi_route(board, b, 0x1fee01000, 0x42), 0);
+	assert_message(a, 0xfee00000, 0x41);
+	assert_message(b, 0x1fee01000, 0x42);
+	ops->msi_close(board, a);
+	assert_no_message(a);
+	assert_message(b, 0x1fee01000, 0x42);
+	assert_int_equal(ops->msi_open(board), a);
+	assert_no_message(a); /* not its predecessor's */
+	assert_int_equal(ops->msi_route(board, a, 0xfee02000, 0x43), 0);
+	assert_message(a, 0xfee02000, 0x43);
+}
+
+static void a_message_that_stays_asks_kvm_for_nothing(void **state)
+{
+	int a = board->ops->msi_open(board);
+	unsigned before;
+
+	(void)state;
+	assert_int_equal(board->ops->msi_route(board, a, 0xfee00000, 0x41), 0);
+	before = fake_kvm_calls();
+	assert_int_equal(board->ops->msi_route(board, a, 0xfee00000, 0x41), 0);
+	assert_int_equal(fake_kvm_calls(), before);
+	assert_int_equal(board->ops->msi_route(board, a, 0xfee00000, 0x44), 0);
+	assert_int_equal(fake_kvm_calls(), before + 1);
+}
+
+static void a_route_that_kvm_refuses_is_asked_for_again(void **state)
+{
+	int a = board->ops->msi_open(board);
+
+	(void)state;
+	assert_int_equal(board->ops->msi_route(board, a, 0xfee00000, 0x41), 0);
+	fake_kvm_fail(KVM_SET_GSI_ROUTING, 1);
+	assert_int_equal(board->ops->msi_route(board, a, 0xfee00000, 0x42), -EIO);
+	assert_message(a, 0xfee00000, 0x41);
+	assert_int_equal(board->ops->msi_route(board, a, 0xfee00000, 0x42), 0);
+	assert_message(a, 0xfee00000, 0x42);
+}
+
+static void routes_end_with_what_kvm_has(void **state)
+{
+	unsigned n = 0;
+	int msi, last = -1;
+
+	(void)state;
+	while ((msi = board->ops->msi_open(board)) >= 0) {
+		assert_int_equal(board->ops->msi_route(board, msi, 0xfee00000, n), 0);
+		last = msi;
+		n++;
+	}
+	assert_int_equal(msi, -ENOSPC);
+	assert_int_equal(LAYOUT_GSIS + n, kvm.max_routes);
+	board->ops->msi_close(board, last);
+	assert_int_equal(board->ops->msi_open(board), last);
+}
+
+static void irqfds_come_and_go(void **state)
+{
+	const struct board_ops *ops = board->ops;
+	int a = ops->msi_open(board);
+
+	(void)state;
+	assert_int_equal(ops->msi_attach(board, a, 100, true), 0);
+	assert_int_equal(fake_kvm_irqfd((unsigned)a), 100);
+	assert_int_equal(ops->irq_line(board, 17, 101, 102, true), 0);
+	assert_int_equal(fake_kvm_irqfd(17), 101);
+	assert_int_equal(ops->irq_line(board, 17, 101, 102, false), 0);
+	assert_int_equal(ops->msi_attach(board, a, 100, false), 0);
+	assert_int_equal(fake_kvm_n_irqfds(), 0);
+	fake_kvm_fail(KVM_IRQFD, 1);
+	assert_int_equal(ops->msi_attach(board, a, 100, true), -EIO);
+	assert_int_equal(fake_kvm_n_irqfds(), 0);
+}
+
+static void doorbells_of_one_address_differ_by_value(void **state)
+{
+	struct board_doorbell doorbell[2] = {
+		{ .addr = 0xe8000050, .len = 4, .has_match = true, .match = 0, .fd = 100 },
+		{ .addr = 0xe8000050, .len = 4, .has_match = true, .match = 1, .fd = 101 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(board->ops->doorbell(board, &doorbell[i], true), 0);
+	assert_int_equal(board->ops->doorbell(board, &doorbell[0], true), -EEXIST);
+	assert_int_equal(board->ops->doorbell(board, &doorbell[0], false), 0);
+	assert_int_equal(fake_kvm_doorbell(0xe8000050), 101);
+	assert_int_equal(board->ops->doorbell(board, &doorbell[1], false), 0);
+	assert_int_equal(fake_kvm_n_doorbells(), 0);
+}
+
+/* Where KVM wants to know how long a write is, a doorbell for any length is not to be had. */
+static void a_doorbell_of_any_length_needs_a_capability(void **state)
+{
+	struct board_doorbell doorbell = { .addr = 0xc0003000, .fd = 100 };
+
+	(void)state;
+	kvm.any_length_doorbells = false;
+	assert_int_equal(board->ops->doorbell(board, &doorbell, true), -ENOTSUP);
+	kvm.any_length_doorbells = true;
+	assert_int_equal(board->ops->doorbell(board, &doorbell, true), 0);
+	assert_int_equal(fake_kvm_doorbell(0xc0003000), 100);
+}
+
+static void slots_of_cached_pages_are_used_again(void **state)
+{
+	static _Alignas(4096) uint8_t page[2][4096];
+	struct kvm_userspace_memory_region r;
+	const struct board_ops *ops = board->ops;
+
+	(void)state;
+	assert_int_equal(ops->regpage(board, 0xe8000000, page[0]), 0);
+	assert_int_equal(ops->regpage(board, 0xe8001000, page[1]), 0);
+	assert_int_equal(ops->regpage(board, 0xe8001000, page[1]), -EEXIST);
+	assert_true(fake_kvm_slot(1, &r));
+	assert_int_equal(r.guest_phys_addr, 0xe8000000);
+	assert_int_equal(r.userspace_addr, (uintptr_t)page[0]);
+	assert_int_equal(r.flags, KVM_MEM_READONLY);
+	assert_int_equal(ops->regpage(board, 0xe8000000, NULL), 0);
+	assert_false(fake_kvm_slot(1, &r));
+	fake_kvm_fail(KVM_SET_USER_MEMORY_REGION, 1);
+	assert_int_equal(ops->regpage(board, 0xe8002000, page[0]), -EIO);
+	assert_int_equal(ops->regpage(board, 0xe8002000, page[0]), 0);
+	assert_true(fake_kvm_slot(1, &r));
+	assert_int_equal(r.guest_phys_addr, 0xe8002000);
+}
+
+/*
+ * A driver that knows registers by heart, of the first device on PCI.
+ */
+enum { COMMON, NOTIFY, N_PLACES };
+
+struct driver {
+	struct machine *m;
+	struct vdev *dev;
+	uint64_t bar, config; /* guest-physical */
+	uint64_t place[N_PLACES];
+	unsigned msix; /* capability */
+};
+
+static uint64_t get(struct driver *d, uint64_t addr, unsigned len)
+{
+	return bus_read(d->m->bus, false, addr, len);
+}
+
+static void set(struct driver *d, uint64_t addr, unsigned len, uint64_t value)
+{
+	bus_write(d->m->bus, false, addr, len, value);
+}
+
+static void find_places(struct driver *d)
+{
+	for (uint64_t cap = get(d, d->config + 0x34, 1); cap;
+	     cap = get(d, d->config + cap + 1, 1)) {
+		uint64_t type = get(d, d->config + cap + 3, 1);
+
+		if (get(d, d->config + cap, 1) == 0x11)
+			d->msix = (unsigned)cap;
+		if (get(d, d->config + cap, 1) != 9)
+			continue;
+		if (type == VIRTIO_PCI_CAP_COMMON_CFG)
+			d->place[COMMON] = get(d, d->config + cap + 8, 4);
+		if (type == VIRTIO_PCI_CAP_NOTIFY_CFG)
+			d->place[NOTIFY] = get(d, d->config + cap + 8, 4);
+	}
+	assert_true(d->msix && d->place[NOTIFY]);
+}
+
+static uint64_t at(const struct driver *d, unsigned place, unsigned off)
+{
+	return d->bar + d->place[place] + off;
+}
+
+static void move_bar(struct driver *d, uint64_t to)
+{
+	set(d, d->config + 0x10, 4, to);
+	set(d, d->config + 0x14, 4, to >> 32);
+	d->bar = to;
+}
+
+#define DECODE 2u /* the command register's bit for memory */
+#define MASTER 4u
+#define DESC   0x400000u
+#define AVAIL  0x401000u
+#define USED   0x402000u
+#define BUFFER 0x403000u
+
+static struct driver driver_new(struct machine *m, unsigned n)
+{
+	struct driver d = { .m = m,
+			    .dev = ((struct device *)g_ptr_array_index(m->devices, n))->dev,
+			    .config = LAYOUT_ECAM + ((n + 1) << 15) };
+
+	assert_int_equal(get(&d, d.config, 4), 0x10441af4);
+	find_places(&d);
+	return d;
+}
+
+static void driver_ok(struct driver *d)
+{
+	set(d, d->config + 4, 2, DECODE | MASTER);
+	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_STATUS), 1, 3);
+	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_GFSELECT), 4, 1);
+	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_GF), 4, 1); /* VERSION_1 */
+	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_STATUS), 1, 11);
+	assert_int_equal(get(d, at(d, COMMON, VIRTIO_PCI_COMMON_STATUS), 1), 11);
+	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_Q_SELECT), 2, 0);
+	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_Q_SIZE), 2, 8);
+	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_Q_MSIX), 2, 0);
+	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_Q_DESCLO), 4, DESC);
+	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_Q_AVAILLO), 4, AVAIL);
+	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_Q_USEDLO), 4, USED);
+	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_Q_ENABLE), 2, 1);
+	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_STATUS), 1, 15);
+	assert_int_equal(get(d, at(d, COMMON, VIRTIO_PCI_COMMON_STATUS), 1), 15);
+}
+
+static int kick_fd(const struct driver *d)
+{
+	return d->dev->queue[0].kick_fd;
+}
+
+static void the_doorbell_goes_with_the_bar(void **state)
+{
+	const uint64_t first = LAYOUT_PCI32, second = LAYOUT_PCI32 + 0x100000,
+		       other = first + 0x8000;
+	struct machine_config *cfg = config();
+	struct driver d, e;
+	struct machine *m;
+
+	(void)state;
+	fake_kvm_begin(0);
+	m = build(cfg, NULL);
+	assert_non_null(m);
+	d = driver_new(m, 0);
+	e = driver_new(m, 1);
+	set(&e, e.config + 4, 2, 0);
+	move_bar(&d, first);
+	move_bar(&e, other);
+	driver_ok(&d);
+	assert_int_equal(fake_kvm_n_doorbells(), 1);
+	assert_int_equal(fake_kvm_doorbell(at(&d, NOTIFY, 0)), kick_fd(&d));
+	move_bar(&d, second); /* while it decodes: low half, then high half */
+	assert_int_equal(fake_kvm_n_doorbells(), 1);
+	assert_int_equal(fake_kvm_doorbell(at(&d, NOTIFY, 0)), kick_fd(&d));
+	assert_int_equal(get(&d, at(&d, COMMON, VIRTIO_PCI_COMMON_STATUS), 1), 15);
+	assert_int_equal(get(&d, first + d.place[COMMON] + VIRTIO_PCI_COMMON_STATUS, 1), 0xff);
+	set(&d, d.config + 4, 2, 0);
+	assert_int_equal(fake_kvm_n_doorbells(), 0);
+	assert_int_equal(get(&d, at(&d, COMMON, VIRTIO_PCI_COMMON_STATUS), 1), 0xff);
+	set(&d, d.config + 4, 2, DECODE);
+	assert_int_equal(fake_kvm_doorbell(at(&d, NOTIFY, 0)), kick_fd(&d));
+	/* Where another one's is, it is not decoded, and comes back elsewhere. */
+	driver_ok(&e);
+	move_bar(&d, other);
+	assert_int_equal(fake_kvm_n_doorbells(), 1);
+	assert_int_equal(fake_kvm_doorbell(at(&e, NOTIFY, 0)), kick_fd(&e));
+	move_bar(&d, first);
+	assert_int_equal(fake_kvm_n_doorbells(), 2);
+	assert_int_equal(fake_kvm_doorbell(at(&d, NOTIFY, 0)), kick_fd(&d));
+	set(&d, at(&d, COMMON, VIRTIO_PCI_COMMON_STATUS), 1, 0);
+	set(&e, at(&e, COMMON, VIRTIO_PCI_COMMON_STATUS), 1, 0);
+	assert_int_equal(fake_kvm_n_doorbells(), 0);
+	end(m, cfg);
+}
+
+static uint16_t used_idx(struct machine *m)
+{
+	uint16_t idx;
+
+	assert_true(gmem_read(&m->ram.mem, USED + 2, &idx, 2));
+	return idx;
+}
+
+/* One buffer for random bytes; kicked with a write that reached the process. */
+static void ask_for_bytes(struct driver *d, uint16_t n)
+{
+	const struct {
+		uint64_t addr;
+		uint32_t len;
+		uint16_t flags, next;
+	} desc = { BUFFER, 64, 2, 0 };
+
+	assert_true(gmem_write(&d->m->ram.mem, DESC, &desc, sizeof(desc)));
+	assert_true(gmem_write(&d->m->ram.mem, AVAIL + 2, &n, 2));
+	set(d, at(d, NOTIFY, 0), 2, 0);
+	for (int64_t end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC; used_idx(d->m) != n;) {
+		(void)g_main_context_iteration(NULL, FALSE);
+		assert_true(g_get_monotonic_time() < end);
+	}
+}
+
+/* KVM may take no more doorbells (it has 1000 places on a bus): kicks then come as any other write does. */
+static void kicks_arrive_without_a_doorbell(void **state)
+{
+	struct machine_config *cfg = config();
+	struct machine *m;
+	struct driver d;
+
+	(void)state;
+	fake_kvm_begin(0);
+	m = build(cfg, NULL);
+	assert_non_null(m);
+	d = driver_new(m, 0);
+	move_bar(&d, LAYOUT_PCI32);
+	fake_kvm_fail(KVM_IOEVENTFD, 1);
+	driver_ok(&d);
+	assert_string_equal(fake_kvm_failed(), "KVM_IOEVENTFD");
+	assert_int_equal(fake_kvm_n_doorbells(), 0);
+	ask_for_bytes(&d, 1);
+	ask_for_bytes(&d, 2);
+	end(m, cfg);
+}
+
+static void set_vector(struct driver *d, unsigned v, uint64_t addr, uint32_t data, bool masked)
+{
+	uint64_t entry = d->bar + (get(d, d->config + d->msix + 4, 4) & ~7ull) + 16 * v;
+
+	set(d, entry + 12, 4, 1);
+	set(d, entry, 4, addr);
+	set(d, entry + 4, 4, addr >> 32);
+	set(d, entry + 8, 4, data);
+	set(d, entry + 12, 4, masked);
+}
+
+static void vectors_are_wired_while_they_are_unmasked(void **state)
+{
+	struct machine_config *cfg = config();
+	struct machine *m;
+	struct driver d;
+	int gsi = LAYOUT_GSIS; /* of the first device's first vector */
+	unsigned others;       /* the lines of devices on mmio */
+
+	(void)state;
+	fake_kvm_begin(0);
+	m = build(cfg, NULL);
+	assert_non_null(m);
+	d = driver_new(m, 0);
+	move_bar(&d, LAYOUT_PCI32);
+	others = fake_kvm_n_irqfds();
+	driver_ok(&d);
+	assert_int_equal(fake_kvm_n_irqfds(), others + 1); /* INTx */
+	set(&d, d.config + d.msix + 2, 2, 0x8000);
+	assert_int_equal(fake_kvm_n_irqfds(), others);
+	set_vector(&d, 0, 0xfee00000, 0x51, false);
+	assert_int_equal(fake_kvm_n_irqfds(), others + 1);
+	assert_true(fake_kvm_irqfd((unsigned)gsi) >= 0);
+	assert_message(gsi, 0xfee00000, 0x51);
+	set_vector(&d, 0, 0xfee03000, 0x52, false); /* moved to another processor */
+	assert_int_equal(fake_kvm_n_irqfds(), others + 1);
+	assert_message(gsi, 0xfee03000, 0x52);
+	set_vector(&d, 0, 0xfee03000, 0x52, true);
+	assert_int_equal(fake_kvm_n_irqfds(), others);
+	set(&d, d.config + d.msix + 2, 2, 0);
+	assert_int_equal(fake_kvm_n_irqfds(), others + 1); /* INTx again */
+	set(&d, at(&d, COMMON, VIRTIO_PCI_COMMON_STATUS), 1, 0);
+	assert_int_equal(fake_kvm_n_irqfds(), others);
+	end(m, cfg);
+}
+
+/*
+ * Calls that fail.
+ */
+
+/* What a machine can do without. */
+static bool is_optional(const char *call)
+{
+	static const char *const all[] = {
+		"KVM_CAP_", "KVM_GET_STATS_FD", "KVM_GET_TSC_KHZ",
+		"KVM_GET_SUPPORTED_CPUID", /* asked again, with more room */
+		NULL
+	};
+
+	return g_strv_contains(all, call);
+}
+
+/* Without the capability that says how many vCPUs there may be there is one, and without any room for interrupt
+ * routes it is a device that does not fit; and transports, which know no KVM, speak of lines. */
+static void assert_says(const char *message, const char *call)
+{
+	if (strcmp(call, "KVM_CAP_") == 0 && g_str_has_prefix(message, "--"))
+		return;
+	if (strcmp(call, "KVM_IRQFD") == 0)
+		call = "interrupt line";
+	if (!strstr(message, call))
+		fail_msg("%s failed, and what is said is: %s", call, message);
+}
+
+static void a_start_whose_nth_call_fails_says_so_and_leaves_nothing(void **state)
+{
+	unsigned n, failed = 0, went_on = 0, files = 0;
+
+	(void)state;
+	for (n = 0; n < MAX_CALL; n++) { /* the first as it should be */
+		struct machine_config *cfg = config();
+		g_autoptr(GError) err = NULL;
+		struct machine *m;
+
+		fake_kvm_begin(n);
+		m = build(cfg, &err);
+		fake_kvm_fail(0, 0); /* taking back is nothing that KVM refuses */
+		assert_true(!m == !!err);
+		if (m && fake_kvm_failed() && !is_optional(fake_kvm_failed()))
+			fail_msg("%s failed, and nobody minds", fake_kvm_failed());
+		if (err)
+			assert_says(err->message, fake_kvm_failed());
+		failed += !!err;
+		went_on += m && fake_kvm_failed();
+		machine_free(m);
+		assert_nothing_is_assigned();
+		machine_config_free(cfg);
+		if (n && !fake_kvm_failed())
+			break;
+		if (n)
+			assert_int_equal(open_files(), files);
+		files = open_files();
+		fake_kvm_end();
+	}
+	fake_kvm_end();
+	print_message("# %u calls of a start: with %u it fails, with %u it goes on\n", n - 1,
+		      failed, went_on);
+	assert_true(failed > 20 && went_on > 4);
+}
+
+/*
+ * Running.
+ */
+static GString *events;
+static atomic_bool reset_asked, ran_past; /* by a guest; it went on although it had */
+
+static void on_event(const char *event, bool guest, void *opaque)
+{
+	(void)guest;
+	(void)opaque;
+	if (strcmp(event, "RESET") == 0)
+		atomic_store(&reset_asked, false);
+	g_string_append_printf(events, "%s ", event);
+}
+
+/* What the operator does, from the machine's main loop. */
+struct operator
+{
+	struct machine *m;
+	void (*act)(struct operator* o);
+	GSource *source;
+	unsigned step;
+	GRand *rand;
+	unsigned fail_at;
+	bool done;
+};
+
+static gboolean on_operator(void *arg)
+{
+	struct operator* o = arg;
+
+	o->act(o);
+	return G_SOURCE_CONTINUE;
+}
+
+static enum machine_end run(struct machine *m, struct operator* o, char **ret_text)
+{
+	const char *text = NULL;
+	enum machine_end end;
+
+	events = g_string_new(NULL);
+	machine_observe(m, on_event, NULL);
+	if (o) {
+		o->m = m;
+		o->source = g_timeout_source_new(1);
+		g_source_set_callback(o->source, on_operator, o, NULL);
+		g_source_attach(o->source, NULL);
+	}
+	end = machine_run(m, &text);
+	assert_int_equal(fake_kvm_running(), 0);
+	if (o) {
+		g_source_destroy(o->source);
+		g_source_unref(o->source);
+	}
+	if (ret_text)
+		*ret_text = g_strdup(text);
+	return end;
+}
+
+static int write_port(struct kvm_run *run, uint16_t port, uint8_t value)
+{
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = KVM_EXIT_IO_OUT;
+	run->io.size = 1;
+	run->io.port = port;
+	run->io.count = 1;
+	run->io.data_offset = 4096;
+	((uint8_t *)run)[4096] = value;
+	return 1;
+}
+
+static int read_memory(struct kvm_run *run, uint64_t addr)
+{
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = addr;
+	run->mmio.len = 4;
+	run->mmio.is_write = false;
+	return 1;
+}
+
+static atomic_uint guest_step;
+
+/* Reboots three times; then it switches itself off. */
+static int guest_that_reboots(unsigned cpu, struct kvm_run *run)
+{
+	if (cpu)
+		return read_memory(run, LAYOUT_ECAM);
+	if (atomic_fetch_add(&guest_step, 1) < 3)
+		return write_port(run, LAYOUT_PM_PORT + PM_RESET, PM_RESET_VALUE);
+	return write_port(run, LAYOUT_PM_PORT + PM_SLEEP_CONTROL, 0x34); /* S5, now */
+}
+
+static struct machine *start(const struct machine_config *cfg, fake_guest guest)
+{
+	struct machine *m;
+
+	fake_kvm_begin(0);
+	m = build(cfg, NULL);
+	assert_non_null(m);
+	atomic_store(&guest_step, 0);
+	atomic_store(&reset_asked, false);
+	atomic_store(&ran_past, false);
+	fake_kvm_guest(guest);
+	return m;
+}
+
+static void finish(struct machine *m, struct machine_config *cfg)
+{
+	end(m, cfg);
+	g_string_free(g_steal_pointer(&events), TRUE);
+}
+
+static void a_guest_reboots_and_goes(void **state)
+{
+	struct machine_config *cfg = config();
+	struct machine *m = start(cfg, guest_that_reboots);
+
+	(void)state;
+	assert_int_equal(run(m, NULL, NULL), MACHINE_POWEROFF);
+	assert_string_equal(events->str, "RESET RESET RESET SHUTDOWN ");
+	finish(m, cfg);
+}
+
+/* Vendor and device of one function, again and again. */
+static int guest_that_reads(unsigned cpu, struct kvm_run *run)
+{
+	return read_memory(run, LAYOUT_ECAM + (cpu << 15));
+}
+
+static int guest_that_reboots_now_and_then(unsigned cpu, struct kvm_run *run)
+{
+	if (cpu && atomic_load(&reset_asked))
+		atomic_store(&ran_past, true);
+	if (cpu && atomic_fetch_add(&guest_step, 1) % 50 == 49) {
+		atomic_store(&reset_asked, true);
+		return write_port(run, LAYOUT_PM_PORT + PM_RESET, PM_RESET_VALUE);
+	}
+	return guest_that_reads(cpu, run);
+}
+
+#define STEPS 300u
+
+static void act_at_random(struct operator* o)
+{
+	if (o->step++ == STEPS) {
+		machine_quit(o->m);
+		return;
+	}
+	switch (g_rand_int_range(o->rand, 0, 4)) {
+	case 0:
+		machine_stop(o->m);
+		break;
+	case 1:
+		machine_cont(o->m);
+		break;
+	case 2:
+		machine_reset(o->m);
+		break;
+	default:
+		break;
+	}
+	if (o->m->end == MACHINE_RUNNING && o->m->stopped) {
+		assert_int_equal(machine_status(o->m), MACHINE_STATUS_PAUSED);
+		assert_int_equal(fake_kvm_running(), 0);
+	}
+}
+
+static void stops_and_resets_in_any_order(void **state)
+{
+	(void)state;
+	for (uint32_t seed = 1; seed <= 5; seed++) {
+		struct operator o = { .act = act_at_random, .rand = g_rand_new_with_seed(seed) };
+		struct machine_config *cfg = config();
+		struct machine *m = start(cfg, guest_that_reboots_now_and_then);
+
+		assert_int_equal(run(m, &o, NULL), MACHINE_QUIT);
+		assert_false(atomic_load(&ran_past));
+		assert_non_null(strstr(events->str, "STOP "));
+		assert_non_null(strstr(events->str, "RESUME "));
+		assert_non_null(strstr(events->str, "RESET "));
+		finish(m, cfg);
+		g_rand_free(o.rand);
+	}
+}
+
+/* What the guest did to its registers is gone, and it stands still before its first instruction. */
+static void reset_while_stopped(struct operator* o)
+{
+	struct kvm_regs regs = { .rip = 0x1234, .rbx = 1 };
+
+	machine_stop(o->m);
+	assert_int_equal(kvm_ioctl(o->m->cpus->vcpu[0].fd, KVM_SET_REGS, &regs), 0);
+	assert_int_equal(fake_kvm_regs(0).rip, 0x1234);
+	machine_reset(o->m);
+	assert_int_equal(fake_kvm_regs(0).rip, ENTRY);
+	assert_int_equal(fake_kvm_running(), 0);
+	assert_string_equal(events->str, "STOP RESET ");
+	machine_quit(o->m);
+}
+
+static void a_reset_begins_at_the_kernels_entry(void **state)
+{
+	struct operator o = { .act = reset_while_stopped };
+	struct machine_config *cfg = config();
+	struct machine *m = start(cfg, guest_that_reads);
+
+	(void)state;
+	assert_int_equal(run(m, &o, NULL), MACHINE_QUIT);
+	finish(m, cfg);
+}
+
+/* One call of a reset fails: the machine ends and says so, or the reset is done without. */
+static void reset_with_a_failure(struct operator* o)
+{
+	if (o->done)
+		return;
+	o->done = true;
+	fake_kvm_fail(0, o->fail_at);
+	machine_reset(o->m);
+	fake_kvm_fail(0, 0);
+	if (o->m->end == MACHINE_RUNNING)
+		machine_quit(o->m);
+}
+
+static bool a_reset_can_do_without(const char *call)
+{
+	static const char *const all[] = { "KVM_GET_XCRS",           "KVM_SET_XCRS",
+					   "KVM_GET_DEBUGREGS",      "KVM_SET_DEBUGREGS",
+					   "KVM_GET_VCPU_EVENTS",    "KVM_SET_VCPU_EVENTS",
+					   "KVM_GET_MSRS",           "KVM_SET_MSRS",
+					   "KVM_GET_MSR_INDEX_LIST", "KVM_KVMCLOCK_CTRL",
+					   "KVM_IRQ_LINE",           NULL };
+
+	return g_strv_contains(all, call) || is_optional(call);
+}
+
+static void a_reset_whose_nth_call_fails_ends_the_machine_or_does_without(void **state)
+{
+	unsigned n, ended = 0, went_on = 0;
+
+	(void)state;
+	for (n = 1; n < MAX_CALL; n++) {
+		struct operator o = { .act = reset_with_a_failure, .fail_at = n };
+		struct machine_config *cfg = config();
+		struct machine *m = start(cfg, NULL);
+		g_autofree char *text = NULL;
+		enum machine_end end = run(m, &o, &text);
+		const char *call = fake_kvm_failed();
+
+		if (end == MACHINE_HOST_ERROR) {
+			assert_true(g_str_has_prefix(text, "reset: /dev/kvm: "));
+			ended++;
+		} else {
+			assert_int_equal(end, MACHINE_QUIT);
+			if (call && !a_reset_can_do_without(call))
+				fail_msg("%s failed in a reset, and nobody minds", call);
+			went_on += !!call;
+		}
+		finish(m, cfg);
+		if (!call)
+			break;
+	}
+	print_message("# %u calls of a reset: with %u the machine ends, with %u it goes on\n",
+		      n - 1, ended, went_on);
+	assert_true(ended > 20 && went_on > 10);
+}
+
+static int guest_that_kvm_cannot_run(unsigned cpu, struct kvm_run *run)
+{
+	(void)run;
+	return cpu ? -EFAULT : 0;
+}
+
+static void a_vcpu_that_kvm_cannot_run_ends_the_machine(void **state)
+{
+	struct machine_config *cfg = config();
+	struct machine *m = start(cfg, guest_that_kvm_cannot_run);
+	g_autofree char *text = NULL;
+
+	(void)state;
+	assert_int_equal(run(m, NULL, &text), MACHINE_KVM_ERROR);
+	assert_true(g_str_has_prefix(text, "vCPU 1: KVM_RUN: Bad address: rip 0 "));
+	finish(m, cfg);
+}
+
+int main(void)
+{
+#define BOARD(test) cmocka_unit_test_setup_teardown(test, board_setup, board_teardown)
+	const struct CMUnitTest tests[] = {
+		BOARD(msi_routes_are_used_again),
+		BOARD(a_message_that_stays_asks_kvm_for_nothing),
+		BOARD(a_route_that_kvm_refuses_is_asked_for_again),
+		BOARD(routes_end_with_what_kvm_has),
+		BOARD(irqfds_come_and_go),
+		BOARD(doorbells_of_one_address_differ_by_value),
+		BOARD(a_doorbell_of_any_length_needs_a_capability),
+		BOARD(slots_of_cached_pages_are_used_again),
+		cmocka_unit_test(the_doorbell_goes_with_the_bar),
+		cmocka_unit_test(kicks_arrive_without_a_doorbell),
+		cmocka_unit_test(vectors_are_wired_while_they_are_unmasked),
+		cmocka_unit_test(a_start_whose_nth_call_fails_says_so_and_leaves_nothing),
+		cmocka_unit_test(a_guest_reboots_and_goes),
+		cmocka_unit_test(stops_and_resets_in_any_order),
+		cmocka_unit_test(a_reset_begins_at_the_kernels_entry),
+		cmocka_unit_test(a_reset_whose_nth_call_fails_ends_the_machine_or_does_without),
+		cmocka_unit_test(a_vcpu_that_kvm_cannot_run_ends_the_machine),
+	};
+	int ret;
+
+	save_kernel();
+	ret = cmocka_run_group_tests(tests, NULL, NULL);
+	(void)unlink(kernel);
+	g_free(kernel);
+	return ret;
+}
