@@ -34,33 +34,34 @@ static const struct prop blk_props[] = {
 	{ "ro", PROP_BOOL, OPT(ro), .default_value = "off", .also = "readonly read-only read_only",
 	  .help = "read-only; others may read the file meanwhile" },
 	{ "direct", PROP_BOOL, OPT(direct), .default_value = "off",
-	  .help = "past the host's page cache (O_DIRECT); parts of the host's blocks cost a read first" },
+	  .help = "bypass the host's page cache (O_DIRECT); a write of less than a host block costs a "
+		  "read first" },
 	{ "aio", PROP_ENUM, OPT(aio), .default_value = "auto", .choices = aio_names,
-	  .help = "access to the file; auto takes io_uring where permitted and useful" },
+	  .help = "how the file is read and written; auto takes io_uring where permitted and useful" },
 	{ "cache", PROP_ENUM, OPT(cache), .default_value = "writeback", .choices = cache_names,
-	  .help = "writes are safe once flushed, once completed, or when the host likes: the guest is "
-		  "offered no flush then" },
+	  .help = "when writes are durable: once flushed, once completed, or when the host likes "
+		  "(no VIRTIO_BLK_F_FLUSH then)" },
 	{ "queues", PROP_U16, OPT(queues), .max = QUEUES_MAX, .also = "num-queues num_queues mq",
 	  .help = "request queues; 0: one for each CPU of the guest, up to 4" },
 	{ "serial", PROP_STR, OPT(serial),
-	  .help = "serial number, at most 20 characters; else the device's id" },
+	  .help = "serial number, at most 20 characters; default: the device's id" },
 	{ "discard", PROP_BOOL, OPT(discard), .default_value = "on",
-	  .help = "let the guest give space back to the host, where the host can" },
+	  .help = "offer VIRTIO_BLK_F_DISCARD, where the host can give space back" },
 	{ "write-zeroes", PROP_BOOL, OPT(write_zeroes), .default_value = "on",
-	  .help = "let the guest zero ranges without sending zeroes" },
+	  .help = "offer VIRTIO_BLK_F_WRITE_ZEROES" },
 	{ "block-size", PROP_SIZE, OPT(block_size), .min = 512, .max = BLOCK_MAX,
 	  .also = "logical_block_size blocksize sector-size",
 	  .help = "logical block size; else 512 for a file, whatever lies below it, and the device's for a "
 		  "block device: with another than it was made with, a disk's partitions are not found" },
 	{ "physical-block-size", PROP_SIZE, OPT(block_phys), .min = 512, .max = PHYS_MAX,
 	  .also = "physical_block_size",
-	  .help = "physical block size the guest is told; else the host's" },
+	  .help = "physical block size that the driver is told; default: the host's" },
 	{ "min-io", PROP_SIZE, OPT(io_min), .max = IO_MAX,
-	  .help = "smallest efficient request the guest is told; else the host's" },
+	  .help = "minimum I/O size that the driver is told; default: the host's" },
 	{ "opt-io", PROP_SIZE, OPT(io_opt), .max = IO_MAX,
-	  .help = "best request size the guest is told; else the host's" },
+	  .help = "optimal I/O size that the driver is told; default: the host's" },
 	{ "seg-max", PROP_U32, OPT(seg_max), .max = VRING_QUEUE_SIZE_MAX,
-	  .help = "most data buffers in a request; 0: two less than the queue's size" },
+	  .help = "most data segments of a request; 0: two less than the queue's size" },
 	{ 0 },
 };
 
@@ -108,7 +109,7 @@ static bool blk_choose_blocks(struct blk *blk, const char *what, GError **err)
 	if (info->size % blk->block_size)
 		return ringside_usage(err,
 				      "%s: its size, %" G_GUINT64_FORMAT
-				      ", is no multiple of block-size=%" G_GUINT64_FORMAT,
+				      ", is not a multiple of block-size=%" G_GUINT64_FORMAT,
 				      what, info->size, blk->block_size);
 	if (!blk->block_phys)
 		blk->block_phys = CLAMP(info->block_phys, blk->block_size, PHYS_MAX);

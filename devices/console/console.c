@@ -327,16 +327,16 @@ static const char *const resize_orders[] = { "linux", "spec", NULL };
 
 static const struct prop console_props[] = {
 	{ "chr", PROP_STR, OPT(opt_chr), .also = "chardev path stream backend",
-	  .help = "what the console is joined to: " CHR_SPECS " (stdio if no port is given)" },
+	  .help = "what the console is connected to: " CHR_SPECS " (stdio if no port is given)" },
 	{ "port", PROP_LIST, OPT(opt_ports),
 	  .help = "NAME:CHR, a further port with a name; may be given repeatedly" },
 	{ "max-ports", PROP_U32, OPT(opt_max_ports), .min = 1, .max = CONSOLE_PORTS_MAX,
 	  .also = "max_ports",
 	  .help = "ports the driver is told there may be (as many as there are)" },
 	{ "cols", PROP_U16, OPT(opt_cols), .min = 1, .max = UINT16_MAX,
-	  .help = "columns of the window (the terminal's)" },
+	  .help = "columns of the console's window; default: the terminal's" },
 	{ "rows", PROP_U16, OPT(opt_rows), .min = 1, .max = UINT16_MAX,
-	  .help = "rows of the window (the terminal's)" },
+	  .help = "rows of the console's window; default: the terminal's" },
 	{ "resize", PROP_ENUM, OPT(opt_resize_order), .default_value = "linux",
 	  .choices = resize_orders,
 	  .help = "order in the resize message: rows first, as Linux has it, or columns first" },
@@ -355,7 +355,7 @@ static const struct vdev_field config_fields[] = { { 2, 2 }, { 4, 2 }, { 0 } };
 
 const struct vdev_class console_class = {
 	.name = "console",
-	.summary = "console and named ports, over a terminal, files, ptys or unix sockets",
+	.summary = "console and named ports, on a terminal, files, ptys or unix sockets",
 	.id = 3,
 	.pci_class = 0x078000,
 	.size = sizeof(struct console),

@@ -2,11 +2,12 @@
  * Features (VIRTIO 1.4, 2.2 and 6): what a device offers, what the operator says to that, and what
  * holds together.
  *
- * A device offers the common features that cost nothing and that every driver of today can do without,
- * and what its class offers. ring=packed adds RING_PACKED. features=LIST has the last word: a feature
- * that it takes away is withheld from the beginning, so that the class's open() finds it gone, and with
- * it goes what needs it (DEV-BASE-FEAT-01). Of common features it may add those that ringside has but
- * keeps back (docs/design.md tells why); of a class's, none that open() did not offer.
+ * A device offers the common features that cost nothing and that every driver of today can do
+ * without, and what its class offers. ring=packed adds RING_PACKED. features=LIST has the last
+ * word: a feature that it takes away is withheld from the beginning, so that the class's open()
+ * finds it gone, and with it goes what needs it (DEV-BASE-FEAT-01). Of common features it may add
+ * those that ringside has but keeps back (docs/design.md tells why); of a class's, none that open()
+ * did not offer.
  */
 #include <string.h>
 
@@ -176,14 +177,13 @@ static bool features_no_such_name(const struct vdev_class *class, const struct i
 	for (size_t i = 0; i < G_N_ELEMENTS(common); i++)
 		nearest_try(&near, common[i].name);
 	if (near.best)
-		return ringside_usage(
-			err,
-			"%s,features=%c%s: it has no such feature as '%s'; did you mean "
-			"'%s'? (%s,help lists all)",
-			context, item->add ? '+' : '-', item->name, item->name, near.best, context);
-	return ringside_usage(
-		err, "%s,features=%c%s: it has no such feature as '%s' (%s,help lists all)",
-		context, item->add ? '+' : '-', item->name, item->name, context);
+		return ringside_usage(err,
+				      "%s,features=%c%s: no such feature: '%s'; did you mean "
+				      "'%s'? (%s,help lists all)",
+				      context, item->add ? '+' : '-', item->name, item->name,
+				      near.best, context);
+	return ringside_usage(err, "%s,features=%c%s: no such feature: '%s' (%s,help lists all)",
+			      context, item->add ? '+' : '-', item->name, item->name, context);
 }
 
 /* One "+NAME" or "-NAME". */
@@ -201,12 +201,12 @@ static bool features_take_item(struct vdev *dev, const char *text, const char *c
 		return features_no_such_name(dev->class, &item, context, err);
 	if (item.standing == ALWAYS && !item.add)
 		return ringside_usage(err,
-				      "%s,features=-%s: it cannot be taken away: there are no "
-				      "legacy devices here",
+				      "%s,features=-%s: it cannot be removed: ringside has no "
+				      "legacy devices",
 				      context, item.name);
 	if (item.standing == NEVER && item.add)
-		return ringside_usage(err, "%s,features=+%s: ringside does not have it", context,
-				      item.name);
+		return ringside_usage(err, "%s,features=+%s: ringside does not implement it",
+				      context, item.name);
 	vfeatures_set(&dev->withheld, item.bit, !item.add);
 	vfeatures_set(&dev->offered, item.bit, item.add);
 	return true;
@@ -255,8 +255,8 @@ static bool features_is_offered(struct vdev *dev, const char *text, const char *
 	for (const struct vdev_feature *row = features_own(dev->class); row->name; row++)
 		if (row->bit == item.bit && row->one_of && !(row->one_of & ~dev->withheld.w[0]))
 			return ringside_usage(err,
-					      "%s,features=+%s: it needs a feature that is taken "
-					      "away",
+					      "%s,features=+%s: it depends on a feature that was "
+					      "removed",
 					      context, item.name);
 	if (vfeatures_has(dev->withheld, item.bit)) /* by a later word of the list */
 		return true;

@@ -31,9 +31,9 @@ const struct prop vdev_common_props[] = {
 	  .also = "queue_size rx_queue_size tx_queue_size queue-depth",
 	  .help = "most entries of each queue; a power of two unless the ring is packed" },
 	{ "ring", PROP_ENUM, OFFSET(opt_ring), .default_value = "split", .choices = rings,
-	  .help = "format of the queues; packed is offered, a driver may still take split" },
+	  .help = "format of the virtqueues; packed is an offer, a driver may still take split" },
 	{ "features", PROP_LIST, OFFSET(opt_features),
-	  .help = "+NAME,-NAME,...: what to offer beyond the usual, and what not" },
+	  .help = "+NAME,-NAME,...: feature bits to offer besides the default ones, or not to offer" },
 	{ "iothread", PROP_STR, OFFSET(opt_iothread),
 	  .help = "event loop thread that serves the queues, by a name of your choice; devices may "
 		  "share one (without it the main thread serves them)" },

@@ -407,7 +407,7 @@ static const struct vdev_field config_fields[] = { { 1, 8 },
 
 const struct vdev_class input_class = {
 	.name = "input",
-	.summary = "keyboard, mouse, tablet, multitouch, or a device of the host",
+	.summary = "keyboard, mouse, tablet, multitouch, or an input device of the host",
 	.id = 18,
 	.pci_class = 0x098000,
 	.size = sizeof(struct input),

@@ -414,7 +414,7 @@ static void bad_options_are_refused(void **state)
 	refused("input,type=joystick", "type");
 	refused("input,type=evdev", "go together");
 	refused("input,evdev=/dev/null", "go together");
-	refused("input,type=evdev,evdev=/dev/null", "no input device");
+	refused("input,type=evdev,evdev=/dev/null", "not an input device");
 	refused("input,type=evdev,evdev=/nonexistent", "input,evdev=/nonexistent: No such file");
 	refused(name, "at most 128 bytes");
 	refused(serial, "at most 128 bytes");

@@ -91,7 +91,7 @@ static void a_disk_is_whole_blocks(void **state)
 	(void)state;
 	assert_int_equal(truncate(path, 2560), 0);
 	assert_null(open_blk("block-size=1K", 1, &err));
-	assert_non_null(strstr(err->message, "no multiple of block-size=1024"));
+	assert_non_null(strstr(err->message, "not a multiple of block-size=1024"));
 	assert_int_equal(truncate(path, (off_t)SECTORS * 512), 0);
 	g_clear_error(&err);
 }

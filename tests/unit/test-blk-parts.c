@@ -1,7 +1,7 @@
 /*
- * A host that takes blocks of 4096 bytes past its page cache, pretended: statx() says so, and system calls
- * that do not heed it fail as they do there. (The rings' do not go through here; tests/system/test-direct.c
- * has a device that is so.)
+ * A host that takes blocks of 4096 bytes past its page cache, pretended: statx() says so, and
+ * system calls that do not heed it fail as they do there. (The rings' do not go through here;
+ * tests/system/test-direct.c has a device that is so.)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -144,7 +144,8 @@ static void a_disk_ends_with_a_whole_block(void **state)
 	(void)state;
 	assert_null(open_blk(path, "", &err));
 	assert_int_equal(err->code, RINGSIDE_ERROR_USAGE);
-	assert_non_null(strstr(err->message, "no multiple of 4096 bytes, as direct=on needs here"));
+	assert_non_null(
+		strstr(err->message, "not a multiple of 4096 bytes, as direct=on needs here"));
 	unlink(path);
 }
 
@@ -188,7 +189,8 @@ static void steps_are_whole_blocks(void **state)
 	disk_close(d);
 }
 
-/* Of a block device that punches no holes, down to its own way of discarding; and what that cannot do. */
+/* Of a block device that punches no holes, down to its own way of discarding; and what that cannot
+ * do. */
 static void a_discard_goes_its_ways(void **state)
 {
 	const struct disk_variant v = { .name = "sync", .aio = BLK_AIO_SYNC, .direct = true };

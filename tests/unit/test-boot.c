@@ -299,16 +299,16 @@ static void bad_bzimages_are_refused(void **state)
 		uint64_t value;
 		const char *says;
 	} cases[] = {
-		{ 0x206, 2, 0x20b, "speaks boot protocol 2.11; give one that speaks 2.12" },
+		{ 0x206, 2, 0x20b, "has boot protocol 2.11; it must be 2.12" },
 		{ 0x236, 2, 0, "is a 32-bit kernel" },
 		{ 0x211, 1, 0, "is a 32-bit kernel" },
-		{ 0x1f4, 4, PAYLOAD / 16 + 1, "is cut off: 6144 bytes of 6160" },
-		{ 0x1f4, 4, UINT32_MAX, "is cut off" },
-		{ 0x1f4, 4, 0, "is cut off" },
-		{ 0x1f1, 1, 255, "is cut off" },
-		{ 0x258, 8, 0x8000, "wants to be loaded at 0x8000" },
-		{ 0x258, 8, UINT64_MAX, "wants to be loaded at 0xffffffffffffffff" },
-		{ 0x260, 4, UINT32_MAX, "wants to be loaded up to" },
+		{ 0x1f4, 4, PAYLOAD / 16 + 1, "is truncated: 6144 bytes of 6160" },
+		{ 0x1f4, 4, UINT32_MAX, "is truncated" },
+		{ 0x1f4, 4, 0, "is truncated" },
+		{ 0x1f1, 1, 255, "is truncated" },
+		{ 0x258, 8, 0x8000, "loads at 0x8000" },
+		{ 0x258, 8, UINT64_MAX, "loads at 0xffffffffffffffff" },
+		{ 0x260, 4, UINT32_MAX, "loads up to" },
 	};
 	struct rig *r = *state;
 
@@ -478,7 +478,7 @@ static void bad_elfs_are_refused(void **state)
 	BAD(e.ph[0].p_memsz = UINT64_MAX, "has a segment at 0x200000");
 	BAD(e.ph[0].p_memsz = 100 * MIB, "--memory: 64 MiB are too little");
 	BAD((e.ph[0].p_memsz = 100 * MIB, e.ph[1].p_paddr = 200 * MIB), "it needs at least 201M");
-	BAD(e.ph[0].p_paddr = 0xbfffff00, "wants to be loaded up to 0xc000ff00");
+	BAD(e.ph[0].p_paddr = 0xbfffff00, "loads up to 0xc000ff00");
 	BAD(e.ph[2].p_offset = UINT64_MAX, "its notes lie outside");
 	BAD(e.ph[2].p_type = PT_NULL, "has no PVH entry; give a bzImage, or a vmlinux built with "
 				      "CONFIG_PVH");

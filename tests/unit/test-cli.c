@@ -156,7 +156,7 @@ static void memory_counts_mib_unless_it_says_otherwise(void **state)
 static void bad_arguments_get_one_line_each(void **state)
 {
 	(void)state;
-	refused("run", "--kernel: is missing");
+	refused("run", "--kernel: missing");
 	refused("fly", "'fly': unknown command");
 	refused("run -k k --frobnicate", "--frobnicate");
 	refused("run -k k extra", "'extra': not an option");
@@ -165,7 +165,7 @@ static void bad_arguments_get_one_line_each(void **state)
 	refused("run -k k -m much", "--memory much: not a size");
 	refused("run -k k -m 1", "--memory 1: too small");
 	refused("run -k k -m 0", "--memory 0: too small");
-	refused("run -k k -m 2049K", "--memory 2049K: no multiple of 4K");
+	refused("run -k k -m 2049K", "--memory 2049K: not a multiple of 4K");
 	refused("run -k k -m 2T", "--memory 2T: too much");
 	refused("run -k k -m -5", "--memory -5: not a size");
 	refused("run -k k -c 0", "--cpus 0: it takes a number from 1 to 64");
@@ -185,8 +185,8 @@ static void bad_arguments_get_one_line_each(void **state)
 		"'vmlinux': not an option, nor the value of one: a kernel is --kernel");
 	refused("run -k k --stats yes", "'yes': not an option");
 	refused("run -k k -- x", "'--': not an option");
-	refused("run -k", "-k: its value is missing");
-	refused("run -k k --device", "--device: its value is missing");
+	refused("run -k", "-k: its argument is missing");
+	refused("run -k k --device", "--device: its argument is missing");
 	refused("run --kernal k", "--kernal: unknown option; did you mean --kernel?");
 	refused("run -k k -z", "-z: unknown option (");
 	refused("run -k k --zebra=5", "--zebra=5: unknown option (");
@@ -206,9 +206,9 @@ static void a_long_option_with_one_dash_is_told_of_the_other(void **state)
 	refused("run -k k -serial stdio", "-serial: long options take two dashes");
 	refused("run -k k -device rng", "-device: long options take two dashes");
 	refused("run -k k -no-reboot", "-no-reboot: long options take two dashes: --no-reboot");
-	refused("run -k k -m1G", "-m1G: the value is a word of its own: -m 1G");
-	refused("run -k k -c=2", "-c=2: the value is a word of its own: -c 2");
-	refused("run -k k -a=-x", "-a=-x: the value is a word of its own: -a -x");
+	refused("run -k k -m1G", "-m1G: the value is a separate argument: -m 1G");
+	refused("run -k k -c=2", "-c=2: the value is a separate argument: -c 2");
+	refused("run -k k -a=-x", "-a=-x: the value is a separate argument: -a -x");
 }
 
 /* What other monitors call it: the answer is what it is called here. */

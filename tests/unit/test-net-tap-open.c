@@ -56,7 +56,7 @@ static void bad_descriptors_are_refused(void **state)
 	}
 	g_ptr_array_set_size(fds, 0);
 	g_ptr_array_add(fds, g_strdup_printf("%d", fd));
-	refused(&opt, "no tap");
+	refused(&opt, "not a tap");
 	opt.n_channels = 2;
 	refused(&opt, "queue-pairs=2");
 	opt.ifname = name;
@@ -78,7 +78,7 @@ static void a_tap_that_cannot_be_had_is_explained(void **state)
 	refused(&opt, "mode tap multi_queue user");
 	opt.n_channels = 1;
 	opt.ifname = loopback;
-	refused(&opt, "no tap");
+	refused(&opt, "not a tap");
 	tap_make("rs0", 0);
 	fd = tap_open("rs0", 0);
 	opt.ifname = busy;

@@ -72,7 +72,7 @@ static bool set_memory(struct parse *p, const struct option *o, const char *valu
 	if (size < MEMORY_MIN)
 		return ringside_usage(err, "--memory %s: too small; it takes 2M or more", value);
 	if (size % 4096)
-		return ringside_usage(err, "--memory %s: no multiple of 4K", value);
+		return ringside_usage(err, "--memory %s: not a multiple of 4K", value);
 	if (size > 1ull << 40)
 		return ringside_usage(err, "--memory %s: too much; it takes up to 1T", value);
 	p->cfg->memory = size;
@@ -270,7 +270,7 @@ static GOptionContext *make_context(struct parse *p)
 static bool complete(struct machine_config *cfg, GError **err)
 {
 	if (!cfg->kernel)
-		return ringside_usage(err, "--kernel: is missing: a bzImage or an ELF vmlinux "
+		return ringside_usage(err, "--kernel: missing; give a bzImage or an ELF vmlinux "
 					   "(ringside help)");
 	if (!cfg->append)
 		cfg->append = g_strdup(CLI_APPEND_DEFAULT);

@@ -26,14 +26,14 @@ static const struct {
 	const char *text;
 } statuses[] = {
 	{ MACHINE_POWEROFF, CLI_POWEROFF, "the guest powered off" },
-	{ MACHINE_HOST_ERROR, CLI_HOST_ERROR, "this host failed (no memory, a bug of KVM's, ...)" },
-	{ N_MACHINE_ENDS, CLI_USAGE, "the command line asks for what cannot be" },
+	{ MACHINE_HOST_ERROR, CLI_HOST_ERROR, "host error (no memory, an error of KVM's, ...)" },
+	{ N_MACHINE_ENDS, CLI_USAGE, "usage error: an option is wrong or cannot be met" },
 	{ MACHINE_PANIC, CLI_PANIC,
 	  "the guest's kernel panicked (its panic device or console says so)" },
 	{ MACHINE_TRIPLE_FAULT, CLI_TRIPLE_FAULT, "the guest's processor shut down: triple fault" },
-	{ MACHINE_KVM_ERROR, CLI_KVM_ERROR, "KVM could not go on running the guest" },
+	{ MACHINE_KVM_ERROR, CLI_KVM_ERROR, "KVM error: it cannot run the guest any further" },
 	{ MACHINE_REBOOT, CLI_REBOOT, "the guest rebooted, with --no-reboot" },
-	{ MACHINE_QUIT, CLI_QUIT, "ended from outside: Ctrl-A x, quit, SIGTERM" },
+	{ MACHINE_QUIT, CLI_QUIT, "terminated: Ctrl-A x, quit on the control socket, SIGTERM" },
 };
 
 enum cli_status cli_status(enum machine_end end)
@@ -109,7 +109,7 @@ static void add_features(GString *out, const struct vdev_class *class)
 		[VDEV_NAMES_MAY] = "on request",
 	};
 
-	g_string_append(out, "Names for features=, which -NAME takes away and +NAME adds:\n");
+	g_string_append(out, "Feature bits for features=, which -NAME removes and +NAME adds:\n");
 	for (unsigned i = 0; i < G_N_ELEMENTS(left); i++) {
 		g_autofree char *names = vdev_feature_names(class, i);
 
@@ -123,8 +123,8 @@ static void add_memory(GString *out, const struct vdev_class *class)
 {
 	const unsigned sizes[] = { class->queue_size, VRING_QUEUE_SIZE_MAX };
 
-	g_string_append(
-		out, "Memory of the host that a guest can make each queue take, beside its own:\n");
+	g_string_append(out,
+			"Host memory that a guest can make each queue use, besides its own:\n");
 	for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
 		g_autofree char *left = g_strdup_printf("queue-size=%u", sizes[i]);
 		g_autofree char *most = g_format_size_full(
@@ -189,8 +189,8 @@ char *cli_help_text(const struct option *options, size_t n)
 	}
 	g_string_append(out, "\nSTREAM is none (serial port only), or one of\n"
 			     "  " CHR_SPECS "\n"
-			     "\nKeys, while standard input is a terminal: Ctrl-A x leaves, "
-			     "Ctrl-A h helps.\n"
+			     "\nKeys, while standard input is a terminal: Ctrl-A x quits, "
+			     "Ctrl-A h shows help.\n"
 			     "SIGTERM and SIGINT press the power button; a second one, or --grace "
 			     "SECONDS\nlater, ends the guest.\n"
 			     "\nExit status:\n");

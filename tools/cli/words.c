@@ -1,7 +1,7 @@
 /*
- * The words of a command line before they are parsed: those that are no option are told here, as GOption knows
- * neither what else there is nor what the same thing is called elsewhere, and takes "-cpu host" for
- * "-c pu".
+ * The words of a command line before they are parsed: those that are no option are told here, as
+ * GOption knows neither what else there is nor what the same thing is called elsewhere, and takes
+ * "-cpu host" for "-c pu".
  */
 #include <string.h>
 
@@ -60,7 +60,7 @@ static bool one_dash(const struct words *w, const char *word, const char *name, 
 		return ringside_usage(err, "%s: long options take two dashes: --%s%s%s", word,
 				      o->name, o->arg ? " " : "", o->arg ? o->arg : "");
 	if (letter && letter->arg && !g_ascii_isalpha(word[2]) && !habit_option(name))
-		return ringside_usage(err, "%s: the value is a word of its own: -%c %s", word,
+		return ringside_usage(err, "%s: the value is a separate argument: -%c %s", word,
 				      letter->letter, word + (word[2] == '=' ? 3 : 2));
 	return unknown(w, word, name, err);
 }
@@ -105,7 +105,7 @@ bool cli_check_words(const struct option *options, size_t n, char *const *words,
 		if (!check_option(&w, word, &takes, err))
 			return false;
 		if (takes && !words[1])
-			return ringside_usage(err, "%s: its value is missing " MORE, word);
+			return ringside_usage(err, "%s: its argument is missing " MORE, word);
 		words += takes;
 	}
 	return true;

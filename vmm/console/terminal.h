@@ -3,10 +3,10 @@
  * machine may take (devices/backend/chr/chr.h), and the keys that are ours.
  *
  * When standard input is a terminal it is put into raw mode, so that all keys, Ctrl-C too, reach
- * the guest; Ctrl-A x leaves, Ctrl-A h helps, Ctrl-A Ctrl-A sends one Ctrl-A. What was read before
- * anybody could take it waits: up to 1 MiB, and whoever pastes more waits, too, unless the guest takes
- * nothing for a second. A standard input that is no terminal is read as it is, no faster than it is
- * taken, and nothing is changed about it.
+ * the guest; Ctrl-A x quits, Ctrl-A h shows help, Ctrl-A Ctrl-A sends one Ctrl-A. What was read
+ * before anybody could take it waits: up to 1 MiB, and whoever pastes more waits, too, unless the
+ * guest takes nothing for a second. A standard input that is no terminal is read as it is, no
+ * faster than it is taken, and nothing is changed about it.
  */
 #pragma once
 
@@ -35,7 +35,8 @@ struct terminal *terminal_new(struct loop *main, struct terminal_mode *mode,
 			      void (*leave)(void *opaque), void *opaque);
 void terminal_free(struct terminal *t); /* restores; NULL is fine */
 
-/* Raw mode and reading begin: when the guest does, and after the process was stopped and went on. */
+/* Raw mode and reading begin: when the guest does, and after the process was stopped and went
+ * on. */
 void terminal_start(struct terminal *t);
 
 /* SIGWINCH came. */

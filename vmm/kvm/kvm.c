@@ -50,7 +50,7 @@ static bool open_failed(int errnum, GError **err)
 	case ENXIO:
 	case ENODEV:
 		return ringside_usage(
-			err, "/dev/kvm: not there; load kvm-intel or kvm-amd (and enable "
+			err, "/dev/kvm: does not exist; load kvm-intel or kvm-amd (and enable "
 			     "virtualisation in the firmware), or run under tools/kvm-box");
 	case EACCES:
 	case EPERM:
@@ -76,7 +76,7 @@ bool kvm_open(struct kvm *kvm, GError **err)
 		return ringside_error_errno(err, -version, "/dev/kvm: KVM_GET_API_VERSION");
 	if (version != KVM_API_VERSION) {
 		g_set_error(err, RINGSIDE_ERROR, RINGSIDE_ERROR_HOST,
-			    "/dev/kvm: speaks version %d of KVM's interface; it takes %d", version,
+			    "/dev/kvm: KVM API version %d; version %d is needed", version,
 			    KVM_API_VERSION);
 		return false;
 	}

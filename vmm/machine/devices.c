@@ -21,7 +21,7 @@ const struct prop machine_device_props[] = {
 	  .default_value = "pci",
 	  .choices = transport_names,
 	  .also = "bus virtio-transport",
-	  .help = "how the driver reaches it" },
+	  .help = "virtio transport" },
 	{ 0 },
 };
 

@@ -113,7 +113,7 @@ static bool filters_are_to_be_had(void)
 
 static bool give_up(const char *what, int errnum, GError **err)
 {
-	return ringside_error_errno(err, errnum, "--sandbox: %s (--sandbox off does without)",
+	return ringside_error_errno(err, errnum, "--sandbox: %s (--sandbox off runs without it)",
 				    what);
 }
 
@@ -124,8 +124,8 @@ static bool can_keep_all(const struct sandbox_plan *plan, GError **err)
 	for (const char *const *path = plan->keep; path && *path; path++)
 		if (!sandbox_root_can_keep(*path))
 			return ringside_usage(err,
-					      "--sandbox %s: a socket in %s: it wants a directory "
-					      "of its own (--sandbox off does without)",
+					      "--sandbox %s: a socket in %s: it needs a directory "
+					      "of its own (--sandbox off runs without it)",
 					      level, *path);
 	return true;
 }
@@ -147,8 +147,8 @@ bool sandbox_enter(const struct sandbox_plan *plan, GError **err)
 	ret = sandbox_root_enter(plan, &what);
 	if (ret < 0 && plan->level == SANDBOX_STRICT)
 		return ringside_error_errno(err, -ret,
-					    "--sandbox strict: %s (--sandbox on does "
-					    "without where it must)",
+					    "--sandbox strict: %s (--sandbox on runs "
+					    "without it where it must)",
 					    what);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return give_up("no new privileges", errno, err);

@@ -80,8 +80,8 @@ static bool check_kind(const struct boot_job *job, GError **err)
 
 	if (version < VERSION_MIN)
 		return ringside_usage(err,
-				      "--kernel: '%s' speaks boot protocol %u.%02u; give one "
-				      "that speaks 2.12 or later (Linux 3.8)",
+				      "--kernel: '%s' has boot protocol %u.%02u; it must be "
+				      "2.12 or later (Linux 3.8)",
 				      job->p->kernel, version >> 8, version & 0xff);
 	if (!(bzimage_get(job, XLOADFLAGS, 2) & XLF_KERNEL_64) ||
 	    !(bzimage_get(job, LOADFLAGS, 1) & LOADED_HIGH))
@@ -106,13 +106,13 @@ static bool bzimage_parse(const struct boot_job *job, struct setup *ret_setup, G
 
 	if (rest + 15 < s.len || s.len <= ENTRY_64)
 		return ringside_usage(
-			err, "--kernel: '%s' is cut off: %lu bytes of %lu; give a complete bzImage",
+			err,
+			"--kernel: '%s' is truncated: %lu bytes of %lu; give a complete bzImage",
 			job->p->kernel, job->file_size, s.offset + s.len);
 	s.len = MIN(s.len, rest);
 	if (s.load < LAYOUT_KERNEL || s.load >= LAYOUT_HOLE)
 		return ringside_usage(
-			err,
-			"--kernel: '%s' wants to be loaded at %#lx; a kernel must lie between %#x and %#x",
+			err, "--kernel: '%s' loads at %#lx; a kernel must lie between %#x and %#x",
 			job->p->kernel, s.load, LAYOUT_KERNEL, LAYOUT_HOLE);
 	s.end = s.load + room;
 	s.header_len = MIN(s.header_len, (size_t)HEADER_MAX - SETUP_HEADER);

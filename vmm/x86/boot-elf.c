@@ -84,7 +84,7 @@ static bool wrong_machine(const struct boot_job *job, unsigned id, GError **err)
 static bool broken(const struct boot_job *job, const char *what, GError **err)
 {
 	return ringside_usage(err,
-			      "--kernel: '%s' is cut off or damaged: %s; give a complete ELF "
+			      "--kernel: '%s' is truncated or damaged: %s; give a complete ELF "
 			      "vmlinux",
 			      job->p->kernel, what);
 }

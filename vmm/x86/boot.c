@@ -135,8 +135,7 @@ bool boot_need(const struct boot_job *job, uint64_t end, GError **err)
 		return true;
 	if (end > LAYOUT_HOLE)
 		return ringside_usage(
-			err,
-			"--kernel: '%s' wants to be loaded up to %#lx; a kernel must lie below %#x",
+			err, "--kernel: '%s' loads up to %#lx; a kernel must lie below %#x",
 			job->p->kernel, end, LAYOUT_HOLE);
 	return ringside_usage(err,
 			      "--memory: %lu MiB are too little for '%s'; it needs "

@@ -93,7 +93,7 @@ static bool parse_item(const char *item, struct cpu_model *model, GError **err)
 
 	if (*item == '+')
 		return ringside_usage(err,
-				      "--cpu: '%s': features can only be taken away; give "
+				      "--cpu: '%s': features can only be removed; give "
 				      "'-%s', or nothing to keep it",
 				      item, item + 1);
 	if (*item != '-')

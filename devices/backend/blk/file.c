@@ -279,7 +279,7 @@ static bool blk_file_measure(struct blk_file *f, const struct blk_file_options *
 	info->discard &= !info->ro;
 	if (info->size % MAX(BLK_UNIT, f->dio_align))
 		return ringside_usage(
-			err, "%s: its size, %" G_GUINT64_FORMAT ", is no multiple of %u bytes%s",
+			err, "%s: its size, %" G_GUINT64_FORMAT ", is not a multiple of %u bytes%s",
 			o->what, info->size, MAX(BLK_UNIT, f->dio_align),
 			info->size % BLK_UNIT ? "" : ", as direct=on needs here");
 	blk_file_set_range(f);
@@ -308,7 +308,7 @@ struct blk_backend *blk_file_open(const struct blk_file_options *o, GError **err
 		r = o->aio == BLK_AIO_URING ? blk_uring_probe() : 0;
 		if (r == 0)
 			return &f->base;
-		ringside_error_errno(err, -r, "%s: aio=uring (aio=auto does without)", o->what);
+		ringside_error_errno(err, -r, "%s: aio=uring (aio=auto works without it)", o->what);
 	}
 	blk_file_close(&f->base);
 	return NULL;

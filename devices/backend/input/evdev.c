@@ -70,12 +70,12 @@ struct input_evdev *input_evdev_open(const char *path, struct input_model *ret_m
 	}
 	ret = libevdev_new_from_fd(e->fd, &e->dev);
 	if (ret < 0) {
-		ringside_usage(err, "%s: no input device (/dev/input/eventN is wanted)", context);
+		ringside_usage(err, "%s: not an input device; give /dev/input/eventN", context);
 		goto fail;
 	}
 	ret = libevdev_grab(e->dev, LIBEVDEV_GRAB);
 	if (ret < 0) {
-		ringside_error_errno(err, -ret, "%s: taking it for this guest alone", context);
+		ringside_error_errno(err, -ret, "%s: grabbing it (EVIOCGRAB)", context);
 		goto fail;
 	}
 	evdev_describe(e->dev, ret_model);

@@ -1,9 +1,9 @@
 /*
  * Finding the operator's tap.
  *
- * We never make one: that takes a privilege that this process should not have, and a tap that is born
- * without an address or a bridge is of no use. The operator's mistakes with it are the most common of
- * all network mistakes, so they are told apart here.
+ * We never make one: that takes a privilege that this process should not have, and a tap that is
+ * born without an address or a bridge is of no use. The operator's mistakes with it are the most
+ * common of all network mistakes, so they are told apart here.
  */
 #include "devices/backend/net/tap.h"
 
@@ -36,10 +36,10 @@ static bool tap_explain(GError **err, int errnum, const char *ifname, bool many)
 		if (many)
 			return ringside_usage(
 				err,
-				"--device net,ifname=%s: the interface is no tap with "
+				"--device net,ifname=%s: the interface is not a tap with "
 				"several queues; " MAKE_ONE,
 				ifname, ifname, " multi_queue");
-		return ringside_usage(err, "--device net,ifname=%s: the interface is no tap",
+		return ringside_usage(err, "--device net,ifname=%s: the interface is not a tap",
 				      ifname);
 	default:
 		return ringside_error_errno(err, errnum, "--device net,ifname=%s", ifname);
@@ -112,7 +112,7 @@ static bool tap_take_fd(struct tap_fds *fds, const char *text, GError **err)
 	if (fcntl((int)fd, F_GETFD) < 0)
 		return ringside_usage(err, "--device net,fd=%s: no such descriptor is open", text);
 	if (ioctl((int)fd, TUNGETIFF, &ifr) < 0 || !(ifr.ifr_flags & IFF_TAP))
-		return ringside_usage(err, "--device net,fd=%s: the descriptor is no tap", text);
+		return ringside_usage(err, "--device net,fd=%s: the descriptor is not a tap", text);
 	if (!(ifr.ifr_flags & IFF_NO_PI))
 		return ringside_usage(
 			err, "--device net,fd=%s: the tap must be opened with IFF_NO_PI", text);
