@@ -3,8 +3,8 @@
  *
  * An observer is told what passes between the queue and the device that owns it. A filter is asked
  * before a chain is given back. Both are set on the owner's thread or while the queue is stopped, stay
- * set when it stops and starts, and are called on the owner's thread. With neither, what they cost is one
- * test of one flag for a vq_pop(), a vq_push() and a vq_publish().
+ * set when it stops and starts, and are called on the owner's thread. With neither they cost the
+ * test of one flag in vq_push(), and nothing anywhere else.
  *
  * A queue has one observer and one filter. The device core's share them out to any number of observers
  * and filters of a device (devices/core/observe.h, devices/core/filter.h); a queue without a device

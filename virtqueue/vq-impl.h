@@ -100,22 +100,17 @@ struct vq_packed {
 };
 
 struct vq {
-	const struct vq_layout *layout;
+	const struct vq_layout *layout; /* what is called: the ring's, or one in its place */
+	const struct vq_layout *ring_layout;
 	const struct gmem *mem;
 	const struct gmem_region *last_region; /* of the last buffer; tried first for the next */
 	uint16_t size, mask;                   /* mask: of the size, made a power of two */
-	bool packed, event_idx, indirect;
-	union {
-		struct {
-			bool in_order;
-			bool observed;     /* or filtered */
-			uint16_t unpopped; /* slots from next_avail on that vq_unpop() gave back */
-		};
-		uint32_t unusual; /* any of them: a popped chain has more to go through */
-	};
+	bool packed, event_idx, indirect, in_order;
+	bool observed;        /* or filtered */
 	bool notify_disabled; /* the driver was told that kicks are useless */
 	bool pool_exhausted;  /* see vq_pool_exhausted() */
 	unsigned max_bufs;    /* in a chain */
+	uint16_t unpopped;    /* slots from next_avail on that vq_unpop() gave back */
 	uint16_t order_head,
 		order_tail;  /* oldest place in pool.order; in_order: the next popped one's */
 	unsigned n_pushed;   /* and not yet released */

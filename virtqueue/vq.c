@@ -216,6 +216,103 @@ static void vq_release_pushed(struct vq *vq)
 	vq_count(&vq->stats.completed, n);
 }
 
+/* ---- observer and filter ---- */
+
+static uint32_t vq_used_length(struct vq_chain *c)
+{
+	const struct vq_slot *s = vq_slot_of(c);
+
+	return c->written < s->writable ? (uint32_t)c->written : s->writable;
+}
+
+static void vq_tell_pushed(struct vq *vq, struct vq_chain *c)
+{
+	struct vq_observer *o = vq->observer;
+
+	if (o && o->ops->pushed)
+		o->ops->pushed(o, c, vq_used_length(c));
+}
+
+static int vq_observed_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
+{
+	int n = vq->ring_layout->pop(vq, chains, max);
+	struct vq_observer *o = vq->observer;
+
+	for (int i = 0; o && o->ops->popped && i < n; i++)
+		o->ops->popped(o, chains[i]);
+	return n;
+}
+
+static void vq_observed_unpop(struct vq *vq, const struct vq_chain *c)
+{
+	struct vq_observer *o = vq->observer;
+
+	vq->ring_layout->unpop(vq, c);
+	if (o && o->ops->unpopped)
+		o->ops->unpopped(o, c);
+}
+
+static void vq_observed_release(struct vq *vq, struct vq_slot *const *slots, unsigned n)
+{
+	vq->ring_layout->release(vq, slots, n);
+}
+
+static bool vq_observed_publish(struct vq *vq, uint16_t old)
+{
+	bool wanted = vq->ring_layout->publish(vq, old);
+	struct vq_observer *o = vq->observer;
+
+	if (o && o->ops->published)
+		o->ops->published(o, wanted);
+	return wanted;
+}
+
+static void vq_observed_disable_notify(struct vq *vq)
+{
+	vq->ring_layout->disable_notify(vq);
+}
+
+static bool vq_observed_enable_notify(struct vq *vq)
+{
+	return vq->ring_layout->enable_notify(vq);
+}
+
+static bool vq_observed_pending(const struct vq *vq)
+{
+	return vq->ring_layout->pending(vq);
+}
+
+/* Of a queue that somebody looks at: tells what passes, so that other queues need not ask whether to. */
+static const struct vq_layout vq_observed_layout = {
+	.pop = vq_observed_pop,
+	.unpop = vq_observed_unpop,
+	.release = vq_observed_release,
+	.publish = vq_observed_publish,
+	.disable_notify = vq_observed_disable_notify,
+	.enable_notify = vq_observed_enable_notify,
+	.pending = vq_observed_pending,
+};
+
+/* The observer or the filter is another one. */
+static void vq_observe_anew(struct vq *vq)
+{
+	vq->observed = vq->observer || vq->filter;
+	if (vq->layout != &vq_none_layout)
+		vq->layout = vq->observed ? &vq_observed_layout : vq->ring_layout;
+}
+
+void vq_observe(struct vq *vq, struct vq_observer *o)
+{
+	vq->observer = o;
+	vq_observe_anew(vq);
+}
+
+void vq_filter(struct vq *vq, struct vq_filter *f)
+{
+	vq->filter = f;
+	vq_observe_anew(vq);
+}
+
 /* ---- life ---- */
 
 struct vq_position vq_position_initial(bool packed)
@@ -257,7 +354,6 @@ enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_co
 	vq->event_idx = cfg->event_idx;
 	vq->indirect = cfg->indirect;
 	vq->in_order = cfg->in_order;
-	vq->observed = vq->observer || vq->filter;
 	vq->max_bufs = cfg->size > VQ_CHAIN_MIN ? cfg->size : VQ_CHAIN_MIN;
 	vq->pos = cfg->position;
 	vq->published = cfg->position.next_used;
@@ -269,7 +365,8 @@ enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_co
 		return fault;
 	}
 	vq_pool_make(&vq->pool, cfg->size, cfg->request_size);
-	vq->layout = layout;
+	vq->layout = vq->ring_layout = layout;
+	vq_observe_anew(vq);
 	return VQ_OK;
 }
 
@@ -328,56 +425,6 @@ struct vq_stats *vq_stats(struct vq *vq)
 	return &vq->stats;
 }
 
-/* ---- observer and filter ---- */
-
-void vq_observe(struct vq *vq, struct vq_observer *o)
-{
-	vq->observer = o;
-	vq->observed = vq->observer || vq->filter;
-}
-
-void vq_filter(struct vq *vq, struct vq_filter *f)
-{
-	vq->filter = f;
-	vq->observed = vq->observer || vq->filter;
-}
-
-/* Returns @n. */
-static __attribute__((__noinline__)) int vq_tell_popped(struct vq *vq, struct vq_chain **chains,
-							int n)
-{
-	struct vq_observer *o = vq->observer;
-
-	for (int i = 0; o && o->ops->popped && i < n; i++)
-		o->ops->popped(o, chains[i]);
-	return n;
-}
-
-static uint32_t vq_used_length(struct vq_chain *c)
-{
-	const struct vq_slot *s = vq_slot_of(c);
-
-	return c->written < s->writable ? (uint32_t)c->written : s->writable;
-}
-
-static void vq_tell_pushed(struct vq *vq, struct vq_chain *c)
-{
-	struct vq_observer *o = vq->observer;
-
-	if (o && o->ops->pushed)
-		o->ops->pushed(o, c, vq_used_length(c));
-}
-
-/* Returns @interrupt. */
-static __attribute__((__noinline__)) bool vq_tell_published(struct vq *vq, bool interrupt)
-{
-	struct vq_observer *o = vq->observer;
-
-	if (o && o->ops->published)
-		o->ops->published(o, interrupt);
-	return interrupt;
-}
-
 /* ---- data path ---- */
 
 /* Of the chains that were given back, @chains came again. */
@@ -399,15 +446,13 @@ int vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 	n = vq->layout->pop(vq, chains, max);
 	if (n <= 0)
 		return n;
+	if (vq->in_order)
+		vq_order_enter(vq, chains, n);
+	if (vq->unpopped)
+		vq_count_popped_again(vq, chains, n);
 	vq_count(&vq->stats.chains, n);
 	vq_count(&vq->stats.bytes_read, vq->bytes_read);
-	if (!vq->unusual)
-		return n;
-	if (vq->in_order)
-		vq_order_enter(vq, chains, (unsigned)n);
-	if (vq->unpopped)
-		vq_count_popped_again(vq, chains, (unsigned)n);
-	return vq->observed ? vq_tell_popped(vq, chains, n) : n;
+	return n;
 }
 
 void vq_unpop(struct vq *vq, struct vq_chain *c)
@@ -418,8 +463,6 @@ void vq_unpop(struct vq *vq, struct vq_chain *c)
 	vq->unpopped += c->n_slots;
 	vq_count(&vq->stats.chains, -1ull);
 	vq_count(&vq->stats.bytes_read, -(uint64_t)c->rd.left);
-	if (vq->observer && vq->observer->ops->unpopped)
-		vq->observer->ops->unpopped(vq->observer, c);
 	vq_slot_drop(&vq->pool, vq_slot_of(c));
 }
 
@@ -511,7 +554,7 @@ bool vq_publish(struct vq *vq)
 	vq->published = vq->pos.next_used;
 	wanted = vq->layout->publish(vq, old);
 	vq_count(wanted ? &vq->stats.interrupts : &vq->stats.suppressed, 1);
-	return __builtin_expect(vq->observed, false) ? vq_tell_published(vq, wanted) : wanted;
+	return wanted;
 }
 
 void vq_disable_notify(struct vq *vq)
