@@ -108,6 +108,18 @@ $(BUILD)/guest-fw/obj/%.o: % Makefile | $(BUILD)/.setup-build
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(FW_FLAGS) -MMD -MP -c $< -o $@
 
+# The code of docs/driver-library.md: a block a file, named in its first line. It is compiled as a freestanding
+# program's (but for being linked into a test), the files of the page being beside each other.
+DOC_CODE := $(addprefix $(BUILD)/doc/,random.h random.c platform.c)
+
+$(DOC_CODE) &: docs/driver-library.md
+	$(Q)mkdir -p $(BUILD)/doc
+	$(Q)awk -v dir=$(BUILD)/doc '/^```$$/ { file = "" } /^```c$$/ { getline; file = dir "/" $$2 } file { print >file }' $<
+
+$(BUILD)/doc/%.o: $(BUILD)/doc/%.c $(BUILD)/doc/random.h Makefile | $(BUILD)/.setup-build
+	$(call say,CC,$@)
+	$(Q)$(CC) $(FW_FLAGS) -fPIE -I$(BUILD)/doc -MMD -MP -c $< -o $@
+
 $(BUILD)/guest-fw/fw.elf: $(FW_OBJECTS) guest-fw/fw.ld
 	$(call say,GUEST,$@)
 	$(Q)$(CC) -m64 -nostdlib -static -Wl,-n,--build-id=none -T guest-fw/fw.ld $(FW_OBJECTS) -o $@
@@ -116,6 +128,10 @@ $(BUILD)/guest-fw/%.elf: guest-fw/%.S guest-fw/stub.ld | $(BUILD)/.setup-build
 	$(call say,GUEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -m64 -nostdlib -static -no-pie -Wl,-n,--build-id=none -T guest-fw/stub.ld $< -o $@
+
+$(BUILD)/obj/tests/unit/test-driver-library.o: $(BUILD)/doc/random.h
+$(BUILD)/obj/tests/unit/test-driver-library.o: CPPFLAGS += -I$(BUILD)/doc
+$(BUILD)/tests/unit/test-driver-library: $(BUILD)/doc/random.o $(BUILD)/doc/platform.o
 
 $(BUILD)/libringside.a: $(CORE)
 	$(call say,AR,$@)
@@ -149,7 +165,7 @@ $(BUILD)/tests/system/%: $(BUILD)/obj/tests/system/%.o $(TEST_HELP) $(BUILD)/lib
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(PKG_LIBS) $(TEST_PKG) -o $@
 
--include $(shell find $(BUILD)/obj $(BUILD)/guest-fw -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/guest-fw $(BUILD)/doc -name '*.d' 2>/dev/null)
 
 include tests/check.mk
 include tools/fuzz/fuzz.mk
@@ -166,7 +182,7 @@ format: ## lay out the source with clang-format
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean: ## remove what was built, but not the fetched kernels
-	$(Q)rm -rf $(BUILD)/obj $(BUILD)/guest-fw $(BUILD)/tests $(BUILD)/model $(BUILD)/ringside $(BUILD)/libringside.a $(BUILD)/asan $(BUILD)/tsan $(BUILD)/cov $(BUILD)/fuzz
+	$(Q)rm -rf $(BUILD)/obj $(BUILD)/doc $(BUILD)/guest-fw $(BUILD)/tests $(BUILD)/model $(BUILD)/ringside $(BUILD)/libringside.a $(BUILD)/asan $(BUILD)/tsan $(BUILD)/cov $(BUILD)/fuzz
 
 # Objects are kept between links.
 .SECONDARY:

@@ -74,8 +74,8 @@ tsan: ## unit and device tests under the thread sanitizer
 layers: ## who may include whom
 	$(Q)tools/layers
 
-lint: $(BUILD)/.setup-check ## clang-format, clang-tidy and cppcheck
-	$(Q)tools/lint
+lint: $(BUILD)/.setup-check $(BUILD)/doc/random.h ## clang-format, clang-tidy and cppcheck
+	$(Q)BUILD=$(BUILD) tools/lint
 
 cov: $(BUILD)/.setup-check ## line coverage of virtqueue, devices and transport by unit and device tests
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/cov COVERAGE=1 test-programs
