@@ -1,6 +1,6 @@
 /* The driver: what tools/fuzz/targets/device.c does in-process, on a device that works while we do. */
 #include "guest-fw/fuzz.h"
-#include "tools/fuzz/fixture/arena.h"
+#include "tools/fuzz/language/arena.h"
 #include "tools/fuzz/language/grammar.h"
 #include "tools/fuzz/language/trace.h"
 

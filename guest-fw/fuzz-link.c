@@ -1,5 +1,5 @@
 #include "guest-fw/fuzz.h"
-#include "tools/fuzz/fixture/arena.h"
+#include "tools/fuzz/language/arena.h"
 #include "transport/mmio/regs.h"
 
 #define BAR_BYTES  0x4000u

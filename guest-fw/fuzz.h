@@ -5,7 +5,7 @@
  * An input is one of the device targets' of tools/fuzz (grammar.h), and means the same here as far
  * as it is the driver's: records of what the host does are passed over. So what the fuzzers found
  * interesting in-process can be played here (fuzz=disk), and what is made up here is made up by
- * their grammar (fuzz=SEED). Memory is laid out as theirs (tools/fuzz/fixture/arena.h), which wants
+ * their grammar (fuzz=SEED). Memory is laid out as theirs (tools/fuzz/language/arena.h), which wants
  * a machine of more than 3 GiB; only its ends are elsewhere.
  *
  * What happens is decided by the input alone; what comes of it also by how fast the device is. A
@@ -21,9 +21,9 @@
 #pragma once
 
 #include "guest-fw/virtio.h"
+#include "tools/fuzz/language/area.h"
 #include "tools/fuzz/language/input.h"
 #include "tools/fuzz/language/refdrv.h"
-#include "tools/fuzz/links/link.h"
 
 #define FUZZ_TOGETHER 3u /* drivers at a time, at most */
 
@@ -83,7 +83,7 @@ void fuzz_driver_end(struct fuzzed *f);
 void fuzz_end_irqs(void);
 
 /*
- * fuzz-arena.c, beside the functions of tools/fuzz/fixture/arena.h.
+ * fuzz-arena.c, beside the functions of tools/fuzz/language/arena.h.
  */
 
 /* With one driver only, its reset makes the memory new; else it is new at the next begin. */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "tools/fuzz/fixture/arena.h"
+#include "tools/fuzz/language/arena.h"
 #include "tools/fuzz/language/trace.h"
 
 #define CANARY 0x5ca1ab1e0ddba115ull

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "tools/fuzz/fixture/arena.h"
+#include "tools/fuzz/language/arena.h"
 #include "tools/fuzz/language/trace.h"
 
 #define FUEL \

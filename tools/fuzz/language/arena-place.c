@@ -2,7 +2,7 @@
  * Where in the guest's memory a driver puts things. The addresses are the same in-process and in a
  * guest (guest-fw/fuzz-arena.c), so that an input means the same in both.
  */
-#include "tools/fuzz/fixture/arena.h"
+#include "tools/fuzz/language/arena.h"
 
 /* Up to the border between the middle and the high region: for buffers that cross it. */
 #define CROSSING 0x1000u

@@ -1,6 +1,6 @@
 #include "tools/fuzz/language/refdrv.h"
 
-#include "tools/fuzz/fixture/arena.h"
+#include "tools/fuzz/language/arena.h"
 #include "tools/fuzz/language/trace.h"
 #include "virtqueue/driver/drv-impl.h"
 

@@ -3,6 +3,10 @@
 #include <glib.h>
 #include <string.h>
 
+#include "tools/fuzz/fixture/fixture.h"
+#include "transport/mmio/regs.h"
+#include "transport/virtio-pci/regs.h"
+
 /* The cheap ones more often: what a device does with its queues does not depend on the link. */
 static const struct link_ops *const links[] = {
 	&link_direct,      &link_mmio,   &link_mmio_cached, &link_pci,
@@ -16,36 +20,105 @@ const struct link_ops *link_nth(unsigned n)
 	return links[n % G_N_ELEMENTS(links)];
 }
 
+/*
+ * The driver.
+ */
+
+uint32_t link_offered(struct fixture *fx, unsigned word)
+{
+	fx->selected_word = word;
+	return fx->driver.ops->offered(&fx->driver, word);
+}
+
+void link_accept(struct fixture *fx, unsigned word, uint32_t bits)
+{
+	fx->driver.ops->accept(&fx->driver, word, bits);
+}
+
+void link_set_status(struct fixture *fx, uint8_t status)
+{
+	fx->driver.ops->set_status(&fx->driver, status);
+	if (status == (VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER) && fx->link->vector)
+		fx->link->vector(fx, -1);
+}
+
+void link_queue_set(struct fixture *fx, const struct virtio_queue *q)
+{
+	fx->selected_queue = q->index;
+	fx->driver.ops->queue_set(&fx->driver, q);
+	if (fx->link->vector)
+		fx->link->vector(fx, q->index);
+	fx->driver.ops->queue_enable(&fx->driver);
+}
+
+void link_queue_reset(struct fixture *fx, unsigned q)
+{
+	fx->driver.ops->queue_reset(&fx->driver, q);
+}
+
+/* Where the queue's notifications would be, whether there is such a queue or not. */
+void link_kick(struct fixture *fx, unsigned q, uint32_t value)
+{
+	const struct virtio_queue queue = { .index = (uint16_t)q,
+					    .notify_off = q * fx->driver.pci.notify_multiplier };
+
+	fx->driver.ops->notify(&fx->driver, &queue, value);
+}
+
+/*
+ * For the trace.
+ */
+
 struct name {
 	uint16_t off;
 	const char *name;
 };
 
 static const struct name mmio_names[] = {
-	{ 0x000, "MagicValue" },     { 0x004, "Version" },
-	{ 0x008, "DeviceID" },       { 0x00c, "VendorID" },
-	{ 0x010, "DeviceFeatures" }, { 0x014, "DeviceFeaturesSel" },
-	{ 0x020, "DriverFeatures" }, { 0x024, "DriverFeaturesSel" },
-	{ 0x030, "QueueSel" },       { 0x034, "QueueSizeMax" },
-	{ 0x038, "QueueSize" },      { 0x044, "QueueReady" },
-	{ 0x050, "QueueNotify" },    { 0x060, "InterruptStatus" },
-	{ 0x064, "InterruptACK" },   { 0x070, "Status" },
-	{ 0x080, "QueueDescLow" },   { 0x084, "QueueDescHigh" },
-	{ 0x090, "QueueDriverLow" }, { 0x094, "QueueDriverHigh" },
-	{ 0x0a0, "QueueDeviceLow" }, { 0x0a4, "QueueDeviceHigh" },
-	{ 0x0c0, "QueueReset" },     { 0x0fc, "ConfigGeneration" },
+	{ R_MAGIC, "MagicValue" },
+	{ R_VERSION, "Version" },
+	{ R_DEVICE_ID, "DeviceID" },
+	{ R_VENDOR_ID, "VendorID" },
+	{ R_DEVICE_FEATURES, "DeviceFeatures" },
+	{ R_DEVICE_FEATURES_SEL, "DeviceFeaturesSel" },
+	{ R_DRIVER_FEATURES, "DriverFeatures" },
+	{ R_DRIVER_FEATURES_SEL, "DriverFeaturesSel" },
+	{ R_QUEUE_SEL, "QueueSel" },
+	{ R_QUEUE_SIZE_MAX, "QueueSizeMax" },
+	{ R_QUEUE_SIZE, "QueueSize" },
+	{ R_QUEUE_READY, "QueueReady" },
+	{ R_QUEUE_NOTIFY, "QueueNotify" },
+	{ R_INTERRUPT_STATUS, "InterruptStatus" },
+	{ R_INTERRUPT_ACK, "InterruptACK" },
+	{ R_STATUS, "Status" },
+	{ R_QUEUE_DESC, "QueueDescLow" },
+	{ R_QUEUE_DESC + 4, "QueueDescHigh" },
+	{ R_QUEUE_DRIVER, "QueueDriverLow" },
+	{ R_QUEUE_DRIVER + 4, "QueueDriverHigh" },
+	{ R_QUEUE_DEVICE, "QueueDeviceLow" },
+	{ R_QUEUE_DEVICE + 4, "QueueDeviceHigh" },
+	{ R_QUEUE_RESET, "QueueReset" },
+	{ R_CONFIG_GENERATION, "ConfigGeneration" },
 };
 
 static const struct name pci_names[] = {
-	{ 0x00, "device_feature_select" }, { 0x04, "device_feature" },
-	{ 0x08, "driver_feature_select" }, { 0x0c, "driver_feature" },
-	{ 0x10, "config_msix_vector" },    { 0x12, "num_queues" },
-	{ 0x14, "device_status" },         { 0x15, "config_generation" },
-	{ 0x16, "queue_select" },          { 0x18, "queue_size" },
-	{ 0x1a, "queue_msix_vector" },     { 0x1c, "queue_enable" },
-	{ 0x1e, "queue_notify_off" },      { 0x20, "queue_desc" },
-	{ 0x28, "queue_driver" },          { 0x30, "queue_device" },
-	{ 0x3a, "queue_reset" },
+	{ VPCI_DEVICE_FEATURE_SELECT, "device_feature_select" },
+	{ VPCI_DEVICE_FEATURE, "device_feature" },
+	{ VPCI_DRIVER_FEATURE_SELECT, "driver_feature_select" },
+	{ VPCI_DRIVER_FEATURE, "driver_feature" },
+	{ VPCI_CONFIG_MSIX_VECTOR, "config_msix_vector" },
+	{ VPCI_NUM_QUEUES, "num_queues" },
+	{ VPCI_DEVICE_STATUS, "device_status" },
+	{ VPCI_CONFIG_GENERATION, "config_generation" },
+	{ VPCI_QUEUE_SELECT, "queue_select" },
+	{ VPCI_QUEUE_SIZE, "queue_size" },
+	{ VPCI_QUEUE_MSIX_VECTOR, "queue_msix_vector" },
+	{ VPCI_QUEUE_ENABLE, "queue_enable" },
+	{ VPCI_QUEUE_NOTIFY_OFF, "queue_notify_off" },
+	{ VPCI_QUEUE_DESC, "queue_desc" },
+	{ VPCI_QUEUE_DRIVER, "queue_driver" },
+	{ VPCI_QUEUE_DEVICE, "queue_device" },
+	{ VPCI_QUEUE_RESET, "queue_reset" },
 };
 
 const char *link_register_name(const struct link_ops *link, enum link_area area, uint32_t off,

@@ -1,45 +1,31 @@
 /*
- * Ways to a device, as a driver sees them: what a driver does over each, and the registers by their
- * bare numbers. Nothing is taken for granted: the input may have written anything anywhere before.
+ * Ways to a device, as a driver sees them. What a driver does is the driver library's (fx->driver); a link is what
+ * that leaves to its user, and the registers by their bare numbers. Nothing is taken for granted: the input
+ * may have written anything anywhere before, and no answer is waited for.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tools/fuzz/language/area.h"
+
+struct virtio_queue;
 struct fixture;
-
-struct link_ring {
-	unsigned size;
-	uint64_t desc, driver, device;
-};
-
-enum link_area {
-	LINK_REGISTERS, /* of the transport: mmio's, or pci's common configuration */
-	LINK_CONFIG,    /* the device's configuration space */
-	LINK_PCI,       /* the function's own configuration space, by ECAM */
-	LINK_BAR,       /* anywhere in pci's BAR */
-	N_LINK_AREAS,
-};
 
 struct link_ops {
 	const char *name;
 	unsigned variant; /* the link's own business */
 
-	void (*open)(struct fixture *fx);
+	void (*open)(struct fixture *fx); /* the transport, and fx->driver */
 	void (*close)(struct fixture *fx);
-	void (*machine_reset)(struct fixture *fx);   /* everything as after open() */
-	void (*ready)(struct fixture *fx);           /* what a driver does before virtio begins */
+	void (*machine_reset)(struct fixture *fx); /* everything as after open() */
+	void (*ready)(
+		struct fixture *fx); /* what a driver does before virtio begins. NULL: nothing */
 	void (*reset_selectors)(struct fixture *fx); /* what it selected last is forgotten */
 
-	uint32_t (*offered)(struct fixture *fx, unsigned select);
-	void (*accept)(struct fixture *fx, unsigned select, uint32_t bits);
-	uint32_t (*status)(struct fixture *fx);
-	void (*set_status)(struct fixture *fx, uint32_t status);
-	unsigned (*queue_max)(struct fixture *fx, unsigned q);
-	void (*queue_set)(struct fixture *fx, unsigned q, const struct link_ring *ring);
-	void (*queue_reset)(struct fixture *fx, unsigned q);
-	void (*kick)(struct fixture *fx, unsigned q, uint32_t value);
+	/* Gives queue @q, or the configuration (-1), its interrupt vector. NULL: there are none. */
+	void (*vector)(struct fixture *fx, int q);
 
 	/* @len is 1, 2, 4 or 8. What is not there reads as 0 and swallows what is written. */
 	uint64_t (*read)(struct fixture *fx, enum link_area area, uint32_t off, unsigned len);
@@ -48,6 +34,14 @@ struct link_ops {
 
 	unsigned (*interrupts)(struct fixture *fx); /* takes and handles them; how many */
 };
+
+/* What a driver does over any of them. */
+uint32_t link_offered(struct fixture *fx, unsigned word);
+void link_accept(struct fixture *fx, unsigned word, uint32_t bits);
+void link_set_status(struct fixture *fx, uint8_t status);
+void link_queue_set(struct fixture *fx, const struct virtio_queue *q); /* and enables it */
+void link_queue_reset(struct fixture *fx, unsigned q);
+void link_kick(struct fixture *fx, unsigned q, uint32_t value);
 
 const struct link_ops *link_nth(unsigned n); /* modulo how many there are */
 

@@ -5,13 +5,13 @@
  * chance.
  */
 #include "devices/registry.h"
-#include "tools/fuzz/fixture/arena.h"
 #include "tools/fuzz/fixture/fixture.h"
 #include "tools/fuzz/fuzz.h"
 #include "tools/fuzz/host/fakes.h"
 #include "tools/fuzz/host/host.h"
 #include "tools/fuzz/host/observe.h"
 #include "tools/fuzz/host/race.h"
+#include "tools/fuzz/language/arena.h"
 #include "tools/fuzz/language/grammar.h"
 #include "tools/fuzz/language/trace.h"
 #include "tools/fuzz/links/board.h"

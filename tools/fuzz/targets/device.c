@@ -3,9 +3,9 @@
  * the host at once. Heading: the link, and which variant of the device.
  */
 #include "tools/fuzz/targets/device.h"
-#include "tools/fuzz/fixture/arena.h"
 #include "tools/fuzz/fuzz.h"
 #include "tools/fuzz/host/race.h"
+#include "tools/fuzz/language/arena.h"
 #include "tools/fuzz/language/grammar.h"
 #include "tools/fuzz/language/trace.h"
 #include "tools/fuzz/language/variants.h"
@@ -40,7 +40,7 @@ static void set_status(struct fixture *fx, struct input *in)
 	if (value == 0)
 		fixture_reset(fx);
 	else
-		fx->link->set_status(fx, value);
+		link_set_status(fx, value);
 }
 
 static void set_features(struct fixture *fx, struct input *in)
@@ -54,7 +54,7 @@ static void set_features(struct fixture *fx, struct input *in)
 	for (unsigned q = 0; q < REFDRV_QUEUES; q++)
 		if (fixture_refdrv(q))
 			fixture_refdrv(q)->lies = true;
-	fx->link->accept(fx, select, bits);
+	link_accept(fx, select, bits);
 }
 
 static unsigned width_of(unsigned code)
@@ -187,7 +187,7 @@ static void queue_reset(struct fixture *fx, struct input *in)
 	trace("driver: resets queue %u", q);
 	if (fixture_refdrv(q))
 		refdrv_collect(fixture_refdrv(q));
-	fx->link->queue_reset(fx, q);
+	link_queue_reset(fx, q);
 	if (fixture_refdrv(q) && vfeatures_has(fx->accepted, VIRTIO_F_RING_RESET))
 		fixture_refdrv(q)->made = false;
 }

@@ -4,10 +4,10 @@
  */
 #include <string.h>
 
-#include "tools/fuzz/fixture/arena.h"
 #include "tools/fuzz/fuzz.h"
 #include "tools/fuzz/host/observe.h"
 #include "tools/fuzz/host/race.h"
+#include "tools/fuzz/language/arena.h"
 #include "tools/fuzz/language/grammar.h"
 #include "tools/fuzz/language/refdrv.h"
 #include "tools/fuzz/language/trace.h"
