@@ -26,7 +26,7 @@ LAYERS     := virtqueue devices transport vmm tools/bench tools/cli
 SOURCES    := $(sort $(shell find $(LAYERS) -name '*.c'))
 OBJECTS    := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 CORE       := $(filter-out $(BUILD)/obj/tools/cli/main.o,$(OBJECTS))
-TEST_HELP  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c))
+TEST_HELP  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c) tools/fuzz/links/board-fake.c)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
 DEV_TESTS  := $(patsubst tests/device/%.c,$(BUILD)/tests/device/%,$(wildcard tests/device/test-*.c))
 CONF_TESTS := $(patsubst tests/conformance/%.c,$(BUILD)/tests/conformance/%,$(wildcard tests/conformance/test-*.c))

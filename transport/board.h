@@ -1,12 +1,12 @@
 /*
  * What a transport asks of the board it is plugged into: register regions, doorbells and interrupt
- * lines. vmm/kvm/board.c answers with KVM; tests/support/board-fake.c with bookkeeping. Transports
- * therefore know no KVM.
+ * lines. vmm/kvm/board.c answers with KVM; tools/fuzz/links/board-fake.c with bookkeeping.
+ * Transports therefore know no KVM.
  *
  * All calls may come from any thread: a vCPU's, also from within a region's read or write, and a
  * queue owner's. The board therefore holds no lock of its own while it calls read or write. A read
- * or write that began before region_del() may still be running after it: opaque lives until no
- * vCPU runs. Return values are 0 or -errno.
+ * or write that began before region_del() may still be running after it: opaque lives until no vCPU
+ * runs. Return values are 0 or -errno.
  */
 #pragma once
 

@@ -9,7 +9,7 @@
 
 static void put(struct fixture *fx, unsigned off, uint32_t value)
 {
-	fuzz_board_write(fx->board, false, BASE + off, 4, value);
+	board_fake_write(fx->board, false, BASE + off, 4, value);
 }
 
 static void link_open(struct fixture *fx)
@@ -20,7 +20,7 @@ static void link_open(struct fixture *fx)
 	GError *err = NULL;
 
 	fx->board = fuzz_board_new(true);
-	fx->transport = mmio_new(fx->dev, fuzz_board_board(fx->board), &config, &err);
+	fx->transport = mmio_new(fx->dev, board_fake_board(fx->board), &config, &err);
 	if (!fx->transport)
 		fuzz_bug("mmio: %s", err->message);
 	if (!virtio_mmio_probe(&fx->driver, &fx->io, BASE))
@@ -48,7 +48,7 @@ static uint64_t read_area(struct fixture *fx, enum link_area area, uint32_t off,
 {
 	if (area == LINK_CONFIG)
 		off += R_CONFIG;
-	return area <= LINK_CONFIG ? fuzz_board_read(fx->board, false, BASE + off, len) : 0;
+	return area <= LINK_CONFIG ? board_fake_read(fx->board, false, BASE + off, len) : 0;
 }
 
 static void write_area(struct fixture *fx, enum link_area area, uint32_t off, unsigned len,
@@ -57,12 +57,12 @@ static void write_area(struct fixture *fx, enum link_area area, uint32_t off, un
 	if (area == LINK_CONFIG)
 		off += R_CONFIG;
 	if (area <= LINK_CONFIG)
-		fuzz_board_write(fx->board, false, BASE + off, len, value);
+		board_fake_write(fx->board, false, BASE + off, len, value);
 }
 
 static unsigned interrupts(struct fixture *fx)
 {
-	unsigned n = fuzz_board_interrupts(fx->board), causes;
+	unsigned n = board_fake_interrupts(fx->board), causes;
 
 	if (!n)
 		return 0;

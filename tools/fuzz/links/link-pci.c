@@ -37,7 +37,7 @@ static uint64_t get(struct fixture *fx, uint32_t off, unsigned len)
 {
 	if (fx->driver.pci.by_access)
 		return virtio_pci_access_read(&fx->driver, 0, off, len);
-	return fuzz_board_read(fx->board, false, fx->driver.pci.bar[0] + off, len);
+	return board_fake_read(fx->board, false, fx->driver.pci.bar[0] + off, len);
 }
 
 static void put(struct fixture *fx, uint32_t off, unsigned len, uint64_t value)
@@ -45,7 +45,7 @@ static void put(struct fixture *fx, uint32_t off, unsigned len, uint64_t value)
 	if (fx->driver.pci.by_access)
 		virtio_pci_access_write(&fx->driver, 0, off, len, (uint32_t)value);
 	else
-		fuzz_board_write(fx->board, false, fx->driver.pci.bar[0] + off, len, value);
+		board_fake_write(fx->board, false, fx->driver.pci.bar[0] + off, len, value);
 }
 
 static void link_open(struct fixture *fx)
@@ -58,7 +58,7 @@ static void link_open(struct fixture *fx)
 
 	fx->transport = l;
 	fx->board = fuzz_board_new(false);
-	l->root = pci_root_new(fuzz_board_board(fx->board), &config, &err);
+	l->root = pci_root_new(board_fake_board(fx->board), &config, &err);
 	l->pci = l->root ? vpci_new(fx->dev, l->root, SLOT, &err) : NULL;
 	if (!l->pci)
 		fuzz_bug("pci: %s", err->message);
@@ -81,7 +81,7 @@ static void machine_reset(struct fixture *fx)
 	struct pci_link *l = fx->transport;
 
 	pci_root_reset(l->root);
-	fuzz_board_eoi(fx->board);
+	board_fake_eoi_all(fx->board);
 }
 
 static uint32_t common(const struct fixture *fx, unsigned field)
@@ -140,7 +140,7 @@ static uint64_t read_area(struct fixture *fx, enum link_area area, uint32_t off,
 	case LINK_PCI:
 		return cfg(fx, off & 0xfff, len);
 	default:
-		return fuzz_board_read(fx->board, false, pci->bar[0] + off, len);
+		return board_fake_read(fx->board, false, pci->bar[0] + off, len);
 	}
 }
 
@@ -161,19 +161,19 @@ static void write_area(struct fixture *fx, enum link_area area, uint32_t off, un
 		cfg_write(fx, off & 0xfff, len, (uint32_t)value);
 		break;
 	default:
-		fuzz_board_write(fx->board, false, pci->bar[0] + off, len, value);
+		board_fake_write(fx->board, false, pci->bar[0] + off, len, value);
 		break;
 	}
 }
 
 static unsigned interrupts(struct fixture *fx)
 {
-	unsigned n = fuzz_board_interrupts(fx->board), causes;
+	unsigned n = board_fake_interrupts(fx->board), causes;
 
 	if (n && fx->link->variant == BY_INTX) {
 		causes = virtio_interrupt(&fx->driver);
 		trace("driver: ISR status was %#x", causes);
-		fuzz_board_eoi(fx->board);
+		board_fake_eoi_all(fx->board);
 	}
 	return n;
 }

@@ -28,7 +28,7 @@ struct bus {
 	bool pci, stale;
 	GMainContext *context;
 	struct loop *loop;
-	struct fuzz_board *board;
+	struct board_fake *board;
 	struct fakes fakes;
 	struct vdev *dev[N_DEVS];
 	struct vdev_observer observer[N_DEVS]; /* of each */
@@ -77,7 +77,7 @@ static struct bus *bus_new(bool pci)
 	fakes_collect(&b->fakes);
 	b->board = fuzz_board_new(true);
 	if (pci)
-		b->root = pci_root_new(fuzz_board_board(b->board), &config, &err);
+		b->root = pci_root_new(board_fake_board(b->board), &config, &err);
 	for (unsigned i = 0; i < N_DEVS; i++) {
 		struct mmio_config on_mmio = { .base = MMIO + (uint64_t)i * MMIO_SIZE,
 					       .gsi = 5 + i,
@@ -88,7 +88,7 @@ static struct bus *bus_new(bool pci)
 		if (pci)
 			b->function[i] = vpci_new(b->dev[i], b->root, 0, &err);
 		else
-			b->mmio[i] = mmio_new(b->dev[i], fuzz_board_board(b->board), &on_mmio,
+			b->mmio[i] = mmio_new(b->dev[i], board_fake_board(b->board), &on_mmio,
 					      &err);
 	}
 	if (err)
@@ -106,7 +106,7 @@ static void bus_free(struct bus *b)
 		vdev_free(b->dev[i]);
 	}
 	pci_root_free(b->root);
-	fuzz_board_free(b->board);
+	board_fake_free(b->board);
 	loop_free(b->loop);
 	g_main_context_unref(b->context);
 	fakes_collect(NULL);
@@ -121,7 +121,7 @@ static void machine_reset(struct bus *b)
 	for (unsigned i = 0; i < N_DEVS && !b->pci; i++)
 		mmio_reset(b->mmio[i]);
 	arena_close();
-	(void)fuzz_board_interrupts(b->board);
+	(void)board_fake_interrupts(b->board);
 }
 
 /*
@@ -143,7 +143,7 @@ static void bus_read(struct bus *b, struct input *in)
 	uint32_t off = in16(in);
 	unsigned code = in8(in);
 
-	(void)fuzz_board_read(b->board, false, address(b, off, code), 1u << code % 4);
+	(void)board_fake_read(b->board, false, address(b, off, code), 1u << code % 4);
 }
 
 static void bus_write(struct bus *b, struct input *in)
@@ -152,14 +152,14 @@ static void bus_write(struct bus *b, struct input *in)
 	unsigned code = in8(in);
 
 	arena_wild();
-	fuzz_board_write(b->board, false, address(b, off, code), 1u << code % 4, in64(in));
+	board_fake_write(b->board, false, address(b, off, code), 1u << code % 4, in64(in));
 }
 
 static void port_read(struct bus *b, struct input *in)
 {
 	unsigned off = in8(in) % 8, code = in8(in);
 
-	(void)fuzz_board_read(b->board, true, 0xcf8 + off, 1u << code % 3);
+	(void)board_fake_read(b->board, true, 0xcf8 + off, 1u << code % 3);
 }
 
 static void port_write(struct bus *b, struct input *in)
@@ -167,7 +167,7 @@ static void port_write(struct bus *b, struct input *in)
 	unsigned off = in8(in) % 8, code = in8(in);
 
 	arena_wild();
-	fuzz_board_write(b->board, true, 0xcf8 + off, 1u << code % 3, in64(in));
+	board_fake_write(b->board, true, 0xcf8 + off, 1u << code % 3, in64(in));
 }
 
 /*
@@ -210,9 +210,9 @@ static void change_config(struct bus *b, struct input *in)
 static void write_status(struct bus *b, unsigned i, unsigned status)
 {
 	if (b->pci)
-		fuzz_board_write(b->board, false, MEM + i * 0x4000ull + 0x14, 1, status);
+		board_fake_write(b->board, false, MEM + i * 0x4000ull + 0x14, 1, status);
 	else
-		fuzz_board_write(b->board, false, MMIO + (uint64_t)i * MMIO_SIZE + 0x70, 4, status);
+		board_fake_write(b->board, false, MMIO + (uint64_t)i * MMIO_SIZE + 0x70, 4, status);
 }
 
 /* What the transport does with a running device. */
@@ -224,7 +224,7 @@ static void start(struct bus *b, struct input *in)
 	trace("device %s: is started", dev->class->name);
 	arena_wild();
 	if (b->pci)
-		fuzz_board_write(b->board, false, ECAM + ((i + 1ull) << 15) + 4, 2, 6);
+		board_fake_write(b->board, false, ECAM + ((i + 1ull) << 15) + 4, 2, 6);
 	for (unsigned w = 0; w < 2; w++)
 		vdev_features_accept(dev, w, vdev_features_offered(dev, w) & ~(how & 15));
 	for (unsigned q = 0; q < 2 && how & 32; q++) {
@@ -241,21 +241,22 @@ static void start(struct bus *b, struct input *in)
 static void interrupts(struct bus *b, struct input *in)
 {
 	(void)in;
-	(void)fuzz_board_interrupts(b->board);
+	(void)board_fake_interrupts(b->board);
 }
 
 static void end_of_interrupt(struct bus *b, struct input *in)
 {
 	(void)in;
-	fuzz_board_eoi(b->board);
+	board_fake_eoi_all(b->board);
 }
 
 static void refuse(struct bus *b, struct input *in)
 {
 	unsigned what = in8(in);
 
-	b->stale |= what & (REFUSE_REGPAGE | REFUSE_IRQ_LINE); /* which leave their traces */
-	fuzz_board_refuse(b->board, what);
+	b->stale |= what &
+		    (BOARD_REFUSE_REGPAGE | BOARD_REFUSE_IRQ_LINE); /* which leave their traces */
+	board_fake_refuse(b->board, what);
 }
 
 static void reset(struct bus *b, struct input *in)
@@ -316,10 +317,10 @@ void fuzz_bus_run(const struct fuzz_target *t, const uint8_t *data, size_t size)
 	trace_now.on = telling;
 	while (in_record(&in, &op, &args))
 		run[op % N_BUS_OPS](b, &args);
-	fuzz_board_refuse(b->board, 0);
+	board_fake_refuse(b->board, 0);
 	machine_reset(b);
 	turn(b, &in);
-	fuzz_board_eoi(b->board);
+	board_fake_eoi_all(b->board);
 	turn(b, &in);
 	host_running(false);
 }

@@ -25,7 +25,7 @@ static void refuse(struct fixture *fx, struct input *in)
 	if (!fx->board)
 		return;
 	fx->moved = true;
-	fuzz_board_refuse(fx->board, what);
+	board_fake_refuse(fx->board, what);
 }
 
 static void fail(struct fixture *fx, struct input *in)
