@@ -1,6 +1,6 @@
 /*
- * Queues of a device: the registers a driver programs, starting and stopping on the owner's thread,
- * and the one loop that empties a queue.
+ * Queues of a device: the registers a driver programs, when a queue starts and stops, and the one loop that
+ * empties a queue. Where a queue runs is its engine's affair (engine.c).
  *
  * Starting is in two steps for all queues together: first every ring is started, then every queue
  * gets its first kick, so that a class's kick() finds the other queues ready. The first kick is
@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "devices/core/engine.h"
 #include "devices/core/filter.h"
-#include "devices/core/observe.h"
 #include "devices/core/vdev-impl.h"
 
 #define BATCH        32u
@@ -65,63 +65,35 @@ void vdev_queue_defaults(struct vdev_queue *queue)
 	queue->batch = BATCH;
 }
 
-/* The log line of a fault: once, until a reset mends it. @where: "queue 1", "queue 1, head 7" */
-static void vdev_say_fault(struct vdev *dev, const char *where, enum vq_fault fault)
+/* Once, until a reset mends it. */
+void vdev_queue_broken(struct vdev *dev, unsigned q, int head, enum vq_fault fault)
 {
-	if (!(dev->status & VIRTIO_S_NEEDS_RESET))
-		vdev_guest_bug(dev, "%s: %s: %s", where, vq_fault_name(fault),
-			       vq_fault_text(fault));
+	char chain[24] = "";
+
+	if (dev->status & VIRTIO_S_NEEDS_RESET)
+		return;
+	if (head >= 0)
+		(void)snprintf(chain, sizeof(chain), ", head %d", head);
+	vdev_guest_bug(dev, "queue %u%s: %s: %s", q, chain, vq_fault_name(fault),
+		       vq_fault_text(fault));
 }
 
 static void vdev_ring_fault(struct vdev *dev, unsigned q)
 {
 	const struct vq *vq = dev->queue[q].vq;
-	char where[40];
 
-	(void)snprintf(where, sizeof(where), "queue %u, head %u", q, vq_fault_head(vq));
-	vdev_say_fault(dev, where, vq_fault(vq));
+	vdev_queue_broken(dev, q, vq_fault_head(vq), vq_fault(vq));
 }
 
 /*
- * Starting and stopping, on the owner's thread.
+ * Starting and stopping: the engine does it, on the owner's thread.
  */
-struct queue_ref {
-	struct vdev *dev;
-	unsigned q;
-	enum vdev_stop why; /* to stop it */
-};
-
-static void vdev_queue_kicked(void *arg, GIOCondition revents)
+enum vq_fault vdev_queue_ring(struct vdev *dev, unsigned q, struct vq_config *ret)
 {
-	struct vdev_queue *queue = arg;
-	struct vq_stats *stats = vq_stats(queue->vq);
-	uint64_t count, own;
-
-	(void)revents;
-	if (read(queue->kick_fd, &count, sizeof(count)) < 0)
-		return;
-	__atomic_store_n(&stats->kicks, stats->kicks + count, __ATOMIC_RELAXED);
-	own = atomic_exchange(&queue->again, 0);
-	vdev_kicked(queue->dev, (unsigned)(queue - queue->dev->queue), count, own);
-}
-
-static void vdev_queue_serve(struct vdev *dev, unsigned q)
-{
-	struct vdev_queue *queue = &dev->queue[q];
-
-	queue->kick_watch = loop_watch(queue->loop, queue->kick_fd, G_IO_IN, vdev_queue_kicked,
-				       queue);
-	vdev_saw_started(dev, q);
-	if (dev->class->queue_started)
-		dev->class->queue_started(dev, q);
-}
-
-static void vdev_start_ring(struct vdev *dev, unsigned q)
-{
-	struct vdev_queue *queue = &dev->queue[q];
-	enum vq_fault fault = VQ_FAULT_SIZE;
+	const struct vdev_queue *queue = &dev->queue[q];
 	bool packed = vdev_accepted(dev, VIRTIO_F_RING_PACKED);
-	struct vq_config cfg = {
+
+	*ret = (struct vq_config){
 		.desc = queue->desc,
 		.driver = queue->driver,
 		.device = queue->device,
@@ -133,69 +105,45 @@ static void vdev_start_ring(struct vdev *dev, unsigned q)
 		.request_size = dev->class->request_size,
 		.position = queue->ran ? queue->position : vq_position_initial(packed),
 	};
-	char where[24];
-
-	if (queue->size <= queue->size_max)
-		fault = vq_start(queue->vq, dev->mem, &cfg);
-	if (fault == VQ_OK)
-		return;
-	(void)snprintf(where, sizeof(where), "queue %u", q);
-	vdev_say_fault(dev, where, fault);
+	return queue->size <= queue->size_max ? VQ_OK : VQ_FAULT_SIZE;
 }
 
-/* Of one that is not served; after a pause the ring is started still. */
+struct queue_ref {
+	struct vdev *dev;
+	unsigned q;
+	enum vdev_stop why; /* to stop it */
+};
+
 static void vdev_queue_start(void *arg)
 {
 	const struct queue_ref *ref = arg;
-	struct vdev_queue *queue = &ref->dev->queue[ref->q];
 
-	if (!queue->paused)
-		vdev_start_ring(ref->dev, ref->q);
-	queue->paused = false;
-	if (vq_started(queue->vq))
-		vdev_queue_serve(ref->dev, ref->q);
+	ref->dev->queue[ref->q].engine->start(ref->dev, ref->q);
 }
 
 static void vdev_queue_first_kick(void *arg)
 {
 	const struct queue_ref *ref = arg;
 
-	if (vq_started(ref->dev->queue[ref->q].vq) && ref->dev->class->kick)
-		ref->dev->class->kick(ref->dev, ref->q);
-}
-
-void vdev_queue_stopped(struct vdev *dev, unsigned q)
-{
-	struct vdev_queue *queue = &dev->queue[q];
-
-	g_assert(queue->stopping);
-	queue->stopping = false;
-	vdev_filters_stop(dev, q, queue->why);
-	vdev_flush(dev, q);
-	queue->paused = queue->why == VDEV_STOP_PAUSE;
-	if (!queue->paused) {
-		queue->position = vq_stop(queue->vq);
-		queue->ran = true;
-	}
-	vdev_saw_stopped(dev, q, queue->why);
-	loop_done(queue->loop, &queue->stopped);
+	ref->dev->queue[ref->q].engine->first_kick(ref->dev, ref->q);
 }
 
 static void vdev_queue_stop(void *arg)
 {
 	const struct queue_ref *ref = arg;
-	struct vdev *dev = ref->dev;
-	struct vdev_queue *queue = &dev->queue[ref->q];
 
-	if (!vq_started(queue->vq)) {
-		loop_done(queue->loop, &queue->stopped);
-		return;
+	ref->dev->queue[ref->q].engine->stop(ref->dev, ref->q, ref->why);
+}
+
+void vdev_engine_stopped(struct vdev *dev, unsigned q, const struct vq_position *position)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+
+	if (position) {
+		queue->position = *position;
+		queue->ran = true;
 	}
-	loop_unwatch(g_steal_pointer(&queue->kick_watch));
-	queue->why = ref->why;
-	queue->stopping = true;
-	if (!dev->class->queue_stop || dev->class->queue_stop(dev, ref->q, ref->why))
-		vdev_queue_stopped(dev, ref->q);
+	loop_done(queue->loop, &queue->stopped);
 }
 
 static void vdev_on_owner(struct vdev *dev, unsigned q, void (*fn)(void *arg), enum vdev_stop why)

@@ -1,5 +1,6 @@
 /*
- * Life of a device and its status machine. Features are in features.c, queues in queue.c.
+ * Life of a device and its status machine. Features are in features.c, queues in queue.c
+ * and engine.c.
  *
  * Order of locks: dev->lock, then dev->transport_lock, then dev->config_lock. An owner takes the last two
  * only, and none is held while somebody waits for an owner.
@@ -12,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "devices/core/engine.h"
 #include "devices/core/filter.h"
 #include "devices/core/observe.h"
 #include "devices/core/rules.h"
@@ -71,6 +73,7 @@ static bool vdev_open_queues(struct vdev *dev, GError **err)
 		struct vdev_queue *queue = &dev->queue[q];
 
 		queue->dev = dev;
+		queue->engine = &vdev_engine_here;
 		queue->vq = vq_new();
 		queue->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (queue->kick_fd < 0)

@@ -36,6 +36,7 @@
 #include "virtqueue/vq.h"
 
 struct vdev;
+struct vdev_engine;
 struct vdev_env;
 struct chr;
 struct chr_tap;
@@ -158,7 +159,8 @@ struct vdev_transport_ops {
 struct vdev_queue {
 	struct vdev *dev;
 	struct vq *vq;
-	struct loop *loop;   /* the owner */
+	struct loop *loop;                /* the owner */
+	const struct vdev_engine *engine; /* what runs it: engine.h */
 	int kick_fd;         /* eventfd: transports and boards write, the owner reads */
 	GSource *kick_watch; /* on loop, while started */
 
@@ -171,11 +173,12 @@ struct vdev_queue {
 	bool ran; /* and was stopped: when it is enabled again it goes on from */
 	struct vq_position position;
 
+	struct loop_done stopped; /* of the stop that is waited for */
+
 	/* The owner's. */
 	bool paused; /* the ring is started and nobody serves it */
 	bool stopping;
 	enum vdev_stop why;
-	struct loop_done stopped;
 
 	bool awaits_room; /* chains wait for room in the pool: look again after a push */
 	unsigned batch;   /* chains popped together: fewer where each takes long */
