@@ -1,6 +1,8 @@
 /*
- * The engine that runs a queue when nobody says otherwise: the event loop that owns it, a vq of this process, and
- * the class's functions. What they do with chains is in queue.c (vdev_drain() and what goes with it).
+ * The engine that runs a queue when nobody says otherwise: the event loop that owns it, a vq of
+ * this process, and the class's functions. What they do with chains is in queue.c (vdev_drain() and
+ * what goes with it). And what there is for other engines (docs/engines.md): interrupts as
+ * descriptors.
  */
 #include "devices/core/engine.h"
 
@@ -8,6 +10,12 @@
 
 #include "devices/core/filter.h"
 #include "devices/core/observe.h"
+#include "devices/core/vdev-impl.h"
+
+static unsigned vdev_queue_index(const struct vdev_queue *queue)
+{
+	return (unsigned)(queue - queue->dev->queue);
+}
 
 static void vdev_queue_kicked(void *arg, GIOCondition revents)
 {
@@ -20,7 +28,7 @@ static void vdev_queue_kicked(void *arg, GIOCondition revents)
 		return;
 	__atomic_store_n(&stats->kicks, stats->kicks + count, __ATOMIC_RELAXED);
 	own = atomic_exchange(&queue->again, 0);
-	vdev_kicked(queue->dev, (unsigned)(queue - queue->dev->queue), count, own);
+	vdev_kicked(queue->dev, vdev_queue_index(queue), count, own);
 }
 
 static void vdev_queue_serve(struct vdev *dev, unsigned q)
@@ -88,7 +96,6 @@ static void here_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 		return;
 	}
 	loop_unwatch(g_steal_pointer(&queue->kick_watch));
-	queue->why = why;
 	queue->stopping = true;
 	if (!dev->class->queue_stop || dev->class->queue_stop(dev, q, why))
 		vdev_queue_stopped(dev, q);
@@ -100,3 +107,47 @@ const struct vdev_engine vdev_engine_here = {
 	.first_kick = here_first_kick,
 	.stop = here_stop,
 };
+
+/*
+ * Interrupts of queues that run elsewhere.
+ */
+static void vdev_queue_called(void *arg, GIOCondition revents)
+{
+	struct vdev_queue *queue = arg;
+	uint64_t count;
+
+	(void)revents;
+	if (read(queue->call_fd, &count, sizeof(count)) == sizeof(count))
+		vdev_interrupt(queue->dev, vdev_queue_index(queue));
+}
+
+void vdev_call_begin(struct vdev_queue *queue)
+{
+	if (queue->engine == &vdev_engine_here)
+		return;
+	queue->call_watch = loop_watch(queue->loop, queue->call_fd, G_IO_IN, vdev_queue_called,
+				       queue);
+	vdev_saw_started(queue->dev, vdev_queue_index(queue));
+}
+
+/* What the engine called for before it stopped is passed on first. */
+void vdev_call_end(struct vdev_queue *queue)
+{
+	if (!queue->call_watch)
+		return;
+	vdev_queue_called(queue, 0);
+	loop_unwatch(g_steal_pointer(&queue->call_watch));
+	vdev_filters_stop(queue->dev, vdev_queue_index(queue), queue->why);
+	vdev_saw_stopped(queue->dev, vdev_queue_index(queue), queue->why);
+}
+
+/* The transport's: if the engine follows when it changes, and nobody here wants to see interrupts. */
+int vdev_queue_call_fd(struct vdev *dev, unsigned q)
+{
+	const struct vdev_transport_ops *transport = dev->transport;
+	bool may = dev->queue[q].engine->call_changed && !dev->observer && !dev->filter;
+	int fd = may && transport && transport->queue_call_fd ? transport->queue_call_fd(dev, q)
+							      : -1;
+
+	return fd >= 0 ? fd : dev->queue[q].call_fd;
+}

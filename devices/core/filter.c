@@ -21,6 +21,7 @@ static unsigned vdev_filter_index_of(const struct vdev_queue *queue)
 	return (unsigned)(queue - queue->dev->queue);
 }
 
+/* By its loop, for its class. */
 static bool vdev_filter_is_served(const struct vdev_queue *queue)
 {
 	return vq_started(queue->vq) && !queue->paused;
@@ -78,7 +79,9 @@ void vdev_interrupt(struct vdev *dev, unsigned q)
 
 bool vdev_let_interrupt(struct vdev_filter *f, struct vdev *dev, unsigned q)
 {
-	if (!vdev_filter_is_served(&dev->queue[q]))
+	bool elsewhere = dev->queue[q].call_watch;
+
+	if (!elsewhere && !vdev_filter_is_served(&dev->queue[q]))
 		return false;
 	vdev_filter_interrupt_past(f->next, dev, q);
 	return true;

@@ -1,12 +1,14 @@
 /*
- * Queues of a device: the registers a driver programs, when a queue starts and stops, and the one loop that
- * empties a queue. Where a queue runs is its engine's affair (engine.c).
+ * Queues of a device: the registers a driver programs, when a queue starts and stops, and the one
+ * loop that empties a queue. Where a queue runs is its engine's affair (engine.c).
  *
  * Starting is in two steps for all queues together: first every ring is started, then every queue
  * gets its first kick, so that a class's kick() finds the other queues ready. The first kick is
  * ours: a driver may have filled a queue before DRIVER_OK, when kicking is not allowed yet.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "devices/core/engine.h"
@@ -117,8 +119,10 @@ struct queue_ref {
 static void vdev_queue_start(void *arg)
 {
 	const struct queue_ref *ref = arg;
+	struct vdev_queue *queue = &ref->dev->queue[ref->q];
 
-	ref->dev->queue[ref->q].engine->start(ref->dev, ref->q);
+	vdev_call_begin(queue);
+	queue->engine->start(ref->dev, ref->q);
 }
 
 static void vdev_queue_first_kick(void *arg)
@@ -132,7 +136,15 @@ static void vdev_queue_stop(void *arg)
 {
 	const struct queue_ref *ref = arg;
 
+	ref->dev->queue[ref->q].why = ref->why;
 	ref->dev->queue[ref->q].engine->stop(ref->dev, ref->q, ref->why);
+}
+
+static void vdev_queue_call_changed(void *arg)
+{
+	const struct queue_ref *ref = arg;
+
+	ref->dev->queue[ref->q].engine->call_changed(ref->dev, ref->q);
 }
 
 void vdev_engine_stopped(struct vdev *dev, unsigned q, const struct vq_position *position)
@@ -143,6 +155,7 @@ void vdev_engine_stopped(struct vdev *dev, unsigned q, const struct vq_position 
 		queue->position = *position;
 		queue->ran = true;
 	}
+	vdev_call_end(queue);
 	loop_done(queue->loop, &queue->stopped);
 }
 
@@ -204,6 +217,50 @@ void vdev_stop_queues(struct vdev *dev, enum vdev_stop why)
 		if (dev->queue[q].enabled)
 			vdev_await_stop(dev, q);
 	vdev_end_wait(dev);
+}
+
+void vdev_call_changed(struct vdev *dev, unsigned q)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+
+	if (!queue->engine->call_changed)
+		return;
+	vdev_enter(dev);
+	if (dev->running && queue->enabled && queue->engine->call_changed) {
+		vdev_begin_wait(dev);
+		vdev_on_owner(dev, q, vdev_queue_call_changed, 0);
+		vdev_end_wait(dev);
+	}
+	vdev_leave(dev);
+}
+
+static int vdev_set_engine(struct vdev *dev, unsigned q, const struct vdev_engine *engine,
+			   void *data)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+
+	if ((dev->running && queue->enabled) || vq_in_flight(queue->vq))
+		return -EBUSY;
+	if (engine != &vdev_engine_here && queue->call_fd < 0)
+		queue->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (engine != &vdev_engine_here && queue->call_fd < 0)
+		return -errno;
+	vdev_stop_queue(dev, q); /* if it is paused: the position, and the ring is let go */
+	queue->engine = engine;
+	queue->engine_data = data;
+	queue->again = 0;
+	return 0;
+}
+
+int vdev_queue_set_engine(struct vdev *dev, unsigned q, const struct vdev_engine *engine,
+			  void *data)
+{
+	int ret;
+
+	vdev_enter(dev);
+	ret = vdev_set_engine(dev, q, engine ? engine : &vdev_engine_here, data);
+	vdev_leave(dev);
+	return ret;
 }
 
 void vdev_pause(struct vdev *dev)
@@ -364,8 +421,9 @@ struct turn {
 	gint64 begun, batch_begun;
 };
 
-/* After a full batch: is there time for another? A guest chooses how much work a chain is. The clock runs
- * from the end of the first batch on: a kick with little behind it need not look at it. */
+/* After a full batch: is there time for another? A guest chooses how much work a chain is. The
+ * clock runs from the end of the first batch on: a kick with little behind it need not look at
+ * it. */
 static bool vdev_time_left(struct vdev_queue *queue, struct turn *t)
 {
 	gint64 now = g_get_monotonic_time();

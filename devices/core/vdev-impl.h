@@ -31,5 +31,10 @@ void vdev_end_wait(struct vdev *dev);
 void vdev_start_queues(struct vdev *dev);
 void vdev_stop_queues(struct vdev *dev, enum vdev_stop why);
 
+/* On the owner's thread: interrupts of a queue that runs elsewhere come here, too; until it has
+ * stopped. */
+void vdev_call_begin(struct vdev_queue *queue);
+void vdev_call_end(struct vdev_queue *queue);
+
 /* Sets DEVICE_NEEDS_RESET, once, and tells a running driver. From any thread. */
 void vdev_needs_reset(struct vdev *dev);

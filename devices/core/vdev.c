@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "devices/base/eventfd.h"
 #include "devices/core/engine.h"
 #include "devices/core/filter.h"
 #include "devices/core/observe.h"
@@ -118,7 +119,7 @@ struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const st
 	pthread_mutex_init(&dev->config_lock, NULL);
 	pthread_mutex_init(&dev->transport_lock, NULL);
 	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++)
-		dev->queue[q].kick_fd = -1;
+		dev->queue[q].kick_fd = dev->queue[q].call_fd = -1;
 	if (!vdev_open_device(dev, pairs, env, err)) {
 		vdev_free(dev);
 		return NULL;
@@ -138,8 +139,8 @@ void vdev_free(struct vdev *dev)
 		dev->class->close(dev);
 	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++) {
 		vq_free(dev->queue[q].vq);
-		if (dev->queue[q].kick_fd >= 0)
-			close(dev->queue[q].kick_fd);
+		eventfd_close(&dev->queue[q].kick_fd);
+		eventfd_close(&dev->queue[q].call_fd);
 	}
 	if (dev->class->props)
 		prop_free(dev->class->props, dev);

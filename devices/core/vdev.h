@@ -153,16 +153,23 @@ struct vdev_transport_ops {
 	void (*queue_changed)(struct vdev *dev, unsigned q); /* used buffers: interrupt */
 	void (*config_changed)(struct vdev *dev);            /* configuration change interrupt */
 	void (*config_stale)(struct vdev *dev); /* changed, but no interrupt; may be NULL */
+
+	/* The eventfd that is queue @q's interrupt when written, until vdev_call_changed() or a
+	 * reset; -1 if an interrupt takes more than that just now. NULL: it always does. */
+	int (*queue_call_fd)(struct vdev *dev, unsigned q);
 };
 
 /* A queue as transports program it, and as its owner runs it. */
 struct vdev_queue {
 	struct vdev *dev;
 	struct vq *vq;
-	struct loop *loop;                /* the owner */
-	const struct vdev_engine *engine; /* what runs it: engine.h */
+	struct loop *loop;                        /* the owner */
+	const struct vdev_engine *_Atomic engine; /* what runs it: engine.h */
+	void *engine_data;                        /* the engine's */
 	int kick_fd;         /* eventfd: transports and boards write, the owner reads */
 	GSource *kick_watch; /* on loop, while started */
+	int call_fd;         /* eventfd, while it runs elsewhere: the loop interrupts for it; -1 */
+	GSource *call_watch;
 
 	/* Programmed by the driver before it enables the queue. */
 	uint16_t size;     /* as the driver set it; starts as size_max */
@@ -178,7 +185,7 @@ struct vdev_queue {
 	/* The owner's. */
 	bool paused; /* the ring is started and nobody serves it */
 	bool stopping;
-	enum vdev_stop why;
+	enum vdev_stop why; /* as it was last asked for */
 
 	bool awaits_room; /* chains wait for room in the pool: look again after a push */
 	unsigned batch;   /* chains popped together: fewer where each takes long */
@@ -391,6 +398,10 @@ void vdev_queue_write(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uin
 
 /* A kick that came as a register write. */
 void vdev_notify(struct vdev *dev, unsigned q);
+
+/* Queue @q's interrupts have another queue_call_fd() now. The driver did that, in a call of its
+ * own. */
+void vdev_call_changed(struct vdev *dev, unsigned q);
 
 /* Device configuration space; reads beyond it give 0, writes beyond it are dropped. */
 void vdev_config_read(struct vdev *dev, size_t off, void *dst, size_t len);

@@ -49,8 +49,8 @@ struct virtio_io rig_io(struct rig *r);
 void rig_interrupted(struct rig *r, unsigned q);
 void rig_config_interrupted(struct rig *r);
 
-/* Puts the device on the transport called @name with @options ("slot=3", or ""), on the rig's board and on
- * @pci, which may be NULL; answers its handle. And takes it off. */
+/* Puts the device on the transport called @name with @options ("slot=3", or ""), on the rig's
+ * board and on @pci, which may be NULL; answers its handle. And takes it off. */
 void *rig_attach(struct rig *r, const char *name, const char *options, struct pci_root *pci);
 void rig_detach(struct rig *r);
 

@@ -1,4 +1,5 @@
-/* The table of transports (transport/registry.h): what is promised of each row, over a board of bookkeeping. */
+/* The table of transports (transport/registry.h): what is promised of each row, over a board of
+ * bookkeeping. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>

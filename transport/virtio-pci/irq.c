@@ -37,6 +37,15 @@ static void queue_changed(struct vdev *dev, unsigned q)
 		       VPCI_ISR_QUEUE);
 }
 
+/* With INTx there is the ISR status to be set first. */
+static int queue_call_fd(struct vdev *dev, unsigned q)
+{
+	struct vpci *p = dev->transport_data;
+	int target = atomic_load_explicit(&p->queue_target[q], memory_order_acquire);
+
+	return target >= 0 ? target : -1;
+}
+
 static void config_changed(struct vdev *dev)
 {
 	struct vpci *p = dev->transport_data;
@@ -50,6 +59,7 @@ static void config_changed(struct vdev *dev)
 const struct vdev_transport_ops vpci_transport_ops = {
 	.queue_changed = queue_changed,
 	.config_changed = config_changed,
+	.queue_call_fd = queue_call_fd,
 };
 
 static int target_of(const struct vpci *p, uint16_t vector)
@@ -63,9 +73,14 @@ void vpci_irq_retarget(struct vpci *p)
 {
 	atomic_store_explicit(&p->config_target, target_of(p, p->config_vector),
 			      memory_order_release);
-	for (unsigned q = 0; q < p->dev->n_queues; q++)
-		atomic_store_explicit(&p->queue_target[q], target_of(p, p->queue_vector[q]),
-				      memory_order_release);
+	for (unsigned q = 0; q < p->dev->n_queues; q++) {
+		int target = target_of(p, p->queue_vector[q]);
+		int before = atomic_exchange_explicit(&p->queue_target[q], target,
+						      memory_order_acq_rel);
+
+		if (target != before)
+			vdev_call_changed(p->dev, q);
+	}
 }
 
 /*
