@@ -204,12 +204,12 @@ static void blk_fill_config(struct blk *blk)
 	}
 }
 
-/* Under the config lock, or before there is a driver. */
 static void blk_set_writeback(struct blk *blk, bool on)
 {
-	blk->config.writeback = on;
+	const uint8_t byte = on;
+
 	blk->writeback = on;
-	memcpy(blk->vdev.config, &blk->config, sizeof(blk->config));
+	vdev_config_set(&blk->vdev, offsetof(struct blk_config, writeback), &byte, 1, false);
 }
 
 static bool blk_prepare_backend(struct blk *blk, const char *what, GError **err)
@@ -248,7 +248,8 @@ static bool blk_open(struct vdev *dev, GError **err)
 		.no_flush = blk->cache == BLK_CACHE_UNSAFE,
 	};
 	blk_fill_config(blk);
-	blk_set_writeback(blk, blk->config.writeback);
+	vdev_config_set(dev, 0, &blk->config, sizeof(blk->config), false);
+	blk->writeback = blk->config.writeback;
 	return true;
 }
 
@@ -273,22 +274,21 @@ static void blk_negotiated(struct vdev *dev)
 
 	blk->limits.discard = vdev_accepted(dev, BLK_F_DISCARD);
 	blk->limits.write_zeroes = vdev_accepted(dev, BLK_F_WRITE_ZEROES);
-	vdev_config_lock(dev);
 	blk_set_writeback(blk,
 			  blk->cache == BLK_CACHE_UNSAFE || (blk->cache == BLK_CACHE_WRITEBACK &&
 							     vdev_accepted(dev, BLK_F_FLUSH)));
-	vdev_config_unlock(dev);
 }
 
-static void blk_config_written(struct vdev *dev, size_t off, size_t len)
+static void blk_config_written(struct vdev *dev, size_t off, const uint8_t *bytes, size_t len,
+			       uint8_t *config)
 {
 	const size_t at = offsetof(struct blk_config, writeback);
 	struct blk *blk = (struct blk *)dev;
-	bool on = blk->config.writeback;
 
-	if (off <= at && at - off < len && vdev_accepted(dev, BLK_F_CONFIG_WCE))
-		on = dev->config[at] != 0;
-	blk_set_writeback(blk, on);
+	if (off > at || at - off >= len || !vdev_accepted(dev, BLK_F_CONFIG_WCE))
+		return;
+	config[at] = bytes[at - off] != 0;
+	blk->writeback = config[at];
 }
 
 static void blk_reset(struct vdev *dev)
@@ -297,9 +297,7 @@ static void blk_reset(struct vdev *dev)
 
 	blk->limits.discard = false;
 	blk->limits.write_zeroes = false;
-	vdev_config_lock(dev);
 	blk_set_writeback(blk, blk->cache != BLK_CACHE_WRITETHROUGH);
-	vdev_config_unlock(dev);
 }
 
 /*

@@ -35,7 +35,7 @@ struct blk {
 	struct blk_backend *backend;
 	struct blk_queue *queue; /* [vdev.n_queues] */
 	struct blk_limits limits;
-	struct blk_config config; /* what vdev.config shows when nobody scribbled on it */
+	struct blk_config config; /* as the space is before a driver has changed it */
 	_Atomic bool writeback;   /* volatile writes are allowed */
 };
 

@@ -1,8 +1,7 @@
 /*
  * Inside the console device (VIRTIO 1.4, 5.3): its ports and its control queue.
  *
- * All of it runs on the loop that owns the queues (all of them the same), but for what the config
- * lock guards.
+ * All of it runs on the loop that owns the queues (all of them the same), but for emergency output.
  */
 #pragma once
 
@@ -79,7 +78,8 @@ struct console {
 	bool control_runs;
 	uint16_t cols, rows;
 
-	/* Emergency output on its way to the loop: under the config lock. */
+	/* Emergency output on its way to the loop, under a lock that nothing is asked for under. */
+	pthread_mutex_t emergency_lock;
 	uint8_t emergency[EMERGENCY_MAX];
 	size_t n_emergency;
 	int emergency_fd;

@@ -35,11 +35,11 @@ static void console_on_emergency(void *arg, GIOCondition revents)
 
 	(void)revents;
 	(void)!read(con->emergency_fd, &count, sizeof(count));
-	vdev_config_lock(&con->dev);
+	pthread_mutex_lock(&con->emergency_lock);
 	n = con->n_emergency;
 	memcpy(bytes, con->emergency, n);
 	con->n_emergency = 0;
-	vdev_config_unlock(&con->dev);
+	pthread_mutex_unlock(&con->emergency_lock);
 	console_port_emergency(con->port[0], bytes, n);
 }
 
@@ -155,16 +155,15 @@ static void console_find_size(struct console *con)
 	con->rows = rows;
 }
 
-/* With the config lock, or before anybody could take it. */
-static void console_write_config(struct console *con)
+static void console_fill_config(struct console *con)
 {
-	struct console_config cfg = {
+	const struct console_config cfg = {
 		.cols = cpu_le16(con->cols),
 		.rows = cpu_le16(con->rows),
 		.max_nr_ports = cpu_le32(con->max_ports),
 	};
 
-	memcpy(con->dev.config, &cfg, sizeof(cfg));
+	vdev_config_set(&con->dev, 0, &cfg, sizeof(cfg), false);
 }
 
 static bool console_open(struct vdev *dev, GError **err)
@@ -176,7 +175,7 @@ static bool console_open(struct vdev *dev, GError **err)
 	if (!console_add_ports(con, err))
 		return false;
 	console_find_size(con);
-	console_write_config(con);
+	console_fill_config(con);
 	vdev_offer(dev, CONSOLE_F_SIZE, con->cols != 0);
 	vdev_offer(dev, CONSOLE_F_EMERG_WRITE, con->port[0] != NULL);
 	vdev_offer(dev, CONSOLE_F_MULTIPORT, con->max_ports > 1);
@@ -184,6 +183,7 @@ static bool console_open(struct vdev *dev, GError **err)
 	con->emergency_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (con->emergency_fd < 0)
 		return ringside_error_errno(err, errno, "--device console: eventfd");
+	pthread_mutex_init(&con->emergency_lock, NULL);
 	loop_call(dev->loop, console_watch, con);
 	for (unsigned i = 0; i < con->max_ports; i++)
 		if (con->port[i])
@@ -208,6 +208,7 @@ static void console_close(struct vdev *dev)
 
 	if (con->emergency_watch) { /* the device may be half-made: emergency_fd is one then only */
 		loop_call(dev->loop, console_unwatch, con);
+		pthread_mutex_destroy(&con->emergency_lock);
 		close(con->emergency_fd);
 	}
 	for (unsigned i = 0; i < CONSOLE_PORTS_MAX; i++)
@@ -305,20 +306,23 @@ bool console_is(const struct vdev *dev)
 	return dev->class->kick == console_kick;
 }
 
-/* Only emerg_wr is the driver's to write, and only its low byte means something (5.3.5.1). */
-static void console_config_written(struct vdev *dev, size_t off, size_t len)
+/* Only emerg_wr is the driver's to write, only its low byte means something (5.3.5.1), and it reads 0. */
+static void console_config_written(struct vdev *dev, size_t off, const uint8_t *bytes, size_t len,
+				   uint8_t *config)
 {
 	const size_t at = offsetof(struct console_config, emerg_wr);
 	struct console *con = console_of(dev);
-	uint8_t byte = dev->config[at];
 	uint64_t one = 1;
 
-	if (off <= at && at - off < len && vfeatures_has(dev->offered, CONSOLE_F_EMERG_WRITE) &&
-	    con->n_emergency < EMERGENCY_MAX) {
-		con->emergency[con->n_emergency++] = byte;
+	(void)config;
+	if (off > at || at - off >= len || !vfeatures_has(dev->offered, CONSOLE_F_EMERG_WRITE))
+		return;
+	pthread_mutex_lock(&con->emergency_lock);
+	if (con->n_emergency < EMERGENCY_MAX) {
+		con->emergency[con->n_emergency++] = bytes[at - off];
 		(void)!write(con->emergency_fd, &one, sizeof(one));
 	}
-	console_write_config(con);
+	pthread_mutex_unlock(&con->emergency_lock);
 }
 
 #define OPT(field) offsetof(struct console, field)

@@ -225,20 +225,18 @@ static void console_port_on_resized(void *arg)
 {
 	struct console_port *port = arg;
 	struct console *con = port->con;
-	struct console_config *cfg = (struct console_config *)con->dev.config;
 	uint16_t cols, rows;
+	le16 size[2];
 
 	if (!port->is_console || con->opt_cols ||
 	    !vfeatures_has(con->dev.offered, CONSOLE_F_SIZE) ||
 	    !chr_size(port->chr, &cols, &rows) || (cols == con->cols && rows == con->rows))
 		return;
-	vdev_config_lock(&con->dev);
 	con->cols = cols;
 	con->rows = rows;
-	cfg->cols = cpu_le16(cols);
-	cfg->rows = cpu_le16(rows);
-	vdev_config_unlock(&con->dev);
-	vdev_config_changed(&con->dev, true);
+	size[0] = cpu_le16(cols);
+	size[1] = cpu_le16(rows);
+	vdev_config_set(&con->dev, offsetof(struct console_config, cols), size, sizeof(size), true);
 	console_control_queue(port, CONSOLE_RESIZE);
 	console_control_send(con);
 }

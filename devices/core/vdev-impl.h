@@ -1,4 +1,4 @@
-/* What vdev.c, features.c and queue.c share and nobody else needs. */
+/* What vdev.c, features.c, config.c and queue.c share and nobody else needs. */
 #pragma once
 
 #include "devices/core/vdev.h"
@@ -35,6 +35,12 @@ void vdev_stop_queues(struct vdev *dev, enum vdev_stop why);
  * stopped. */
 void vdev_call_begin(struct vdev_queue *queue);
 void vdev_call_end(struct vdev_queue *queue);
+
+/* What open() filled in is generation 0. */
+void vdev_config_opened(struct vdev *dev);
+
+/* The configuration space is not what the transport last saw: interrupts a running driver if @notify. */
+void vdev_config_tell(struct vdev *dev, bool notify);
 
 /* Sets DEVICE_NEEDS_RESET, once, and tells a running driver. From any thread. */
 void vdev_needs_reset(struct vdev *dev);

@@ -1,6 +1,6 @@
 /*
- * Life of a device and its status machine. Features are in features.c, queues in queue.c
- * and engine.c.
+ * Life of a device and its status machine. Features are in features.c, queues in queue.c and engine.c,
+ * the configuration space in config.c.
  *
  * Order of locks: dev->lock, then dev->transport_lock, then dev->config_lock. An owner takes the last two
  * only, and none is held while somebody waits for an owner.
@@ -125,6 +125,7 @@ struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const st
 		return NULL;
 	}
 	dev->env = NULL;
+	vdev_config_opened(dev);
 	return dev;
 }
 
@@ -256,7 +257,7 @@ void vdev_needs_reset(struct vdev *dev)
 	vdev_saw_status(dev, before, before | VIRTIO_S_NEEDS_RESET);
 	/* 2.1.2: a running driver learns of it by a configuration change notification. */
 	if (!(before & VIRTIO_S_NEEDS_RESET) && before & VIRTIO_S_DRIVER_OK)
-		vdev_config_changed(dev, true);
+		vdev_config_tell(dev, true);
 }
 
 void vdev_add_syscalls(struct vdev *dev, const struct syscall_use *table)
@@ -284,31 +285,8 @@ struct loop *vdev_worker(struct vdev *dev)
 }
 
 /*
- * Configuration space (2.5).
+ * The transport comes and goes.
  */
-
-void vdev_config_lock(struct vdev *dev)
-{
-	pthread_mutex_lock(&dev->config_lock);
-}
-
-/* The generation changes together with what the caller wrote: a driver that reads it, the fields and
- * it again must not find it unchanged if a write fell in between (2.5.1). */
-void vdev_config_unlock(struct vdev *dev)
-{
-	dev->config_moved = true;
-	pthread_mutex_unlock(&dev->config_lock);
-}
-
-void vdev_config_changed(struct vdev *dev, bool notify)
-{
-	pthread_mutex_lock(&dev->transport_lock);
-	if (dev->transport && notify && dev->status & VIRTIO_S_DRIVER_OK)
-		vdev_config_interrupt(dev);
-	else if (dev->transport && dev->transport->config_stale)
-		dev->transport->config_stale(dev);
-	pthread_mutex_unlock(&dev->transport_lock);
-}
 
 void vdev_attach(struct vdev *dev, const struct vdev_transport_ops *transport, void *data)
 {
@@ -321,51 +299,6 @@ void vdev_attach(struct vdev *dev, const struct vdev_transport_ops *transport, v
 void vdev_detach(struct vdev *dev)
 {
 	vdev_attach(dev, NULL, NULL);
-}
-
-/* It moves on when it is looked at, not with each change: 256 changes between two looks would bring it
- * back to where it was. */
-uint32_t vdev_config_generation(struct vdev *dev)
-{
-	uint32_t generation;
-
-	pthread_mutex_lock(&dev->config_lock);
-	dev->generation += dev->config_moved;
-	dev->config_moved = false;
-	generation = dev->generation;
-	pthread_mutex_unlock(&dev->config_lock);
-	return generation;
-}
-
-/* How many of @len bytes at @off lie inside the space. */
-static size_t vdev_config_room(const struct vdev *dev, size_t off, size_t len)
-{
-	return off >= dev->config_size ? 0 : MIN(len, dev->config_size - off);
-}
-
-void vdev_config_read(struct vdev *dev, size_t off, void *dst, size_t len)
-{
-	size_t n = vdev_config_room(dev, off, len);
-
-	memset(dst, 0, len);
-	pthread_mutex_lock(&dev->config_lock);
-	if (n) /* or config + off may be no address of anything */
-		memcpy(dst, dev->config + off, n);
-	pthread_mutex_unlock(&dev->config_lock);
-	vdev_config_seen(dev, off, dst, len);
-}
-
-void vdev_config_write(struct vdev *dev, size_t off, const void *src, size_t len)
-{
-	size_t n = vdev_config_room(dev, off, len);
-
-	vdev_saw_config(dev, off, src, len, true);
-	if (!dev->class->config_written || n == 0)
-		return;
-	vdev_config_lock(dev);
-	memcpy(dev->config + off, src, n);
-	dev->class->config_written(dev, off, n);
-	vdev_config_unlock(dev);
 }
 
 /*

@@ -109,7 +109,7 @@ struct vdev_class {
 	const struct syscall_use
 		*syscalls; /* of the kernel, whatever the options; NULL: nothing special */
 
-	/* Options are in the struct: open the backend, fill dev->config, offer features, set
+	/* Options are in the struct: open the backend, fill the configuration space, offer features, set
 	 * n_queues. On failure the class's close() is called on the half-made device. */
 	bool (*open)(struct vdev *dev, GError **err);
 	void (*close)(struct vdev *dev);
@@ -139,9 +139,11 @@ struct vdev_class {
 	/* The machine begins anew: called after reset(), by none of the owners. */
 	void (*restart)(struct vdev *dev);
 
-	/* The driver wrote dev->config bytes [off, off + len): take them or put them right. Called
-	 * under the config lock on a vCPU's thread. Without it the space is read-only. */
-	void (*config_written)(struct vdev *dev, size_t off, size_t len);
+	/* The driver wrote @len @bytes at @off, all of them inside the space. @config is a copy of the
+	 * space, as it was: what the class changes in it is what the write changes. Called under the
+	 * config lock on a vCPU's thread. Without it the space is read-only. */
+	void (*config_written)(struct vdev *dev, size_t off, const uint8_t *bytes, size_t len,
+			       uint8_t *config);
 
 	/* False refuses a set of offered features that does not hold together in a way that
 	 * `features' cannot tell: FEATURES_OK then stays clear (2.2.2). */
@@ -219,8 +221,8 @@ struct vdev {
 	struct vfeatures withheld;          /* by the operator: never offered */
 	_Atomic bool running;               /* DRIVER_OK and not being stopped */
 
-	pthread_mutex_t config_lock; /* config and generation */
-	uint8_t config[VDEV_CONFIG_MAX];
+	pthread_mutex_t config_lock;     /* config and generation */
+	uint8_t config[VDEV_CONFIG_MAX]; /* changed by config.c alone */
 	size_t config_size;
 	uint32_t generation;
 	bool config_moved; /* since the generation was last looked at */
@@ -341,12 +343,13 @@ void vdev_again(struct vdev *dev, unsigned q);
 /* Publishes what was pushed and interrupts if wanted. Once per batch, on the owner's thread. */
 void vdev_flush(struct vdev *dev, unsigned q);
 
-/* Bytes [off, off + len) of config changed under the device's hand: new generation and, if @notify,
- * a configuration change interrupt. Wrap writes to dev->config in vdev_config_lock/unlock; call
- * this after the unlock. */
-void vdev_config_lock(struct vdev *dev);
-void vdev_config_unlock(struct vdev *dev);
-void vdev_config_changed(struct vdev *dev, bool notify);
+/* Makes [off, off + len) of the configuration space @bytes: under a new generation and, if @notify and the
+ * driver runs, with a configuration change interrupt (2.5.2). Nothing happens if they are that already.
+ * From any thread; not in config_written(). */
+void vdev_config_set(struct vdev *dev, size_t off, const void *bytes, size_t len, bool notify);
+
+/* What [off, off + len) is now, whoever last changed it. */
+void vdev_config_get(struct vdev *dev, size_t off, void *dst, size_t len);
 
 /* Of a queue_stop() that was not over at once: now it is. On the owner's thread. */
 void vdev_queue_stopped(struct vdev *dev, unsigned q);

@@ -364,23 +364,23 @@ static void input_kick(struct vdev *dev, unsigned q)
 
 static void input_reset(struct vdev *dev)
 {
+	static const struct input_config nothing;
 	struct input *in = input_of(dev);
 
 	in->leds = 0;
-	vdev_config_lock(dev);
-	memset(dev->config, 0, sizeof(struct input_config));
-	vdev_config_unlock(dev);
+	vdev_config_set(dev, 0, &nothing, sizeof(nothing), false);
 }
 
 /* The driver may write select and subsel; everything else is ours to fill in. */
-static void input_config_written(struct vdev *dev, size_t off, size_t len)
+static void input_config_written(struct vdev *dev, size_t off, const uint8_t *bytes, size_t len,
+				 uint8_t *config)
 {
 	struct input_config cfg;
 
-	(void)off;
-	(void)len;
-	input_config_answer(&input_of(dev)->model, dev->config[0], dev->config[1], &cfg);
-	memcpy(dev->config, &cfg, sizeof(cfg));
+	for (size_t i = off; i < off + len && i < offsetof(struct input_config, size); i++)
+		config[i] = bytes[i - off];
+	input_config_answer(&input_of(dev)->model, config[0], config[1], &cfg);
+	memcpy(config, &cfg, sizeof(cfg));
 }
 
 #define OPT(field) offsetof(struct input, field)

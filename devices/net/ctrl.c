@@ -94,12 +94,9 @@ static bool net_ctrl_mac_address(struct net *net, struct vq_chain *c, unsigned c
 	if (!vq_pull(c, mac, sizeof(mac)) || mac[0] & 1 || memcmp(mac, none, 6) == 0)
 		return false;
 	net_filter_own(&net->filter, mac);
-	if (vdev_accepted(&net->dev, NET_F_MAC)) { /* DEV-NET-MAC-03 */
-		vdev_config_lock(&net->dev);
-		memcpy(net->dev.config + offsetof(struct net_config, mac), mac, sizeof(mac));
-		vdev_config_unlock(&net->dev);
-		vdev_config_changed(&net->dev, false);
-	}
+	if (vdev_accepted(&net->dev, NET_F_MAC)) /* DEV-NET-MAC-03 */
+		vdev_config_set(&net->dev, offsetof(struct net_config, mac), mac, sizeof(mac),
+				false);
 	return true;
 }
 

@@ -65,15 +65,9 @@ static void net_link_changed(void *opaque, bool up)
 {
 	struct net *net = opaque;
 	le16 status = cpu_le16(up ? NET_S_LINK_UP : 0);
-	uint8_t *at = net->dev.config + offsetof(struct net_config, status);
-	bool changed;
 
-	vdev_config_lock(&net->dev);
-	changed = memcmp(at, &status, sizeof(status)) != 0;
-	memcpy(at, &status, sizeof(status));
-	vdev_config_unlock(&net->dev);
-	if (changed)
-		vdev_config_changed(&net->dev, true);
+	vdev_config_set(&net->dev, offsetof(struct net_config, status), &status, sizeof(status),
+			true);
 }
 
 static void net_backend_trouble(void *opaque, bool guest, const char *text)
@@ -140,9 +134,7 @@ static void net_forget_driver(void *arg)
 	net->ctrl_queue = VDEV_QUEUES_MAX;
 	net->stale = true;
 	net_filter_init(&net->filter, net->opt_mac, false, false);
-	vdev_config_lock(dev);
-	memcpy(dev->config + offsetof(struct net_config, mac), net->opt_mac, 6);
-	vdev_config_unlock(dev);
+	vdev_config_set(dev, offsetof(struct net_config, mac), net->opt_mac, 6, false);
 	(void)net_set_rx_offloads(net, 0);
 	if (net_set_pairs(net, 1) < 0)
 		vdev_host_error(dev, "the tap's queues could not be detached");
@@ -194,18 +186,15 @@ static void net_set_up(void *arg)
 	static const uint8_t none[6];
 	struct net *net = arg;
 	struct vdev *dev = &net->dev;
-	struct net_config config;
+	le16 pairs, mtu = cpu_le16((uint16_t)net->opt.mtu);
 
 	if (memcmp(net->opt_mac, none, 6) == 0)
 		net_default_mac(net);
 	net->max_pairs = net->be->n_channels;
 	dev->n_queues = 2 * net->max_pairs + 1;
-	vdev_config_lock(dev);
-	memcpy(&config, dev->config, sizeof(config)); /* it may have said that the link is down */
-	config.max_pairs = cpu_le16((uint16_t)net->max_pairs);
-	config.mtu = cpu_le16((uint16_t)net->opt.mtu);
-	memcpy(dev->config, &config, sizeof(config));
-	vdev_config_unlock(dev);
+	pairs = cpu_le16((uint16_t)net->max_pairs);
+	vdev_config_set(dev, offsetof(struct net_config, max_pairs), &pairs, sizeof(pairs), false);
+	vdev_config_set(dev, offsetof(struct net_config, mtu), &mtu, sizeof(mtu), false);
 	net_offer_features(net);
 	net_forget_driver(net);
 }
@@ -213,11 +202,11 @@ static void net_set_up(void *arg)
 static bool net_open(struct vdev *dev, GError **err)
 {
 	struct net *net = (struct net *)dev;
-	struct net_config config = { .status = cpu_le16(NET_S_LINK_UP) };
+	const struct net_config config = { .status = cpu_le16(NET_S_LINK_UP) };
 
 	if (!net_check_mac(net->opt_mac, err))
 		return false;
-	memcpy(dev->config, &config, sizeof(config));
+	vdev_config_set(dev, 0, &config, sizeof(config), false);
 	net->frame = g_malloc(NET_FRAME_MAX);
 	net->be = net_backend_open(&net->opt, dev->loop, &net_events, net, err);
 	if (!net->be)

@@ -15,18 +15,17 @@ struct echo {
 	uint8_t fed;
 };
 
-static void set_pair(struct vdev *dev, uint32_t value)
+void echo_set_pair(struct vdev *dev, uint32_t value, bool notify)
 {
-	le32 v = cpu_le32(value);
+	le32 v[2] = { cpu_le32(value), cpu_le32(value) };
 
-	memcpy(dev->config + ECHO_PAIR, &v, sizeof(v));
-	memcpy(dev->config + ECHO_PAIR + 4, &v, sizeof(v));
+	vdev_config_set(dev, ECHO_PAIR, v, sizeof(v), notify);
 }
 
 static bool echo_open(struct vdev *dev, GError **err)
 {
 	(void)err;
-	set_pair(dev, 0x01010101);
+	echo_set_pair(dev, 0x01010101, false);
 	return true;
 }
 
@@ -108,25 +107,19 @@ void echo_idle(void *dev)
 
 static void echo_reset(struct vdev *dev)
 {
-	memset(dev->config + ECHO_WRITABLE, 0, 4);
+	static const uint8_t zero[4];
+
+	vdev_config_set(dev, ECHO_WRITABLE, zero, sizeof(zero), false);
 	((struct echo *)dev)->fed = 0;
 }
 
-static void echo_config_written(struct vdev *dev, size_t off, size_t len)
+static void echo_config_written(struct vdev *dev, size_t off, const uint8_t *bytes, size_t len,
+				uint8_t *config)
 {
+	(void)dev;
 	for (size_t i = off; i < off + len; i++)
 		if (i >= ECHO_WRITABLE && i < ECHO_WRITABLE + 4)
-			dev->config[i]++;
-		else
-			dev->config[i] = i < ECHO_WRITABLE ? dev->config[(i + 4) % 8] : 0;
-}
-
-void echo_set_pair(struct vdev *dev, uint32_t value, bool notify)
-{
-	vdev_config_lock(dev);
-	set_pair(dev, value);
-	vdev_config_unlock(dev);
-	vdev_config_changed(dev, notify);
+			config[i] = (uint8_t)(bytes[i - off] + 1);
 }
 
 unsigned echo_kept(struct vdev *dev)

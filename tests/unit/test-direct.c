@@ -94,12 +94,43 @@ static void a_generation_does_not_come_back_unseen(void **state)
 	bench_close(b);
 }
 
+/* Interrupts and the generation follow what really changed, whoever changed it. */
+static void what_changes_nothing_is_no_change(void **state)
+{
+	const uint8_t two[2] = { 1, 2 }, three[3] = { 0, 1, 2 };
+	struct bench *b = bench_open();
+	uint32_t generation = vdev_config_generation(b->dev);
+
+	(void)state;
+	assert_int_equal(generation, 0); /* whatever open() wrote */
+	vdev_set_status(b->dev, VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER);
+	vdev_features_accept(b->dev, 1, 1);
+	vdev_set_status(b->dev, VIRTIO_S_FEATURES_OK | VIRTIO_S_DRIVER_OK);
+	echo_set_pair(b->dev, 0x01010101, true);
+	vdev_config_write(b->dev, 15, three, 3);
+	vdev_config_write(b->dev, 0, two, 2);
+	assert_int_equal(direct_config_interrupts(b->direct), 0);
+	assert_int_equal(vdev_config_generation(b->dev), generation);
+
+	echo_set_pair(b->dev, 5, true);
+	assert_int_equal(direct_config_interrupts(b->direct), 1);
+	assert_int_equal(vdev_config_generation(b->dev), generation + 1);
+	echo_set_pair(b->dev, 6, false);
+	assert_int_equal(direct_config_interrupts(b->direct), 1);
+	assert_int_equal(vdev_config_generation(b->dev), generation + 2);
+	vdev_config_write(b->dev, ECHO_WRITABLE, two, 2);
+	assert_int_equal(vdev_config_generation(b->dev), generation + 3);
+	assert_int_equal(vdev_config_generation(b->dev), generation + 3);
+	bench_close(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(interrupts_are_counted_by_queue),
 		cmocka_unit_test(an_interrupt_wakes_who_sleeps),
 		cmocka_unit_test(a_generation_does_not_come_back_unseen),
+		cmocka_unit_test(what_changes_nothing_is_no_change),
 	};
 
 	return cmocka_run_group_tests_name("direct", tests, NULL, NULL);

@@ -189,21 +189,21 @@ static void interrupt(struct bus *b, struct input *in)
 	if (q < dev->n_queues)
 		dev->transport->queue_changed(dev, q);
 	else
-		vdev_config_changed(dev, true);
+		dev->transport->config_changed(dev);
 }
 
 static void change_config(struct bus *b, struct input *in)
 {
 	struct vdev *dev = device_of(b, in);
 	unsigned how = in8(in), off = in8(in);
+	uint8_t byte;
 
 	if (off >= dev->config_size)
 		return;
-	vdev_config_lock(dev);
-	dev->config[off] ^= in8(in);
-	vdev_config_unlock(dev);
+	vdev_config_get(dev, off, &byte, 1);
+	byte ^= in8(in);
 	b->stale = true;
-	vdev_config_changed(dev, how & 1);
+	vdev_config_set(dev, off, &byte, 1, how & 1);
 }
 
 /* A status that the driver writes where it should be. */
