@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#include "devices/base/pack.h"
+
 #define OPT(field) offsetof(struct blk, field)
 
 enum {
@@ -312,9 +314,22 @@ static void blk_flush(struct blk_queue *queue)
 	}
 }
 
+/* Was what it carries out while it is paused the last of it? The channel stays, idle. */
+static bool blk_finished(struct blk_queue *queue)
+{
+	if (!queue->finishing || vq_in_flight(queue->blk->vdev.queue[queue->index].vq))
+		return false;
+	queue->finishing = false;
+	return true;
+}
+
 static void blk_batch_done(void *arg)
 {
-	blk_flush(arg);
+	struct blk_queue *queue = arg;
+
+	blk_flush(queue);
+	if (blk_finished(queue))
+		vdev_queue_stopped(&queue->blk->vdev, queue->index);
 }
 
 static void blk_stopped(void *arg);
@@ -337,8 +352,21 @@ static void blk_queue_started(struct vdev *dev, unsigned q)
 	struct blk_queue *queue = &blk->queue[q];
 	const struct blk_owner owner = { dev->queue[q].loop, blk_batch_done, blk_stopped, queue };
 
-	queue->channel = blk->backend->ops->channel_new(blk->backend, &owner);
+	if (!queue->channel)
+		queue->channel = blk->backend->ops->channel_new(blk->backend, &owner);
 	blk_resubmit(queue);
+}
+
+/* Carries out what was kept, and nothing else: no kick comes. */
+static bool blk_queue_finish(struct vdev *dev, unsigned q)
+{
+	struct blk_queue *queue = &((struct blk *)dev)->queue[q];
+
+	if (!queue->kept)
+		return true;
+	queue->finishing = true;
+	blk_queue_started(dev, q);
+	return blk_finished(queue);
 }
 
 /* The channel has stopped: what is left in it is kept, or forgotten with its chains. */
@@ -364,6 +392,8 @@ static bool blk_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 {
 	struct blk_queue *queue = &((struct blk *)dev)->queue[q];
 
+	if (why == VDEV_STOP_SAVE)
+		return blk_queue_finish(dev, q);
 	queue->paused = why == VDEV_STOP_PAUSE;
 	if (!queue->channel) { /* reset while paused */
 		queue->kept = NULL;
@@ -382,6 +412,36 @@ static void blk_kick(struct vdev *dev, unsigned q)
 	vdev_drain(dev, q, blk_handle);
 	queue->channel->ops->flush(queue->channel);
 	blk_flush(queue);
+}
+
+/*
+ * State: the cache's mode. The disk must be as large as it was.
+ */
+
+static void blk_save(struct vdev *dev, GByteArray *out)
+{
+	const struct blk *blk = (struct blk *)dev;
+
+	pack_u64(out, blk->limits.capacity);
+	pack_u8(out, blk->writeback);
+}
+
+static bool blk_load(struct vdev *dev, struct unpack *in, GError **err)
+{
+	struct blk *blk = (struct blk *)dev;
+	uint64_t capacity = unpack_u64(in);
+	uint8_t writeback = unpack_u8(in);
+
+	if (capacity != blk->limits.capacity)
+		return ringside_usage(err,
+				      "%s: state: it is of a disk of %" G_GUINT64_FORMAT
+				      " sectors; this one has %" G_GUINT64_FORMAT,
+				      vdev_name(dev), capacity, blk->limits.capacity);
+	if (writeback != blk->writeback && !vdev_accepted(dev, BLK_F_CONFIG_WCE))
+		return ringside_usage(
+			err, "%s: state: it is of a disk with another cache=", vdev_name(dev));
+	blk_set_writeback(blk, writeback);
+	return true;
 }
 
 /* struct blk_config. */
@@ -412,4 +472,7 @@ const struct vdev_class blk_class = {
 	.kick = blk_kick,
 	.reset = blk_reset,
 	.config_written = blk_config_written,
+	.state_version = 1,
+	.save = blk_save,
+	.load = blk_load,
 };

@@ -16,6 +16,7 @@ struct blk_queue {
 	bool pushed;                 /* something is yet to be published */
 	bool paused;                 /* as it stops, its requests are to be kept: */
 	struct blk_io *kept;         /* for queue_started(), in order; a list by ->next */
+	bool finishing;              /* paused, and what was kept is carried out now */
 };
 
 enum blk_cache { BLK_CACHE_WRITEBACK, BLK_CACHE_WRITETHROUGH, BLK_CACHE_UNSAFE };

@@ -56,7 +56,8 @@ struct console_port {
 	bool guest_open;       /* and somebody in the guest has it open */
 	unsigned queued;       /* control messages to send: 1 << enum console_event */
 
-	struct vq_chain *tx;   /* being written; NULL: none */
+	struct vq_chain *tx; /* being written; NULL: none */
+	uint32_t tx_done; /* bytes of the next chain that were written before it was given back */
 	struct chr_fifo stash; /* output taken from the guest that goes out before anything else */
 	uint8_t input[PORT_INPUT_MAX]; /* read from the host, not yet with the guest */
 	size_t input_at, input_len;
@@ -99,6 +100,18 @@ void console_port_emergency(struct console_port *port, const uint8_t *bytes, siz
 
 /* The transmit queue is to stop: its chain's rest is kept here and goes out all the same. */
 void console_port_drain(struct console_port *port);
+
+/* The queues are paused: a chain that is not all written goes back into its ring. */
+void console_port_give_back(struct console_port *port);
+
+/*
+ * state.c
+ */
+void console_save(struct vdev *dev, GByteArray *out);
+bool console_load(struct vdev *dev, struct unpack *in, GError **err);
+
+/* console.c: hands emergency output to the port. */
+void console_take_emergency(struct console *con);
 
 /*
  * control.c: the messages.

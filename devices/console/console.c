@@ -26,21 +26,26 @@ static struct console *console_of(struct vdev *dev)
 /*
  * On the loop.
  */
-static void console_on_emergency(void *arg, GIOCondition revents)
+void console_take_emergency(struct console *con)
 {
-	struct console *con = arg;
 	uint8_t bytes[EMERGENCY_MAX];
 	uint64_t count;
 	size_t n;
 
-	(void)revents;
 	(void)!read(con->emergency_fd, &count, sizeof(count));
 	pthread_mutex_lock(&con->emergency_lock);
 	n = con->n_emergency;
 	memcpy(bytes, con->emergency, n);
 	con->n_emergency = 0;
 	pthread_mutex_unlock(&con->emergency_lock);
-	console_port_emergency(con->port[0], bytes, n);
+	if (n)
+		console_port_emergency(con->port[0], bytes, n);
+}
+
+static void console_on_emergency(void *arg, GIOCondition revents)
+{
+	(void)revents;
+	console_take_emergency(arg);
 }
 
 static void console_watch(void *arg)
@@ -272,7 +277,10 @@ static bool console_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 	struct console *con = console_of(dev);
 	struct console_port *port = console_port_of(con, q);
 
-	if (q == CONSOLE_CONTROL_RX) {
+	if (why == VDEV_STOP_SAVE) {
+		if (port && q % 2)
+			console_port_give_back(port);
+	} else if (q == CONSOLE_CONTROL_RX) {
 		con->control_runs = false;
 	} else if (port && q % 2 == 0) {
 		port->rx_runs = false;
@@ -378,4 +386,7 @@ const struct vdev_class console_class = {
 	.kick = console_kick,
 	.reset = console_reset,
 	.config_written = console_config_written,
+	.state_version = 1,
+	.save = console_save,
+	.load = console_load,
 };

@@ -80,6 +80,7 @@ static bool console_port_write_chain(struct console_port *port, size_t *budget)
 		if (n == 0)
 			return false;
 		vq_skip(port->tx, n);
+		port->tx_done += (uint32_t)n;
 		*budget -= n;
 	}
 	return true;
@@ -97,6 +98,8 @@ static bool console_port_next_chain(struct console_port *port)
 	if (port->id != 0 && !port->con->multiport)
 		return false;
 	port->tx = vdev_take(dev, console_port_tx_queue(port));
+	if (port->tx)
+		(void)vq_skip(port->tx, MIN(port->tx_done, port->tx->rd.left));
 	if (port->tx && port->tx->wr.left)
 		vdev_guest_note(dev, "port %u: writable bytes in a transmit buffer", port->id);
 	return port->tx != NULL;
@@ -117,6 +120,7 @@ void console_port_output(struct console_port *port)
 		if (port->tx->rd.left == 0) {
 			vq_push(dev->queue[console_port_tx_queue(port)].vq, port->tx);
 			port->tx = NULL;
+			port->tx_done = 0;
 			pushed = true;
 		}
 	}
@@ -137,6 +141,7 @@ void console_port_drain(struct console_port *port)
 	struct vq_chain *c = port->tx;
 	size_t lost;
 
+	port->tx_done = 0;
 	if (!c)
 		return;
 	while (c->rd.left && !port->gone) {
@@ -152,6 +157,13 @@ void console_port_drain(struct console_port *port)
 				port->id, lost);
 	vq_push(dev->queue[console_port_tx_queue(port)].vq, c);
 	port->tx = NULL;
+}
+
+void console_port_give_back(struct console_port *port)
+{
+	if (port->tx)
+		vq_unpop(port->con->dev.queue[console_port_tx_queue(port)].vq,
+			 g_steal_pointer(&port->tx));
 }
 
 /*

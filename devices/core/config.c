@@ -35,11 +35,35 @@ uint32_t vdev_config_generation(struct vdev *dev)
 	return generation;
 }
 
-void vdev_config_opened(struct vdev *dev)
+void vdev_config_forget(struct vdev *dev)
 {
 	pthread_mutex_lock(&dev->config_lock);
+	dev->generation = 0;
 	dev->config_moved = false;
 	pthread_mutex_unlock(&dev->config_lock);
+}
+
+uint32_t vdev_config_copy(struct vdev *dev, uint8_t ret[VDEV_CONFIG_MAX])
+{
+	uint32_t generation;
+
+	pthread_mutex_lock(&dev->config_lock);
+	memcpy(ret, dev->config, dev->config_size);
+	generation = dev->generation + dev->config_moved;
+	pthread_mutex_unlock(&dev->config_lock);
+	return generation;
+}
+
+bool vdev_config_restored(struct vdev *dev, const uint8_t *config, uint32_t generation)
+{
+	bool differs;
+
+	pthread_mutex_lock(&dev->config_lock);
+	differs = memcmp(dev->config, config, dev->config_size) != 0;
+	dev->generation = generation;
+	dev->config_moved = differs;
+	pthread_mutex_unlock(&dev->config_lock);
+	return differs;
 }
 
 void vdev_config_tell(struct vdev *dev, bool notify)

@@ -80,7 +80,7 @@ void vdev_queue_stopped(struct vdev *dev, unsigned q)
 	queue->stopping = false;
 	vdev_filters_stop(dev, q, queue->why);
 	vdev_flush(dev, q);
-	queue->paused = queue->why == VDEV_STOP_PAUSE;
+	queue->paused = queue->why != VDEV_STOP_RESET;
 	if (!queue->paused)
 		position = vq_stop(queue->vq);
 	vdev_saw_stopped(dev, q, queue->why);
@@ -97,6 +97,8 @@ static void here_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 	}
 	loop_unwatch(g_steal_pointer(&queue->kick_watch));
 	queue->stopping = true;
+	if (why == VDEV_STOP_SAVE) /* what it gives back now, it does as one that is served */
+		vdev_saw_started(dev, q);
 	if (!dev->class->queue_stop || dev->class->queue_stop(dev, q, why))
 		vdev_queue_stopped(dev, q);
 }

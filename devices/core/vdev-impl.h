@@ -27,6 +27,10 @@ void vdev_leave(struct vdev *dev);
 void vdev_begin_wait(struct vdev *dev);
 void vdev_end_wait(struct vdev *dev);
 
+/* In such a call: a reset by the driver; the features that it accepted are final. */
+void vdev_reset_device(struct vdev *dev);
+void vdev_set_negotiated(struct vdev *dev);
+
 /* In such a call, or with nobody else about: start all enabled queues; stop all that run or are paused. */
 void vdev_start_queues(struct vdev *dev);
 void vdev_stop_queues(struct vdev *dev, enum vdev_stop why);
@@ -36,8 +40,15 @@ void vdev_stop_queues(struct vdev *dev, enum vdev_stop why);
 void vdev_call_begin(struct vdev_queue *queue);
 void vdev_call_end(struct vdev_queue *queue);
 
-/* What open() filled in is generation 0. */
-void vdev_config_opened(struct vdev *dev);
+/* Copies the whole space; answers its generation. */
+uint32_t vdev_config_copy(struct vdev *dev, uint8_t ret[VDEV_CONFIG_MAX]);
+
+/* A driver saw @config under @generation last: false if that is how things are. Else it is not the same any
+ * more, and the generation moves on. */
+bool vdev_config_restored(struct vdev *dev, const uint8_t *config, uint32_t generation);
+
+/* The space as it is is generation 0. */
+void vdev_config_forget(struct vdev *dev);
 
 /* The configuration space is not what the transport last saw: interrupts a running driver if @notify. */
 void vdev_config_tell(struct vdev *dev, bool notify);

@@ -125,7 +125,7 @@ struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const st
 		return NULL;
 	}
 	dev->env = NULL;
-	vdev_config_opened(dev);
+	vdev_config_forget(dev);
 	return dev;
 }
 
@@ -192,7 +192,7 @@ uint32_t vdev_status(struct vdev *dev)
 	return dev->status;
 }
 
-static void vdev_reset_device(struct vdev *dev)
+void vdev_reset_device(struct vdev *dev)
 {
 	vdev_stop_queues(dev, VDEV_STOP_RESET);
 	if (dev->class->reset) {
@@ -206,7 +206,7 @@ static void vdev_reset_device(struct vdev *dev)
 	dev->status = 0;
 }
 
-static void vdev_set_negotiated(struct vdev *dev)
+void vdev_set_negotiated(struct vdev *dev)
 {
 	vdev_queue_negotiated(dev);
 	if (dev->class->negotiated) {

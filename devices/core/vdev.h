@@ -40,6 +40,7 @@ struct vdev_engine;
 struct vdev_env;
 struct chr;
 struct chr_tap;
+struct unpack; /* devices/base/pack.h */
 
 /* Feature bits 0 to 127 (VIRTIO 1.4, 2.2: net uses bits above 63). */
 struct vfeatures {
@@ -77,6 +78,7 @@ struct vdev_field {
 enum vdev_stop {
 	VDEV_STOP_RESET, /* for good: by a reset of the device or of the queue, QueueReady 0, the end */
 	VDEV_STOP_PAUSE, /* it goes on later from where it was, or is reset */
+	VDEV_STOP_SAVE,  /* of one that is paused, and stays so: nothing is to be in flight */
 };
 
 #define VDEV_CONFIG_MAX   256 /* bytes of device configuration space */
@@ -125,7 +127,8 @@ struct vdev_class {
 	 *
 	 * On a pause the chains that it has popped stay valid; those not begun wait for the next
 	 * queue_started(). On a reset all are void and to be forgotten when it has stopped; it may
-	 * come while the queue is paused.
+	 * come while the queue is paused. To be saved, on a paused queue alone, means that all chains
+	 * it has popped are completed, or given back with vq_unpop().
 	 */
 	void (*queue_started)(struct vdev *dev, unsigned q);
 	bool (*queue_stop)(struct vdev *dev, unsigned q, enum vdev_stop why);
@@ -145,6 +148,14 @@ struct vdev_class {
 	void (*config_written)(struct vdev *dev, size_t off, const uint8_t *bytes, size_t len,
 			       uint8_t *config);
 
+	/* What the device keeps besides registers, features and rings: written to a record, when
+	 * nothing is in flight, and read from one, after reset() and negotiated(), with all queues
+	 * stopped. Called by none of the owners. load() takes what save() of the same state_version
+	 * wrote, and trusts none of it; the core sees to its length. docs/state.md */
+	uint16_t state_version;
+	void (*save)(struct vdev *dev, GByteArray *out);
+	bool (*load)(struct vdev *dev, struct unpack *in, GError **err);
+
 	/* False refuses a set of offered features that does not hold together in a way that
 	 * `features' cannot tell: FEATURES_OK then stays clear (2.2.2). */
 	bool (*features_ok)(struct vdev *dev, struct vfeatures accepted);
@@ -155,6 +166,12 @@ struct vdev_transport_ops {
 	void (*queue_changed)(struct vdev *dev, unsigned q); /* used buffers: interrupt */
 	void (*config_changed)(struct vdev *dev);            /* configuration change interrupt */
 	void (*config_stale)(struct vdev *dev); /* changed, but no interrupt; may be NULL */
+
+	/* The transport's own registers, for a record of the device's state; NULL: it keeps none. Called
+	 * while the device does not run; load() after the device itself, and trusts nothing. */
+	const char *name; /* at most 8 bytes */
+	void (*save)(struct vdev *dev, GByteArray *out);
+	bool (*load)(struct vdev *dev, struct unpack *in, GError **err);
 
 	/* The eventfd that is queue @q's interrupt when written, until vdev_call_changed() or a
 	 * reset; -1 if an interrupt takes more than that just now. NULL: it always does. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "devices/backend/input/evdev.h"
+#include "devices/base/pack.h"
 #include "devices/core/vdev.h"
 #include "devices/input/input-impl.h"
 #include "devices/input/reports.h"
@@ -383,6 +384,33 @@ static void input_config_written(struct vdev *dev, size_t off, const uint8_t *by
 	memcpy(config, &cfg, sizeof(cfg));
 }
 
+/*
+ * State: what it shows, and what the driver asked for last. Reports do not outlive a pause.
+ */
+
+static void input_save(struct vdev *dev, GByteArray *out)
+{
+	uint8_t asked[2];
+
+	vdev_config_get(dev, 0, asked, sizeof(asked));
+	pack_u32(out, input_of(dev)->leds);
+	pack_bytes(out, asked, sizeof(asked));
+}
+
+static bool input_load(struct vdev *dev, struct unpack *in, GError **err)
+{
+	struct input *input = input_of(dev);
+	struct input_config cfg;
+	uint8_t asked[2];
+
+	(void)err;
+	input->leds = unpack_u32(in);
+	unpack_bytes(in, asked, sizeof(asked));
+	input_config_answer(&input->model, asked[0], asked[1], &cfg);
+	vdev_config_set(dev, 0, &cfg, sizeof(cfg), false);
+	return true;
+}
+
 #define OPT(field) offsetof(struct input, field)
 
 static const char *const types[] = {
@@ -423,4 +451,7 @@ const struct vdev_class input_class = {
 	.kick = input_kick,
 	.reset = input_reset,
 	.config_written = input_config_written,
+	.state_version = 1,
+	.save = input_save,
+	.load = input_load,
 };

@@ -258,6 +258,11 @@ static bool net_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 	struct net *net = (struct net *)dev;
 	enum role role = net_role_of(net, q);
 
+	if (why == VDEV_STOP_SAVE) {
+		if (role == ROLE_TX)
+			net_tx_give_back(net, q / 2);
+		return true;
+	}
 	if (role == ROLE_RX)
 		net_rx_stop(net, q / 2, why);
 	else if (role == ROLE_TX)
@@ -310,4 +315,7 @@ const struct vdev_class net_class = {
 	.kick = net_kick,
 	.reset = net_reset,
 	.restart = net_restart,
+	.state_version = 1,
+	.save = net_save,
+	.load = net_load,
 };

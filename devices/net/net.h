@@ -132,6 +132,13 @@ void net_tx_retry(void *opaque, unsigned channel);
 void net_tx_start(struct net *net, unsigned pair);
 void net_tx_stop(struct net *net, unsigned pair, enum vdev_stop why);
 
+void net_tx_give_back(struct net *net,
+		      unsigned pair); /* what waits, of a paused queue, into its ring */
+
+/* state.c */
+void net_save(struct vdev *dev, GByteArray *out);
+bool net_load(struct vdev *dev, struct unpack *in, GError **err);
+
 /* ctrl.c */
 void net_ctrl_handle(struct vdev *dev, unsigned q, struct vq_chain *c);
 /* The first @pairs queue pairs are in use; 0 or -errno. */

@@ -147,3 +147,23 @@ void net_tx_stop(struct net *net, unsigned index, enum vdev_stop why)
 		net->drops.tx_lost++;
 	pair->first = NULL;
 }
+
+/* Nothing was popped or pushed after the first that waits, so they go back as they came, last first. */
+void net_tx_give_back(struct net *net, unsigned index)
+{
+	struct net_pair *pair = &net->pair[index];
+	struct vq_chain *c = g_steal_pointer(&pair->first), *last = NULL;
+
+	while (c) { /* turns the list round */
+		struct net_tx *tx = vq_chain_request(c);
+		struct vq_chain *next = tx->next;
+
+		tx->next = last;
+		last = c;
+		c = next;
+	}
+	for (c = last; c; c = last) {
+		last = ((struct net_tx *)vq_chain_request(c))->next;
+		vq_unpop(c->vq, c);
+	}
+}

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "devices/base/pack.h"
+
 #define CONFIG_BYTES 20u
 #define KEPT_MAX     1024u
 
@@ -80,6 +82,8 @@ static bool echo_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 
 	if (q != ECHO_KEEP)
 		return true;
+	if (why == VDEV_STOP_SAVE && !echo->busy)
+		push_kept(echo);
 	echo->why = why;
 	echo->stopping = echo->busy;
 	if (!echo->busy && why == VDEV_STOP_RESET)
@@ -100,6 +104,8 @@ void echo_idle(void *dev)
 	if (!echo->stopping)
 		return;
 	echo->stopping = false;
+	if (echo->why == VDEV_STOP_SAVE)
+		push_kept(echo);
 	if (echo->why == VDEV_STOP_RESET)
 		echo->n_kept = 0;
 	vdev_queue_stopped(dev, ECHO_KEEP);
@@ -146,6 +152,26 @@ void echo_feed(void *dev)
 	vdev_flush(dev, ECHO_FED);
 }
 
+static void echo_save(struct vdev *dev, GByteArray *out)
+{
+	uint8_t written[4];
+
+	vdev_config_get(dev, ECHO_WRITABLE, written, sizeof(written));
+	pack_u8(out, ((struct echo *)dev)->fed);
+	pack_bytes(out, written, sizeof(written));
+}
+
+static bool echo_load(struct vdev *dev, struct unpack *in, GError **err)
+{
+	uint8_t written[4];
+
+	(void)err;
+	((struct echo *)dev)->fed = unpack_u8(in);
+	unpack_bytes(in, written, sizeof(written));
+	vdev_config_set(dev, ECHO_WRITABLE, written, sizeof(written), false);
+	return true;
+}
+
 static const unsigned char features[] = { ECHO_F_BASE, ECHO_F_NEEDS_BASE,
 					  VIRTIO_F_NOTIFICATION_DATA, ECHO_F_HIGH, 255 };
 
@@ -169,5 +195,8 @@ const struct vdev_class echo_class = {
 	.kick = echo_kick,
 	.reset = echo_reset,
 	.config_written = echo_config_written,
+	.state_version = 1,
+	.save = echo_save,
+	.load = echo_load,
 	.features_ok = echo_features_ok,
 };

@@ -62,6 +62,8 @@ struct rig_queue {
 	struct virtio_queue regs;
 	bool interrupted;
 	unsigned interrupts;
+	uint16_t notify_off,
+		kick_id; /* pci: where a kick goes, and what it calls the queue (4.1.5.2) */
 };
 
 struct rig_arena {
@@ -70,6 +72,7 @@ struct rig_arena {
 };
 
 struct rig {
+	const struct rig_case *c;
 	const struct rig_link *link;
 	void *transport;             /* the link's */
 	const struct transport *row; /* what rig_attach() attached: */

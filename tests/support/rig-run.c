@@ -179,6 +179,7 @@ struct rig *rig_open(const struct rig_link *link, const struct rig_case *c)
 
 	signal(SIGPIPE, SIG_IGN); /* as in the program: net sockets count on it */
 	r->link = link;
+	r->c = c;
 	r->bufs = g_array_new(FALSE, FALSE, sizeof(struct rig_buf));
 	r->reqs = g_ptr_array_new_with_free_func(g_free);
 	r->log = g_string_new(NULL);
@@ -197,6 +198,27 @@ struct rig *rig_open(const struct rig_link *link, const struct rig_case *c)
 		r->queue[q].regs.index = r->queue[q].regs.notify_id = (uint16_t)q;
 	link->ops->open(r);
 	return r;
+}
+
+void rig_replace(struct rig *r)
+{
+	const struct virtio_dev known = r->driver;
+	bool judged = r->referee;
+	const char *wrong = referee_end(g_steal_pointer(&r->referee));
+
+	if (wrong)
+		fail_msg("over %s: %s", r->link->name, wrong);
+	r->link->ops->interrupts(r); /* those that are on their way */
+	r->link->ops->close(r);
+	vdev_free(r->dev);
+	board_fake_free(g_steal_pointer(&r->board));
+	loop_free(g_steal_pointer(&r->worker));
+	open_device(r, r->c);
+	r->link->ops->open(r);
+	r->driver.features = known.features;
+	r->driver.status = known.status;
+	if (judged)
+		r->referee = referee_new(r->dev);
 }
 
 /*

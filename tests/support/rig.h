@@ -74,6 +74,10 @@ const char *rig_link_name(const struct rig *r);
 struct rig *rig_open(const struct rig_link *link, const struct rig_case *c);
 void rig_close(struct rig *r); /* NULL is fine */
 
+/* Another device of the same options in place of this one, over the same link and on the same memory; what the
+ * driver knows of its queues and requests stays. It was never started. */
+void rig_replace(struct rig *r);
+
 /*
  * Memory. Buffers are never freed before the rig is; 48 MiB in all. Bytes around each are watched:
  * a device that writes there fails the test in rig_close().

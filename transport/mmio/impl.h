@@ -35,6 +35,13 @@ struct mmio {
 	uint8_t *page;   /* MMIO_SIZE bytes */
 };
 
+/* mmio.c: doorbells and the register page follow the device's state; with `lock' held. */
+void mmio_follow_state(struct mmio *m);
+
+/* state.c: for the table of what the device may ask of its transport. */
+void mmio_save(struct vdev *dev, GByteArray *out);
+bool mmio_load(struct vdev *dev, struct unpack *in, GError **err);
+
 /* mmio.c: the value of a 32-bit register below R_CONFIG, with `lock` held. */
 uint32_t mmio_register(struct mmio *m, unsigned off);
 
@@ -57,6 +64,7 @@ void mmio_irq_raise(struct mmio *m, uint32_t bit);
 uint32_t mmio_irq_status(struct mmio *m);
 void mmio_irq_ack(struct mmio *m, uint32_t bits);
 void mmio_irq_reset(struct mmio *m);
+void mmio_irq_restore(struct mmio *m, uint32_t bits); /* InterruptStatus is @bits, as it was once */
 
 /* Acknowledgements of the used-buffer bit need no exit from now on, if the board can; or trap. */
 void mmio_irq_acks(struct mmio *m, bool on);

@@ -83,12 +83,17 @@ void mmio_irq_ack(struct mmio *m, uint32_t bits)
 	pthread_mutex_unlock(&m->irq_lock);
 }
 
-void mmio_irq_reset(struct mmio *m)
+void mmio_irq_restore(struct mmio *m, uint32_t bits)
 {
 	pthread_mutex_lock(&m->irq_lock);
 	take_acks(m);
-	atomic_store(m->isr, 0);
+	atomic_store(m->isr, GUINT32_TO_LE(bits));
 	pthread_mutex_unlock(&m->irq_lock);
+}
+
+void mmio_irq_reset(struct mmio *m)
+{
+	mmio_irq_restore(m, 0);
 }
 
 void mmio_irq_acks(struct mmio *m, bool on)

@@ -43,7 +43,7 @@ static void doorbell_set(struct mmio *m, unsigned q, bool on)
 		m->doorbell[q] = on;
 }
 
-static void follow_state(struct mmio *m)
+void mmio_follow_state(struct mmio *m)
 {
 	bool running = vdev_status(m->dev) & VIRTIO_S_DRIVER_OK, tell;
 
@@ -108,7 +108,7 @@ static void write_status(struct mmio *m, uint32_t value)
 	vdev_set_status(m->dev, value);
 	if (value == 0)
 		mmio_irq_reset(m);
-	follow_state(m);
+	mmio_follow_state(m);
 }
 
 static void register_write(struct mmio *m, unsigned off, uint32_t value)
@@ -134,13 +134,13 @@ static void register_write(struct mmio *m, unsigned off, uint32_t value)
 		break;
 	case R_QUEUE_READY:
 		vdev_queue_write(m->dev, m->queue_sel, VQR_ENABLE, value, UINT32_MAX);
-		follow_state(m);
+		mmio_follow_state(m);
 		break;
 	case R_QUEUE_RESET:
 		if (value == 1 && vdev_accepted(m->dev, VIRTIO_F_RING_RESET))
 			mmio_regpage_resetting(m);
 		vdev_queue_write(m->dev, m->queue_sel, VQR_RESET, value, UINT32_MAX);
-		follow_state(m);
+		mmio_follow_state(m);
 		break;
 	case R_STATUS:
 		write_status(m, value);
@@ -279,6 +279,9 @@ static const struct vdev_transport_ops mmio_transport_ops = {
 	.queue_changed = queue_changed,
 	.config_changed = config_changed,
 	.config_stale = config_stale,
+	.name = "mmio",
+	.save = mmio_save,
+	.load = mmio_load,
 };
 
 /*

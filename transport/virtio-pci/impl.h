@@ -50,6 +50,10 @@ void vpci_common_write(struct vpci *p, uint64_t off, unsigned len, uint64_t valu
 /* virtio-pci.c: doorbells and line follow the device's state. With p->lock held. */
 void vpci_follow_state(struct vpci *p);
 
+/* state.c: for the table of what the device may ask of its transport. */
+void vpci_save(struct vdev *dev, GByteArray *out);
+bool vpci_load(struct vdev *dev, struct unpack *in, GError **err);
+
 /* irq.c. */
 extern const struct vdev_transport_ops vpci_transport_ops;
 
@@ -61,6 +65,9 @@ void vpci_irq_retarget(struct vpci *p);
 
 /* Wires and unwires the INTx line; with p->lock held. */
 void vpci_irq_line(struct vpci *p, bool on);
+
+/* Raises it if ISR status says so and the command register allows. */
+void vpci_irq_raise(struct vpci *p);
 
 /* Vectors unmapped, ISR 0 (4.1.5.1.2, 4.1.4.5.1); with p->lock held. */
 void vpci_irq_reset(struct vpci *p);

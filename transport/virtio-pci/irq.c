@@ -59,6 +59,9 @@ static void config_changed(struct vdev *dev)
 const struct vdev_transport_ops vpci_transport_ops = {
 	.queue_changed = queue_changed,
 	.config_changed = config_changed,
+	.name = "pci",
+	.save = vpci_save,
+	.load = vpci_load,
 	.queue_call_fd = queue_call_fd,
 };
 
@@ -87,7 +90,7 @@ void vpci_irq_retarget(struct vpci *p)
  * INTx.
  */
 
-static void raise_if_wanted(struct vpci *p)
+void vpci_irq_raise(struct vpci *p)
 {
 	if (atomic_load(&p->isr) && !atomic_load(&p->intx_off))
 		eventfd_signal(p->intx_fd);
@@ -100,7 +103,7 @@ static void resampled(void *arg, GIOCondition revents)
 
 	(void)revents;
 	if (read(p->resample_fd, &count, sizeof(count)) == sizeof(count))
-		raise_if_wanted(p);
+		vpci_irq_raise(p);
 }
 
 void vpci_irq_line(struct vpci *p, bool on)
@@ -122,7 +125,7 @@ void vpci_irq_line(struct vpci *p, bool on)
 void vpci_irq_command(struct vpci *p, bool intx_off)
 {
 	if (atomic_exchange(&p->intx_off, intx_off) && !intx_off) /* [B] */
-		raise_if_wanted(p);
+		vpci_irq_raise(p);
 }
 
 unsigned vpci_irq_isr(struct vpci *p)
