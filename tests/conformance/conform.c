@@ -1,4 +1,5 @@
 #include "tests/conformance/conform.h"
+#include "devices/core/state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -277,9 +278,7 @@ static void await_waiter(struct rig *r)
 	while (!waits) {
 		assert_true(g_get_monotonic_time() < end);
 		g_usleep(50);
-		pthread_mutex_lock(&dev->lock);
-		waits = dev->changing;
-		pthread_mutex_unlock(&dev->lock);
+		waits = vdev_is_changing(dev);
 	}
 }
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 
+#include "devices/core/state.h"
 #include "tests/support/echo.h"
 #include "tests/support/rig.h"
 
@@ -81,17 +82,6 @@ static void take_queue_back(struct rig *r)
 	rig_queue_reset(r, ECHO_KEEP);
 }
 
-static bool changing(struct rig *r)
-{
-	struct vdev *dev = rig_dev(r);
-	bool ret;
-
-	pthread_mutex_lock(&dev->lock);
-	ret = dev->changing;
-	pthread_mutex_unlock(&dev->lock);
-	return ret;
-}
-
 static void note(void *arg)
 {
 	*(bool *)arg = true;
@@ -108,7 +98,7 @@ static void waits_and_lets_others_work(struct rig *r, void (*does)(struct rig *r
 	start_and_keep(r, 3);
 	rig_on_owner(r, echo_busy, rig_dev(r));
 	processor_start(&p, r, does);
-	while (!changing(r))
+	while (!vdev_is_changing(rig_dev(r)))
 		turn(r, deadline);
 	for (int i = 0; i < 20; i++)
 		turn(r, deadline);

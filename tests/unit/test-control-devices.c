@@ -8,6 +8,7 @@
 #include <glib.h>
 #include <string.h>
 
+#include "devices/core/state.h"
 #include "devices/input/input.h"
 #include "tests/support/control-bench.h"
 #include "vmm/control/keys.h"
@@ -112,16 +113,6 @@ static void *reset(void *dev)
 	return NULL;
 }
 
-static bool changing(struct vdev *dev)
-{
-	bool ret;
-
-	pthread_mutex_lock(&dev->lock);
-	ret = dev->changing;
-	pthread_mutex_unlock(&dev->lock);
-	return ret;
-}
-
 static void a_question_does_not_wait_for_who_waits_for_us(void **state)
 {
 	struct bench *b = *state;
@@ -132,7 +123,7 @@ static void a_question_does_not_wait_for_who_waits_for_us(void **state)
 	rig_start(r, RIG_ALL);
 	g_main_context_acquire(NULL); /* as a main thread has it that is never outside its loop */
 	thread = g_thread_new("vcpu", reset, rig_dev(r));
-	while (!changing(rig_dev(r)))
+	while (!vdev_is_changing(rig_dev(r)))
 		g_usleep(100);
 	qmp_say(c, "{\"execute\":\"query-virtio-queue\",\"arguments\":{\"path\":\"keys\"}}");
 	qmp_expect(c, "\"queue\":0");

@@ -1,71 +1,10 @@
-/*
- * Questions about devices, queues and statistics.
- *
- * A device's lock is never held for long: what is its own is copied under it, and the queue's owner
- * is asked for the rest. So there is an answer while a reset waits for the host, too.
- */
+/* Questions about devices, queues and statistics: from copies of the devices' states. */
 #include <string.h>
 
 #include "devices/console/console.h"
+#include "devices/core/state.h"
 #include "devices/input/input.h"
 #include "vmm/control/control-impl.h"
-
-/*
- * A device's state in a plain struct.
- */
-struct queue_state {
-	struct vdev_queue *queue; /* the owner copies from here */
-	uint16_t size, size_max, next_avail, next_used;
-	uint64_t desc, driver, device;
-	bool enabled, started;
-	unsigned in_flight;
-	const char *fault; /* NULL: none */
-	struct vq_stats stats;
-};
-
-static void copy_on_owner(void *arg)
-{
-	struct queue_state *s = arg;
-	const struct vq *vq = s->queue->vq;
-	struct vq_position position = s->queue->position;
-
-	s->started = vq_started(vq);
-	if (s->started)
-		position = vq_position(vq);
-	s->next_avail = position.next_avail;
-	s->next_used = position.next_used;
-	s->in_flight = s->started ? vq_in_flight(vq) : 0;
-	if (vq_fault(vq) != VQ_OK)
-		s->fault = vq_fault_name(vq_fault(vq));
-	s->stats = *vq_stats(s->queue->vq);
-}
-
-static struct queue_state queue_state(struct vdev *dev, unsigned q)
-{
-	struct vdev_queue *queue = &dev->queue[q];
-	struct queue_state s = { .queue = queue };
-
-	pthread_mutex_lock(&dev->lock);
-	s.size = queue->size;
-	s.size_max = queue->size_max;
-	s.desc = queue->desc;
-	s.driver = queue->driver;
-	s.device = queue->device;
-	s.enabled = queue->enabled;
-	pthread_mutex_unlock(&dev->lock);
-	loop_call(queue->loop, copy_on_owner, &s);
-	return s;
-}
-
-static struct vfeatures accepted_features(struct vdev *dev)
-{
-	struct vfeatures f;
-
-	pthread_mutex_lock(&dev->lock);
-	f = dev->accepted;
-	pthread_mutex_unlock(&dev->lock);
-	return f;
-}
 
 /*
  * As JSON.
@@ -140,7 +79,7 @@ static uint64_t add_figure(const struct vq_stats *stats, size_t i)
 	return value;
 }
 
-static void add_queue(JsonBuilder *b, unsigned q, const struct queue_state *s)
+static void add_queue(JsonBuilder *b, unsigned q, const struct vdev_queue_state *s)
 {
 	json_builder_begin_object(b);
 	add_int(b, "queue", q);
@@ -151,11 +90,11 @@ static void add_queue(JsonBuilder *b, unsigned q, const struct queue_state *s)
 	add_int(b, "desc", s->desc);
 	add_int(b, "driver", s->driver);
 	add_int(b, "device", s->device);
-	add_int(b, "next-avail", s->next_avail);
-	add_int(b, "next-used", s->next_used);
+	add_int(b, "next-avail", s->position.next_avail);
+	add_int(b, "next-used", s->position.next_used);
 	add_int(b, "in-flight", s->in_flight);
-	if (s->fault)
-		add_string(b, "fault", s->fault);
+	if (s->fault != VQ_OK)
+		add_string(b, "fault", vq_fault_name(s->fault));
 	for (size_t i = 0; i < G_N_ELEMENTS(figures); i++)
 		add_int(b, figures[i].name, add_figure(&s->stats, i));
 	json_builder_end_object(b);
@@ -229,18 +168,21 @@ void control_query_virtio_status(struct control_call *call)
 	struct search s = find_path(call);
 	struct vdev *dev = s.found;
 	JsonBuilder *b = call->out;
+	g_autofree struct vdev_state *state = NULL;
 
 	if (!dev)
 		return;
+	state = g_new(struct vdev_state, 1);
+	vdev_state_get_device(dev, state);
 	json_builder_begin_object(b);
 	add_string(b, "path", vdev_name(dev));
 	add_string(b, "name", dev->class->name);
 	add_string(b, "transport", s.transport);
 	add_int(b, "device-id", dev->class->id);
-	add_int(b, "num-vqs", dev->n_queues);
-	add_status(b, vdev_status(dev));
-	add_features(b, "host-features", dev->offered);
-	add_features(b, "guest-features", accepted_features(dev));
+	add_int(b, "num-vqs", state->n_queues);
+	add_status(b, state->status);
+	add_features(b, "host-features", state->offered);
+	add_features(b, "guest-features", state->accepted);
 	if (input_offers(dev, EV_LED, LED_NUML))
 		add_int(b, "leds", input_leds(dev));
 	if (console_is(dev))
@@ -263,8 +205,9 @@ void control_query_virtio_queue(struct control_call *call)
 	json_builder_begin_array(call->out);
 	for (unsigned q = 0; q < dev->n_queues; q++) {
 		if (all || q == one) {
-			struct queue_state s = queue_state(dev, q);
+			struct vdev_queue_state s;
 
+			vdev_queue_state_get(dev, q, &s);
 			add_queue(call->out, q, &s);
 		}
 	}
@@ -317,8 +260,9 @@ static void add_device_stats(struct vdev *dev, const char *transport, void *arg)
 	(void)transport;
 	for (unsigned q = 0; q < dev->n_queues; q++) {
 		g_autofree char *object = g_strdup_printf("%s/%u", vdev_name(dev), q);
-		struct queue_state s = queue_state(dev, q);
+		struct vdev_queue_state s;
 
+		vdev_queue_state_get(dev, q, &s);
 		for (size_t i = 0; i < G_N_ELEMENTS(figures); i++)
 			add_stat(object, figures[i].name, add_figure(&s.stats, i), arg);
 	}

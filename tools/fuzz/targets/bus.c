@@ -4,6 +4,7 @@
  * the board refuses what it likes. The rings of these devices, if they have any, are the guest's
  * chance.
  */
+#include "devices/core/state.h"
 #include "devices/registry.h"
 #include "tools/fuzz/fixture/fixture.h"
 #include "tools/fuzz/fuzz.h"
@@ -289,13 +290,9 @@ static void begin(struct bus *b)
 	race_begin();
 	observe_begin();
 	for (unsigned i = 0; i < N_DEVS; i++) {
-		b->dev[i]->generation = 0;
-		b->dev[i]->config_moved = false;
-		b->dev[i]->log_count = b->dev[i]->log_window = 0;
-		for (unsigned q = 0; q < b->dev[i]->n_queues; q++) {
+		vdev_state_forget(b->dev[i]);
+		for (unsigned q = 0; q < b->dev[i]->n_queues; q++)
 			(void)host_event_take(b->dev[i]->queue[q].kick_fd);
-			b->dev[i]->queue[q].again = 0;
-		}
 	}
 	host_running(true);
 	fakes_begin(&b->fakes);
