@@ -37,7 +37,13 @@ static char *prop_piece(const char **at)
 /* Does @text, which stood between two commas, still belong to the value before it? */
 static bool prop_continues(const char *text)
 {
-	return (*text == '+' || *text == '-') && g_ascii_isalpha(text[1]);
+	const char *name = text;
+
+	if (*text == '+' || *text == '-')
+		return g_ascii_isalpha(text[1]);
+	while (g_ascii_isalnum(*text))
+		text++;
+	return text > name && *text == ':';
 }
 
 static void prop_extend(struct prop_pair *pair, const char *text)

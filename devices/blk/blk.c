@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "devices/backend/open.h"
 #include "devices/base/pack.h"
 
 #define OPT(field) offsetof(struct blk, field)
@@ -31,8 +32,12 @@ static const char *const aio_names[] = { "auto", "uring", "sync", NULL };
 static const char *const cache_names[] = { "writeback", "writethrough", "unsafe", NULL };
 
 static const struct prop blk_props[] = {
-	{ "path", PROP_STR, OPT(path), .required = true, .help = "raw image file or block device",
+	{ "path", PROP_STR, OPT(path),
+	  .help = "raw image file or block device (this or backend= is required)",
 	  .also = "file filename drive image img disk" },
+	{ "backend", PROP_STR, OPT(spec), .also = "blockdev",
+	  .help = "in place of path=: file:PATH, or that with a wrapper in front, as in "
+		  "fault:every=100,file:PATH (docs/backends.md)" },
 	{ "ro", PROP_BOOL, OPT(ro), .default_value = "off", .also = "readonly read-only read_only",
 	  .help = "read-only; others may read the file meanwhile" },
 	{ "direct", PROP_BOOL, OPT(direct), .default_value = "off",
@@ -141,8 +146,8 @@ static struct loop *blk_worker(void *dev)
 
 static bool blk_open_backend(struct blk *blk, const char *what, GError **err)
 {
+	g_autofree char *file = blk->path ? g_strconcat("file:", blk->path, NULL) : NULL;
 	struct blk_file_options o = {
-		.path = blk->path,
 		.what = what,
 		.ro = blk->ro,
 		.direct = blk->direct,
@@ -151,8 +156,25 @@ static bool blk_open_backend(struct blk *blk, const char *what, GError **err)
 		.opaque = blk,
 	};
 
-	blk->backend = blk_file_open(&o, err);
+	blk->backend = blk_spec_open(blk->spec ? blk->spec : file, &o, blk->vdev.env->wrappers,
+				     err);
 	return blk->backend != NULL;
+}
+
+/* The option that says where the disk is, for messages: "--device blk,path=disk.img". */
+static char *blk_where(const struct blk *blk, GError **err)
+{
+	if (blk->path && blk->spec) {
+		ringside_usage(err, "--device blk: path= and backend= exclude each other");
+		return NULL;
+	}
+	if (!blk->path && !blk->spec) {
+		ringside_usage(err,
+			       "--device blk: 'path=' is missing: raw image file or block device");
+		return NULL;
+	}
+	return blk->spec ? g_strdup_printf("--device blk,backend=%s", blk->spec)
+			 : g_strdup_printf("--device blk,path=%s", blk->path);
 }
 
 static void blk_choose_queues(struct blk *blk)
@@ -226,9 +248,9 @@ static bool blk_prepare_backend(struct blk *blk, const char *what, GError **err)
 static bool blk_open(struct vdev *dev, GError **err)
 {
 	struct blk *blk = (struct blk *)dev;
-	g_autofree char *what = g_strdup_printf("--device blk,path=%s", blk->path);
+	g_autofree char *what = blk_where(blk, err);
 
-	if (!blk_check_serial(blk, err) || !blk_open_backend(blk, what, err) ||
+	if (!what || !blk_check_serial(blk, err) || !blk_open_backend(blk, what, err) ||
 	    !blk_choose_blocks(blk, what, err))
 		return false;
 	blk->discard = blk->discard && blk->backend->info.discard;
@@ -444,6 +466,14 @@ static bool blk_load(struct vdev *dev, struct unpack *in, GError **err)
 	return true;
 }
 
+static char *blk_help(unsigned width)
+{
+	g_autofree char *wrappers = backend_wrappers_help(BACKEND_BLK, width);
+
+	return g_strconcat("What backend= takes before file:PATH, as NAME[:KEY=VALUE...]:\n",
+			   wrappers, NULL);
+}
+
 /* struct blk_config. */
 static const struct vdev_field config_fields[] = {
 	{ 8, 1 }, { 4, 2 }, { 2, 1 }, { 1, 2 }, { 4, 1 }, { 1, 2 }, { 2, 1 },
@@ -475,4 +505,5 @@ const struct vdev_class blk_class = {
 	.state_version = 1,
 	.save = blk_save,
 	.load = blk_load,
+	.help = blk_help,
 };

@@ -25,7 +25,7 @@ struct blk {
 	struct vdev vdev; /* first */
 
 	/* Options. */
-	char *path, *serial;
+	char *path, *spec, *serial;
 	bool ro, direct, discard, write_zeroes;
 	unsigned aio;   /* enum blk_aio */
 	unsigned cache; /* enum blk_cache */

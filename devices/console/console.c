@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "devices/backend/open.h"
 #include "devices/console/console-impl.h"
 #include "devices/console/console.h"
 
@@ -82,7 +83,8 @@ static bool console_add_port(struct console *con, unsigned id, char *name, const
 	chr_fifo_init(&port->stash, PORT_STASH_MAX);
 	context = id == 0 ? g_strdup_printf("--device console,chr=%s", spec)
 			  : g_strdup_printf("--device console,port=%s:%s", name, spec);
-	port->chr = chr_open(spec, con->dev.env->terminal, context, err);
+	port->chr = chr_spec_open(spec, con->dev.env->terminal, con->dev.env->wrappers, context,
+				  err);
 	if (!port->chr)
 		return false;
 	if (port->is_console && con->dev.env->console_tap)

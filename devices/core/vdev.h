@@ -159,6 +159,9 @@ struct vdev_class {
 	/* False refuses a set of offered features that does not hold together in a way that
 	 * `features' cannot tell: FEATURES_OK then stays clear (2.2.2). */
 	bool (*features_ok)(struct vdev *dev, struct vfeatures accepted);
+
+	/* What --device NAME,help says after the options; at most @width columns. Free with g_free(). */
+	char *(*help)(unsigned width);
 };
 
 /* What a device may know of its transport: how to reach the driver. From any thread. */
@@ -283,6 +286,8 @@ struct vdev_env {
 	struct loop *(*worker)(void *opaque, const char *name);
 	/* Makes a listener for what one console prints (backend/chr.h); NULL: nobody wants to listen. */
 	struct chr_tap *(*console_tap)(void *opaque);
+	/* What may stand before a backend, beside the usual (devices/backend/spec.h); ends with NULL. NULL: no more. */
+	const struct backend_wrapper *const *wrappers;
 };
 
 /*

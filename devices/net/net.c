@@ -18,14 +18,17 @@
 
 #include <string.h>
 
+#include "devices/backend/open.h"
+
 #define OFFSET(field) offsetof(struct net, field)
 
 static const struct prop net_props[] = {
-	{ "backend", PROP_ENUM, OFFSET(opt.kind), "user",
+	{ "backend", PROP_STR, OFFSET(spec), "user",
 	  .help = "what is at the other end of the link: a network of its own made of the host's "
 		  "sockets, a tap device, or another ringside; a user network takes at most 1024 of "
-		  "the host's sockets, and 321 MiB of memory",
-	  .choices = net_kind_names, .also = "type mode netdev kind" },
+		  "the host's sockets, and 321 MiB of memory: user|tap|socket, and short for ifname= "
+		  "and path= tap:IFNAME and socket:PATH",
+	  .also = "type mode netdev kind" },
 	{ "mac", PROP_MAC, OFFSET(opt_mac), .also = "macaddr address guest_mac",
 	  .help = "the guest's address (without it one that depends on the device's id and backend)" },
 	{ "mtu", PROP_U32, OFFSET(opt.mtu), .min = 1280, .max = 65535,
@@ -208,7 +211,8 @@ static bool net_open(struct vdev *dev, GError **err)
 		return false;
 	vdev_config_set(dev, 0, &config, sizeof(config), false);
 	net->frame = g_malloc(NET_FRAME_MAX);
-	net->be = net_backend_open(&net->opt, dev->loop, &net_events, net, err);
+	net->be = net_spec_open(net->spec, &net->opt, dev->loop, &net_events, net,
+				dev->env->wrappers, err);
 	if (!net->be)
 		return false;
 	for (size_t i = 0; i < G_N_ELEMENTS(net->be->syscalls); i++)

@@ -75,6 +75,7 @@ struct net_pair {
 
 struct net {
 	struct vdev dev;
+	char *spec; /* of the backend */
 	struct net_options opt;
 	uint8_t opt_mac[6];
 

@@ -3,6 +3,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "devices/backend/open.h"
 #include "devices/base/error.h"
 
 void user_want(struct user *u)
@@ -75,9 +76,15 @@ struct user *user_new(void)
 
 void user_open_spec(struct user *u, const char *spec)
 {
+	user_open_wrapped(u, spec, NULL);
+}
+
+void user_open_wrapped(struct user *u, const char *spec,
+		       const struct backend_wrapper *const *wrappers)
+{
 	g_autoptr(GError) err = NULL;
 
-	u->chr = chr_open(spec, NULL, "--test", &err);
+	u->chr = chr_spec_open(spec, NULL, wrappers, "--test", &err);
 	assert_null(err);
 	assert_non_null(u->chr);
 	chr_attach(u->chr, u->loop, &callbacks, u);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "devices/backend/chr/chr.h"
+#include "devices/backend/spec.h"
 
 /* A user that keeps what it reads and sends what it is given. */
 struct user {
@@ -32,6 +33,9 @@ void user_free(struct user *u);
 /* Opens SPEC, or "KIND:PATH", and attaches it; detaches and closes it. */
 void user_open_spec(struct user *u, const char *spec);
 void user_open(struct user *u, const char *kind);
+/* The same with @wrappers that SPEC may name (devices/backend/spec.h). */
+void user_open_wrapped(struct user *u, const char *spec,
+		       const struct backend_wrapper *const *wrappers);
 void user_shut(struct user *u);
 
 /* Sends what the stream takes; the rest goes when it can. */

@@ -120,7 +120,8 @@ static void open_device(struct rig *r, const struct rig_case *c)
 				.iothread = own_thread,
 				.worker = worker,
 				.opaque = r,
-				.n_cpus = 1 };
+				.n_cpus = 1,
+				.wrappers = c->wrappers };
 	g_autofree char *spec = expand(r, c->spec);
 	g_autofree char *name = NULL;
 	g_autoptr(GPtrArray) pairs = prop_split(spec, &name);

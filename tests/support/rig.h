@@ -51,6 +51,7 @@ struct rig_case {
 	bool direct_only;               /* what it shows cannot depend on the link */
 	const char *links;              /* globs with blanks between ("pci* mmio"), after ! those
 					   that are not meant; NULL: all */
+	const struct backend_wrapper *const *wrappers; /* that the spec may name beside the usual */
 };
 
 /* A case whose spec says ring= or features= is not run over links that would say it. */

@@ -89,20 +89,18 @@ static void every_type_is_parsed(void **state)
 	prop_free(rows, &t);
 }
 
-/* Things to add and to take away are one value; nothing else goes on after a comma. */
-static void signed_words_continue_a_value(void **state)
+/* Things to add and to take away are one value, and so are the parts of a spec; nothing else goes on after a
+ * comma. */
+static void signed_words_and_parts_of_specs_continue_a_value(void **state)
 {
 	g_autofree char *name = NULL;
-	g_autoptr(GPtrArray)
-		pairs = prop_split("thing,fwd=-one,+two,-three=x,fast,count=1,-2,path=a", &name);
+	g_autoptr(GPtrArray) pairs = prop_split(
+		"thing,fwd=-one,+two,-three=x,fast,count=1,-2,path=a,b1:c,d:e=f,:g,h=i:j", &name);
 	static const struct {
 		const char *key, *value;
 	} want[] = {
-		{ "fwd", "-one,+two,-three=x" },
-		{ "fast", NULL },
-		{ "count", "1" },
-		{ "-2", NULL },
-		{ "path", "a" },
+		{ "fwd", "-one,+two,-three=x" }, { "fast", NULL }, { "count", "1" }, { "-2", NULL },
+		{ "path", "a,b1:c,d:e=f" },      { ":g", NULL },   { "h", "i:j" },
 	};
 
 	(void)state;
@@ -205,7 +203,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_type_is_parsed),
-		cmocka_unit_test(signed_words_continue_a_value),
+		cmocka_unit_test(signed_words_and_parts_of_specs_continue_a_value),
 		cmocka_unit_test(defaults_hold_where_nothing_is_said),
 		cmocka_unit_test(a_switch_alone_means_on),
 		cmocka_unit_test(bad_values_are_refused),

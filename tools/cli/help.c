@@ -158,6 +158,11 @@ char *cli_device_text(const struct vdev_class *class)
 	g_string_append_printf(out, "--device %s[,KEY=VALUE...]\n%s\n", class->name,
 			       class->summary);
 	g_string_append_printf(out, "%sEvery device:\n%s%s", own ? own : "", common, place);
+	if (class->help) {
+		g_autofree char *more = class->help(HELP_WIDTH);
+
+		g_string_append(out, more);
+	}
 	add_transports(out);
 	add_features(out, class);
 	add_memory(out, class);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "devices/backend/open.h"
 #include "devices/base/error.h"
 #include "vmm/machine/machine-int.h"
 
@@ -52,7 +53,7 @@ static struct chr *open_serial(struct machine *m, GError **err)
 
 	if (m->cfg->serial) {
 		context = g_strdup_printf("--serial %s", m->cfg->serial);
-		return chr_open(m->cfg->serial, terminal, context, err);
+		return chr_spec_open(m->cfg->serial, terminal, NULL, context, err);
 	}
 	if (terminal->taken)
 		return terminal_output(m->terminal);
