@@ -33,7 +33,6 @@ struct pci_root {
 	pthread_mutex_t lock; /* of address */
 	uint32_t address;     /* what was written to port 0xcf8 */
 	_Atomic uint8_t reset_control;
-	uint64_t mem_next; /* first address not given to a BAR */
 	struct pci_function bridge;
 	struct pci_function *slot[PCI_SLOTS];
 };
@@ -169,27 +168,62 @@ unsigned pci_root_gsi(unsigned slot, unsigned pin)
 	return PCI_GSI_BASE + (slot + pin) % 4;
 }
 
-/* Addresses for the BARs, each aligned to its size. */
-static bool place_bars(struct pci_root *root, struct pci_function *f, GError **err)
+/* A BAR of the first @n of @f's that has a byte of the @size ones at @address; NULL: none. */
+static const struct pci_bar *bar_at(const struct pci_function *f, unsigned n, uint64_t address,
+				    uint64_t size)
 {
-	uint64_t end = root->config.mem_base + root->config.mem_size;
-	uint64_t next = root->mem_next;
+	for (unsigned b = 0; b < n; b++) {
+		const struct pci_bar *bar = &f->bar[b];
 
-	for (unsigned b = 0; b < PCI_BARS; b++) {
-		uint64_t size = f->bar[b].size;
+		if (bar->size && address < bar->address + bar->size &&
+		    bar->address < address + size)
+			return bar;
+	}
+	return NULL;
+}
 
-		if (!size)
-			continue;
-		next = (next + size - 1) & ~(size - 1);
-		if (next > end || size > end - next)
+/* The same of all functions there are, and of those of @f that have their addresses. */
+static const struct pci_bar *taken_at(const struct pci_root *root, const struct pci_function *f,
+				      unsigned n, uint64_t address, uint64_t size)
+{
+	const struct pci_bar *bar = bar_at(f, n, address, size);
+
+	for (unsigned slot = 0; slot < PCI_SLOTS && !bar; slot++)
+		if (root->slot[slot])
+			bar = bar_at(root->slot[slot], PCI_BARS, address, size);
+	return bar;
+}
+
+/* The lowest address at which BAR @b fits; those of removed functions are free again. */
+static bool place_bar(const struct pci_root *root, struct pci_function *f, unsigned b)
+{
+	uint64_t end = root->config.mem_base + root->config.mem_size, size = f->bar[b].size;
+	uint64_t at = root->config.mem_base;
+
+	for (;;) {
+		const struct pci_bar *other;
+
+		at = (at + size - 1) & ~(size - 1);
+		if (at > end || size > end - at)
+			return false;
+		other = taken_at(root, f, b, at, size);
+		if (!other)
+			break;
+		at = other->address + other->size;
+	}
+	f->bar[b].address = at;
+	return true;
+}
+
+/* Addresses for the BARs, each aligned to its size. */
+static bool place_bars(const struct pci_root *root, struct pci_function *f, GError **err)
+{
+	for (unsigned b = 0; b < PCI_BARS; b++)
+		if (f->bar[b].size && !place_bar(root, f, b))
 			return ringside_usage(err,
 					      "no PCI memory left for a BAR of %" G_GUINT64_FORMAT
 					      " bytes: use fewer devices",
-					      size);
-		f->bar[b].address = next;
-		next += size;
-	}
-	root->mem_next = next;
+					      f->bar[b].size);
 	return true;
 }
 
@@ -269,7 +303,6 @@ struct pci_root *pci_root_new(struct board *board, const struct pci_root_config 
 
 	root->board = board;
 	root->config = *config;
-	root->mem_next = config->mem_base;
 	root->ecam = (struct board_region){ .base = config->ecam_base,
 					    .size = PCI_ECAM_SIZE,
 					    .read = ecam_read,

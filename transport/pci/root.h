@@ -45,6 +45,8 @@ void pci_root_reset(struct pci_root *root);
  * slot is taken or the bus or the memory window is full.
  */
 bool pci_root_add(struct pci_root *root, struct pci_function *f, unsigned slot, GError **err);
+
+/* Takes @f off; its slot and its BARs' addresses are free for others. */
 void pci_root_remove(struct pci_root *root, struct pci_function *f);
 
 struct board *pci_root_board(const struct pci_root *root);
