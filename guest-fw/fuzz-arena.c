@@ -34,9 +34,11 @@ void arena_init(void)
 		return;
 	/* Not ARENA_FIRST: an address is the same in an input and here. */
 	arena.mem.n = 2;
-	arena.mem.region[0] = (struct gmem_region){ 0, ARENA_LOW_LEN, pointer(0) };
-	arena.mem.region[1] = (struct gmem_region){ ARENA_MID_GPA, MID_LEN,
-						    pointer(ARENA_MID_GPA) };
+	arena.mem.region[0] =
+		(struct gmem_region){ .gpa = 0, .len = ARENA_LOW_LEN, .hva = pointer(0), .fd = -1 };
+	arena.mem.region[1] = (struct gmem_region){
+		.gpa = ARENA_MID_GPA, .len = MID_LEN, .hva = pointer(ARENA_MID_GPA), .fd = -1
+	};
 }
 
 const struct gmem *arena_mem(void)

@@ -154,6 +154,8 @@ bool vq_take_last(struct vq_cursor *cur, size_t len, struct iovec *ret_last)
 void vq_put_last(struct vq_chain *c, const struct iovec *last, const void *src)
 {
 	memcpy(last->iov_base, src, last->iov_len);
+	if (c->vq->log) /* it may have been cut off before the log was switched on */
+		gmem_mark_at(c->vq->mem, last->iov_base, last->iov_len);
 	if (c->wr.left == 0)
 		c->written += last->iov_len;
 }

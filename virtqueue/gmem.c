@@ -17,6 +17,11 @@ static bool gmem_overlaps(const struct gmem_region *r, uint64_t gpa, uint64_t le
 
 int gmem_add(struct gmem *mem, uint64_t gpa, uint64_t len, void *hva)
 {
+	return gmem_add_file(mem, gpa, len, hva, -1, 0);
+}
+
+int gmem_add_file(struct gmem *mem, uint64_t gpa, uint64_t len, void *hva, int fd, uint64_t offset)
+{
 	if (len == 0 || gpa + len < gpa || (uintptr_t)hva + len < (uintptr_t)hva)
 		return -EINVAL;
 	if ((gpa ^ (uintptr_t)hva) & 15)
@@ -26,7 +31,9 @@ int gmem_add(struct gmem *mem, uint64_t gpa, uint64_t len, void *hva)
 			return -EINVAL;
 	if (mem->n == GMEM_REGIONS_MAX)
 		return -ENOSPC;
-	mem->region[mem->n++] = (struct gmem_region){ .gpa = gpa, .len = len, .hva = hva };
+	mem->region[mem->n++] = (struct gmem_region){
+		.gpa = gpa, .len = len, .hva = hva, .fd = fd, .offset = offset
+	};
 	return 0;
 }
 

@@ -4,7 +4,9 @@
  *
  * gmem_at() is the only place in the program that turns a guest address into a pointer, and it
  * always takes a length. A table of regions is immutable while a queue runs on it; to change the
- * memory, stop the queues, replace the table, start them again.
+ * memory, stop or pause the queues, change the table, tell them (vq_memory_changed()), and let them go on.
+ *
+ * Another process can map a region if it lies in a file: docs/memory.md.
  */
 #pragma once
 
@@ -15,13 +17,17 @@
 #define GMEM_REGIONS_MAX 64
 
 struct gmem_region {
-	uint64_t gpa; /* first guest-physical address */
-	uint64_t len; /* bytes, at least 1; gpa + len does not wrap */
-	uint8_t *hva; /* where gpa is mapped here; not owned */
+	uint64_t gpa;    /* first guest-physical address */
+	uint64_t len;    /* bytes, at least 1; gpa + len does not wrap */
+	uint8_t *hva;    /* where gpa is mapped here; not owned */
+	int fd;          /* of the file (memfd) in which it lies; not owned; -1: in none */
+	uint64_t offset; /* of its first byte in the file */
+	uint64_t *dirty; /* while the log is on: a bit for each page, see gmem_mark() */
 };
 
 struct gmem {
 	unsigned n;
+	bool log; /* of what devices write: gmem_log_start() */
 	struct gmem_region region[GMEM_REGIONS_MAX];
 };
 
@@ -31,6 +37,9 @@ struct gmem {
  * the guest is aligned for us).
  */
 int gmem_add(struct gmem *mem, uint64_t gpa, uint64_t len, void *hva);
+
+/* The same for a region that is mapped, shared, from @fd at @offset. */
+int gmem_add_file(struct gmem *mem, uint64_t gpa, uint64_t len, void *hva, int fd, uint64_t offset);
 
 /* True if all of the @len bytes from @gpa on lie in the region. */
 static inline bool gmem_region_has(const struct gmem_region *r, uint64_t gpa, uint64_t len)
@@ -69,3 +78,30 @@ bool gmem_has(const struct gmem *mem, uint64_t gpa, uint64_t len);
  * not memory. */
 bool gmem_read(const struct gmem *mem, uint64_t gpa, void *dst, size_t len);
 bool gmem_write(const struct gmem *mem, uint64_t gpa, const void *src, size_t len);
+
+/*
+ * ---- what changes (gmem-change.c) ----
+ */
+
+/* Takes the region that begins at @gpa out of the table; the others keep their order. 0 or -ENOENT. */
+int gmem_remove(struct gmem *mem, uint64_t gpa);
+
+/*
+ * The log of pages that devices write, for whoever copies memory while they run: all that a device may have
+ * written is marked when its chain goes back to the driver, or is still in hand when the queue stops or
+ * pauses; so is what was written of the rings. Only while no queue runs on @mem, which is told
+ * then: vq_memory_changed(). 0 or -ENOMEM; gmem_log_stop() frees the bits. Once more when regions were added.
+ */
+#define GMEM_PAGE 4096u
+
+int gmem_log_start(struct gmem *mem);
+void gmem_log_stop(struct gmem *mem);
+
+/* The @len bytes at guest address @gpa, or at @hva, were written. From any thread, while the log is on; what
+ * is not memory is passed over. */
+void gmem_mark(const struct gmem *mem, uint64_t gpa, uint64_t len);
+void gmem_mark_at(const struct gmem *mem, const void *hva, uint64_t len);
+
+/* Calls page(@opaque, its guest address) for each page that was marked since the last time. While devices go on: what
+ * they write to a page after its call marks it again. */
+void gmem_log_take(struct gmem *mem, void (*page)(void *opaque, uint64_t gpa), void *opaque);

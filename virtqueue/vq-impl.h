@@ -122,6 +122,7 @@ struct vq {
 		struct vq_packed ring;
 	};
 	struct vq_pool pool;
+	struct vq_log *log; /* vq-log.c; NULL: the memory's changes are not logged */
 	enum vq_fault fault;
 	uint16_t fault_head;
 	struct vq_stats stats; /* vq_start() clears what is before this */
@@ -131,6 +132,17 @@ struct vq {
 
 extern const struct vq_layout vq_split_layout;
 extern const struct vq_layout vq_packed_layout;
+
+/*
+ * A log of what is written (vq-log.c): vq->layout is its own while it is on. vq_log_buffers(): the chain in @s goes
+ * back to the driver by other ways than release(). vq_log_area_gone(): so that another chain may get its area.
+ * vq_log_failed(): the queue is dead, its layout is @none.
+ */
+void vq_log_on(struct vq *vq);
+void vq_log_off(struct vq *vq);
+void vq_log_buffers(const struct vq *vq, const struct vq_slot *s);
+void vq_log_area_gone(const struct vq *vq, const struct vq_slot *s);
+void vq_log_failed(struct vq *vq, const struct vq_layout *none);
 
 /* Kills the queue; returns -1, for vq_pop(). */
 int vq_fail(struct vq *vq, enum vq_fault fault, uint16_t head);
@@ -206,6 +218,8 @@ static inline void vq_count(uint64_t *counter, uint64_t n)
 static inline void vq_retire(struct vq *vq, const struct vq_slot *s)
 {
 	vq_count(&vq->stats.bytes_written, s->used);
+	if (vq->log)
+		vq_log_buffers(vq, s);
 	if (!vq->packed)
 		vq->pool.in_flight[s->c.id] = 0;
 }

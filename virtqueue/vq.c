@@ -129,6 +129,8 @@ static const struct vq_layout vq_none_layout = {
 int vq_fail(struct vq *vq, enum vq_fault fault, uint16_t head)
 {
 	vq->layout = &vq_none_layout;
+	if (vq->log)
+		vq_log_failed(vq, &vq_none_layout);
 	vq->fault = fault;
 	vq->fault_head = head;
 	vq_count(&vq->stats.faults, 1);
@@ -366,6 +368,8 @@ enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_co
 	}
 	vq_pool_make(&vq->pool, cfg->size, cfg->request_size);
 	vq->layout = vq->ring_layout = layout;
+	if (mem->log)
+		vq_log_on(vq);
 	vq_observe_anew(vq);
 	return VQ_OK;
 }
@@ -373,11 +377,47 @@ enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_co
 struct vq_position vq_stop(struct vq *vq)
 {
 	vq_release_pushed(vq); /* the position is past what was pushed */
+	vq_log_in_flight(vq);
+	vq_log_off(vq);
 	vq->layout = &vq_none_layout;
 	vq->mem = NULL;
 	vq->fault = VQ_OK;
 	vq_pool_free(&vq->pool);
 	return vq->pos;
+}
+
+void vq_memory_changed(struct vq *vq)
+{
+	if (!vq->mem)
+		return;
+	vq->last_region = &vq->mem->region[0];
+	if (vq->mem->log && !vq->log)
+		vq_log_on(vq);
+	else if (!vq->mem->log)
+		vq_log_off(vq);
+}
+
+/* Is one of these bytes in [@from, @from + @len)? */
+static bool has_part(const void *from, uint64_t len, const void *part, size_t bytes)
+{
+	uintptr_t a = (uintptr_t)from, b = (uintptr_t)part;
+
+	return b < a ? a - b < bytes : b - a < len;
+}
+
+bool vq_uses_memory(const struct vq *vq, const struct gmem_region *r)
+{
+	if (!vq_started(vq))
+		return false;
+	if (vq_in_flight(vq) > 0)
+		return true;
+	if (vq->packed)
+		return has_part(r->hva, r->len, vq->ring.desc, vring_desc_bytes(vq->size)) ||
+		       has_part(r->hva, r->len, vq->ring.driver, sizeof(*vq->ring.driver)) ||
+		       has_part(r->hva, r->len, vq->ring.device, sizeof(*vq->ring.device));
+	return has_part(r->hva, r->len, vq->split.desc, vring_desc_bytes(vq->size)) ||
+	       has_part(r->hva, r->len, vq->split.avail, vring_avail_bytes(vq->size)) ||
+	       has_part(r->hva, r->len, vq->split.used, vring_used_bytes(vq->size));
 }
 
 bool vq_started(const struct vq *vq)
@@ -468,6 +508,8 @@ void vq_unpop(struct vq *vq, struct vq_chain *c)
 
 static __attribute__((__noinline__)) void vq_give_area_back(struct vq *vq, struct vq_slot *s)
 {
+	if (vq->log)
+		vq_log_area_gone(vq, s);
 	vq_area_put(&vq->pool, s->area);
 	s->area = NULL;
 	vq->pool_exhausted = false;

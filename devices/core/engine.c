@@ -81,7 +81,9 @@ void vdev_queue_stopped(struct vdev *dev, unsigned q)
 	vdev_filters_stop(dev, q, queue->why);
 	vdev_flush(dev, q);
 	queue->paused = queue->why != VDEV_STOP_RESET;
-	if (!queue->paused)
+	if (queue->paused)
+		vq_log_in_flight(queue->vq);
+	else
 		position = vq_stop(queue->vq);
 	vdev_saw_stopped(dev, q, queue->why);
 	vdev_engine_stopped(dev, q, queue->paused ? NULL : &position);

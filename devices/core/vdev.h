@@ -319,6 +319,13 @@ char *vdev_feature_names(const struct vdev_class *class, enum vdev_names which);
 void vdev_pause(struct vdev *dev);
 void vdev_resume(struct vdev *dev);
 
+/*
+ * A paused device, whose memory's table has changed (virtqueue/gmem.h) or is to: does it use @r, so that this cannot
+ * go? And afterwards: it looks at the table anew.
+ */
+bool vdev_uses_memory(struct vdev *dev, const struct gmem_region *r);
+void vdev_memory_changed(struct vdev *dev);
+
 /* The machine begins anew, after the device's reset. */
 void vdev_restart(struct vdev *dev);
 

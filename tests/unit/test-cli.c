@@ -149,8 +149,19 @@ static void memory_counts_mib_unless_it_says_otherwise(void **state)
 		struct machine_config *cfg = config(cases[i].line);
 
 		assert_int_equal(cfg->memory, cases[i].bytes);
+		assert_false(cfg->memory_shared);
 		machine_config_free(cfg);
 	}
+}
+
+static void memory_may_be_shared(void **state)
+{
+	struct machine_config *cfg = config("run -k k -m 512,shared=on");
+
+	(void)state;
+	assert_int_equal(cfg->memory, 512u << 20);
+	assert_true(cfg->memory_shared);
+	machine_config_free(cfg);
 }
 
 static void bad_arguments_get_one_line_each(void **state)
@@ -167,6 +178,10 @@ static void bad_arguments_get_one_line_each(void **state)
 	refused("run -k k -m 0", "--memory 0: too small");
 	refused("run -k k -m 2049K", "--memory 2049K: not a multiple of 4K");
 	refused("run -k k -m 2T", "--memory 2T: too much");
+	refused("run -k k -m 1G,shared=maybe",
+		"--memory 1G,shared=maybe: not valid; it takes on or off");
+	refused("run -k k -m 1G,share", "--memory 1G,share: not known; it takes shared=on");
+	refused("run -k k -m size=1G", "--memory size=1G: not a size");
 	refused("run -k k -m -5", "--memory -5: not a size");
 	refused("run -k k -c 0", "--cpus 0: it takes a number from 1 to 64");
 	refused("run -k k -c 65", "--cpus 65");
@@ -396,6 +411,7 @@ int main(void)
 		cmocka_unit_test(grace_is_a_time_or_none),
 		cmocka_unit_test(given_twice_devices_and_words_add_up_and_else_the_last_holds),
 		cmocka_unit_test(memory_counts_mib_unless_it_says_otherwise),
+		cmocka_unit_test(memory_may_be_shared),
 		cmocka_unit_test(bad_arguments_get_one_line_each),
 		cmocka_unit_test(a_long_option_with_one_dash_is_told_of_the_other),
 		cmocka_unit_test(habits_are_answered),

@@ -455,7 +455,7 @@ static uint16_t used_idx(struct machine *m)
 {
 	uint16_t idx;
 
-	assert_true(gmem_read(&m->ram.mem, USED + 2, &idx, 2));
+	assert_true(gmem_read(&m->ram.memory.mem, USED + 2, &idx, 2));
 	return idx;
 }
 
@@ -468,8 +468,8 @@ static void ask_for_bytes(struct driver *d, uint16_t n)
 		uint16_t flags, next;
 	} desc = { BUFFER, 64, 2, 0 };
 
-	assert_true(gmem_write(&d->m->ram.mem, DESC, &desc, sizeof(desc)));
-	assert_true(gmem_write(&d->m->ram.mem, AVAIL + 2, &n, 2));
+	assert_true(gmem_write(&d->m->ram.memory.mem, DESC, &desc, sizeof(desc)));
+	assert_true(gmem_write(&d->m->ram.memory.mem, AVAIL + 2, &n, 2));
 	set(d, at(d, NOTIFY, 0), 2, 0);
 	for (int64_t end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC; used_idx(d->m) != n;) {
 		(void)g_main_context_iteration(NULL, FALSE);

@@ -56,15 +56,45 @@ static bool set_append(struct parse *p, const struct option *o, const char *valu
 }
 
 /* A bare number counts MiB, as everywhere. */
+struct memory_options {
+	bool shared;
+};
+
+static const struct prop memory_props[] = {
+	{ "shared", PROP_BOOL, offsetof(struct memory_options, shared), "off",
+	  .help = "in a memfd, so that another process can be given it" },
+	{ 0 },
+};
+
+static bool set_memory_options(struct parse *p, const char *size, GPtrArray *pairs, GError **err)
+{
+	g_autofree char *context = g_strdup_printf("--memory %s", size);
+	struct memory_options o = { 0 };
+
+	if (!prop_parse(memory_props, &o, pairs, context, err))
+		return false;
+	for (guint i = 0; i < pairs->len; i++) {
+		const struct prop_pair *pair = g_ptr_array_index(pairs, i);
+
+		if (!pair->used)
+			return ringside_usage(err, "%s,%s: not known; it takes shared=on", context,
+					      pair->key);
+	}
+	p->cfg->memory_shared = o.shared;
+	return true;
+}
+
 static bool set_memory(struct parse *p, const struct option *o, const char *value, GError **err)
 {
-	size_t n = strlen(value);
-	bool bare = n && g_ascii_isdigit(value[n - 1]);
-	g_autofree char *text = bare ? g_strconcat(value, "M", NULL) : g_strdup(value);
+	g_autofree char *given = NULL;
+	g_autoptr(GPtrArray) pairs = prop_split(value, &given);
+	size_t n = given ? strlen(given) : 0;
+	bool bare = n && g_ascii_isdigit(given[n - 1]);
+	g_autofree char *text = bare ? g_strconcat(given, "M", NULL) : g_strdup(given);
 	uint64_t size;
 
 	(void)o;
-	if (!prop_size(text, &size))
+	if (!text || !prop_size(text, &size))
 		return ringside_usage(err,
 				      "--memory %s: not a size; it takes MiB, or a number "
 				      "with K, M, G or T",
@@ -76,7 +106,7 @@ static bool set_memory(struct parse *p, const struct option *o, const char *valu
 	if (size > 1ull << 40)
 		return ringside_usage(err, "--memory %s: too much; it takes up to 1T", value);
 	p->cfg->memory = size;
-	return true;
+	return set_memory_options(p, given, pairs, err);
 }
 
 static bool set_cpus(struct parse *p, const struct option *o, const char *value, GError **err)
@@ -212,7 +242,8 @@ static const struct option options[] = {
 	{ "kernel", 'k', "FILE", "bzImage or ELF vmlinux (required)", set_text, AT(kernel) },
 	{ "initrd", 'i', "FILE", "initial RAM disk", set_text, AT(initrd) },
 	{ "append", 'a', "WORDS", "kernel command line [" CLI_APPEND_DEFAULT "]", set_append, 0 },
-	{ "memory", 'm', "SIZE", "in MiB, or with K, M, G, T [256]", set_memory, 0 },
+	{ "memory", 'm', "SIZE", "in MiB, or with K, M, G, T [256]; SIZE,shared=on: in a memfd",
+	  set_memory, 0 },
 	{ "cpus", 'c', "N", "processors, 1 to 64 [1]", set_cpus, 0 },
 	{ "cpu", 0, "MODEL", "host[,-FEATURE...]; help lists [host]", set_cpu, AT(cpu) },
 	{ "device", 'd', "SPEC", "NAME[,KEY=VALUE...]; help lists", set_device, 0 },

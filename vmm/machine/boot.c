@@ -12,7 +12,7 @@ bool machine_load(struct machine *m, GError **err)
 {
 	g_autofree struct transport_place *places = g_new0(struct transport_place, m->devices->len);
 	struct arch_load load = {
-		.mem = &m->ram.mem,
+		.mem = &m->ram.memory.mem,
 		.mem_size = m->ram.size,
 		.cpus = m->cpus,
 		.n_cpus = m->cfg->cpus,
@@ -46,7 +46,7 @@ bool machine_power_on(struct machine *m, GError **err)
 	struct vcpus_config cfg = {
 		.kvm = &fresh,
 		.bus = m->bus,
-		.mem = &m->ram.mem,
+		.mem = &m->ram.memory.mem,
 		.n = m->cfg->cpus,
 		.model = m->model,
 	};

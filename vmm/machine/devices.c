@@ -205,7 +205,7 @@ static struct vdev *open_vdev(struct machine *m, const struct vdev_class *class,
 			      GError **err)
 {
 	struct vdev_env env = {
-		.mem = &m->ram.mem,
+		.mem = &m->ram.memory.mem,
 		.main_loop = m->main,
 		.iothread = find_iothread,
 		.opaque = m,
@@ -242,6 +242,7 @@ static bool open_device(struct machine *m, const char *spec, GError **err)
 		return false;
 	}
 	g_ptr_array_add(m->devices, d);
+	(void)memory_listen(&m->ram.memory, &memory_vdev_listener, d->dev); /* it takes all */
 	return prop_all_used(pairs, rows, context, err);
 }
 
@@ -333,8 +334,12 @@ void machine_unplug_devices(struct machine *m)
 
 void machine_close_devices(struct machine *m)
 {
-	for (guint i = 0; m->devices && i < m->devices->len; i++)
-		device_free(g_ptr_array_index(m->devices, i));
+	for (guint i = 0; m->devices && i < m->devices->len; i++) {
+		struct device *d = g_ptr_array_index(m->devices, i);
+
+		memory_unlisten(&m->ram.memory, d->dev);
+		device_free(d);
+	}
 	for (guint i = 0; m->iothreads && i < m->iothreads->len; i++) {
 		struct iothread *t = g_ptr_array_index(m->iothreads, i);
 

@@ -91,7 +91,7 @@ static bool make_board(struct machine *m, GError **err)
 	};
 
 	m->bus = bus_new();
-	m->board = board_kvm_new(&m->kvm, m->bus, m->ram.mem.n);
+	m->board = board_kvm_new(&m->kvm, m->bus, RAM_SLOTS);
 	m->pci = pci_root_new(board_kvm_board(m->board), &root, err);
 	return m->pci != NULL;
 }
@@ -136,7 +136,7 @@ static bool make_vcpus(struct machine *m, GError **err)
 	struct vcpus_config cfg = {
 		.kvm = &m->kvm,
 		.bus = m->bus,
-		.mem = &m->ram.mem,
+		.mem = &m->ram.memory.mem,
 		.n = m->cfg->cpus,
 		.model = m->model,
 	};
@@ -157,8 +157,9 @@ static bool open_all(struct machine *m, GError **err)
 	const char *cpu = m->cfg->cpu ? m->cfg->cpu : "host";
 
 	m->model = arch_cpu_model(cpu, err);
-	return m->model && ram_open(&m->ram, m->cfg->memory, err) && machine_open_devices(m, err) &&
-	       machine_check_sandbox(m, err) && make_serial(m, err) && open_kvm(m, err) &&
+	return m->model && ram_open(&m->ram, m->cfg->memory, m->cfg->memory_shared, err) &&
+	       machine_open_devices(m, err) && machine_check_sandbox(m, err) &&
+	       make_serial(m, err) && open_kvm(m, err) &&
 	       boot_files_open(&m->files, m->cfg->kernel, m->cfg->initrd, err);
 }
 

@@ -42,6 +42,7 @@ enum machine_end {
 struct machine_config {
 	char *kernel, *initrd, *append; /* append: NULL means the default */
 	uint64_t memory;                /* bytes */
+	bool memory_shared;             /* in a memfd: other processes may be given it */
 	unsigned cpus;
 	char *cpu;          /* --cpu, NULL: host */
 	GPtrArray *devices; /* of struct machine_device */
