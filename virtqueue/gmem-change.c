@@ -15,14 +15,14 @@
 #define WORD_BITS 64u
 
 /* The number of its first page. */
-static uint64_t first_page(const struct gmem_region *r)
+static uint64_t gmem_first_page(const struct gmem_region *r)
 {
 	return r->gpa / GMEM_PAGE;
 }
 
-static size_t n_words(const struct gmem_region *r)
+static size_t gmem_n_words(const struct gmem_region *r)
 {
-	uint64_t pages = (r->gpa + (r->len - 1)) / GMEM_PAGE - first_page(r) + 1;
+	uint64_t pages = (r->gpa + (r->len - 1)) / GMEM_PAGE - gmem_first_page(r) + 1;
 
 	return (size_t)((pages + WORD_BITS - 1) / WORD_BITS);
 }
@@ -48,7 +48,7 @@ int gmem_log_start(struct gmem *mem)
 		struct gmem_region *r = &mem->region[i];
 
 		if (!r->dirty)
-			r->dirty = calloc(n_words(r), sizeof(*r->dirty));
+			r->dirty = calloc(gmem_n_words(r), sizeof(*r->dirty));
 		if (!r->dirty) {
 			gmem_log_stop(mem);
 			return -ENOMEM;
@@ -68,10 +68,10 @@ void gmem_log_stop(struct gmem *mem)
 }
 
 /* @len bytes, at least one, from @off on. */
-static void mark(const struct gmem_region *r, uint64_t off, uint64_t len)
+static void gmem_mark_region(const struct gmem_region *r, uint64_t off, uint64_t len)
 {
-	uint64_t page = (r->gpa + off) / GMEM_PAGE - first_page(r);
-	uint64_t last = (r->gpa + off + (len - 1)) / GMEM_PAGE - first_page(r);
+	uint64_t page = (r->gpa + off) / GMEM_PAGE - gmem_first_page(r);
+	uint64_t last = (r->gpa + off + (len - 1)) / GMEM_PAGE - gmem_first_page(r);
 
 	for (; r->dirty && page <= last; page++)
 		__atomic_fetch_or(&r->dirty[page / WORD_BITS], 1ull << page % WORD_BITS,
@@ -86,7 +86,7 @@ void gmem_mark(const struct gmem *mem, uint64_t gpa, uint64_t len)
 
 		if (!r)
 			return;
-		mark(r, gpa - r->gpa, n);
+		gmem_mark_region(r, gpa - r->gpa, n);
 		gpa += n;
 		len -= n;
 	}
@@ -99,7 +99,7 @@ void gmem_mark_at(const struct gmem *mem, const void *hva, uint64_t len)
 		uint64_t off = (uintptr_t)hva - (uintptr_t)r->hva;
 
 		if (off < r->len) {
-			mark(r, off, len < r->len - off ? len : r->len - off);
+			gmem_mark_region(r, off, len < r->len - off ? len : r->len - off);
 			return;
 		}
 	}
@@ -110,11 +110,11 @@ void gmem_log_take(struct gmem *mem, void (*page)(void *opaque, uint64_t gpa), v
 	for (unsigned i = 0; mem->log && i < mem->n; i++) {
 		const struct gmem_region *r = &mem->region[i];
 
-		for (size_t w = 0; r->dirty && w < n_words(r); w++) {
+		for (size_t w = 0; r->dirty && w < gmem_n_words(r); w++) {
 			uint64_t bits = __atomic_exchange_n(&r->dirty[w], 0, __ATOMIC_ACQ_REL);
 
 			for (; bits; bits &= bits - 1)
-				page(opaque, (first_page(r) + w * WORD_BITS +
+				page(opaque, (gmem_first_page(r) + w * WORD_BITS +
 					      (unsigned)__builtin_ctzll(bits)) *
 						     GMEM_PAGE);
 		}

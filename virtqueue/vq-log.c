@@ -26,15 +26,15 @@ struct vq_log {
 	uint8_t *areas;         /* as the pool's */
 };
 
-static struct record *record_of(const struct vq *vq, const struct vq_slot *s)
+static struct record *vq_log_record_of(const struct vq *vq, const struct vq_slot *s)
 {
 	return &vq->log->records[((const uint8_t *)s - vq->pool.slots) / vq->pool.slot_bytes];
 }
 
 /* Notes where the writable buffers of a chain lie, as far as they are not consumed. */
-static void note_buffers(const struct vq *vq, const struct vq_slot *s)
+static void vq_log_note_buffers(const struct vq *vq, const struct vq_slot *s)
 {
-	struct record *r = record_of(vq, s);
+	struct record *r = vq_log_record_of(vq, s);
 
 	r->iov = r->brief;
 	if (s->area) /* the copy of an area is where the area is */
@@ -45,7 +45,7 @@ static void note_buffers(const struct vq *vq, const struct vq_slot *s)
 
 void vq_log_buffers(const struct vq *vq, const struct vq_slot *s)
 {
-	struct record *r = record_of(vq, s);
+	struct record *r = vq_log_record_of(vq, s);
 
 	for (unsigned i = 0; i < r->n; i++)
 		gmem_mark_at(vq->mem, r->iov[i].iov_base, r->iov[i].iov_len);
@@ -54,7 +54,7 @@ void vq_log_buffers(const struct vq *vq, const struct vq_slot *s)
 void vq_log_area_gone(const struct vq *vq, const struct vq_slot *s)
 {
 	vq_log_buffers(vq, s);
-	record_of(vq, s)->n = 0;
+	vq_log_record_of(vq, s)->n = 0;
 }
 
 void vq_log_in_flight(const struct vq *vq)
@@ -68,8 +68,8 @@ void vq_log_in_flight(const struct vq *vq)
 }
 
 /* @n entries of a ring from the @from-th on, over its end. */
-static void mark_entries(const struct vq *vq, const void *ring, size_t bytes, unsigned from,
-			 unsigned n)
+static void vq_log_mark_entries(const struct vq *vq, const void *ring, size_t bytes, unsigned from,
+				unsigned n)
 {
 	const uint8_t *at = ring;
 	unsigned first = vq->size - from < n ? vq->size - from : n;
@@ -79,22 +79,23 @@ static void mark_entries(const struct vq *vq, const void *ring, size_t bytes, un
 }
 
 /* Used elements of @slots were written from @pos on. */
-static void mark_used(const struct vq *vq, uint16_t pos, struct vq_slot *const *slots, unsigned n)
+static void vq_log_mark_used(const struct vq *vq, uint16_t pos, struct vq_slot *const *slots,
+			     unsigned n)
 {
 	unsigned entries = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		entries += slots[i]->c.n_slots;
 	if (vq->packed)
-		mark_entries(vq, vq->ring.desc, sizeof(vq->ring.desc[0]), vring_pos_off(pos),
-			     entries);
+		vq_log_mark_entries(vq, vq->ring.desc, sizeof(vq->ring.desc[0]), vring_pos_off(pos),
+				    entries);
 	else
-		mark_entries(vq, vq->split.used->ring, sizeof(vq->split.used->ring[0]),
-			     pos & vq->mask, entries);
+		vq_log_mark_entries(vq, vq->split.used->ring, sizeof(vq->split.used->ring[0]),
+				    pos & vq->mask, entries);
 }
 
 /* Kicks were asked for, or not. */
-static void mark_events(const struct vq *vq)
+static void vq_log_mark_events(const struct vq *vq)
 {
 	if (vq->packed) {
 		gmem_mark_at(vq->mem, vq->ring.device, sizeof(*vq->ring.device));
@@ -114,7 +115,7 @@ static int logged_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 	int n = vq->log->real->pop(vq, chains, max);
 
 	for (int i = 0; i < n; i++)
-		note_buffers(vq, vq_slot_of(chains[i]));
+		vq_log_note_buffers(vq, vq_slot_of(chains[i]));
 	return n;
 }
 
@@ -131,7 +132,7 @@ static void logged_release(struct vq *vq, struct vq_slot *const *slots, unsigned
 		vq_log_buffers(vq, slots[i]);
 	vq->log->real->release(vq, slots, n);
 	if (vq->pos.next_used != pos)
-		mark_used(vq, pos, slots, n);
+		vq_log_mark_used(vq, pos, slots, n);
 }
 
 static bool logged_publish(struct vq *vq, uint16_t old)
@@ -139,7 +140,8 @@ static bool logged_publish(struct vq *vq, uint16_t old)
 	bool wanted = vq->log->real->publish(vq, old);
 
 	if (vq->packed) /* the first of them is written last */
-		mark_entries(vq, vq->ring.desc, sizeof(vq->ring.desc[0]), vring_pos_off(old), 1);
+		vq_log_mark_entries(vq, vq->ring.desc, sizeof(vq->ring.desc[0]), vring_pos_off(old),
+				    1);
 	else
 		gmem_mark_at(vq->mem, &vq->split.used->idx, sizeof(vq->split.used->idx));
 	return wanted;
@@ -149,7 +151,7 @@ static void logged_disable_notify(struct vq *vq)
 {
 	vq->log->real->disable_notify(vq);
 	if (!vq->fault)
-		mark_events(vq);
+		vq_log_mark_events(vq);
 }
 
 static bool logged_enable_notify(struct vq *vq)
@@ -157,7 +159,7 @@ static bool logged_enable_notify(struct vq *vq)
 	bool none = vq->log->real->enable_notify(vq);
 
 	if (!vq->fault)
-		mark_events(vq);
+		vq_log_mark_events(vq);
 	return none;
 }
 
@@ -181,13 +183,13 @@ static const struct vq_layout logged = {
  */
 
 /* Chains in flight are noted as they are now. */
-static void note_in_flight(const struct vq *vq)
+static void vq_log_note_in_flight(const struct vq *vq)
 {
 	for (unsigned i = 0; i < vq->pool.fresh_slots; i++) {
 		const struct vq_slot *s = (void *)(vq->pool.slots + vq->pool.slot_bytes * i);
 
 		if (s->c.vq)
-			note_buffers(vq, s);
+			vq_log_note_buffers(vq, s);
 	}
 }
 
@@ -211,9 +213,9 @@ void vq_log_on(struct vq *vq)
 		vq->layout = &logged;
 	vq->ring_layout = &logged;
 	vq->log = log;
-	note_in_flight(vq);
+	vq_log_note_in_flight(vq);
 	if (!vq->fault)
-		mark_events(vq); /* a queue that starts has written them */
+		vq_log_mark_events(vq); /* a queue that starts has written them */
 }
 
 void vq_log_off(struct vq *vq)

@@ -4,7 +4,7 @@
 
 #include "devices/base/error.h"
 
-static bool wraps(const struct backend_wrapper *w, enum backend_type type)
+static bool spec_wraps(const struct backend_wrapper *w, enum backend_type type)
 {
 	switch (type) {
 	case BACKEND_BLK:
@@ -17,18 +17,19 @@ static bool wraps(const struct backend_wrapper *w, enum backend_type type)
 	g_assert_not_reached();
 }
 
-static const struct backend_wrapper *find_in(const struct backend_wrapper *const *table,
-					     const char *name, size_t len, enum backend_type type)
+static const struct backend_wrapper *spec_find_in(const struct backend_wrapper *const *table,
+						  const char *name, size_t len,
+						  enum backend_type type)
 {
 	for (; table && *table; table++)
-		if (wraps(*table, type) && strlen((*table)->name) == len &&
+		if (spec_wraps(*table, type) && strlen((*table)->name) == len &&
 		    strncmp((*table)->name, name, len) == 0)
 			return *table;
 	return NULL;
 }
 
 /* How many bytes at @text are KEY=VALUE; 0 if what stands there has no '='. */
-static size_t option_len(const char *text)
+static size_t spec_option_len(const char *text)
 {
 	size_t len = strcspn(text, ":,");
 
@@ -36,13 +37,13 @@ static size_t option_len(const char *text)
 }
 
 /* The wrapper's options at @at, "[:KEY=VALUE]..."; *@ret_end is behind them. */
-static GPtrArray *split_options(const char *at, const char **ret_end)
+static GPtrArray *spec_split_options(const char *at, const char **ret_end)
 {
 	g_autoptr(GString) text = g_string_new("wrapper");
 	g_autofree char *name = NULL;
 	size_t len;
 
-	for (; *at && (len = option_len(at + 1)) > 0; at += 1 + len) {
+	for (; *at && (len = spec_option_len(at + 1)) > 0; at += 1 + len) {
 		g_string_append_c(text, ',');
 		g_string_append_len(text, at + 1, (gssize)len);
 	}
@@ -50,8 +51,8 @@ static GPtrArray *split_options(const char *at, const char **ret_end)
 	return prop_split(text->str, &name);
 }
 
-static void *parse_options(const struct backend_wrapper *w, GPtrArray *pairs, const char *context,
-			   GError **err)
+static void *spec_parse_options(const struct backend_wrapper *w, GPtrArray *pairs,
+				const char *context, GError **err)
 {
 	const struct prop *const tables[] = { w->props, NULL };
 	void *options = g_malloc0(w->size);
@@ -65,7 +66,7 @@ static void *parse_options(const struct backend_wrapper *w, GPtrArray *pairs, co
 }
 
 /* The text of @context up to @end, which is in @spec. */
-static char *context_up_to(const char *context, const char *spec, const char *end)
+static char *spec_context_up_to(const char *context, const char *spec, const char *end)
 {
 	size_t before = strlen(context);
 
@@ -74,23 +75,23 @@ static char *context_up_to(const char *context, const char *spec, const char *en
 	return g_strndup(context, before);
 }
 
-static const struct backend_wrapper *find(const char *kind, enum backend_type type,
-					  const struct backend_wrapper *const *more)
+static const struct backend_wrapper *spec_find(const char *kind, enum backend_type type,
+					       const struct backend_wrapper *const *more)
 {
 	size_t len = strcspn(kind, ":,");
-	const struct backend_wrapper *w = find_in(backend_wrappers, kind, len, type);
+	const struct backend_wrapper *w = spec_find_in(backend_wrappers, kind, len, type);
 
-	return w ? w : find_in(more, kind, len, type);
+	return w ? w : spec_find_in(more, kind, len, type);
 }
 
 /* The spec goes on with @w: takes it and its options. */
-static bool take(struct backend_spec *s, const struct backend_wrapper *w, const char *spec,
-		 const char *context, GError **err)
+static bool spec_take(struct backend_spec *s, const struct backend_wrapper *w, const char *spec,
+		      const char *context, GError **err)
 {
 	const char *end = s->kind + strlen(w->name);
-	g_autofree char *so_far = context_up_to(context, spec, end);
-	g_autoptr(GPtrArray) pairs = split_options(end, &end);
-	struct backend_link link = { w, parse_options(w, pairs, so_far, err) };
+	g_autofree char *so_far = spec_context_up_to(context, spec, end);
+	g_autoptr(GPtrArray) pairs = spec_split_options(end, &end);
+	struct backend_link link = { w, spec_parse_options(w, pairs, so_far, err) };
 
 	if (!link.options)
 		return false;
@@ -109,8 +110,8 @@ bool backend_spec_parse(struct backend_spec *ret, const char *spec, enum backend
 	struct backend_spec s = { g_array_new(FALSE, FALSE, sizeof(struct backend_link)), spec };
 	const struct backend_wrapper *w;
 
-	while ((w = find(s.kind, type, more)))
-		if (!take(&s, w, spec, context, err)) {
+	while ((w = spec_find(s.kind, type, more)))
+		if (!spec_take(&s, w, spec, context, err)) {
 			backend_spec_clear(&s);
 			return false;
 		}
@@ -136,7 +137,7 @@ char *backend_wrappers_help(enum backend_type type, unsigned width)
 	for (const struct backend_wrapper *const *w = backend_wrappers; *w; w++) {
 		g_autofree char *options = prop_help((*w)->props, width);
 
-		if (wraps(*w, type))
+		if (spec_wraps(*w, type))
 			g_string_append_printf(out, "%s: %s\n%s", (*w)->name, (*w)->help, options);
 	}
 	return out->len ? g_string_free(g_steal_pointer(&out), FALSE) : NULL;

@@ -12,7 +12,7 @@ struct listener {
 	void *opaque;
 };
 
-static const struct listener *nth(const struct memory *m, guint i)
+static const struct listener *memory_listener_nth(const struct memory *m, guint i)
 {
 	return &g_array_index(m->listeners, struct listener, i);
 }
@@ -30,19 +30,21 @@ void memory_clear(struct memory *m)
 	m->slots = 0;
 }
 
-static void tell_changed(const struct memory *m)
+static void memory_tell_changed(const struct memory *m)
 {
 	for (guint i = 0; i < m->listeners->len; i++)
-		if (nth(m, i)->ops->changed)
-			nth(m, i)->ops->changed(nth(m, i)->opaque, &m->mem);
+		if (memory_listener_nth(m, i)->ops->changed)
+			memory_listener_nth(m, i)->ops->changed(memory_listener_nth(m, i)->opaque,
+								&m->mem);
 }
 
-static int tell_added(const struct listener *l, const struct gmem_region *r, unsigned slot)
+static int memory_tell_added(const struct listener *l, const struct gmem_region *r, unsigned slot)
 {
 	return l->ops->added ? l->ops->added(l->opaque, r, slot) : 0;
 }
 
-static void tell_removed(const struct listener *l, const struct gmem_region *r, unsigned slot)
+static void memory_tell_removed(const struct listener *l, const struct gmem_region *r,
+				unsigned slot)
 {
 	if (l->ops->removed)
 		l->ops->removed(l->opaque, r, slot);
@@ -53,12 +55,12 @@ int memory_listen(struct memory *m, const struct memory_listener_ops *ops, void 
 	const struct listener l = { ops, opaque };
 
 	for (unsigned i = 0; i < m->mem.n; i++) {
-		int ret = tell_added(&l, &m->mem.region[i], m->slot_of[i]);
+		int ret = memory_tell_added(&l, &m->mem.region[i], m->slot_of[i]);
 
 		if (ret == 0)
 			continue;
 		while (i-- > 0)
-			tell_removed(&l, &m->mem.region[i], m->slot_of[i]);
+			memory_tell_removed(&l, &m->mem.region[i], m->slot_of[i]);
 		return ret;
 	}
 	g_array_append_val(m->listeners, l);
@@ -68,12 +70,12 @@ int memory_listen(struct memory *m, const struct memory_listener_ops *ops, void 
 void memory_unlisten(struct memory *m, void *opaque)
 {
 	for (guint i = m->listeners->len; i > 0; i--)
-		if (nth(m, i - 1)->opaque == opaque)
+		if (memory_listener_nth(m, i - 1)->opaque == opaque)
 			g_array_remove_index(m->listeners, i - 1);
 }
 
 /* The last region goes without anybody's word. */
-static void forget_last(struct memory *m)
+static void memory_forget_last(struct memory *m)
 {
 	unsigned last = m->mem.n - 1;
 
@@ -94,17 +96,17 @@ int memory_add(struct memory *m, const struct gmem_region *r)
 	if (m->mem.log)
 		ret = gmem_log_start(&m->mem);
 	for (guint i = 0; ret == 0 && i < m->listeners->len; i++) {
-		ret = tell_added(nth(m, i), r, slot);
+		ret = memory_tell_added(memory_listener_nth(m, i), r, slot);
 		while (ret < 0 && i-- > 0)
-			tell_removed(nth(m, i), r, slot);
+			memory_tell_removed(memory_listener_nth(m, i), r, slot);
 	}
 	if (ret < 0)
-		forget_last(m);
-	tell_changed(m); /* whatever came of it: the log may have ended for want of memory */
+		memory_forget_last(m);
+	memory_tell_changed(m); /* whatever came of it: the log may have ended for want of memory */
 	return ret;
 }
 
-static unsigned find(const struct memory *m, uint64_t gpa)
+static unsigned memory_find(const struct memory *m, uint64_t gpa)
 {
 	unsigned i = 0;
 
@@ -115,22 +117,23 @@ static unsigned find(const struct memory *m, uint64_t gpa)
 
 int memory_remove(struct memory *m, uint64_t gpa)
 {
-	unsigned i = find(m, gpa), slot = m->slot_of[i % GMEM_REGIONS_MAX];
+	unsigned i = memory_find(m, gpa), slot = m->slot_of[i % GMEM_REGIONS_MAX];
 	struct gmem_region gone;
 
 	if (i == m->mem.n)
 		return -ENOENT;
 	gone = m->mem.region[i];
 	for (guint l = 0; l < m->listeners->len; l++)
-		if (nth(m, l)->ops->uses && nth(m, l)->ops->uses(nth(m, l)->opaque, &gone))
+		if (memory_listener_nth(m, l)->ops->uses &&
+		    memory_listener_nth(m, l)->ops->uses(memory_listener_nth(m, l)->opaque, &gone))
 			return -EBUSY;
 	(void)gmem_remove(&m->mem, gpa);
 	memmove(&m->slot_of[i], &m->slot_of[i + 1], (m->mem.n - i) * sizeof(m->slot_of[0]));
 	m->slots &= ~(1ull << slot);
 	gone.dirty = NULL;
 	for (guint l = 0; l < m->listeners->len; l++)
-		tell_removed(nth(m, l), &gone, slot);
-	tell_changed(m);
+		memory_tell_removed(memory_listener_nth(m, l), &gone, slot);
+	memory_tell_changed(m);
 	return 0;
 }
 
@@ -140,7 +143,7 @@ int memory_log(struct memory *m, bool on)
 
 	if (!on)
 		gmem_log_stop(&m->mem);
-	tell_changed(m);
+	memory_tell_changed(m);
 	return ret;
 }
 

@@ -32,7 +32,7 @@ static void ram_advise(const struct ram *ram)
 }
 
 /* Memory of this process at @hva: of the memfd from @offset on, if there is one. */
-static bool map_region(const struct ram *ram, uint8_t *hva, uint64_t len, uint64_t offset)
+static bool ram_map_region(const struct ram *ram, uint8_t *hva, uint64_t len, uint64_t offset)
 {
 	if (ram->fd < 0)
 		return mprotect(hva, len, PROT_READ | PROT_WRITE) == 0;
@@ -47,10 +47,10 @@ static bool add_region(struct ram *ram, uint64_t gpa, uint64_t len, uint8_t *aft
 
 	r.hva = after + HUGE_PAGE;
 	r.hva += -(uintptr_t)r.hva & (HUGE_PAGE - 1);
-	return map_region(ram, r.hva, len, offset) && memory_add(&ram->memory, &r) == 0;
+	return ram_map_region(ram, r.hva, len, offset) && memory_add(&ram->memory, &r) == 0;
 }
 
-static bool open_memfd(struct ram *ram)
+static bool ram_open_memfd(struct ram *ram)
 {
 	ram->fd = memfd_create("guest memory", MFD_CLOEXEC);
 	return ram->fd >= 0 && ftruncate(ram->fd, (off_t)ram->size) == 0;
@@ -72,7 +72,7 @@ static bool map_ram(struct ram *ram, bool shared)
 	uint8_t *after;
 	uint64_t offset = 0;
 
-	if (!ram_reserve(ram) || (shared && !open_memfd(ram)))
+	if (!ram_reserve(ram) || (shared && !ram_open_memfd(ram)))
 		return false;
 	after = ram->map;
 	for (unsigned i = 0; i < n; i++) {
@@ -107,18 +107,19 @@ void ram_close(struct ram *ram)
 	ram->map = NULL;
 }
 
-static int slot_added(void *kvm, const struct gmem_region *r, unsigned slot)
+static int ram_slot_added(void *kvm, const struct gmem_region *r, unsigned slot)
 {
 	return kvm_set_slot(
 		kvm, &(struct kvm_slot){ .n = slot, .gpa = r->gpa, .len = r->len, .hva = r->hva });
 }
 
-static void slot_removed(void *kvm, const struct gmem_region *r, unsigned slot)
+static void ram_slot_removed(void *kvm, const struct gmem_region *r, unsigned slot)
 {
 	(void)kvm_set_slot(kvm, &(struct kvm_slot){ .n = slot, .gpa = r->gpa, .hva = r->hva });
 }
 
-static const struct memory_listener_ops slots = { .added = slot_added, .removed = slot_removed };
+static const struct memory_listener_ops slots = { .added = ram_slot_added,
+						  .removed = ram_slot_removed };
 
 int ram_plug(struct ram *ram, struct kvm *kvm)
 {

@@ -5,8 +5,8 @@
 #include "devices/backend/open.h"
 
 /* The only kind there is. */
-static struct blk_backend *open_kind(const char *kind, const struct blk_file_options *o,
-				     GError **err)
+static struct blk_backend *blk_open_kind(const char *kind, const struct blk_file_options *o,
+					 GError **err)
 {
 	struct blk_file_options file = *o;
 
@@ -26,7 +26,7 @@ struct blk_backend *blk_spec_open(const char *spec, const struct blk_file_option
 
 	if (!backend_spec_parse(&s, spec, BACKEND_BLK, more, o->what, err))
 		return NULL;
-	be = open_kind(s.kind, o, err);
+	be = blk_open_kind(s.kind, o, err);
 	for (guint i = s.links->len; be && i > 0; i--) {
 		const struct backend_link *link = &g_array_index(s.links, struct backend_link,
 								 i - 1);

@@ -37,7 +37,8 @@ void blk_wrap_free(struct blk_channel *base)
 	g_free(ch);
 }
 
-static struct blk_channel *wrap_channel_new(struct blk_backend *be, const struct blk_owner *owner)
+static struct blk_channel *blk_wrap_channel_new(struct blk_backend *be,
+						const struct blk_owner *owner)
 {
 	struct blk_wrap *w = (struct blk_wrap *)be;
 	struct blk_wrap_channel *ch = g_new0(struct blk_wrap_channel, 1);
@@ -48,14 +49,14 @@ static struct blk_channel *wrap_channel_new(struct blk_backend *be, const struct
 	return &ch->base;
 }
 
-static int wrap_prepare(struct blk_backend *be, unsigned n)
+static int blk_wrap_prepare(struct blk_backend *be, unsigned n)
 {
 	struct blk_backend *next = ((struct blk_wrap *)be)->next;
 
 	return next->ops->prepare ? next->ops->prepare(next, n) : 0;
 }
 
-static void wrap_close(struct blk_backend *be)
+static void blk_wrap_close(struct blk_backend *be)
 {
 	struct blk_wrap *w = (struct blk_wrap *)be;
 
@@ -63,16 +64,16 @@ static void wrap_close(struct blk_backend *be)
 	g_free(w);
 }
 
-static const struct blk_backend_ops wrap_ops = {
-	.channel_new = wrap_channel_new,
-	.prepare = wrap_prepare,
-	.close = wrap_close,
+static const struct blk_backend_ops blk_wrap_ops = {
+	.channel_new = blk_wrap_channel_new,
+	.prepare = blk_wrap_prepare,
+	.close = blk_wrap_close,
 };
 
 void blk_wrap_init(struct blk_wrap *w, struct blk_backend *next, const struct blk_channel_ops *ops)
 {
 	w->base = *next;
-	w->base.ops = &wrap_ops;
+	w->base.ops = &blk_wrap_ops;
 	w->next = next;
 	w->channel_ops = ops;
 }

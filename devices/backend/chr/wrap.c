@@ -1,28 +1,28 @@
 #include "devices/backend/chr/wrap.h"
 
-static struct chr *next_of(struct chr *chr)
+static struct chr *chr_wrap_next(struct chr *chr)
 {
 	return ((struct chr_wrap *)chr)->next;
 }
 
-static size_t wrap_read(struct chr *chr, void *buf, size_t len)
+static size_t chr_wrap_read(struct chr *chr, void *buf, size_t len)
 {
-	return chr_read(next_of(chr), buf, len);
+	return chr_read(chr_wrap_next(chr), buf, len);
 }
 
-static size_t wrap_write(struct chr *chr, const void *buf, size_t len)
+static size_t chr_wrap_write(struct chr *chr, const void *buf, size_t len)
 {
-	return chr_write(next_of(chr), buf, len);
+	return chr_write(chr_wrap_next(chr), buf, len);
 }
 
-static void wrap_want(struct chr *chr, bool readable, bool writable)
+static void chr_wrap_want(struct chr *chr, bool readable, bool writable)
 {
-	chr_want(next_of(chr), readable, writable);
+	chr_want(chr_wrap_next(chr), readable, writable);
 }
 
-static void wrap_attach(struct chr *chr)
+static void chr_wrap_attach(struct chr *chr)
 {
-	struct chr *next = next_of(chr);
+	struct chr *next = chr_wrap_next(chr);
 
 	next->loop = chr->loop;
 	next->user = ((struct chr_wrap *)chr)->events;
@@ -30,36 +30,36 @@ static void wrap_attach(struct chr *chr)
 	next->ops->attach(next);
 }
 
-static void wrap_detach(struct chr *chr)
+static void chr_wrap_detach(struct chr *chr)
 {
-	struct chr *next = next_of(chr);
+	struct chr *next = chr_wrap_next(chr);
 
 	next->ops->detach(next);
 	next->user = NULL;
 }
 
-static bool wrap_size(struct chr *chr, uint16_t *cols, uint16_t *rows)
+static bool chr_wrap_size(struct chr *chr, uint16_t *cols, uint16_t *rows)
 {
-	return chr_size(next_of(chr), cols, rows);
+	return chr_size(chr_wrap_next(chr), cols, rows);
 }
 
-static void wrap_close(struct chr *chr)
+static void chr_wrap_close(struct chr *chr)
 {
-	chr_close(next_of(chr));
+	chr_close(chr_wrap_next(chr));
 	g_free(chr);
 }
 
 const struct chr_ops chr_wrap_ops = {
-	.read = wrap_read,
-	.write = wrap_write,
-	.want = wrap_want,
-	.attach = wrap_attach,
-	.detach = wrap_detach,
-	.size = wrap_size,
-	.close = wrap_close,
+	.read = chr_wrap_read,
+	.write = chr_wrap_write,
+	.want = chr_wrap_want,
+	.attach = chr_wrap_attach,
+	.detach = chr_wrap_detach,
+	.size = chr_wrap_size,
+	.close = chr_wrap_close,
 };
 
-static void wrap_readable(void *arg)
+static void chr_wrap_readable(void *arg)
 {
 	const struct chr_wrap *w = arg;
 
@@ -67,7 +67,7 @@ static void wrap_readable(void *arg)
 		w->base.user->readable(w->base.arg);
 }
 
-static void wrap_writable(void *arg)
+static void chr_wrap_writable(void *arg)
 {
 	const struct chr_wrap *w = arg;
 
@@ -75,7 +75,7 @@ static void wrap_writable(void *arg)
 		w->base.user->writable(w->base.arg);
 }
 
-static void wrap_connected(void *arg, bool on)
+static void chr_wrap_connected(void *arg, bool on)
 {
 	struct chr_wrap *w = arg;
 
@@ -84,7 +84,7 @@ static void wrap_connected(void *arg, bool on)
 		w->base.user->connected(w->base.arg, on);
 }
 
-static void wrap_resized(void *arg)
+static void chr_wrap_resized(void *arg)
 {
 	const struct chr_wrap *w = arg;
 
@@ -92,7 +92,7 @@ static void wrap_resized(void *arg)
 		w->base.user->resized(w->base.arg);
 }
 
-static void wrap_trouble(void *arg, const char *what, int errnum)
+static void chr_wrap_trouble(void *arg, const char *what, int errnum)
 {
 	const struct chr_wrap *w = arg;
 
@@ -101,11 +101,11 @@ static void wrap_trouble(void *arg, const char *what, int errnum)
 }
 
 const struct chr_user chr_wrap_user = {
-	.readable = wrap_readable,
-	.writable = wrap_writable,
-	.connected = wrap_connected,
-	.resized = wrap_resized,
-	.trouble = wrap_trouble,
+	.readable = chr_wrap_readable,
+	.writable = chr_wrap_writable,
+	.connected = chr_wrap_connected,
+	.resized = chr_wrap_resized,
+	.trouble = chr_wrap_trouble,
 };
 
 void chr_wrap_init(struct chr_wrap *w, struct chr *next, const struct chr_ops *ops,

@@ -6,7 +6,7 @@
 #include "devices/base/error.h"
 
 /* The option that a kind's argument stands for; NULL: it takes none. */
-static char **argument_of(struct net_options *opt, unsigned kind)
+static char **net_argument_of(struct net_options *opt, unsigned kind)
 {
 	switch (kind) {
 	case NET_TAP:
@@ -18,7 +18,7 @@ static char **argument_of(struct net_options *opt, unsigned kind)
 	}
 }
 
-static bool take_kind(struct net_options *opt, const char *kind, GError **err)
+static bool net_take_kind(struct net_options *opt, const char *kind, GError **err)
 {
 	g_auto(GStrv) parts = g_strsplit(kind, ":", 2);
 	g_autofree char *all = NULL;
@@ -27,7 +27,7 @@ static bool take_kind(struct net_options *opt, const char *kind, GError **err)
 	for (opt->kind = 0; opt->kind < N_NET_KINDS; opt->kind++)
 		if (parts[0] && strcmp(parts[0], net_kind_names[opt->kind]) == 0)
 			break;
-	into = argument_of(opt, opt->kind);
+	into = net_argument_of(opt, opt->kind);
 	if (opt->kind == N_NET_KINDS || (parts[1] && (!into || !*parts[1]))) {
 		all = g_strjoinv("|", (char **)net_kind_names);
 		return ringside_usage(err,
@@ -50,7 +50,7 @@ struct put {
 };
 
 /* On the backend's loop. */
-static void put_wrappers(void *arg)
+static void net_put_wrappers(void *arg)
 {
 	struct put *p = arg;
 
@@ -72,10 +72,10 @@ struct net_backend *net_spec_open(const char *spec, struct net_options *opt, str
 
 	if (!backend_spec_parse(&s, spec, BACKEND_NET, more, context, err))
 		return NULL;
-	if (take_kind(opt, s.kind, err))
+	if (net_take_kind(opt, s.kind, err))
 		put.be = net_backend_open(opt, loop, events, opaque, err);
 	if (put.be && s.links->len)
-		loop_call(loop, put_wrappers, &put);
+		loop_call(loop, net_put_wrappers, &put);
 	backend_spec_clear(&s);
 	return put.be;
 }
