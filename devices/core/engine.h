@@ -33,7 +33,7 @@ struct vdev_engine {
 	 * Begins no chain any more, and calls vdev_engine_stopped() when nothing is in hand and
 	 * guest memory is let alone: at once or later, on the owner's thread. On VDEV_STOP_PAUSE
 	 * the queue goes on later; VDEV_STOP_RESET may come to one that is paused already, and to
-	 * one that could not be started.
+	 * one that could not be started; VDEV_STOP_SAVE comes to one that is paused.
 	 */
 	void (*stop)(struct vdev *dev, unsigned q, enum vdev_stop why);
 };
