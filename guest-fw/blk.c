@@ -1,7 +1,7 @@
 /*
- * Block device (VIRTIO 1.4, 5.2). The disk's first half carries a known text, a line of 16 bytes for
- * each sector, 32 times over: "sector 00000007\n"; it is read. The second half is written and read
- * back, and has something else each time.
+ * Block device (VIRTIO 1.4, 5.2). The disk's first half carries a known text, a line of 16 bytes
+ * for each sector, 32 times over: "sector 00000007\n"; it is read. The second half is written and
+ * read back, and has something else each time.
  */
 #include "devices/blk/wire.h"
 #include "guest-fw/virtio.h"

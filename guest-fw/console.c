@@ -115,8 +115,8 @@ static bool learn(struct virtio *v, struct ports *ports)
 	}
 }
 
-/* Ports are told of in order, so the first says whether there is a port 0. The one called "echo" is of
- * use once its other end is there. */
+/* Ports are told of in order, so the first says whether there is a port 0. The one called "echo" is
+ * of use once its other end is there. */
 static bool meet(struct virtio *v, struct ports *ports)
 {
 	if (!tell(v, 0, DEVICE_READY))

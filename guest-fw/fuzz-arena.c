@@ -1,7 +1,8 @@
 /*
- * Memory of the rings and buffers, at the addresses it has in-process (tools/fuzz/language/arena.h): from 0,
- * where the loader has left nothing that we still want, and from 4 GiB. Nothing can be forbidden to a
- * device here, so opening and shutting are nothing; but after a reset it has to leave memory alone.
+ * Memory of the rings and buffers, at the addresses it has in-process
+ * (tools/fuzz/language/arena.h): from 0, where the loader has left nothing that we still want, and
+ * from 4 GiB. Nothing can be forbidden to a device here, so opening and shutting are nothing; but
+ * after a reset it has to leave memory alone.
  */
 #include "tools/fuzz/language/arena.h"
 

@@ -1,4 +1,5 @@
-/* The driver: what tools/fuzz/targets/device.c does in-process, on a device that works while we do. */
+/* The driver: what tools/fuzz/targets/device.c does in-process, on a device that works while we do.
+ */
 #include "guest-fw/fuzz.h"
 #include "tools/fuzz/language/arena.h"
 #include "tools/fuzz/language/grammar.h"

@@ -123,8 +123,8 @@ _Noreturn void fw_panic(const char *why);
 bool fw_same(const void *a, const void *b, size_t n);
 bool fw_same_text(const char *a, const char *b);
 
-/* The value of the word NAME=VALUE of the command line, up to its end; "" if the word is NAME alone;
- * NULL if there is none such. */
+/* The value of the word NAME=VALUE of the command line, up to its end; "" if the word is NAME
+ * alone; NULL if there is none such. */
 const char *fw_option(const char *name);
 bool fw_option_is(const char *name, const char *value);
 uint64_t fw_option_number(const char *name, uint64_t default_value);

@@ -1,6 +1,6 @@
 /*
- * Attacks on a disk. All of them ask for gigabytes by naming the same piece of memory again and again;
- * they want 512 MiB of it, and a disk of 2 GiB, which may be one large hole.
+ * Attacks on a disk. All of them ask for gigabytes by naming the same piece of memory again and
+ * again; they want 512 MiB of it, and a disk of 2 GiB, which may be one large hole.
  */
 #include "devices/blk/wire.h"
 #include "guest-fw/hostile.h"

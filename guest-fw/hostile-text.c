@@ -10,8 +10,8 @@ static void put(const char *bytes, size_t n)
 	fw_out(SERIAL_PORT, bytes, n);
 }
 
-/* A panic whose reason is all that a terminal might take for a command: DEL, the C1 characters as bytes and in UTF-8, what
- * turns text around. */
+/* A panic whose reason is all that a terminal might take for a command: DEL, the C1 characters as
+ * bytes and in UTF-8, what turns text around. */
 static const char *panic_controls(struct virtio *v)
 {
 	static const char title[] = "\x1b]0;owned\a", turned[] = "\xe2\x80\xae\xff";

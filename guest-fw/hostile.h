@@ -2,9 +2,10 @@
  * Attacks on a device: a driver that breaks no ring, but asks for what hurts the process behind it.
  *
  * `hostile=NAME` on the kernel's command line runs one attack on the first device of its type and
- * prints "hostile: NAME: " with what became of it; then the guest powers off, or does what the attack
- * is about (it may never come back: what counts is what the process does meanwhile, and that is
- * for the test to watch: tests/guest/hostile). An attack is one function and one row in hostile.c.
+ * prints "hostile: NAME: " with what became of it; then the guest powers off, or does what the
+ * attack is about (it may never come back: what counts is what the process does meanwhile, and that
+ * is for the test to watch: tests/guest/hostile). An attack is one function and one row in
+ * hostile.c.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * Input device (VIRTIO 1.4, 5.8): says who it is and what it sends; takes a light's state, if it has
- * lights. With the word "events" on the command line a report is waited for: "@input NAME" is
+ * Input device (VIRTIO 1.4, 5.8): says who it is and what it sends; takes a light's state, if it
+ * has lights. With the word "events" on the command line a report is waited for: "@input NAME" is
  * printed, and whoever runs us is to send an event then.
  */
 #include "guest-fw/virtio.h"

@@ -3,8 +3,8 @@
  * every PC has them.
  *
  * AML is not interpreted. Of the DSDT two things are wanted, and found by what they look like: the
- * package \_S5, and device blocks that contain "LNRO0005", in whose resources base and line stand as
- * constants. Monitors write them so.
+ * package \_S5, and device blocks that contain "LNRO0005", in whose resources base and line stand
+ * as constants. Monitors write them so.
  */
 #include "guest-fw/fw.h"
 

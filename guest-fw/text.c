@@ -93,8 +93,8 @@ static void put_char(struct line *l, char c)
 	put(l, c);
 }
 
-/* NOLINTBEGIN(clang-analyzer-valist.Uninitialized): clang-tidy 14 knows va_start() in the first file of
- * a run only */
+/* NOLINTBEGIN(clang-analyzer-valist.Uninitialized): clang-tidy 14 knows va_start() in the first
+ * file of a run only */
 
 /* @kind: u, d or x. */
 static void put_integer(struct line *l, char kind, bool wide, bool prefix, va_list *args)

@@ -360,7 +360,8 @@ static unsigned join(struct drv_buf *to, const struct drv_buf *bufs, unsigned n)
 	return left;
 }
 
-/* Where a chain is cut is the driver's business (2.7.4.1), so one that is too long for the ring gets shorter. */
+/* Where a chain is cut is the driver's business (2.7.4.1), so one that is too long for the ring
+ * gets shorter. */
 bool queue_add(struct queue *q, const struct drv_buf *bufs, unsigned n_rd, unsigned n_wr,
 	       void *cookie)
 {

@@ -1,6 +1,6 @@
 /*
- * A virtio device as its driver here sees it. Registers, and what differs between transports, are the
- * driver library's (transport/driver/virtio.h).
+ * A virtio device as its driver here sees it. Registers, and what differs between transports, are
+ * the driver library's (transport/driver/virtio.h).
  *
  * One device is driven at a time, from virtio_begin() to virtio_end(). The memory of its queues is
  * fw_take()n in between.
@@ -76,8 +76,9 @@ void virtio_irq_off(struct virtio *v);
 /* The device's part of ending an interrupt. */
 void virtio_irq_ack(const struct virtio *v);
 
-/* Does what was acknowledged go (DEV-MMIO-REGS-04)? For a driver that handles interrupts until there is
- * none. False with v->why. Cached registers break it: the word "cached" says that they are on. */
+/* Does what was acknowledged go (DEV-MMIO-REGS-04)? For a driver that handles interrupts until
+ * there is none. False with v->why. Cached registers break it: the word "cached" says that they are
+ * on. */
 bool virtio_irq_over(struct virtio *v);
 
 /* PCI: the command register: memory, bus master, and INTx or not. */
@@ -108,7 +109,8 @@ bool queue_add(struct queue *q, const struct drv_buf *bufs, unsigned n_rd, unsig
 /* One for the device to fill, whose cookie is its address. False with v->why. */
 bool queue_give(struct queue *q, void *at, uint32_t len);
 
-/* Up to @n of these, @step bytes apart, as many as there is room for; and kicks. False with v->why. */
+/* Up to @n of these, @step bytes apart, as many as there is room for; and kicks. False with v->why.
+ */
 bool queue_give_all(struct queue *q, void *at, unsigned n, size_t step, uint32_t len);
 
 /* Publishes what was added, and kicks if the device wants that. */

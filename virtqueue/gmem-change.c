@@ -1,10 +1,10 @@
 /*
  * Guest memory that changes: regions that go, and the log of what devices write.
  *
- * The log is a bit for each page of a region, set after the bytes were written and before the driver can know
- * of them. Whoever takes the log clears the bits of a page first and looks at the page then, so a write is
- * either seen or marked again. The bits are set unconditionally: a look whether one is set already
- * could overtake the write before it.
+ * The log is a bit for each page of a region, set after the bytes were written and before the
+ * driver can know of them. Whoever takes the log clears the bits of a page first and looks at the
+ * page then, so a write is either seen or marked again. The bits are set unconditionally: a look
+ * whether one is set already could overtake the write before it.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -4,7 +4,8 @@
  *
  * gmem_at() is the only place in the program that turns a guest address into a pointer, and it
  * always takes a length. A table of regions is immutable while a queue runs on it; to change the
- * memory, stop or pause the queues, change the table, tell them (vq_memory_changed()), and let them go on.
+ * memory, stop or pause the queues, change the table, tell them (vq_memory_changed()), and let them
+ * go on.
  *
  * Another process can map a region if it lies in a file: docs/memory.md.
  */
@@ -83,25 +84,27 @@ bool gmem_write(const struct gmem *mem, uint64_t gpa, const void *src, size_t le
  * ---- what changes (gmem-change.c) ----
  */
 
-/* Takes the region that begins at @gpa out of the table; the others keep their order. 0 or -ENOENT. */
+/* Takes the region that begins at @gpa out of the table; the others keep their order. 0 or -ENOENT.
+ */
 int gmem_remove(struct gmem *mem, uint64_t gpa);
 
 /*
- * The log of pages that devices write, for whoever copies memory while they run: all that a device may have
- * written is marked when its chain goes back to the driver, or is still in hand when the queue stops or
- * pauses; so is what was written of the rings. Only while no queue runs on @mem, which is told
- * then: vq_memory_changed(). 0 or -ENOMEM; gmem_log_stop() frees the bits. Once more when regions were added.
+ * The log of pages that devices write, for whoever copies memory while they run: all that a device
+ * may have written is marked when its chain goes back to the driver, or is still in hand when the
+ * queue stops or pauses; so is what was written of the rings. Only while no queue runs on @mem,
+ * which is told then: vq_memory_changed(). 0 or -ENOMEM; gmem_log_stop() frees the bits. Once more
+ * when regions were added.
  */
 #define GMEM_PAGE 4096u
 
 int gmem_log_start(struct gmem *mem);
 void gmem_log_stop(struct gmem *mem);
 
-/* The @len bytes at guest address @gpa, or at @hva, were written. From any thread, while the log is on; what
- * is not memory is passed over. */
+/* The @len bytes at guest address @gpa, or at @hva, were written. From any thread, while the log is
+ * on; what is not memory is passed over. */
 void gmem_mark(const struct gmem *mem, uint64_t gpa, uint64_t len);
 void gmem_mark_at(const struct gmem *mem, const void *hva, uint64_t len);
 
-/* Calls page(@opaque, its guest address) for each page that was marked since the last time. While devices go on: what
- * they write to a page after its call marks it again. */
+/* Calls page(@opaque, its guest address) for each page that was marked since the last time. While
+ * devices go on: what they write to a page after its call marks it again. */
 void gmem_log_take(struct gmem *mem, void (*page)(void *opaque, uint64_t gpa), void *opaque);

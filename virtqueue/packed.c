@@ -6,7 +6,8 @@
  * flips with each lap. Positions hold offset and wrap counter in one number (vring_pos_*).
  *
  * A batch is published by the flags of its first used descriptor, which are stored last: the driver
- * looks at no other before. Barriers, each with its partner in a driver (ours is virtqueue/driver/packed.c):
+ * looks at no other before. Barriers, each with its partner in a driver (ours is
+ * virtqueue/driver/packed.c):
  *
  *   A  acquire of an available descriptor's flags: the rest of it and of its list is there.
  *      Partner: the driver's release of the flags of the first descriptor of a batch (its A).
@@ -207,7 +208,8 @@ static int vq_packed_take_all(struct vq *vq, struct vq_chain **chains, unsigned 
 		enum vq_fault fault;
 
 		if (!vq_packed_is_available(rest, vq->pos.next_avail)) {
-			/* Or the last look, past what was given back, would send us here for ever. */
+			/* Or the last look, past what was given back, would send us here for ever.
+			 */
 			if (vq->unpopped && got == 0)
 				return vq_fail(vq, VQ_FAULT_TAKEN_BACK,
 					       vring_pos_off(vq->pos.next_avail));

@@ -73,7 +73,8 @@ struct vq_layout {
 	enum vq_fault (*start)(struct vq *vq, const struct vq_config *cfg);
 	int (*pop)(struct vq *vq, struct vq_chain **chains, unsigned max);
 	void (*unpop)(struct vq *vq, const struct vq_chain *c);
-	/* Writes used elements: one for each of @slots, after which the ring goes on c.n_slots later. */
+	/* Writes used elements: one for each of @slots, after which the ring goes on c.n_slots
+	 * later. */
 	void (*release)(struct vq *vq, struct vq_slot *const *slots, unsigned n);
 	bool (*publish)(struct vq *vq, uint16_t old); /* old: next_used at the last one */
 	void (*disable_notify)(struct vq *vq);
@@ -134,9 +135,9 @@ extern const struct vq_layout vq_split_layout;
 extern const struct vq_layout vq_packed_layout;
 
 /*
- * A log of what is written (vq-log.c): vq->layout is its own while it is on. vq_log_buffers(): the chain in @s goes
- * back to the driver by other ways than release(). vq_log_area_gone(): so that another chain may get its area.
- * vq_log_failed(): the queue is dead, its layout is @none.
+ * A log of what is written (vq-log.c): vq->layout is its own while it is on. vq_log_buffers(): the
+ * chain in @s goes back to the driver by other ways than release(). vq_log_area_gone(): so that
+ * another chain may get its area. vq_log_failed(): the queue is dead, its layout is @none.
  */
 void vq_log_on(struct vq *vq);
 void vq_log_off(struct vq *vq);

@@ -1,10 +1,11 @@
 /*
  * A queue on memory whose changes are logged (gmem_log_start()).
  *
- * It has a layout of its own that calls the real one and marks what that wrote; a queue without a log has
- * the real one and pays nothing. Of a chain all writable buffers are marked, whatever the device did with
- * them, when its used element is written or, if the driver took the ring away before, when the queue stops.
- * Cursors are consumed as devices write, so where the buffers lay is noted when a chain is popped.
+ * It has a layout of its own that calls the real one and marks what that wrote; a queue without a
+ * log has the real one and pays nothing. Of a chain all writable buffers are marked, whatever the
+ * device did with them, when its used element is written or, if the driver took the ring away
+ * before, when the queue stops. Cursors are consumed as devices write, so where the buffers lay is
+ * noted when a chain is popped.
  */
 #include <stdlib.h>
 #include <sys/mman.h>

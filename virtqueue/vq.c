@@ -1,17 +1,17 @@
 /*
  * Virtqueue, device's side: what does not depend on the layout.
  *
- * A queue's state is its layout: split, packed, or `none` when it is stopped or a driver's mistake has
- * killed it, which answers every call without touching anything.
+ * A queue's state is its layout: split, packed, or `none` when it is stopped or a driver's mistake
+ * has killed it, which answers every call without touching anything.
  *
- * A pushed chain is noted in pool.order and keeps its slot; vq_publish() releases to the layout what was
- * noted, and the slots, in one go. Without VIRTIO_F_IN_ORDER a chain's place there is taken when it is
- * pushed.
+ * A pushed chain is noted in pool.order and keeps its slot; vq_publish() releases to the layout
+ * what was noted, and the slots, in one go. Without VIRTIO_F_IN_ORDER a chain's place there is
+ * taken when it is pushed.
  *
  * VIRTIO_F_IN_ORDER is honoured here, whatever the device does. A chain's place is taken when it is
  * popped, and vq_publish() releases the run of pushed chains up to the first that is not. Of a run,
- * chains that were written completely need no used element of their own: the driver must assume just
- * that of those which are skipped (VIRTIO 1.4, 2.7.9 and 2.8.8).
+ * chains that were written completely need no used element of their own: the driver must assume
+ * just that of those which are skipped (VIRTIO 1.4, 2.7.9 and 2.8.8).
  */
 #include "virtqueue/vq.h"
 
@@ -284,7 +284,8 @@ static bool vq_observed_pending(const struct vq *vq)
 	return vq->ring_layout->pending(vq);
 }
 
-/* Of a queue that somebody looks at: tells what passes, so that other queues need not ask whether to. */
+/* Of a queue that somebody looks at: tells what passes, so that other queues need not ask whether
+ * to. */
 static const struct vq_layout vq_observed_layout = {
 	.pop = vq_observed_pop,
 	.unpop = vq_observed_unpop,

@@ -104,24 +104,24 @@ void vq_free(struct vq *vq); /* NULL is fine; must be stopped */
  */
 enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_config *cfg);
 
-/* Bytes of memory that a started queue of @size entries or fewer takes at most: the chains' (of address space
- * at once, of memory as the driver keeps them in flight). */
+/* Bytes of memory that a started queue of @size entries or fewer takes at most: the chains' (of
+ * address space at once, of memory as the driver keeps them in flight). */
 size_t vq_memory_max(unsigned size, size_t request_size);
 
 /* Ends all use of guest memory. Chains still in flight become void: drain the device first
  * (vq_in_flight() says how many). Returns the position to continue from. Idempotent. */
 struct vq_position vq_stop(struct vq *vq);
 
-/* A started queue that nobody works on: regions were added to its memory, or those taken away that it did not use
- * (vq_uses_memory()), or the log of what is written was switched on or off. */
+/* A started queue that nobody works on: regions were added to its memory, or those taken away that
+ * it did not use (vq_uses_memory()), or the log of what is written was switched on or off. */
 void vq_memory_changed(struct vq *vq);
 
-/* May it still touch this region without another look at the table? Part of its ring lies there, or chains are in
- * flight, wherever they lie. */
+/* May it still touch this region without another look at the table? Part of its ring lies there, or
+ * chains are in flight, wherever they lie. */
 bool vq_uses_memory(const struct vq *vq, const struct gmem_region *r);
 
-/* If the memory's changes are logged: all writable buffers of chains in flight are marked, for devices may have
- * written there. When the device pauses; vq_stop() does it itself. */
+/* If the memory's changes are logged: all writable buffers of chains in flight are marked, for
+ * devices may have written there. When the device pauses; vq_stop() does it itself. */
 void vq_log_in_flight(const struct vq *vq);
 
 bool vq_started(const struct vq *vq);

@@ -67,8 +67,8 @@ static inline uint64_t vring_used_bytes(unsigned size)
 
 /*
  * Packed ring: one table, and an event suppression structure for each side. What follows a
- * descriptor's address is read and written in one go, as `rest`: flags that were seen brought length and
- * id along.
+ * descriptor's address is read and written in one go, as `rest`: flags that were seen brought
+ * length and id along.
  */
 struct vring_packed_desc {
 	le64 addr;
@@ -171,8 +171,8 @@ static inline int vring_pos_need_event(uint16_t event, uint16_t now, uint16_t ol
 /*
  * A full barrier: everything before it, stores too, before everything after it. Each side needs one
  * between the index it publishes and the other side's suppression field it then reads. (The __sync
- * builtin, not __atomic_thread_fence: gcc's thread sanitizer refuses the latter. It need not know of
- * this one, all that the barrier orders being atomic anyway.)
+ * builtin, not __atomic_thread_fence: gcc's thread sanitizer refuses the latter. It need not know
+ * of this one, all that the barrier orders being atomic anyway.)
  */
 static inline void vring_full_barrier(void)
 {
@@ -191,9 +191,10 @@ static inline void vring_packed_prefetch(const struct vring_packed_desc *d)
 }
 
 /*
- * Whoever finds a batch at @off of a packed ring calls this: the cache lines of its @n descriptors, but
- * the first, come all at once instead of one by one. The number is a guess, what the last batch had: too
- * few, and the lines are waited for; too many, and they are taken from the other side's hands.
+ * Whoever finds a batch at @off of a packed ring calls this: the cache lines of its @n descriptors,
+ * but the first, come all at once instead of one by one. The number is a guess, what the last batch
+ * had: too few, and the lines are waited for; too many, and they are taken from the other side's
+ * hands.
  */
 static inline void vring_packed_fetch(const struct vring_packed_desc *ring, unsigned off,
 				      unsigned n, unsigned size)

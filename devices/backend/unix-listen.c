@@ -79,7 +79,8 @@ bool unix_listen(struct unix_listener *l, const char *path, const char *context,
 	l->fd = unix_listen_new_socket();
 	if (l->fd < 0)
 		return ringside_error_errno(err, errno, "%s", context);
-	/* The file's mode comes from the socket's, so there is no moment when others may connect. */
+	/* The file's mode comes from the socket's, so there is no moment when others may connect.
+	 */
 	(void)fchmod(l->fd, 0600);
 	if (!unix_listen_bind_socket(l->fd, &addr, context, err)) {
 		unix_unlisten(l);

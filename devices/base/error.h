@@ -26,6 +26,6 @@ bool ringside_error_errno(GError **err, int errnum, const char *fmt, ...) G_GNUC
  * well in a function that returns bool. */
 bool ringside_usage(GError **err, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
-/* Takes from @args (and frees) the options that @context knows; @args begins with the command. False with a
- * usage error, which ends in (@more), if something is wrong or is no option. */
+/* Takes from @args (and frees) the options that @context knows; @args begins with the command.
+ * False with a usage error, which ends in (@more), if something is wrong or is no option. */
 bool ringside_options(GOptionContext *context, char ***args, const char *more, GError **err);

@@ -1,7 +1,7 @@
 /*
- * How many lines the program prints about a guest that gives it cause. Devices limit their own messages
- * (vdev.c), but they are not the only ones to speak: libraries do, backends do. This one is for all
- * lines together, so it is wide: what an operator reads is not cut.
+ * How many lines the program prints about a guest that gives it cause. Devices limit their own
+ * messages (vdev.c), but they are not the only ones to speak: libraries do, backends do. This one
+ * is for all lines together, so it is wide: what an operator reads is not cut.
  */
 #pragma once
 
@@ -18,6 +18,6 @@ struct log_limit {
 	unsigned dropped; /* since the last line that passed */
 };
 
-/* May a line be printed at @now (microseconds, monotonic)? *ret_dropped: how many lines before it were
- * not. */
+/* May a line be printed at @now (microseconds, monotonic)? *ret_dropped: how many lines before it
+ * were not. */
 bool log_limit_pass(struct log_limit *l, int64_t now, unsigned *ret_dropped);

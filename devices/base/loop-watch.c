@@ -1,5 +1,6 @@
 /*
- * What a loop watches. A source of our own kind: one descriptor, no preparation, no allocation in a turn.
+ * What a loop watches. A source of our own kind: one descriptor, no preparation, no allocation in a
+ * turn.
  *
  * poll() reports errors and hang-ups of whatever it is given, asked or not, and a hang-up lasts: a
  * paused watch therefore has its descriptor out of the poll set.
@@ -45,8 +46,9 @@ GSource *loop_watch(struct loop *loop, int fd, GIOCondition events, loop_watch_f
 	w->fn = fn;
 	w->arg = arg;
 	loop_watch_events(source, events);
-	/* Nothing here recurses; without this GLib takes the descriptor out of its poll set around each
-	 * dispatch and wakes itself up twice: four system calls and a turn of the loop for nothing. */
+	/* Nothing here recurses; without this GLib takes the descriptor out of its poll set around
+	 * each dispatch and wakes itself up twice: four system calls and a turn of the loop for
+	 * nothing. */
 	g_source_set_can_recurse(source, TRUE);
 	g_source_attach(source, loop_context(loop));
 	return source;

@@ -22,7 +22,8 @@ struct loop *loop_new(const char *name);
 /* Like loop_new(), but the thread comes with loop_start(), once: until then loop_call() runs on its
  * caller's thread, and what is posted waits. */
 struct loop *loop_new_unstarted(const char *name);
-/* @first runs on the new thread before the loop serves anything, and is waited for; it may be NULL. */
+/* @first runs on the new thread before the loop serves anything, and is waited for; it may be NULL.
+ */
 void loop_start(struct loop *loop, void (*first)(void *arg), void *arg);
 
 /* Stops and joins the thread; the main loop has none. NULL is fine. */
@@ -36,10 +37,11 @@ GMainContext *loop_context(struct loop *loop);
 void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg);
 
 /*
- * For what takes longer than a call. Somebody begins it, with loop_call(); code on the loop's thread ends it
- * with loop_done(); loop_wait() returns when it has ended. Whoever runs a loop goes on serving it while
- * it waits here, whichever loop it waits for; so it must not hold a lock that anything on its own loop may
- * take. *@done begins as { 0 } and can be waited for by one thread at a time.
+ * For what takes longer than a call. Somebody begins it, with loop_call(); code on the loop's
+ * thread ends it with loop_done(); loop_wait() returns when it has ended. Whoever runs a loop goes
+ * on serving it while it waits here, whichever loop it waits for; so it must not hold a lock that
+ * anything on its own loop may take. *@done begins as { 0 } and can be waited for by one thread at
+ * a time.
  */
 struct loop_done {
 	bool done;            /* under the loop's lock */
@@ -56,8 +58,8 @@ void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
  * ...) is there. G_IO_ERR and G_IO_HUP come unasked, and in every turn while they last; with 0 the
  * watch is paused, and fn is called for nothing at all; with G_IO_HUP it waits for these two alone.
  * Returns a source to be ended with loop_unwatch(), which may be called from within fn;
- * loop_watch_events() changes the events. All three only on the loop's thread, or while nothing runs
- * it. loop_unwatch() also ends sources that are GLib's own, such as timers.
+ * loop_watch_events() changes the events. All three only on the loop's thread, or while nothing
+ * runs it. loop_unwatch() also ends sources that are GLib's own, such as timers.
  */
 typedef void (*loop_watch_fn)(void *arg, GIOCondition revents);
 GSource *loop_watch(struct loop *loop, int fd, GIOCondition events, loop_watch_fn fn, void *arg);

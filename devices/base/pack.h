@@ -1,7 +1,7 @@
 /*
- * Numbers and bytes of a record, little-endian: put one after the other into a GByteArray, and taken out
- * again by a reader that never goes past the end. After a take that found too little everything reads 0,
- * so that a reader may take all it wants and ask once, at the end.
+ * Numbers and bytes of a record, little-endian: put one after the other into a GByteArray, and
+ * taken out again by a reader that never goes past the end. After a take that found too little
+ * everything reads 0, so that a reader may take all it wants and ask once, at the end.
  */
 #pragma once
 

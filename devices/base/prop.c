@@ -88,7 +88,8 @@ GPtrArray *prop_split(const char *spec, char **ret_name)
 	return pairs;
 }
 
-/* Decimal, or hexadecimal after 0x: a leading zero is no octal number to anybody who types one here.
+/* Decimal, or hexadecimal after 0x: a leading zero is no octal number to anybody who types one
+ * here.
  * *@ret_end is what follows. */
 static bool prop_whole_number(const char *text, uint64_t *ret, char **ret_end)
 {

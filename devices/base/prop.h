@@ -4,9 +4,9 @@
  *
  * A row says where in the device's struct a value lives; the parser writes it there. Strings are
  * owned by the struct and freed by prop_free(). Sizes take K, M, G, T (powers of 1024). A doubled
- * comma in a value is one comma. So is one before a '+' or '-' and a letter, for lists of things to add
- * and to take away: "features=-event_idx,+in_order,ring=packed" are two keys; and one before a name and a
- * colon, for specs of backends: "backend=fault:every=3,file:disk,ro=on" likewise.
+ * comma in a value is one comma. So is one before a '+' or '-' and a letter, for lists of things to
+ * add and to take away: "features=-event_idx,+in_order,ring=packed" are two keys; and one before a
+ * name and a colon, for specs of backends: "backend=fault:every=3,file:disk,ro=on" likewise.
  */
 #pragma once
 

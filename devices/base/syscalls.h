@@ -7,8 +7,8 @@
  * process for any other. So a table that lacks a row is found by the first test that comes that
  * way.
  *
- * Every thread has, without asking: reading, writing, polling and closing descriptors it has, memory
- * that is not executable, locks, clocks, its own signals, and its own end.
+ * Every thread has, without asking: reading, writing, polling and closing descriptors it has,
+ * memory that is not executable, locks, clocks, its own signals, and its own end.
  */
 #pragma once
 

@@ -6,8 +6,8 @@
  * Cache. The disk's volatile cache is the host's page cache. A write is made stable before it
  * completes whenever the specification says so (5.2.6.2): the driver took neither FLUSH nor
  * CONFIG_WCE, or it runs with writeback = 0. cache=unsafe makes no such promise, for disks that are
- * thrown away: it offers neither, and so must every disk that is not safe against the host's loss of
- * power (5.2.6.2, note).
+ * thrown away: it offers neither, and so must every disk that is not safe against the host's loss
+ * of power (5.2.6.2, note).
  */
 #include "devices/blk/blk.h"
 

@@ -34,8 +34,8 @@ static uint8_t blk_command_parse_range(const struct blk_range *wire, const struc
 	return BLK_S_OK;
 }
 
-/* A flag that is not known comes before all else that is wrong (DEV-BLK-OP-05): it may be what makes the
- * rest look wrong. It is looked for in as many ranges as a request may have. */
+/* A flag that is not known comes before all else that is wrong (DEV-BLK-OP-05): it may be what
+ * makes the rest look wrong. It is looked for in as many ranges as a request may have. */
 static uint8_t blk_command_parse_ranges(struct vq_chain *c, const struct blk_limits *l,
 					bool discard, struct blk_command *cmd)
 {

@@ -316,7 +316,8 @@ bool console_is(const struct vdev *dev)
 	return dev->class->kick == console_kick;
 }
 
-/* Only emerg_wr is the driver's to write, only its low byte means something (5.3.5.1), and it reads 0. */
+/* Only emerg_wr is the driver's to write, only its low byte means something (5.3.5.1), and it reads
+ * 0. */
 static void console_config_written(struct vdev *dev, size_t off, const uint8_t *bytes, size_t len,
 				   uint8_t *config)
 {

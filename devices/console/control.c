@@ -77,8 +77,8 @@ static const struct {
 	[CONSOLE_PORT_OPEN] = { console_control_port_open, true },
 };
 
-/* A port is there for a driver once it was told so: what it says before answers nothing. What it says of one that is
- * gone may have crossed our message. */
+/* A port is there for a driver once it was told so: what it says before answers nothing. What it
+ * says of one that is gone may have crossed our message. */
 static void console_control_receive_about_port(struct console *con, uint32_t id, uint16_t event,
 					       uint16_t value)
 {

@@ -10,8 +10,9 @@
  * Input: a small buffer is filled from the host and emptied into receive buffers. While the guest
  * gives none, or has the port closed, the host's end is not read.
  *
- * A port that is gone takes what the guest transmits, or a driver might wait for its buffers for ever, and leaves
- * receive buffers alone: Linux takes them out of the ring's entries by itself then.
+ * A port that is gone takes what the guest transmits, or a driver might wait for its buffers for
+ * ever, and leaves receive buffers alone: Linux takes them out of the ring's entries by itself
+ * then.
  */
 #include <string.h>
 

@@ -1,9 +1,10 @@
 /*
  * Ports are looked at, and taken away, by whoever manages the machine, while the device runs.
  *
- * A port that is gone keeps its place in the device's table, so that its number is not given to another one, and
- * so that its queues, which a driver may still use, have somebody who minds them. All that changes on the loop; only
- * the host's end is closed on the main thread, which alone may remove the files of sockets.
+ * A port that is gone keeps its place in the device's table, so that its number is not given to
+ * another one, and so that its queues, which a driver may still use, have somebody who minds them.
+ * All that changes on the loop; only the host's end is closed on the main thread, which alone may
+ * remove the files of sockets.
  */
 #include "devices/console/console.h"
 

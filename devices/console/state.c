@@ -1,6 +1,7 @@
 /*
  * What a console keeps: how far the driver and the device have come in telling each other of ports
- * (VIRTIO 1.4, 5.3.6.2), and the bytes of each port that are neither with the guest nor with the host yet.
+ * (VIRTIO 1.4, 5.3.6.2), and the bytes of each port that are neither with the guest nor with the
+ * host yet.
  */
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /*
  * The configuration space and its generation (VIRTIO 1.4, 2.5).
  *
- * Whoever changes it, the device or the driver, ends in config_store(): there alone bytes change, under
- * the config lock, and the generation with them. A driver that reads the generation, some fields and the
- * generation again does not find it unchanged if a change fell in between (2.5.1).
+ * Whoever changes it, the device or the driver, ends in config_store(): there alone bytes change,
+ * under the config lock, and the generation with them. A driver that reads the generation, some
+ * fields and the generation again does not find it unchanged if a change fell in between (2.5.1).
  */
 #include <string.h>
 
@@ -21,8 +21,8 @@ static bool config_store(struct vdev *dev, size_t off, const void *bytes, size_t
 	return true;
 }
 
-/* It moves on when it is looked at, not with each change: 256 changes between two looks would bring it
- * back to where it was for a driver that sees eight bits of it. */
+/* It moves on when it is looked at, not with each change: 256 changes between two looks would bring
+ * it back to where it was for a driver that sees eight bits of it. */
 uint32_t vdev_config_generation(struct vdev *dev)
 {
 	uint32_t generation;

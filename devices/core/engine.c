@@ -145,7 +145,8 @@ void vdev_call_end(struct vdev_queue *queue)
 	vdev_saw_stopped(queue->dev, vdev_queue_index(queue), queue->why);
 }
 
-/* The transport's: if the engine follows when it changes, and nobody here wants to see interrupts. */
+/* The transport's: if the engine follows when it changes, and nobody here wants to see interrupts.
+ */
 int vdev_queue_call_fd(struct vdev *dev, unsigned q)
 {
 	const struct vdev_transport_ops *transport = dev->transport;

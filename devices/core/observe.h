@@ -1,17 +1,18 @@
 /*
- * Observers: whoever wants to know what happens to a device, and is neither its class nor its transport.
+ * Observers: whoever wants to know what happens to a device, and is neither its class nor its
+ * transport.
  *
  * An observer is a struct vdev_observer, usually the first member of a larger one, with a table of
  * functions, one for each event; those that it leaves NULL are not told. Any number can look at one
- * device. Attaching and leaving is for when nobody calls the device: before its driver does, or while the
- * machine stands still (a paused device is fine). docs/observers.md has an example.
+ * device. Attaching and leaving is for when nobody calls the device: before its driver does, or
+ * while the machine stands still (a paused device is fine). docs/observers.md has an example.
  *
- * Nothing is allocated for an event, and none is kept. With nobody looking an event costs the test of one
- * pointer, in a queue (virtqueue/observe.h) of one flag.
+ * Nothing is allocated for an event, and none is kept. With nobody looking an event costs the test
+ * of one pointer, in a queue (virtqueue/observe.h) of one flag.
  *
- * Threads. What concerns a queue is told on its owner's thread, the rest on the thread that it happens on,
- * which for registers is a vCPU's: an observer of both must expect to be called by several at a time.
- * No function may call the device, wait, or change what it is shown.
+ * Threads. What concerns a queue is told on its owner's thread, the rest on the thread that it
+ * happens on, which for registers is a vCPU's: an observer of both must expect to be called by
+ * several at a time. No function may call the device, wait, or change what it is shown.
  */
 #pragma once
 
@@ -19,7 +20,8 @@
 #include "devices/core/vdev.h"
 #include "virtqueue/observe.h"
 
-/* An access of the transport's registers that trapped: @off from where they begin (pci: from the BAR). */
+/* An access of the transport's registers that trapped: @off from where they begin (pci: from the
+ * BAR). */
 struct vdev_access {
 	uint64_t off, value;
 	unsigned len; /* bytes */
@@ -27,15 +29,16 @@ struct vdev_access {
 };
 
 struct vdev_observer_ops {
-	/* Of a read after, of a write before it does anything. Doorbells that are ioeventfds, and reads of a
-	 * cached register page, trap nowhere and are not seen. */
+	/* Of a read after, of a write before it does anything. Doorbells that are ioeventfds, and
+	 * reads of a cached register page, trap nowhere and are not seen. */
 	void (*access)(struct vdev_observer *o, struct vdev *dev, const struct vdev_access *a);
 
 	/* The status register changed (2.1): by the driver, or DEVICE_NEEDS_RESET was set. */
 	void (*status)(struct vdev_observer *o, struct vdev *dev, uint32_t before, uint32_t after);
 
-	/* Configuration space was read, or is about to be written: @bytes as the driver sees or wrote them.
-	 * A transport that keeps a copy for drivers to read from reads all of it whenever it changes. */
+	/* Configuration space was read, or is about to be written: @bytes as the driver sees or
+	 * wrote them. A transport that keeps a copy for drivers to read from reads all of it
+	 * whenever it changes. */
 	void (*config)(struct vdev_observer *o, struct vdev *dev, size_t off, const void *bytes,
 		       size_t len, bool write);
 
@@ -54,8 +57,8 @@ struct vdev_observer_ops {
 	/* @n notifications of the driver's reached the owner together. */
 	void (*kicked)(struct vdev_observer *o, struct vdev *dev, unsigned q, uint64_t n);
 
-	/* The device took a chain; gave it back unused, so that it is to be popped again; gave it back with
-	 * a used length of @len. See virtqueue/observe.h. */
+	/* The device took a chain; gave it back unused, so that it is to be popped again; gave it
+	 * back with a used length of @len. See virtqueue/observe.h. */
 	void (*popped)(struct vdev_observer *o, struct vdev *dev, unsigned q,
 		       const struct vq_chain *c);
 	void (*unpopped)(struct vdev_observer *o, struct vdev *dev, unsigned q,
@@ -63,7 +66,8 @@ struct vdev_observer_ops {
 	void (*pushed)(struct vdev_observer *o, struct vdev *dev, unsigned q,
 		       const struct vq_chain *c, uint32_t len);
 
-	/* Chains became the driver's, and it is interrupted for them; or not, because it does not want to be
+	/* Chains became the driver's, and it is interrupted for them; or not, because it does not
+	 * want to be
 	 * (@sent false). */
 	void (*interrupt)(struct vdev_observer *o, struct vdev *dev, unsigned q, bool sent);
 
@@ -77,8 +81,8 @@ struct vdev_observer {
 	struct vdev_observer *next; /* of the same device's */
 };
 
-/* @o looks at @dev from now on, after those that do already. It looks at one device, and lives longer than
- * that, or leaves before. */
+/* @o looks at @dev from now on, after those that do already. It looks at one device, and lives
+ * longer than that, or leaves before. */
 void vdev_observe(struct vdev *dev, struct vdev_observer *o);
 void vdev_unobserve(struct vdev *dev, struct vdev_observer *o);
 

@@ -1,12 +1,13 @@
 /*
- * The record of a device's state: device parts, one after the other, each a header of 16 bytes (type, flags,
- * selector, length) and a value (VIRTIO 1.4, 2.13). The types up to 0x1ff are the specification's, in the
- * order that it demands (DEV-ADMIN-PARTS-25 to 28); it has none for what a ring's two sides have reached, for
- * the configuration's generation, and for what classes and transports keep, so these are ours, at the end of
- * the range that is for device types. docs/state.md has the table.
+ * The record of a device's state: device parts, one after the other, each a header of 16 bytes
+ * (type, flags, selector, length) and a value (VIRTIO 1.4, 2.13). The types up to 0x1ff are the
+ * specification's, in the order that it demands (DEV-ADMIN-PARTS-25 to 28); it has none for what a
+ * ring's two sides have reached, for the configuration's generation, and for what classes and
+ * transports keep, so these are ours, at the end of the range that is for device types.
+ * docs/state.md has the table.
  *
- * A record may come from anywhere. All of it is read and checked before anything of the device changes, but
- * for what the class and the transport keep, which they check themselves.
+ * A record may come from anywhere. All of it is read and checked before anything of the device
+ * changes, but for what the class and the transport keep, which they check themselves.
  */
 #include <string.h>
 

@@ -194,7 +194,8 @@ void vdev_judge_queue(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uin
 				 q, value);
 }
 
-/* Whether the queue is enabled is not asked: the answer may take as long as another queue's reset. */
+/* Whether the queue is enabled is not asked: the answer may take as long as another queue's reset.
+ */
 void vdev_judge_notify(struct vdev *dev, unsigned q)
 {
 	if (!(vdev_status(dev) & VIRTIO_S_DRIVER_OK))

@@ -1,11 +1,11 @@
 /*
  * Rules for drivers that registers show: status and negotiation, queue registers, accesses of a
- * transport's registers. Each has a name, a text and the clause that it is (the ids are those of the
- * conformance table's source; sections are of VIRTIO 1.4). Rules of rings are enum vq_fault.
+ * transport's registers. Each has a name, a text and the clause that it is (the ids are those of
+ * the conformance table's source; sections are of VIRTIO 1.4). Rules of rings are enum vq_fault.
  *
- * Only accesses that trap are seen: not the value of a kick that is an ioeventfd, nor a read of a cached
- * register. Breaking one of these is told (a line at warning level, rate-limited like all that a guest causes) and
- * does no more: the access does what is harmless, which the text says.
+ * Only accesses that trap are seen: not the value of a kick that is an ioeventfd, nor a read of a
+ * cached register. Breaking one of these is told (a line at warning level, rate-limited like all
+ * that a guest causes) and does no more: the access does what is harmless, which the text says.
  */
 #pragma once
 
@@ -74,7 +74,8 @@ void vdev_access_broken(struct vdev *dev, enum vdev_rule rule, const char *what,
  * What transports have in common. They look, and change nothing; call them before what they judge.
  */
 
-/* A write of a queue's register. Of RULE_NO_QUEUE and others that no transport has for itself it tells, too. */
+/* A write of a queue's register. Of RULE_NO_QUEUE and others that no transport has for itself it
+ * tells, too. */
 struct vdev_queue_rules {
 	enum vdev_rule live, size, size_0;
 };

@@ -3,9 +3,9 @@
 
 #include "devices/core/vdev.h"
 
-/* Offers what the options ask for, as far as it does not depend on the class's open(), and withholds
- * what they withhold; and after open(): false if it did not offer what they ask for. @context begins
- * messages. */
+/* Offers what the options ask for, as far as it does not depend on the class's open(), and
+ * withholds what they withhold; and after open(): false if it did not offer what they ask for.
+ * @context begins messages. */
 bool vdev_features_open(struct vdev *dev, const char *context, GError **err);
 bool vdev_features_opened(struct vdev *dev, const char *context, GError **err);
 
@@ -18,8 +18,8 @@ void vdev_queue_defaults(struct vdev_queue *queue);
 /* The queues' sizes follow the ring format that was negotiated; before the driver has set them. */
 void vdev_queue_negotiated(struct vdev *dev);
 
-/* Begins and ends a call of the driver: between them dev->lock is held, but for where owners are waited for,
- * and no other call is under way. */
+/* Begins and ends a call of the driver: between them dev->lock is held, but for where owners are
+ * waited for, and no other call is under way. */
 void vdev_enter(struct vdev *dev);
 void vdev_leave(struct vdev *dev);
 
@@ -31,7 +31,8 @@ void vdev_end_wait(struct vdev *dev);
 void vdev_reset_device(struct vdev *dev);
 void vdev_set_negotiated(struct vdev *dev);
 
-/* In such a call, or with nobody else about: start all enabled queues; stop all that run or are paused. */
+/* In such a call, or with nobody else about: start all enabled queues; stop all that run or are
+ * paused. */
 void vdev_start_queues(struct vdev *dev);
 void vdev_stop_queues(struct vdev *dev, enum vdev_stop why);
 
@@ -43,14 +44,15 @@ void vdev_call_end(struct vdev_queue *queue);
 /* Copies the whole space; answers its generation. */
 uint32_t vdev_config_copy(struct vdev *dev, uint8_t ret[VDEV_CONFIG_MAX]);
 
-/* A driver saw @config under @generation last: false if that is how things are. Else it is not the same any
- * more, and the generation moves on. */
+/* A driver saw @config under @generation last: false if that is how things are. Else it is not the
+ * same any more, and the generation moves on. */
 bool vdev_config_restored(struct vdev *dev, const uint8_t *config, uint32_t generation);
 
 /* The space as it is is generation 0. */
 void vdev_config_forget(struct vdev *dev);
 
-/* The configuration space is not what the transport last saw: interrupts a running driver if @notify. */
+/* The configuration space is not what the transport last saw: interrupts a running driver if
+ * @notify. */
 void vdev_config_tell(struct vdev *dev, bool notify);
 
 /* Sets DEVICE_NEEDS_RESET, once, and tells a running driver. From any thread. */

@@ -1,9 +1,9 @@
 /*
- * Life of a device and its status machine. Features are in features.c, queues in queue.c and engine.c,
- * the configuration space in config.c.
+ * Life of a device and its status machine. Features are in features.c, queues in queue.c and
+ * engine.c, the configuration space in config.c.
  *
- * Order of locks: dev->lock, then dev->transport_lock, then dev->config_lock. An owner takes the last two
- * only, and none is held while somebody waits for an owner.
+ * Order of locks: dev->lock, then dev->transport_lock, then dev->config_lock. An owner takes the
+ * last two only, and none is held while somebody waits for an owner.
  */
 #include "devices/core/vdev.h"
 

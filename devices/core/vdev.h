@@ -11,12 +11,13 @@
  * Threads. Transports call from any vCPU's thread; vdev serialises them with the device's lock.
  * Each queue belongs to its loop's thread (queue->loop): the class's kick(), and whatever it calls
  * on the queue's vq, run there and only there. Starting and stopping a queue happens on the owner's
- * thread too, while the caller waits, so after vdev_set_status(dev, 0) nothing of the device touches
- * guest memory. The owner never takes the device's lock.
+ * thread too, while the caller waits, so after vdev_set_status(dev, 0) nothing of the device
+ * touches guest memory. The owner never takes the device's lock.
  *
- * Stopping takes as long as the host has something in hand for the queue, and no longer: what was not
- * begun is dropped on a reset and kept on a pause. The lock is not held meanwhile (dev->changing keeps
- * other calls of the driver out), and a caller that runs an event loop goes on serving it.
+ * Stopping takes as long as the host has something in hand for the queue, and no longer: what was
+ * not begun is dropped on a reset and kept on a pause. The lock is not held meanwhile
+ * (dev->changing keeps other calls of the driver out), and a caller that runs an event loop goes on
+ * serving it.
  */
 #pragma once
 
@@ -59,16 +60,16 @@ static inline void vfeatures_set(struct vfeatures *f, unsigned bit, bool on)
 	f->w[bit / 64] = on ? f->w[bit / 64] | mask : f->w[bit / 64] & ~mask;
 }
 
-/* A feature bit of a class, by the name that features=LIST has for it: the specification's, small and
- * without its prefix. */
+/* A feature bit of a class, by the name that features=LIST has for it: the specification's, small
+ * and without its prefix. */
 struct vdev_feature {
 	const char *name;
 	unsigned char bit;
 	uint64_t one_of; /* bits 0 to 63, of which it needs one; 0: none */
 };
 
-/* Fields of a configuration space: @n in a row, each @width bytes (1, 2, 4, 8); or a union of @n bytes,
- * with fields of any width. */
+/* Fields of a configuration space: @n in a row, each @width bytes (1, 2, 4, 8); or a union of @n
+ * bytes, with fields of any width. */
 struct vdev_field {
 	uint8_t width, n;
 };
@@ -76,7 +77,8 @@ struct vdev_field {
 
 /* Why a queue stops. */
 enum vdev_stop {
-	VDEV_STOP_RESET, /* for good: by a reset of the device or of the queue, QueueReady 0, the end */
+	VDEV_STOP_RESET, /* for good: by a reset of the device or of the queue, QueueReady 0, the
+			    end */
 	VDEV_STOP_PAUSE, /* it goes on later from where it was, or is reset */
 	VDEV_STOP_SAVE,  /* of one that is paused, and stays so: nothing is to be in flight */
 };
@@ -105,14 +107,15 @@ struct vdev_class {
 						has none */
 	const struct vdev_field
 		*config_fields; /* in order, ends with an empty row: rule "config-width" */
-	uint16_t
-		config_early; /* offset of a field that may be written before FEATURES_OK; 0: none */
+	uint16_t config_early;  /* offset of a field that may be written before FEATURES_OK; 0: none
+				 */
 	const struct prop *props;
 	const struct syscall_use
 		*syscalls; /* of the kernel, whatever the options; NULL: nothing special */
 
-	/* Options are in the struct: open the backend, fill the configuration space, offer features, set
-	 * n_queues. On failure the class's close() is called on the half-made device. */
+	/* Options are in the struct: open the backend, fill the configuration space, offer
+	 * features, set n_queues. On failure the class's close() is called on the half-made device.
+	 */
 	bool (*open)(struct vdev *dev, GError **err);
 	void (*close)(struct vdev *dev);
 
@@ -120,15 +123,15 @@ struct vdev_class {
 	void (*negotiated)(struct vdev *dev);
 
 	/*
-	 * Called on the owner's thread. After queue_started() kicks come, at first and after a pause.
-	 * queue_stop() begins nothing any more and cancels what the host has in hand where that can
-	 * be done. True: nothing is in hand, and no backend event will touch the queue. False: the
-	 * class calls vdev_queue_stopped() on the owner's thread as soon as that is so.
+	 * Called on the owner's thread. After queue_started() kicks come, at first and after a
+	 * pause. queue_stop() begins nothing any more and cancels what the host has in hand where
+	 * that can be done. True: nothing is in hand, and no backend event will touch the queue.
+	 * False: the class calls vdev_queue_stopped() on the owner's thread as soon as that is so.
 	 *
 	 * On a pause the chains that it has popped stay valid; those not begun wait for the next
 	 * queue_started(). On a reset all are void and to be forgotten when it has stopped; it may
-	 * come while the queue is paused. To be saved, on a paused queue alone, means that all chains
-	 * it has popped are completed, or given back with vq_unpop().
+	 * come while the queue is paused. To be saved, on a paused queue alone, means that all
+	 * chains it has popped are completed, or given back with vq_unpop().
 	 */
 	void (*queue_started)(struct vdev *dev, unsigned q);
 	bool (*queue_stop)(struct vdev *dev, unsigned q, enum vdev_stop why);
@@ -142,9 +145,9 @@ struct vdev_class {
 	/* The machine begins anew: called after reset(), by none of the owners. */
 	void (*restart)(struct vdev *dev);
 
-	/* The driver wrote @len @bytes at @off, all of them inside the space. @config is a copy of the
-	 * space, as it was: what the class changes in it is what the write changes. Called under the
-	 * config lock on a vCPU's thread. Without it the space is read-only. */
+	/* The driver wrote @len @bytes at @off, all of them inside the space. @config is a copy of
+	 * the space, as it was: what the class changes in it is what the write changes. Called
+	 * under the config lock on a vCPU's thread. Without it the space is read-only. */
 	void (*config_written)(struct vdev *dev, size_t off, const uint8_t *bytes, size_t len,
 			       uint8_t *config);
 
@@ -160,7 +163,8 @@ struct vdev_class {
 	 * `features' cannot tell: FEATURES_OK then stays clear (2.2.2). */
 	bool (*features_ok)(struct vdev *dev, struct vfeatures accepted);
 
-	/* What --device NAME,help says after the options; at most @width columns. Free with g_free(). */
+	/* What --device NAME,help says after the options; at most @width columns. Free with
+	 * g_free(). */
 	char *(*help)(unsigned width);
 };
 
@@ -170,8 +174,9 @@ struct vdev_transport_ops {
 	void (*config_changed)(struct vdev *dev);            /* configuration change interrupt */
 	void (*config_stale)(struct vdev *dev); /* changed, but no interrupt; may be NULL */
 
-	/* The transport's own registers, for a record of the device's state; NULL: it keeps none. Called
-	 * while the device does not run; load() after the device itself, and trusts nothing. */
+	/* The transport's own registers, for a record of the device's state; NULL: it keeps none.
+	 * Called while the device does not run; load() after the device itself, and trusts nothing.
+	 */
 	const char *name; /* at most 8 bytes */
 	void (*save)(struct vdev *dev, GByteArray *out);
 	bool (*load)(struct vdev *dev, struct unpack *in, GError **err);
@@ -281,12 +286,14 @@ struct vdev_env {
 	void *opaque;
 	unsigned n_cpus;      /* guest's vCPUs: queue counts' defaults */
 	struct chr *terminal; /* what chr=stdio means (backend/chr.h); NULL: there is none */
-	/* Makes a loop with a thread of its own, @name's, which lives longer than the device; NULL, or
-	 * answers NULL: there are none to be had. */
+	/* Makes a loop with a thread of its own, @name's, which lives longer than the device; NULL,
+	 * or answers NULL: there are none to be had. */
 	struct loop *(*worker)(void *opaque, const char *name);
-	/* Makes a listener for what one console prints (backend/chr.h); NULL: nobody wants to listen. */
+	/* Makes a listener for what one console prints (backend/chr.h); NULL: nobody wants to
+	 * listen. */
 	struct chr_tap *(*console_tap)(void *opaque);
-	/* What may stand before a backend, beside the usual (devices/backend/spec.h); ends with NULL. NULL: no more. */
+	/* What may stand before a backend, beside the usual (devices/backend/spec.h); ends with
+	 * NULL. NULL: no more. */
 	const struct backend_wrapper *const *wrappers;
 };
 
@@ -308,20 +315,21 @@ extern const struct prop vdev_common_props[];
 
 enum vdev_ring { VDEV_RING_SPLIT, VDEV_RING_PACKED };
 
-/* The names that features=LIST takes for @class: "on" are those that every device offers by itself, "may"
- * those it offers when asked to, "own" the class's (NULL if it has none). Blanks between names. */
+/* The names that features=LIST takes for @class: "on" are those that every device offers by itself,
+ * "may" those it offers when asked to, "own" the class's (NULL if it has none). Blanks between
+ * names. */
 enum vdev_names { VDEV_NAMES_ON, VDEV_NAMES_MAY, VDEV_NAMES_OWN };
 char *vdev_feature_names(const struct vdev_class *class, enum vdev_names which);
 
-/* Pause and go on, for `stop` and `cont`: queues stop where they are, what the host has in hand comes
- * to its end, and they go on later with what is left. Guest-visible state does not change. The caller
- * goes on serving its loop while it waits. */
+/* Pause and go on, for `stop` and `cont`: queues stop where they are, what the host has in hand
+ * comes to its end, and they go on later with what is left. Guest-visible state does not change.
+ * The caller goes on serving its loop while it waits. */
 void vdev_pause(struct vdev *dev);
 void vdev_resume(struct vdev *dev);
 
 /*
- * A paused device, whose memory's table has changed (virtqueue/gmem.h) or is to: does it use @r, so that this cannot
- * go? And afterwards: it looks at the table anew.
+ * A paused device, whose memory's table has changed (virtqueue/gmem.h) or is to: does it use @r, so
+ * that this cannot go? And afterwards: it looks at the table anew.
  */
 bool vdev_uses_memory(struct vdev *dev, const struct gmem_region *r);
 void vdev_memory_changed(struct vdev *dev);
@@ -342,8 +350,8 @@ bool vdev_accepted(const struct vdev *dev, unsigned bit); /* after negotiation *
 void vdev_add_syscalls(struct vdev *dev, const struct syscall_use *table);
 void vdev_keep_path(struct vdev *dev, const char *path);
 
-/* In open(): a loop with a thread of the device's own, for what would hold up those of its queues; the same
- * each time. NULL if there is none to be had. */
+/* In open(): a loop with a thread of the device's own, for what would hold up those of its queues;
+ * the same each time. NULL if there is none to be had. */
 struct loop *vdev_worker(struct vdev *dev);
 
 /* Does each of the class's features in @f have what it needs? */
@@ -372,9 +380,9 @@ void vdev_again(struct vdev *dev, unsigned q);
 /* Publishes what was pushed and interrupts if wanted. Once per batch, on the owner's thread. */
 void vdev_flush(struct vdev *dev, unsigned q);
 
-/* Makes [off, off + len) of the configuration space @bytes: under a new generation and, if @notify and the
- * driver runs, with a configuration change interrupt (2.5.2). Nothing happens if they are that already.
- * From any thread; not in config_written(). */
+/* Makes [off, off + len) of the configuration space @bytes: under a new generation and, if @notify
+ * and the driver runs, with a configuration change interrupt (2.5.2). Nothing happens if they are
+ * that already. From any thread; not in config_written(). */
 void vdev_config_set(struct vdev *dev, size_t off, const void *bytes, size_t len, bool notify);
 
 /* What [off, off + len) is now, whoever last changed it. */
@@ -394,11 +402,12 @@ void vdev_guest_note(struct vdev *dev, const char *fmt, ...) G_GNUC_PRINTF(2, 3)
 /*
  * ---- for transports ----
  *
- * One call at a time: others wait until it is over. Selectors and indices are the driver's and unchecked.
+ * One call at a time: others wait until it is over. Selectors and indices are the driver's and
+ * unchecked.
  */
 
-/* The transport is there; and it goes, after a reset: when vdev_detach() returns, none of its ops runs
- * any more. */
+/* The transport is there; and it goes, after a reset: when vdev_detach() returns, none of its ops
+ * runs any more. */
 void vdev_attach(struct vdev *dev, const struct vdev_transport_ops *transport, void *data);
 void vdev_detach(struct vdev *dev);
 

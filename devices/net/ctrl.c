@@ -156,8 +156,8 @@ static bool net_ctrl_guest_offloads(struct net *net, struct vq_chain *c, unsigne
 
 #define ON(name) (1u << NET_F_##name)
 
-/* MAC_ADDR_SET: the whole class is CTRL_RX's (5.1.6.5.2), and CTRL_MAC_ADDR is about this command alone (5.1.3):
- * a driver may rely on either. */
+/* MAC_ADDR_SET: the whole class is CTRL_RX's (5.1.6.5.2), and CTRL_MAC_ADDR is about this command
+ * alone (5.1.3): a driver may rely on either. */
 static const struct command {
 	uint8_t class, command;
 	uint32_t features;    /* of which one must have been accepted */

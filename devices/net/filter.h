@@ -2,10 +2,10 @@
  * Which received frames are for this guest (VIRTIO 1.4, 5.1.6.5.1 to 5.1.6.5.3): the receive
  * modes, the table of addresses and the table of VLANs, as the control queue sets them.
  *
- * A driver that did not accept VIRTIO_NET_F_CTRL_RX cannot say what it wants, so it gets everything but
- * what it suppresses by the commands of VIRTIO_NET_F_CTRL_RX_EXTRA; one that did not accept
- * VIRTIO_NET_F_CTRL_VLAN gets all tagged frames. Promiscuous mode lets everything through, tagged frames of
- * any VLAN, too (DEV-NET-RXFILT-02, against DEV-NET-VLAN-03).
+ * A driver that did not accept VIRTIO_NET_F_CTRL_RX cannot say what it wants, so it gets everything
+ * but what it suppresses by the commands of VIRTIO_NET_F_CTRL_RX_EXTRA; one that did not accept
+ * VIRTIO_NET_F_CTRL_VLAN gets all tagged frames. Promiscuous mode lets everything through, tagged
+ * frames of any VLAN, too (DEV-NET-RXFILT-02, against DEV-NET-VLAN-03).
  */
 #pragma once
 
@@ -18,7 +18,8 @@
 
 struct net_filter {
 	bool by_address, by_vlan; /* CTRL_RX and CTRL_VLAN were negotiated */
-	bool has_mac; /* false: the guest uses an address that we were not told, so all unicast passes */
+	bool has_mac; /* false: the guest uses an address that we were not told, so all unicast
+			 passes */
 	uint8_t mac[6];
 
 	/* The modes, in the order of their commands. */

@@ -223,8 +223,8 @@ bool net_complete(uint8_t *frame, size_t len, const struct net_offload *off)
 		return false;
 	field = frame + off->csum_start + off->csum_offset;
 	value = net_header_fold(net_header_sum(0, frame + off->csum_start, len - off->csum_start));
-	/* In UDP zero means "no checksum"; its complement is the same number (RFC 768). TCP does not
-	 * mind. */
+	/* In UDP zero means "no checksum"; its complement is the same number (RFC 768). TCP does
+	 * not mind. */
 	net_header_store(field, value ? value : 0xffff);
 	return true;
 }

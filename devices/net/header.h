@@ -38,8 +38,8 @@ bool net_header_make(const struct net_offload *off, size_t len, unsigned gives,
 bool net_offload_fits(const struct net_offload *off, size_t len);
 
 /*
- * Completes the checksum in place. For a segment (off->segment) the whole is made one correct packet,
- * as large as it is: lengths and checksums of its IP and TCP headers are put right. False if the
- * headers are not what the offload says; the frame is then of no use.
+ * Completes the checksum in place. For a segment (off->segment) the whole is made one correct
+ * packet, as large as it is: lengths and checksums of its IP and TCP headers are put right. False
+ * if the headers are not what the offload says; the frame is then of no use.
  */
 bool net_complete(uint8_t *frame, size_t len, const struct net_offload *off);

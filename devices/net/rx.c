@@ -2,9 +2,9 @@
  * From the network to the guest.
  *
  * A frame is copied behind its header into one chain, or with mergeable buffers into as many as it
- * takes, all of them used together (5.1.6.4). Chains are taken before anything is written; when there
- * are not enough they go back to the ring untouched, the backend keeps the frame, and the next kick of
- * the queue asks for it again.
+ * takes, all of them used together (5.1.6.4). Chains are taken before anything is written; when
+ * there are not enough they go back to the ring untouched, the backend keeps the frame, and the
+ * next kick of the queue asks for it again.
  */
 #include "devices/net/layout.h"
 #include "devices/net/net.h"
@@ -109,8 +109,8 @@ static bool net_rx_deliver(struct net *net, unsigned pair, const struct net_head
 	return true;
 }
 
-/* The receive queue for frames of @channel: its own, or while that is reset another that runs (DEV-NET-MQ-03).
- * NET_CHANNELS_MAX: none in use does. */
+/* The receive queue for frames of @channel: its own, or while that is reset another that runs
+ * (DEV-NET-MQ-03). NET_CHANNELS_MAX: none in use does. */
 static unsigned net_rx_target_of(const struct net *net, unsigned channel)
 {
 	for (unsigned i = 0; i < net->pairs; i++) {
@@ -122,8 +122,8 @@ static unsigned net_rx_target_of(const struct net *net, unsigned channel)
 	return NET_CHANNELS_MAX;
 }
 
-/* A frame that found no room must wait with the backend until the queue that its channel is for has some; one
- * that goes to another queue is dropped. */
+/* A frame that found no room must wait with the backend until the queue that its channel is for has
+ * some; one that goes to another queue is dropped. */
 static bool net_rx_deliver_to(struct net *net, unsigned target, unsigned channel,
 			      const struct net_header *h, const uint8_t *data, size_t len)
 {
@@ -135,9 +135,9 @@ static bool net_rx_deliver_to(struct net *net, unsigned target, unsigned channel
 	return true;
 }
 
-/* Completes what a backend says of a frame. Where headers end it says of segments at best, and the driver is to be
- * told of every frame (DEV-NET-RX-31); and that checksums were checked is not to be had of a fragment, which has
- * none that could be (DEV-NET-RX-33). */
+/* Completes what a backend says of a frame. Where headers end it says of segments at best, and the
+ * driver is to be told of every frame (DEV-NET-RX-31); and that checksums were checked is not to be
+ * had of a fragment, which has none that could be (DEV-NET-RX-33). */
 static void net_rx_look(const struct net *net, const uint8_t *data, size_t len,
 			struct net_offload *off)
 {

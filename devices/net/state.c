@@ -1,6 +1,6 @@
 /*
- * What a network card keeps: what its driver said on the control queue (VIRTIO 1.4, 5.1.6.5). The rest
- * follows from the features.
+ * What a network card keeps: what its driver said on the control queue (VIRTIO 1.4, 5.1.6.5). The
+ * rest follows from the features.
  */
 #include <string.h>
 

@@ -1,11 +1,12 @@
 /*
  * From the guest to the network.
  *
- * The driver's header is copied and judged before anything else; a frame with a wrong one is dropped,
- * so that no backend ever sees an offset that points outside. The frame itself goes to the backend in
- * place, unless it must be altered (a checksum that we complete) or is in too many pieces: then it is
- * gathered first. A frame that the backend has no room for waits in its chain, and those behind it, so
- * order is kept and the ring fills up, which is how the driver learns of it.
+ * The driver's header is copied and judged before anything else; a frame with a wrong one is
+ * dropped, so that no backend ever sees an offset that points outside. The frame itself goes to the
+ * backend in place, unless it must be altered (a checksum that we complete) or is in too many
+ * pieces: then it is gathered first. A frame that the backend has no room for waits in its chain,
+ * and those behind it, so order is kept and the ring fills up, which is how the driver learns of
+ * it.
  */
 #include "devices/net/net.h"
 
@@ -148,7 +149,8 @@ void net_tx_stop(struct net *net, unsigned index, enum vdev_stop why)
 	pair->first = NULL;
 }
 
-/* Nothing was popped or pushed after the first that waits, so they go back as they came, last first. */
+/* Nothing was popped or pushed after the first that waits, so they go back as they came, last
+ * first. */
 void net_tx_give_back(struct net *net, unsigned index)
 {
 	struct net_pair *pair = &net->pair[index];

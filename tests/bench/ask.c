@@ -1,6 +1,7 @@
 /*
- * How long the control socket takes to answer: `ask PATH N` says query-status N times, one at a time, and prints the median,
- * the 99th percentile and the worst, in microseconds. Run by tools/bench/storm.
+ * How long the control socket takes to answer: `ask PATH N` says query-status N times, one at a
+ * time, and prints the median, the 99th percentile and the worst, in microseconds. Run by
+ * tools/bench/storm.
  */
 #include <errno.h>
 #include <glib.h>

@@ -60,8 +60,8 @@ static const char *keep(struct plan *p, char *text)
 	return text;
 }
 
-/* What the device is told of a row's format. Real devices with a packed ring get one that no split ring can
- * have, and offer all that is offered on request. */
+/* What the device is told of a row's format. Real devices with a packed ring get one that no split
+ * ring can have, and offer all that is offered on request. */
 #define ALL_ASKED "features=+in_order,+notification_data,+access_platform,+order_platform"
 
 static const struct {

@@ -12,17 +12,18 @@
  *		return conform_run("basic", cases, G_N_ELEMENTS(cases));
  *	}
  *
- * The device is the echo device of tests/support/echo.h, which here offers RING_PACKED (when the row's format
- * is packed) and IN_ORDER, too; or one of each class of the registry; or the one that the row's spec names,
- * for the chapters of the device types:
+ * The device is the echo device of tests/support/echo.h, which here offers RING_PACKED (when the
+ *row's format is packed) and IN_ORDER, too; or one of each class of the registry; or the one that
+ *the row's spec names, for the chapters of the device types:
  *
  *	{ "DEV-BLK-OP-03 DEV-BLK-OP-04", "a read-only disk stays as it is", ro_stays,
  *	  .spec = "blk,path=@/disk,ro=on", .setup = bd_make_disk },
  *
- * Real devices run with a split ring and with a packed one, which then also offers all that is offered
- * on request. Clauses of the device types are in clauses.tsv whatever their level, those of the basic
- * facilities, rings and transports if they are a must. Where the text leaves a choice or contradicts
- * itself, choices.tsv says what we do, and a row names its id (CHOICE-...) like a clause's.
+ * Real devices run with a split ring and with a packed one, which then also offers all that is
+ *offered on request. Clauses of the device types are in clauses.tsv whatever their level, those of
+ *the basic facilities, rings and transports if they are a must. Where the text leaves a choice or
+ *contradicts itself, choices.tsv says what we do, and a row names its id (CHOICE-...) like a
+ *clause's.
  */
 #pragma once
 
@@ -68,9 +69,9 @@ bool conform_first_used(struct rig *r, unsigned q);
 void conform_let_work(struct rig *r);
 
 /*
- * While the queues' owner is kept busy, one processor does @slow, which must wait for the owner, and as
- * soon as it does another one does @look. True, with what it saw, if that came back before the owner was
- * free; false if it had to wait, too. Over links with a thread.
+ * While the queues' owner is kept busy, one processor does @slow, which must wait for the owner,
+ * and as soon as it does another one does @look. True, with what it saw, if that came back before
+ * the owner was free; false if it had to wait, too. Over links with a thread.
  */
 bool conform_meanwhile(struct rig *r, uint32_t (*slow)(struct rig *r),
 		       uint32_t (*look)(struct rig *r), uint32_t *ret_value);

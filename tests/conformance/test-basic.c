@@ -1,4 +1,5 @@
-/* Basic facilities: status, features, reset, configuration space, resets of one queue (2.1 to 2.6). */
+/* Basic facilities: status, features, reset, configuration space, resets of one queue (2.1 to 2.6).
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>

@@ -75,7 +75,8 @@ static void there_are_several_ports(struct rig *r)
 	}
 }
 
-/* All messages until there are no more: which ports are added, and that nothing else is told of the others. */
+/* All messages until there are no more: which ports are added, and that nothing else is told of the
+ * others. */
 static unsigned added(struct ctl *c)
 {
 	unsigned ports = 0;

@@ -63,8 +63,8 @@ static void the_size_of_what_is_not_supported_is_0(struct rig *r)
 	assert_int_equal(rig_config8(r, ID_SIZE), 0); /* nothing is selected */
 }
 
-/* One selector at a time, in either order, and both at once: what stands there is always the answer to
- * the two that stand there. */
+/* One selector at a time, in either order, and both at once: what stands there is always the answer
+ * to the two that stand there. */
 static void the_size_belongs_to_both_selectors(struct rig *r)
 {
 	const uint8_t abs_info = INPUT_CFG_ABS_INFO, name = INPUT_CFG_ID_NAME;

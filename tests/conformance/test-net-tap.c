@@ -1,5 +1,5 @@
-/* The network device (5.1) on a tap with four queues: which queue a frame takes, and the work that is left undone on
- * frames. The host's end is the test's, in a network of its own. */
+/* The network device (5.1) on a tap with four queues: which queue a frame takes, and the work that
+ * is left undone on frames. The host's end is the test's, in a network of its own. */
 #include <linux/if_tun.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -350,8 +350,8 @@ static size_t payload_of(const struct kind *k, const struct inbox_frame *f)
 	return f->len - frame_transport(f->data) - (k->packet.protocol == 6 ? 20 : 8);
 }
 
-/* All that a driver may believe of a frame's header, whatever was accepted. Bits of tunnels, RSC_EXT and IPsec are
- * never set. */
+/* All that a driver may believe of a frame's header, whatever was accepted. Bits of tunnels,
+ * RSC_EXT and IPsec are never set. */
 static void check_header(struct rig *r, const struct kind *k, const struct inbox_frame *f)
 {
 	size_t headers = f->len - payload_of(k, f);
@@ -449,8 +449,8 @@ static bool is_ours(const struct inbox_frame *f, unsigned arg)
 	       f->data[29] == 2; /* the source's last byte */
 }
 
-/* A datagram to be cut into fragments, which have no header of UDP but the first: what comes is counted as IP's
- * payload. */
+/* A datagram to be cut into fragments, which have no header of UDP but the first: what comes is
+ * counted as IP's payload. */
 static void no_udp_without_guest_ufo(struct rig *r)
 {
 	static const struct kind ufo = { "UDP", NET_SEG_UDP, 0, { .version = 4, .protocol = 17 } };

@@ -1,5 +1,5 @@
-/* The network device (5.1) on a socket, whose other end is the test, and on a user network. What needs a kernel's help
- * is in test-net-tap.c. */
+/* The network device (5.1) on a socket, whose other end is the test, and on a user network. What
+ * needs a kernel's help is in test-net-tap.c. */
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -218,7 +218,8 @@ static void without_guest_csum_flags_are_0(struct rig *r)
 	assert_int_equal(net_arp_answer(r)->flags, 0);
 }
 
-/* A datagram from a socket of the host to the guest, of @len bytes; each frame of it is given to @check. */
+/* A datagram from a socket of the host to the guest, of @len bytes; each frame of it is given to
+ * @check. */
 static void to_the_guest(struct rig *r, size_t len,
 			 void (*check)(const struct net_header *h, const uint8_t *frame,
 				       size_t len))
@@ -410,7 +411,8 @@ static void the_mac_table_filters_and_is_empty_after_a_reset(struct rig *r)
 	close(p.fd);
 }
 
-/* It takes CTRL_RX, to which the text ties the class of commands, or CTRL_MAC_ADDR, whose name says it. */
+/* It takes CTRL_RX, to which the text ties the class of commands, or CTRL_MAC_ADDR, whose name says
+ * it. */
 static void the_address_is_set_with_ctrl_rx_or_ctrl_mac_addr(struct rig *r)
 {
 	static const uint64_t features[] = { ON(CTRL_RX), ON(CTRL_MAC_ADDR) };
@@ -441,8 +443,8 @@ static void the_set_address_is_filtered_by(struct rig *r)
 	close(p.fd);
 }
 
-/* The field is not valid then. The driver's address is the one that it sets; before, nobody can tell which unicast is
- * unlisted. */
+/* The field is not valid then. The driver's address is the one that it sets; before, nobody can
+ * tell which unicast is unlisted. */
 static void without_f_mac_unicast_passes_until_an_address_is_set(struct rig *r)
 {
 	struct net_peer p;

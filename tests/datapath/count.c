@@ -1,6 +1,7 @@
 /*
- * A library to be loaded before all others (LD_PRELOAD): counts the process's allocations and locks and
- * writes both numbers to the file $DATAPATH_COUNTS when it ends. System calls are strace's to count.
+ * A library to be loaded before all others (LD_PRELOAD): counts the process's allocations and locks
+ * and writes both numbers to the file $DATAPATH_COUNTS when it ends. System calls are strace's to
+ * count.
  */
 #include <dlfcn.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /*
- * What a driver can ask for without end has an end: the time one device takes from others on its loop, the
- * lines in the log. (Sizes of requests are each device's own tests' subject.)
+ * What a driver can ask for without end has an end: the time one device takes from others on its
+ * loop, the lines in the log. (Sizes of requests are each device's own tests' subject.)
  */
 #include <setjmp.h>
 #include <stdarg.h>

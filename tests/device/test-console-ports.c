@@ -209,7 +209,8 @@ static void questions_do_not_pile_up(struct rig *r)
 	ctl_silence(&c);
 }
 
-/* A port's name and state are told after the port itself; a driver that is ahead of us is not heard. */
+/* A port's name and state are told after the port itself; a driver that is ahead of us is not
+ * heard. */
 static void a_port_is_announced_before_it_is_described(struct rig *r)
 {
 	struct ctl c;

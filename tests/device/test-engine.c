@@ -15,8 +15,8 @@
 #include "tests/support/pci-peek.h"
 #include "tests/support/rig-impl.h"
 
-/* The rig's referee sees no chains of a queue that runs elsewhere, and while it observes the device no
- * interrupt is the transport's own descriptor. */
+/* The rig's referee sees no chains of a queue that runs elsewhere, and while it observes the device
+ * no interrupt is the transport's own descriptor. */
 static void send_referee_home(struct rig *r)
 {
 	assert_null(referee_end(g_steal_pointer(&r->referee)));

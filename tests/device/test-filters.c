@@ -102,7 +102,8 @@ static void a_completion_can_come_late(struct rig *r)
 	leave(r);
 }
 
-/* What is kept when the driver resets the device, or one queue, is void; and both go on afterwards. */
+/* What is kept when the driver resets the device, or one queue, is void; and both go on afterwards.
+ */
 static void a_reset_takes_what_is_kept(struct rig *r)
 {
 	struct delay d = { .base.ops = &delay_ops, .dev = rig_dev(r), .q = ECHO_COPY };

@@ -1,5 +1,6 @@
-/* Guest memory that changes under a device, over every link: regions that come and go while it is paused, and the log
- * of the pages it writes, which names all that it may have written and nothing else. */
+/* Guest memory that changes under a device, over every link: regions that come and go while it is
+ * paused, and the log of the pages it writes, which names all that it may have written and nothing
+ * else. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /*
  * The network device on a tap with four queues, over every link (VIRTIO 1.4, 5.1.6.5.6): how queues
- * are numbered and used, and the work that may be left undone on frames. The test is in a network of
- * its own and is the host's end of the tap.
+ * are numbered and used, and the work that may be left undone on frames. The test is in a network
+ * of its own and is the host's end of the tap.
  */
 #include <linux/if_tun.h>
 #include <setjmp.h>
@@ -92,8 +92,8 @@ static void pairs_come_and_go(struct rig *r)
 /*
  * Receive queues that are reset.
  */
-/* Frames before and while queue 0 is away, of which the first waits with the device for a buffer (@held) and
- * the others in the kernel, unless the device had a chance to look (@looked). */
+/* Frames before and while queue 0 is away, of which the first waits with the device for a buffer
+ * (@held) and the others in the kernel, unless the device had a chance to look (@looked). */
 static void send_to_nobody(struct inbox *in, bool held, bool looked, void (*away)(struct inbox *in))
 {
 	if (held) {
@@ -158,8 +158,8 @@ static void a_full_queue_of_the_kernel_is_dropped(struct rig *r)
 	inbox_close(&in);
 }
 
-/* The kernel steers all the frames of this test to one queue. Whichever is reset, another one gets them; with
- * the last they are dropped, and the first to come back gets what comes then. */
+/* The kernel steers all the frames of this test to one queue. Whichever is reset, another one gets
+ * them; with the last they are dropped, and the first to come back gets what comes then. */
 static void frames_go_to_queues_that_run(struct rig *r)
 {
 	struct inbox in = inbox_open(r);

@@ -233,7 +233,8 @@ static void pause_and_resume(struct rig *r)
 	vdev_resume(rig_dev(r));
 }
 
-/* A peer that does not read fills the ring; then comes @meanwhile; and all is there when it reads again. */
+/* A peer that does not read fills the ring; then comes @meanwhile; and all is there when it reads
+ * again. */
 static void with_a_slow_peer(struct rig *r, void (*meanwhile)(struct rig *r))
 {
 	enum { N = 600 };

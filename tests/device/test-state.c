@@ -1,7 +1,7 @@
 /*
- * State as data: a device is paused in the middle of its work, its record is taken, another device is made on
- * the same memory and the same link, the record is loaded, and the driver notices nothing. And no record that
- * is not one does anything.
+ * State as data: a device is paused in the middle of its work, its record is taken, another device
+ * is made on the same memory and the same link, the record is loaded, and the driver notices
+ * nothing. And no record that is not one does anything.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -111,7 +111,8 @@ static void echo_goes_on(struct rig *r)
 	assert_int_equal(rig_wait(r, submit(r, ECHO_COPY)), 8);
 }
 
-/* A queue that another device took over is as good as one that was never moved: all round its ring. */
+/* A queue that another device took over is as good as one that was never moved: all round its ring.
+ */
 static void a_ring_goes_round_from_device_to_device(struct rig *r)
 {
 	rig_start(r, RIG_ALL);
@@ -354,7 +355,8 @@ static void net_goes_on(struct rig *r)
 	close(p.fd);
 }
 
-/* Frames that the peer's end has no room for go back into the ring, and out of it on the other side. */
+/* Frames that the peer's end has no room for go back into the ring, and out of it on the other
+ * side. */
 static void nets_frames_wait_in_the_ring(struct rig *r)
 {
 	enum { FRAMES = 40, BYTES = 60000 };

@@ -1,6 +1,6 @@
 /*
- * Stopping: a reset or a pause waits for what the host has in hand and for nothing else, and meanwhile
- * everybody else is served.
+ * Stopping: a reset or a pause waits for what the host has in hand and for nothing else, and
+ * meanwhile everybody else is served.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -129,8 +129,8 @@ static void so_does_the_reset_of_a_queue(struct rig *r)
 	assert_int_equal(echo_kept(rig_dev(r)), 1);
 }
 
-/* Whoever waits on the main thread serves its loop: else this would wait for ever where the device is on
- * the main loop, and the operator would where it is not. */
+/* Whoever waits on the main thread serves its loop: else this would wait for ever where the device
+ * is on the main loop, and the operator would where it is not. */
 struct later {
 	struct rig *r;
 	bool served;

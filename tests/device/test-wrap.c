@@ -1,5 +1,5 @@
-/* Devices whose backend has a wrapper before it, over every link: what fails, is late or is lost on the host is
- * that for the driver, too, and nothing else is. */
+/* Devices whose backend has a wrapper before it, over every link: what fails, is late or is lost on
+ * the host is that for the driver, too, and nothing else is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -48,11 +48,13 @@ char *disk_new_file(bool in_memory, uint64_t size);
 struct blk_backend *disk_open_path(const char *path, const struct disk_variant *v, bool ro,
 				   GError **err);
 
-/* A fresh file of @size bytes (of the device its first) and all that goes with it; fails the test if it cannot be. */
+/* A fresh file of @size bytes (of the device its first) and all that goes with it; fails the test
+ * if it cannot be. */
 struct disk *disk_open(const struct disk_variant *v, uint64_t size);
 void disk_close(struct disk *d);
 
-/* A channel whose owner is the disk; and its end, whatever is in hand. Returns what was not done. */
+/* A channel whose owner is the disk; and its end, whatever is in hand. Returns what was not done.
+ */
 struct blk_channel *disk_channel(struct disk *d);
 struct blk_io *disk_stop(struct disk *d);
 void disk_free_channel(struct disk *d); /* stops it if need be; nothing may be undone */

@@ -1,6 +1,6 @@
 /*
- * Cases for disks whose host takes larger blocks than a sector, past its page cache. A unit test runs them
- * where that is pretended, a system test on a device where it is true.
+ * Cases for disks whose host takes larger blocks than a sector, past its page cache. A unit test
+ * runs them where that is pretended, a system test on a device where it is true.
  */
 #pragma once
 

@@ -23,5 +23,6 @@ struct spy {
 /* Puts one before the disk of the rig's device; before rig_start(). Ends with the device. */
 struct spy *spy_on(struct rig *r);
 
-/* On the owner's thread: what is held goes on to the disk, last held first: nobody was promised an order. */
+/* On the owner's thread: what is held goes on to the disk, last held first: nobody was promised an
+ * order. */
 void spy_let_go(struct spy *spy);

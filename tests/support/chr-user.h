@@ -1,5 +1,6 @@
 /*
- * What tests of streams share (devices/backend/chr/chr.h): a user of one, and a loop that turns while something is awaited.
+ * What tests of streams share (devices/backend/chr/chr.h): a user of one, and a loop that turns
+ * while something is awaited.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * An input device's driver, as its tests want it: questions to the configuration space, and a listener
- * that gives the event queue buffers and takes events from it one by one.
+ * An input device's driver, as its tests want it: questions to the configuration space, and a
+ * listener that gives the event queue buffers and takes events from it one by one.
  */
 #pragma once
 

@@ -19,8 +19,8 @@ static const uint8_t features[] = {
 
 static const uint8_t zeroes[8], one_pair[2] = { 1 };
 
-/* With data that is right. @one_of: features of which one is enough; none: there is no such command, or
- * its feature is never offered. */
+/* With data that is right. @one_of: features of which one is enough; none: there is no such
+ * command, or its feature is never offered. */
 static const struct command {
 	uint8_t class, command;
 	uint32_t one_of;

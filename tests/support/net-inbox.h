@@ -1,7 +1,8 @@
 /*
- * The network device on a tap with four queues, whose host's end is the test: one receive buffer that each queue
- * has, queues that come and go, and frames with work left undone on them. In a network of the test's own
- * (tests/support/net-own.h), in which main() makes the tap INBOX_TAP with IFF_MULTI_QUEUE.
+ * The network device on a tap with four queues, whose host's end is the test: one receive buffer
+ * that each queue has, queues that come and go, and frames with work left undone on them. In a
+ * network of the test's own (tests/support/net-own.h), in which main() makes the tap INBOX_TAP with
+ * IFF_MULTI_QUEUE.
  */
 #pragma once
 
@@ -37,8 +38,8 @@ void inbox_give_back(struct inbox *in, unsigned k);
 /* The host sends a frame_plain(). */
 void inbox_send(const struct inbox *in, uint8_t seed);
 
-/* The next frame that @is: on which queue; it is in *ret, behind its header, until the next call. All others, such as the
- * kernel's own (IPv6), are passed over. */
+/* The next frame that @is: on which queue; it is in *ret, behind its header, until the next call.
+ * All others, such as the kernel's own (IPv6), are passed over. */
 struct inbox_frame {
 	const struct net_header *h;
 	const uint8_t *data;

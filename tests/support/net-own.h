@@ -3,7 +3,8 @@
 
 #include <stdbool.h>
 
-/* Moves the process there, before it has threads. False (and said) if this system does not allow it. */
+/* Moves the process there, before it has threads. False (and said) if this system does not allow
+ * it. */
 bool own_network(void);
 
 /* A descriptor of a tap with IFF_* @flags. */
@@ -13,8 +14,9 @@ int tap_open(const char *name, int flags);
 void tap_make(const char *name, int flags);
 void tap_remove(const char *name, int flags);
 
-/* As `ip link set down` and `up`, after the tap was opened. An interface that is up already gets its carrier back when
- * a worker of the kernel's comes to it; until then frames that a test sends are dropped without an error. */
+/* As `ip link set down` and `up`, after the tap was opened. An interface that is up already gets
+ * its carrier back when a worker of the kernel's comes to it; until then frames that a test sends
+ * are dropped without an error. */
 void tap_up(const char *name);
 
 /* What the host's end of the link sends and sees, of the ethertype of frame_plain(). */

@@ -52,8 +52,8 @@ uint8_t net_command_on(struct rig *r, unsigned q, uint8_t class, uint8_t cmd, co
 uint8_t net_command(struct rig *r, uint8_t class, uint8_t cmd, const void *data, uint32_t len);
 uint8_t net_command1(struct rig *r, uint8_t class, uint8_t cmd, uint8_t value);
 
-/* Every command under every set of the features that are about commands: it is acknowledged if the set has
- * one of its own, and an error if not; all other classes and commands are an error. */
+/* Every command under every set of the features that are about commands: it is acknowledged if the
+ * set has one of its own, and an error if not; all other classes and commands are an error. */
 void net_check_commands(struct rig *r);
 
 struct net_drops net_drops(struct rig *r);

@@ -1,7 +1,8 @@
 /*
  * An observer that judges what a device does with its queues, in any test over a link that has one
- * (tests/support/rig-run.c): a chain is taken once and given back once, with no more bytes than there
- * was room for; nothing passes through a queue that is not served; and no interrupt comes for nothing.
+ * (tests/support/rig-run.c): a chain is taken once and given back once, with no more bytes than
+ * there was room for; nothing passes through a queue that is not served; and no interrupt comes for
+ * nothing.
  */
 #pragma once
 

@@ -5,7 +5,8 @@
  *
  *	static void a_block_can_be_read(struct rig *r)
  *	{
- *		struct rig_buf hdr = rig_alloc(r, 16), data = rig_alloc(r, 512), st = rig_alloc(r, 1);
+ *		struct rig_buf hdr = rig_alloc(r, 16), data = rig_alloc(r, 512), st = rig_alloc(r,
+ *1);
  *
  *		rig_start(r, RIG_ALL);
  *		assert_int_equal(rig_do(r, 0, (struct rig_buf[]){ hdr, data, st }, 1, 2), 513);
@@ -13,7 +14,8 @@
  *	}
  *
  *	static const struct rig_case cases[] = {
- *		{ "a block can be read", "blk,path=@/disk", a_block_can_be_read, .setup = make_disk },
+ *		{ "a block can be read", "blk,path=@/disk", a_block_can_be_read, .setup = make_disk
+ *},
  *	};
  *
  *	int main(void)
@@ -75,8 +77,8 @@ const char *rig_link_name(const struct rig *r);
 struct rig *rig_open(const struct rig_link *link, const struct rig_case *c);
 void rig_close(struct rig *r); /* NULL is fine */
 
-/* Another device of the same options in place of this one, over the same link and on the same memory; what the
- * driver knows of its queues and requests stays. It was never started. */
+/* Another device of the same options in place of this one, over the same link and on the same
+ * memory; what the driver knows of its queues and requests stays. It was never started. */
 void rig_replace(struct rig *r);
 
 /*

@@ -58,8 +58,9 @@ struct vq_chain *ringpair_pop(struct ringpair *p);
 /* Takes the one used chain that must be there; returns its length. */
 uint32_t ringpair_used(struct ringpair *p);
 
-/* Sends @n chains of one readable and one writable buffer; chain i reads as i and writes at most i + 1
- * bytes. What the device sees is ringpair_number(), what the driver gets back ringpair_cookie(). */
+/* Sends @n chains of one readable and one writable buffer; chain i reads as i and writes at most i
+ * + 1 bytes. What the device sees is ringpair_number(), what the driver gets back
+ * ringpair_cookie(). */
 void ringpair_send_numbered(struct ringpair *p, unsigned n);
 unsigned ringpair_number(struct vq_chain *c);
 void *ringpair_cookie(unsigned i);
@@ -72,8 +73,9 @@ void ringpair_complete(struct ringpair *p, struct vq_chain *c);
 void ringpair_each(void (*run)(const struct ringpair_spec *spec));
 
 /*
- * Chains written by hand. In a split ring descriptors from RINGPAIR_RAW on are the tests', those below
- * the reference driver's; in a packed ring they go where the reference driver would put its next.
+ * Chains written by hand. In a split ring descriptors from RINGPAIR_RAW on are the tests', those
+ * below the reference driver's; in a packed ring they go where the reference driver would put its
+ * next.
  */
 #define RINGPAIR_RAW   32u
 #define RINGPAIR_TABLE (RINGPAIR_DATA + 0x10000)

@@ -1,7 +1,7 @@
 /*
- * Disks past the page cache of a host that takes blocks of 4096 bytes and no less: a loop device is one,
- * made by root (tools/kvm-box). What the guest is told of it, and requests of parts of its blocks, through
- * a ring as well.
+ * Disks past the page cache of a host that takes blocks of 4096 bytes and no less: a loop device is
+ * one, made by root (tools/kvm-box). What the guest is told of it, and requests of parts of its
+ * blocks, through a ring as well.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -228,7 +228,8 @@ static void rings_are_made_ahead_and_used_again(void **state)
 	unlink(path);
 }
 
-/* No system call filter sees what goes through a ring: the kernel must hold it to what a disk needs. */
+/* No system call filter sees what goes through a ring: the kernel must hold it to what a disk
+ * needs. */
 static void a_ring_is_restricted(void **state)
 {
 	g_autofree char *path = disk_new_file(false, MIB);

@@ -1,7 +1,7 @@
 /*
- * Channels to a file that stop (devices/backend/blk/blk.h): nothing more is begun, what the host has in hand is
- * cancelled or waited for, the rest is given back in order and can be carried out later. And what may
- * take long for the host does not hold up a channel's loop.
+ * Channels to a file that stop (devices/backend/blk/blk.h): nothing more is begun, what the host
+ * has in hand is cancelled or waited for, the rest is given back in order and can be carried out
+ * later. And what may take long for the host does not hold up a channel's loop.
  *
  * The host is as slow as a case wants it: fdatasync() and fallocate() are this program's.
  */

@@ -1,4 +1,5 @@
-/* Streams of bytes on the host: what is kept, what waits, what is refused. Those on sockets: test-chr-unix.c. */
+/* Streams of bytes on the host: what is kept, what waits, what is refused. Those on sockets:
+ * test-chr-unix.c. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

@@ -105,8 +105,8 @@ static void stats_are_told_by_object(void **state)
 	qmp_hang_up(c);
 }
 
-/* A driver that waits for the main thread, which has the device's queues and is here: as when a queue is
- * stopped from a vCPU. */
+/* A driver that waits for the main thread, which has the device's queues and is here: as when a
+ * queue is stopped from a vCPU. */
 static void *reset(void *dev)
 {
 	vdev_set_status(dev, 0);

@@ -347,8 +347,8 @@ static void a_bad_address_is_refused(void **state)
 	refused("unix:/dev/null", "file of that name");
 }
 
-/* A guest may use up all descriptors: its connections are some. One client still gets through, and after
- * it the next. */
+/* A guest may use up all descriptors: its connections are some. One client still gets through, and
+ * after it the next. */
 static void a_client_is_heard_when_descriptors_have_run_out(void **state)
 {
 	GArray *fds = g_array_new(FALSE, FALSE, sizeof(int));

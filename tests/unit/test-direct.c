@@ -80,7 +80,8 @@ static void an_interrupt_wakes_who_sleeps(void **state)
 	direct_free(NULL);
 }
 
-/* A driver on pci sees a byte of it: as many changes as a byte has values are a change all the same. */
+/* A driver on pci sees a byte of it: as many changes as a byte has values are a change all the
+ * same. */
 static void a_generation_does_not_come_back_unseen(void **state)
 {
 	struct bench *b = bench_open();

@@ -1,6 +1,6 @@
 /*
- * The driver library: the example of docs/driver-library.md, taken out of the page and run on a device over each
- * transport; and PCI functions that are not as they should be.
+ * The driver library: the example of docs/driver-library.md, taken out of the page and run on a
+ * device over each transport; and PCI functions that are not as they should be.
  */
 #include <setjmp.h>
 #include <stdarg.h>

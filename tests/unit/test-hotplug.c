@@ -1,5 +1,5 @@
-/* Devices that come and go while another one works, on the fake board: what one leaves behind (a slot, addresses
- * of its BARs, ioeventfds, messages, descriptors) is the next one's. */
+/* Devices that come and go while another one works, on the fake board: what one leaves behind (a
+ * slot, addresses of its BARs, ioeventfds, messages, descriptors) is the next one's. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>

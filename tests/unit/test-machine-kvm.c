@@ -1,6 +1,6 @@
 /*
- * The machine over a KVM that is a fake (tests/support/kvm/fake.h): what it asks KVM for and takes back, that a call which
- * fails leaves nothing behind, and stops, resets and reboots in any order.
+ * The machine over a KVM that is a fake (tests/support/kvm/fake.h): what it asks KVM for and takes
+ * back, that a call which fails leaves nothing behind, and stops, resets and reboots in any order.
  */
 #include <dirent.h>
 #include <elf.h>
@@ -477,7 +477,8 @@ static void ask_for_bytes(struct driver *d, uint16_t n)
 	}
 }
 
-/* KVM may take no more doorbells (it has 1000 places on a bus): kicks then come as any other write does. */
+/* KVM may take no more doorbells (it has 1000 places on a bus): kicks then come as any other write
+ * does. */
 static void kicks_arrive_without_a_doorbell(void **state)
 {
 	struct machine_config *cfg = config();
@@ -561,8 +562,9 @@ static bool is_optional(const char *call)
 	return g_strv_contains(all, call);
 }
 
-/* Without the capability that says how many vCPUs there may be there is one, and without any room for interrupt
- * routes it is a device that does not fit; and transports, which know no KVM, speak of lines. */
+/* Without the capability that says how many vCPUs there may be there is one, and without any room
+ * for interrupt routes it is a device that does not fit; and transports, which know no KVM, speak
+ * of lines. */
 static void assert_says(const char *message, const char *call)
 {
 	if (strcmp(call, "KVM_CAP_") == 0 && g_str_has_prefix(message, "--"))

@@ -1,7 +1,7 @@
 /*
- * InterruptStatus and InterruptACK under load (transport/mmio/irq.c): owners raise, a processor handles
- * interrupts, another one reads InterruptStatus beside it. No event is lost, and what was acknowledged
- * reads as 0 unless something new came.
+ * InterruptStatus and InterruptACK under load (transport/mmio/irq.c): owners raise, a processor
+ * handles interrupts, another one reads InterruptStatus beside it. No event is lost, and what was
+ * acknowledged reads as 0 unless something new came.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -82,9 +82,9 @@ static void look_at_queues(struct load *l)
 	l->handled = seen;
 }
 
-/* One interrupt, as Linux handles it: without a bit it is not for this device. Now and then it looks
- * whether its acknowledgement arrived; not always, for the look would be part of what is tested. False if
- * an acknowledged bit stays without a reason. */
+/* One interrupt, as Linux handles it: without a bit it is not for this device. Now and then it
+ * looks whether its acknowledgement arrived; not always, for the look would be part of what is
+ * tested. False if an acknowledged bit stays without a reason. */
 static bool handle(struct load *l)
 {
 	uint32_t done, status = get(l, R_INTERRUPT_STATUS);

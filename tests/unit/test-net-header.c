@@ -1,5 +1,5 @@
-/* The header before each frame: judged when it comes from a driver, made when it goes to one; and the
- * checksums that are completed in software. */
+/* The header before each frame: judged when it comes from a driver, made when it goes to one; and
+ * the checksums that are completed in software. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -126,7 +126,8 @@ static void extension_headers_are_headers(void **state)
 	assert_in_range(net_layout(frame, 300).headers, 54, 54 + 64);
 }
 
-/* However a frame is cut and whatever it claims, the view ends within it (with a sanitizer: is kept within). */
+/* However a frame is cut and whatever it claims, the view ends within it (with a sanitizer: is kept
+ * within). */
 static void nothing_is_read_beyond_the_frame(void **state)
 {
 	static const uint8_t protocols[] = { 0, 6, 17, 43, 44, 51, 60, 255 };

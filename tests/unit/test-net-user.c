@@ -50,8 +50,8 @@ static void open_net(struct rec *r, GPtrArray *hostfwd)
 	r->be->ops->receive(r->be, 0, true);
 }
 
-/* The first recorded frame for which @match is true, waiting for it. IPv6 talks by itself, so others
- * are passed over. */
+/* The first recorded frame for which @match is true, waiting for it. IPv6 talks by itself, so
+ * others are passed over. */
 static const struct rec_frame *await_match(struct rec *r, bool (*match)(const struct rec_frame *f))
 {
 	for (unsigned i = 0;; i++) {

@@ -377,7 +377,8 @@ static void slots_and_memory_are_limited(void **state)
 	bus_close(&b);
 }
 
-/* A card takes 2 MiB: the large BAR's alignment leaves a hole before it, where the small ones of others fit. */
+/* A card takes 2 MiB: the large BAR's alignment leaves a hole before it, where the small ones of
+ * others fit. */
 static void memory_is_free_again_when_a_card_is_gone(void **state)
 {
 	struct bus b = bus_open(4 << 20);

@@ -89,8 +89,8 @@ static void every_type_is_parsed(void **state)
 	prop_free(rows, &t);
 }
 
-/* Things to add and to take away are one value, and so are the parts of a spec; nothing else goes on after a
- * comma. */
+/* Things to add and to take away are one value, and so are the parts of a spec; nothing else goes
+ * on after a comma. */
 static void signed_words_and_parts_of_specs_continue_a_value(void **state)
 {
 	g_autofree char *name = NULL;

@@ -121,7 +121,8 @@ static void around_each_region_there_is_nothing(void **state)
 	ram_close(&ram);
 }
 
-/* Another process, which has nothing but the descriptor and the table: each region is at its offset. */
+/* Another process, which has nothing but the descriptor and the table: each region is at its
+ * offset. */
 static int look_and_write(const struct gmem *mem)
 {
 	int bad = 0;

@@ -1,6 +1,7 @@
 /*
- * Each rule for drivers that registers show (devices/core/rules.h): a driver that breaks it is told of it by
- * name and clause, once an access, and of nothing else; and what the access does is harmless.
+ * Each rule for drivers that registers show (devices/core/rules.h): a driver that breaks it is told
+ * of it by name and clause, once an access, and of nothing else; and what the access does is
+ * harmless.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /*
- * Filters: each role, put over a thread as the program does it, kills the process for what it has no
- * use for, and says so in one line; what it has a use for works. As who runs the tests, and if that is
- * root, as an ordinary user, too.
+ * Filters: each role, put over a thread as the program does it, kills the process for what it has
+ * no use for, and says so in one line; what it has a use for works. As who runs the tests, and if
+ * that is root, as an ordinary user, too.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 /*
- * /etc/resolv.conf from within the sandbox, while the host replaces it: as network managers do, by another file
- * of its name, and the one that a link leads to. In a mount namespace of the test's own.
+ * /etc/resolv.conf from within the sandbox, while the host replaces it: as network managers do, by
+ * another file of its name, and the one that a link leads to. In a mount namespace of the test's
+ * own.
  */
 #include <setjmp.h>
 #include <stdarg.h>

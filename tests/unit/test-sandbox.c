@@ -1,7 +1,7 @@
 /*
- * What the process gives up: each promise is looked at from inside a child that was shut in. Where the
- * host permits no namespaces (told by a child that tries), "strict" has to refuse and "on" has to do
- * without.
+ * What the process gives up: each promise is looked at from inside a child that was shut in. Where
+ * the host permits no namespaces (told by a child that tries), "strict" has to refuse and "on" has
+ * to do without.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* Backends by a spec (devices/backend/spec.h): how one is taken apart, what is refused and how it is said, and
- * wrappers in front of a disk, a network and a stream. */
+/* Backends by a spec (devices/backend/spec.h): how one is taken apart, what is refused and how it
+ * is said, and wrappers in front of a disk, a network and a stream. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -13,7 +13,8 @@
 
 #include "vmm/console/std-fds.h"
 
-/* What a child that starts with the descriptors of @closed (a mask) closed finds wrong: 0 nothing. */
+/* What a child that starts with the descriptors of @closed (a mask) closed finds wrong: 0 nothing.
+ */
 static int child(unsigned closed)
 {
 	struct stat null, before[3], after;

@@ -1,8 +1,8 @@
 /*
  * Both sides of a ring at random, in one thread, against a model that remembers everything: each
  * chain comes once, in order, with its bytes; comes back once, with what was written; and whoever
- * sleeps, having asked to be woken, is never left with work to do. Now and then the queue stops and goes
- * on, or is reset with chains under way, which are then gone for both sides.
+ * sleeps, having asked to be woken, is never left with work to do. Now and then the queue stops and
+ * goes on, or is reset with chains under way, which are then gone for both sides.
  *
  * A failure prints its seed; RINGSIDE_SEED=seed repeats it, RINGSIDE_CHAINS=n makes it longer.
  */

@@ -54,7 +54,8 @@ static struct big big_ring(struct ringpair *p)
 	return b;
 }
 
-/* The driver sees no kick asked for and sends none, so a push must tell that there is work again. */
+/* The driver sees no kick asked for and sends none, so a push must tell that there is work again.
+ */
 static void a_pool_without_room_makes_chains_wait(void **state)
 {
 	const struct ringpair_spec spec = { .size = 2, .indirect = true };

@@ -1,6 +1,6 @@
 /*
- * Both sides of a ring, each on its own thread, asleep whenever the other asked for nothing: a wake-up
- * that is lost stops them, and the watchdog tells. Worth most under the thread sanitizer.
+ * Both sides of a ring, each on its own thread, asleep whenever the other asked for nothing: a
+ * wake-up that is lost stops them, and the watchdog tells. Worth most under the thread sanitizer.
  *
  * RINGSIDE_CHAINS=n makes it longer.
  */

@@ -1,12 +1,12 @@
 /*
- * Both sides of a ring, each on its own thread, in the shortest exchange there is: one sends a few chains
- * and sleeps, the other returns them and sleeps. To sleep is to spin on a flag, so the last look of
- * the one and the first word of the other meet millions of times, a few nanoseconds apart this way or
- * that. Of the two full barriers that stand between them neither can be missed for long: the mutants of
- * tests/mutants/run, which lack one, are caught here.
+ * Both sides of a ring, each on its own thread, in the shortest exchange there is: one sends a few
+ * chains and sleeps, the other returns them and sleeps. To sleep is to spin on a flag, so the last
+ * look of the one and the first word of the other meet millions of times, a few nanoseconds apart
+ * this way or that. Of the two full barriers that stand between them neither can be missed for
+ * long: the mutants of tests/mutants/run, which lack one, are caught here.
  *
- * A wake-up is lost when both sleep and neither has been woken. That needs no clock: only who is awake
- * can wake the other.
+ * A wake-up is lost when both sleep and neither has been woken. That needs no clock: only who is
+ * awake can wake the other.
  *
  * RINGSIDE_CHAINS=n makes it longer.
  */
@@ -23,10 +23,12 @@
 
 #include "tests/support/ringpair.h"
 
-#define SIZE   16
-#define PLACE  64
-#define ALONE  300   /* looks before the processor is given to others, if both sides share one */
-#define PAIRED 20000 /* and if each has its own: what it is given to may keep it for milliseconds */
+#define SIZE  16
+#define PLACE 64
+#define ALONE 300 /* looks before the processor is given to others, if both sides share one */
+#define PAIRED                                                                             \
+	20000 /* and if each has its own: what it is given to may keep it for milliseconds \
+	       */
 #define JITTER 64
 #define ROUND  25000u /* chains with the same features */
 

@@ -165,8 +165,8 @@ static void an_interrupt_is_asked_for_or_not(void **state)
 	ringpair_each(an_interrupt_is_asked_for_or_not_run);
 }
 
-/* With the event index one interrupt is sent for what was asked, then none until asked again; a batch
- * that steps over the event counts (DEV-SPLIT-USEDSUPP-05). */
+/* With the event index one interrupt is sent for what was asked, then none until asked again; a
+ * batch that steps over the event counts (DEV-SPLIT-USEDSUPP-05). */
 static void a_batch_may_step_over_the_event_run(const struct ringpair_spec *spec)
 {
 	struct ringpair p;

@@ -1,10 +1,10 @@
 /*
  * The two ends of what is measured: a driver and a device with a ring between them, or producer
- * and consumer of a bare one. measure.c runs them, on two threads or alternating on one; what they do
- * in the measured time is in ends.c and bare.c, where nothing is allocated, locked or printed.
+ * and consumer of a bare one. measure.c runs them, on two threads or alternating on one; what they
+ * do in the measured time is in ends.c and bare.c, where nothing is allocated, locked or printed.
  *
- * An end keeps its own accounts on cache lines of its own: time it waited for the other (so that the
- * rest is its own work), and the notifications that it would have, or has, sent.
+ * An end keeps its own accounts on cache lines of its own: time it waited for the other (so that
+ * the rest is its own work), and the notifications that it would have, or has, sent.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * A line of progress with the time left, for a person at a terminal who would otherwise see nothing for
- * minutes. It is written over itself, and gone in the end.
+ * A line of progress with the time left, for a person at a terminal who would otherwise see nothing
+ * for minutes. It is written over itself, and gone in the end.
  */
 #pragma once
 
@@ -16,14 +16,14 @@ struct progress {
 void progress_begin(struct progress *p, FILE *to);
 
 /*
- * @done of the work is done (0 to 1; 0: nobody knows): shows percent, the text of @fmt and the time left,
- * a few times a second however often it is called.
+ * @done of the work is done (0 to 1; 0: nobody knows): shows percent, the text of @fmt and the time
+ * left, a few times a second however often it is called.
  */
 void progress_show(struct progress *p, double done, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* How much is done when that is @rounds (and a part of one) after @seconds, and there are @max of them, or, as none begins
- * after @limit seconds, fewer, but @min at least. */
+/* How much is done when that is @rounds (and a part of one) after @seconds, and there are @max of
+ * them, or, as none begins after @limit seconds, fewer, but @min at least. */
 double progress_of_rounds(double seconds, double rounds, unsigned min, unsigned max, double limit);
 
 double progress_seconds(const struct progress *p); /* since it began */

@@ -20,7 +20,8 @@ struct option {
 	size_t offset; /* of the field in struct machine_config, where set needs one */
 };
 
-/* words.c: whether all of @words (up to NULL) are options and their values, as far as their names go. */
+/* words.c: whether all of @words (up to NULL) are options and their values, as far as their names
+ * go. */
 bool cli_check_words(const struct option *options, size_t n, char *const *words, GError **err);
 
 /* Texts for standard output; free with g_free(). */

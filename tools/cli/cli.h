@@ -29,7 +29,8 @@ enum cli_status cli_status(enum machine_end end);
 
 /*
  * Parses the arguments (argv[0] is the program). True with either *ret_config (to be run, free with
- * machine_config_free()) or *ret_text (to be printed, free with g_free()); false with a usage error.
+ * machine_config_free()) or *ret_text (to be printed, free with g_free()); false with a usage
+ * error.
  */
 bool cli_parse(int argc, char *const *argv, struct machine_config **ret_config, char **ret_text,
 	       GError **err);

@@ -1,6 +1,7 @@
 /*
- * The harness is a build of its own (docs/fuzz.md): by clang, with sanitizers, and with its own descriptors and clock
- * in libc's place. So it can be no part of this program, and the command hands over to it.
+ * The harness is a build of its own (docs/fuzz.md): by clang, with sanitizers, and with its own
+ * descriptors and clock in libc's place. So it can be no part of this program, and the command
+ * hands over to it.
  */
 #include "tools/cli/fuzz-command.h"
 

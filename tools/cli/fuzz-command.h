@@ -6,6 +6,6 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* `fuzz replay FILE...` (argv[0] is "fuzz", the last is NULL): becomes build/fuzz/replay. Returns only if that cannot
- * be, with an error. */
+/* `fuzz replay FILE...` (argv[0] is "fuzz", the last is NULL): becomes build/fuzz/replay. Returns
+ * only if that cannot be, with an error. */
 void fuzz_command(char *const *argv, GError **err);

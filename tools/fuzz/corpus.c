@@ -5,9 +5,9 @@
  *	corpus unpack FILE DIR      a line of hexadecimal digits each, into files
  *	corpus pack DIR             and back, to standard output, sorted
  *	corpus make TARGET SEED COUNT DIR
- *	                            writes COUNT inputs that the mutator makes up, the same for the same seed
- *	corpus dict TARGET          the words of its grammar, as fuzzers read them
- *	corpus disk FILE...         such texts as a disk for guest-fw (guest-fw/fuzz.h), to standard output
+ *	                            writes COUNT inputs that the mutator makes up, the same for the
+ *same seed corpus dict TARGET          the words of its grammar, as fuzzers read them corpus disk
+ *FILE...         such texts as a disk for guest-fw (guest-fw/fuzz.h), to standard output
  *
  * Under version control a corpus is one such text for each target: thousands of tiny files are a
  * burden, and a change to one line is easily read.
@@ -87,8 +87,8 @@ static bool unpack(const char *file, char *dir)
 }
 
 /*
- * A disk: each input in a slot of its own, with its target's name before it. What does not fit is cut
- * off, which leaves an input.
+ * A disk: each input in a slot of its own, with its target's name before it. What does not fit is
+ * cut off, which leaves an input.
  */
 struct disk {
 	GByteArray *slots;

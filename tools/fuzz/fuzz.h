@@ -1,6 +1,6 @@
 /*
- * A fuzz target: bytes in, and whatever is wrong aborts (a sanitizer's report or fuzz_bug()). main.c
- * gives it to libFuzzer and AFL++, replay.c to a reader.
+ * A fuzz target: bytes in, and whatever is wrong aborts (a sanitizer's report or fuzz_bug()).
+ * main.c gives it to libFuzzer and AFL++, replay.c to a reader.
  */
 #pragma once
 

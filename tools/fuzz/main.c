@@ -1,6 +1,7 @@
 /*
- * One program for all targets, started under the target's name (build/fuzz/blk-split is a link to it) or
- * with FUZZ_TARGET set. libFuzzer and AFL++'s driver both bring main() and call what is here.
+ * One program for all targets, started under the target's name (build/fuzz/blk-split is a link to
+ * it) or with FUZZ_TARGET set. libFuzzer and AFL++'s driver both bring main() and call what is
+ * here.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,8 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	return 0;
 }
 
-/* Inputs grow up to some dozens of records and no further, for each costs time; those of the corpus that
- * are longer may stay so. */
+/* Inputs grow up to some dozens of records and no further, for each costs time; those of the corpus
+ * that are longer may stay so. */
 static size_t limit(size_t size, size_t max)
 {
 	size_t grown = target->run == fuzz_device_run || target->run == fuzz_ring_run ? 256 : 512;

@@ -1,6 +1,6 @@
 /*
- * The mutator as AFL++ loads it (AFL_CUSTOM_MUTATOR_LIBRARY): a library of its own, with the grammars
- * and nothing else of the project. The target is in FUZZ_TARGET.
+ * The mutator as AFL++ loads it (AFL_CUSTOM_MUTATOR_LIBRARY): a library of its own, with the
+ * grammars and nothing else of the project. The target is in FUZZ_TARGET.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,14 +1,13 @@
 /*
  * What the guest's userland needs and busybox lacks: one program, named by its links.
  *
- *   dread DEV COUNT SIZE         COUNT reads of SIZE bytes, one at a time, past the page cache; prints
- *                                "COUNT reads, N ns each" by CLOCK_MONOTONIC. Starts over at the end.
- *   dwrite DEV COUNT SIZE        the same with writes (destroys what is there), flushed once at the end
- *   evread DEV COUNT SECONDS     prints "type code value" of up to COUNT events, decimal, one a line;
- *                                1 when the seconds passed first
- *   evinfo DEV                   prints "keys N rel N abs N mt N leds N", how many of each the device has
- *   evkey DEV CODE               waits until that key is pressed
- *   vecho PORT BYTES             sends back what PORT says until BYTES went through
+ *   dread DEV COUNT SIZE         COUNT reads of SIZE bytes, one at a time, past the page cache;
+ * prints "COUNT reads, N ns each" by CLOCK_MONOTONIC. Starts over at the end. dwrite DEV COUNT SIZE
+ * the same with writes (destroys what is there), flushed once at the end evread DEV COUNT SECONDS
+ * prints "type code value" of up to COUNT events, decimal, one a line; 1 when the seconds passed
+ * first evinfo DEV                   prints "keys N rel N abs N mt N leds N", how many of each the
+ * device has evkey DEV CODE               waits until that key is pressed vecho PORT BYTES sends
+ * back what PORT says until BYTES went through
  *
  * Freestanding: with a static libc it would be most of the image. Exit status 0, 1 for a failure
  * (which is named on stderr with its error number), 2 for wrong usage.

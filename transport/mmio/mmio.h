@@ -19,15 +19,15 @@ struct mmio_config {
 	uint64_t base; /* guest-physical: MMIO_SIZE-aligned, MMIO_SIZE bytes */
 	unsigned gsi;  /* its interrupt line: edge-triggered, its own */
 
-	/* Once a driver runs it reads registers without an exit, where the board can do that. Breaks
-	 * DEV-MMIO-REGS-04 (4.2.2.1): the used-buffer bit of InterruptStatus stays set. */
+	/* Once a driver runs it reads registers without an exit, where the board can do that.
+	 * Breaks DEV-MMIO-REGS-04 (4.2.2.1): the used-buffer bit of InterruptStatus stays set. */
 	bool cached_registers;
 };
 
 /*
- * Puts @dev on @board. Both stay the caller's and must outlive the transport; dev->transport is ours from now
- * on. NULL with a host error if the board refuses, with a usage error if the device offers
- * NOTIF_CONFIG_DATA, which virtio-mmio cannot carry.
+ * Puts @dev on @board. Both stay the caller's and must outlive the transport; dev->transport is
+ * ours from now on. NULL with a host error if the board refuses, with a usage error if the device
+ * offers NOTIF_CONFIG_DATA, which virtio-mmio cannot carry.
  */
 struct mmio *mmio_new(struct vdev *dev, struct board *board, const struct mmio_config *config,
 		      GError **err);

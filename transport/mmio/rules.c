@@ -53,7 +53,8 @@ static bool is_there(struct mmio *m, unsigned reg)
 	return there;
 }
 
-/* What the access is to: the register's name, or its number in @number; and its directions, 0: none. */
+/* What the access is to: the register's name, or its number in @number; and its directions, 0:
+ * none. */
 static const char *name_of(struct mmio *m, unsigned off, char number[24], unsigned *ret_dir)
 {
 	*ret_dir = 0;

@@ -20,8 +20,8 @@ void mmio_save(struct vdev *dev, GByteArray *out)
 	pthread_mutex_unlock(&m->lock);
 }
 
-/* Any value is one that a driver could have written. An interrupt that was not acknowledged is sent again: its
- * edge may have been lost on the way, and one too many does no harm. */
+/* Any value is one that a driver could have written. An interrupt that was not acknowledged is sent
+ * again: its edge may have been lost on the way, and one too many does no harm. */
 bool mmio_load(struct vdev *dev, struct unpack *in, GError **err)
 {
 	struct mmio *m = dev->transport_data;

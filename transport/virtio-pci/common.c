@@ -1,8 +1,8 @@
 /*
- * The common configuration structure (VIRTIO 1.4, 4.1.4.3). A table says where fields are, how wide, and
- * which are read only. An access that is not a field (or, of a 64-bit one, a half or all of it) is told of
- * (rule "width"): a read gives the bytes that are there, as memory would, and a write is lost, for half a
- * register or two at once were hardly meant.
+ * The common configuration structure (VIRTIO 1.4, 4.1.4.3). A table says where fields are, how
+ * wide, and which are read only. An access that is not a field (or, of a 64-bit one, a half or all
+ * of it) is told of (rule "width"): a read gives the bytes that are there, as memory would, and a
+ * write is lost, for half a register or two at once were hardly meant.
  */
 #include "devices/core/rules.h"
 #include "transport/virtio-pci/impl.h"
@@ -40,8 +40,8 @@ static unsigned field_of(unsigned off)
 	return off;
 }
 
-/* The field that @len bytes at @off are, and in *ret_shift which bits of it; VPCI_COMMON_BYTES if they
- * are none. */
+/* The field that @len bytes at @off are, and in *ret_shift which bits of it; VPCI_COMMON_BYTES if
+ * they are none. */
 static unsigned field_at(uint64_t off, unsigned len, unsigned *ret_shift)
 {
 	unsigned field = field_of((unsigned)off);
@@ -72,8 +72,8 @@ static bool is_there(struct vpci *p, unsigned field)
 	return field != VPCI_QUEUE_RESET || vdev_accepted(p->dev, VIRTIO_F_RING_RESET);
 }
 
-/* What the driver is to write for a kick, instead of the index. We go by the write's address alone, but
- * since it is never an index, whoever watches kicks can tell whether the driver heeds it. */
+/* What the driver is to write for a kick, instead of the index. We go by the write's address alone,
+ * but since it is never an index, whoever watches kicks can tell whether the driver heeds it. */
 static uint16_t notif_config_data(struct vpci *p, unsigned q)
 {
 	bool there = q < p->dev->n_queues && vdev_accepted(p->dev, VIRTIO_F_NOTIF_CONFIG_DATA);

@@ -1,9 +1,9 @@
 /*
- * From the device to the driver. A queue's owner interrupts without a lock: each queue has a target,
- * published when the driver maps vectors or switches MSI-X on or off. A vector's target is its
- * eventfd (see transport/pci/msix.h on masking); targets never dangle, for the eventfds live as long as the
- * function does. An owner that read a target just before it changed sends where the driver wanted
- * it a moment ago, as hardware would.
+ * From the device to the driver. A queue's owner interrupts without a lock: each queue has a
+ * target, published when the driver maps vectors or switches MSI-X on or off. A vector's target is
+ * its eventfd (see transport/pci/msix.h on masking); targets never dangle, for the eventfds live as
+ * long as the function does. An owner that read a target just before it changed sends where the
+ * driver wanted it a moment ago, as hardware would.
  *
  * INTx is a level: asserted while ISR status is not 0 and the command register allows. Owners set
  * the bit, then write intx_fd, which raises the line. The line stays up until the guest ends the

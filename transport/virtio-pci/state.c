@@ -1,7 +1,7 @@
 /*
- * What virtio-pci keeps besides the device's own state: selectors, vectors, ISR status, and of configuration
- * space what a driver can write. Where a BAR may lie is the bus's business: an address that it does not
- * have leaves the BAR undecoded, as a driver's would.
+ * What virtio-pci keeps besides the device's own state: selectors, vectors, ISR status, and of
+ * configuration space what a driver can write. Where a BAR may lie is the bus's business: an
+ * address that it does not have leaves the BAR undecoded, as a driver's would.
  */
 #include "devices/base/eventfd.h"
 #include "devices/base/pack.h"
@@ -9,8 +9,8 @@
 
 #define ENTRY_BYTES 16u /* of the MSI-X table */
 
-/* Registers that a driver can write, in the order in which they are written: the command register, which
- * makes the others work, at the end. */
+/* Registers that a driver can write, in the order in which they are written: the command register,
+ * which makes the others work, at the end. */
 static void each_register(struct vpci *p,
 			  void (*fn)(struct vpci *p, unsigned reg, unsigned len, void *arg),
 			  void *arg)

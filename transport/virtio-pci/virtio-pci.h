@@ -14,8 +14,8 @@ struct vpci;
 
 /*
  * Puts @dev on the bus at @slot (1 to 31; 0: the first free one). Both stay the caller's and must
- * outlive the transport; dev->transport is ours from now on. NULL with a usage error (slot taken, bus
- * full) or a host error (the board refuses a vector).
+ * outlive the transport; dev->transport is ours from now on. NULL with a usage error (slot taken,
+ * bus full) or a host error (the board refuses a vector).
  */
 struct vpci *vpci_new(struct vdev *dev, struct pci_root *root, unsigned slot, GError **err);
 

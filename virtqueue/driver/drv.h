@@ -98,8 +98,8 @@ size_t drv_ring_bytes(const struct drv_config *cfg);
  * (size, alignment, memory too small). */
 bool drv_vq_init(struct drv_vq *vq, const struct drv_config *cfg);
 
-/* A chain to be added: device-readable, then device-writable buffers. The cookie comes back when it is
- * used. */
+/* A chain to be added: device-readable, then device-writable buffers. The cookie comes back when it
+ * is used. */
 struct drv_chain {
 	const struct drv_buf *bufs;
 	unsigned n_rd, n_wr;
@@ -118,7 +118,8 @@ int drv_add(struct drv_vq *vq, const struct drv_buf *bufs, unsigned n_rd, unsign
 /* Makes added chains available. True if the device wants a kick for them. */
 bool drv_publish(struct drv_vq *vq);
 
-/* 16-31: next_off and next_wrap for VIRTIO_F_NOTIFICATION_DATA, to be or-ed with the queue index. */
+/* 16-31: next_off and next_wrap for VIRTIO_F_NOTIFICATION_DATA, to be or-ed with the queue index.
+ */
 uint32_t drv_notification_data(const struct drv_vq *vq);
 
 /* A chain that was used. With in_order, the length of one that was skipped is all that was writable

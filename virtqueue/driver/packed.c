@@ -217,8 +217,9 @@ static inline void drv_packed_advance(struct drv_vq *vq, uint16_t slots)
 }
 
 /*
- * Takes used chains up to the ring's end, as long as they take as many slots as the first. So where the
- * next descriptor is does not hang on what this one says, and the processor may fetch both at a time.
+ * Takes used chains up to the ring's end, as long as they take as many slots as the first. So where
+ * the next descriptor is does not hang on what this one says, and the processor may fetch both at a
+ * time.
  */
 static unsigned drv_packed_used_run(struct drv_vq *vq, struct drv_done *done, unsigned max)
 {

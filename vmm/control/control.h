@@ -49,9 +49,9 @@ struct control *control_new(const char *spec, const struct control_ops *ops, voi
 void control_free(struct control *ctl);
 
 /*
- * Tells all clients of an event: "STOP", "RESUME", "POWERDOWN", "GUEST_PANICKED", "GUEST_CRASHLOADED",
- * or, with who wanted it, "RESET" and "SHUTDOWN". On the main thread. NULL @ctl is fine. The signature of a
- * machine_event_fn with a struct control as its @opaque.
+ * Tells all clients of an event: "STOP", "RESUME", "POWERDOWN", "GUEST_PANICKED",
+ * "GUEST_CRASHLOADED", or, with who wanted it, "RESET" and "SHUTDOWN". On the main thread. NULL
+ * @ctl is fine. The signature of a machine_event_fn with a struct control as its @opaque.
  */
 void control_event(const char *event, bool guest, void *ctl);
 

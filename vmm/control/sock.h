@@ -3,8 +3,8 @@
  * still to be sent. Knows no JSON.
  *
  * Handling a text may turn the main loop (a machine that stops does), so a client may leave while
- * one of its texts is handled; its struct then stays until that is done, and what is sent to it goes
- * nowhere.
+ * one of its texts is handled; its struct then stays until that is done, and what is sent to it
+ * goes nowhere.
  */
 #pragma once
 
@@ -15,7 +15,9 @@
 #include "vmm/control/frame.h"
 
 #define CONTROL_CLIENTS_MAX 16u
-#define CONTROL_UNSENT_MAX  (4u << 20) /* bytes a client may leave unread before it is hung up on */
+#define CONTROL_UNSENT_MAX                                                    \
+	(4u << 20) /* bytes a client may leave unread before it is hung up on \
+		    */
 
 struct control_sock;
 

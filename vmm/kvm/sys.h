@@ -1,6 +1,7 @@
 /*
- * The system calls by which all of vmm/ reaches KVM, and nothing else, in a file of their own: a test that is linked with
- * others in its place (tests/support/kvm/fake.h) has a KVM without a kernel's. Each returns 0 or more, or -errno.
+ * The system calls by which all of vmm/ reaches KVM, and nothing else, in a file of their own: a
+ * test that is linked with others in its place (tests/support/kvm/fake.h) has a KVM without a
+ * kernel's. Each returns 0 or more, or -errno.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * Words that people bring along from other monitors (QEMU, kvmtool, Firecracker, cloud-hypervisor, crosvm), and
- * what they are here. For messages alone: none of them is understood.
+ * Words that people bring along from other monitors (QEMU, kvmtool, Firecracker, cloud-hypervisor,
+ * crosvm), and what they are here. For messages alone: none of them is understood.
  */
 #pragma once
 
@@ -13,5 +13,6 @@ const char *habit_option(const char *name);
 /* The same for a key of a device that none here has. */
 const char *habit_key(const char *key);
 
-/* False, with a usage error that says what --device @name should have been, as far as it is known. */
+/* False, with a usage error that says what --device @name should have been, as far as it is known.
+ */
 bool habit_unknown_device(const char *name, GError **err);

@@ -1,9 +1,10 @@
 /*
  * The guest's address space: which memory lies where, and who has to know.
  *
- * Regions come and go while all devices are paused (vdev_pause()). Each has a slot, the lowest that is free, as
- * long as it is there. A listener is told of each; who may still use a region can keep it (uses()), and
- * who cannot take one can refuse it (added()): then nothing has changed for anybody.
+ * Regions come and go while all devices are paused (vdev_pause()). Each has a slot, the lowest that
+ *is free, as long as it is there. A listener is told of each; who may still use a region can keep
+ *it (uses()), and who cannot take one can refuse it (added()): then nothing has changed for
+ *anybody.
  *
  *	static const struct memory_listener_ops ops = { .added = ..., .removed = ... };
  *
@@ -22,7 +23,8 @@
 struct memory_listener_ops {
 	/* Is it used, so that it has to stay? */
 	bool (*uses)(void *opaque, const struct gmem_region *r);
-	/* It is there. 0 or -errno: it cannot be. Those that were there are told to a new listener. */
+	/* It is there. 0 or -errno: it cannot be. Those that were there are told to a new listener.
+	 */
 	int (*added)(void *opaque, const struct gmem_region *r, unsigned slot);
 	void (*removed)(void *opaque, const struct gmem_region *r, unsigned slot);
 	/* The table is another one, or its log was switched: after all others were told. */
@@ -43,7 +45,8 @@ void memory_clear(struct memory *m); /* tells nobody */
 int memory_listen(struct memory *m, const struct memory_listener_ops *ops, void *opaque);
 void memory_unlisten(struct memory *m, void *opaque);
 
-/* @r: but for `dirty', which is the log's. 0, or -EINVAL or -ENOSPC as gmem_add(), or a listener's. */
+/* @r: but for `dirty', which is the log's. 0, or -EINVAL or -ENOSPC as gmem_add(), or a listener's.
+ */
 int memory_add(struct memory *m, const struct gmem_region *r);
 
 /* The region that begins at @gpa. 0, -ENOENT, or -EBUSY if somebody uses it. */
@@ -52,6 +55,6 @@ int memory_remove(struct memory *m, uint64_t gpa);
 /* Of what devices write (gmem_log_take()). 0 or -ENOMEM. */
 int memory_log(struct memory *m, bool on);
 
-/* For a device: keeps what it uses, and looks at the table anew. @opaque is its struct vdev, which is paused whenever
- * the table changes. */
+/* For a device: keeps what it uses, and looks at the table anew. @opaque is its struct vdev, which
+ * is paused whenever the table changes. */
 extern const struct memory_listener_ops memory_vdev_listener;

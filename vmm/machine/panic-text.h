@@ -1,11 +1,12 @@
 /*
  * Whether a Linux guest has panicked, told from what it prints on a console.
  *
- * A kernel whose driver for the panic device (vmm/x86/pvpanic.h) is loaded says so there; a stock kernel loads
- * it late or never. It prints "Kernel panic - not syncing: REASON", then either asks for a reset
- * (panic=SECONDS), or prints "---[ end Kernel panic" and stands there for ever. So a reset soon after the
- * first line is a panic, unless the kernel said that it was asked to reboot; and silence after the second
- * line may be one: it may as well be an old log that somebody looks at. vmm/machine/panic-look.h decides.
+ * A kernel whose driver for the panic device (vmm/x86/pvpanic.h) is loaded says so there; a stock
+ * kernel loads it late or never. It prints "Kernel panic - not syncing: REASON", then either asks
+ * for a reset (panic=SECONDS), or prints "---[ end Kernel panic" and stands there for ever. So a
+ * reset soon after the first line is a panic, unless the kernel said that it was asked to reboot;
+ * and silence after the second line may be one: it may as well be an old log that somebody looks
+ * at. vmm/machine/panic-look.h decides.
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 /*
- * The guest's RAM: one mapping, anonymous or of a memfd that another process can map, too, seen by the guest where
- * its architecture has RAM (arch_ram()). Nothing of it is touched before the guest or the loader needs it.
+ * The guest's RAM: one mapping, anonymous or of a memfd that another process can map, too, seen by
+ * the guest where its architecture has RAM (arch_ram()). Nothing of it is touched before the guest
+ * or the loader needs it.
  */
 #pragma once
 
@@ -19,13 +20,14 @@ struct ram {
 	struct memory memory;
 };
 
-/* @size is a multiple of 4096; @shared: in a memfd. False with a host error when the host lacks the memory. */
+/* @size is a multiple of 4096; @shared: in a memfd. False with a host error when the host lacks the
+ * memory. */
 bool ram_open(struct ram *ram, uint64_t size, bool shared, GError **err);
 void ram_close(struct ram *ram);
 
 /* Memory slots of the address space; those from here on are others'. */
 #define RAM_SLOTS GMEM_REGIONS_MAX
 
-/* Gives the memory, and what will be added to it, to the guest, each region as KVM's slot of its number. 0 or
- * -errno. */
+/* Gives the memory, and what will be added to it, to the guest, each region as KVM's slot of its
+ * number. 0 or -errno. */
 int ram_plug(struct ram *ram, struct kvm *kvm);

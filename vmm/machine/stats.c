@@ -1,6 +1,6 @@
 /*
- * What --stats prints: one row for each vCPU, one for each queue, one for each device, words separated
- * by blanks and the first word the row's name, so that awk and a person both can read it.
+ * What --stats prints: one row for each vCPU, one for each queue, one for each device, words
+ * separated by blanks and the first word the row's name, so that awk and a person both can read it.
  *
  * What queues do their owners count, always (struct vq_stats). What only --stats wants to know an
  * observer counts, that is there for it.

@@ -6,8 +6,8 @@
  * trap may carry: which role it was, so that the handler needs no state of its own. (libseccomp's
  * action TRACE has such bits and is otherwise not used: it stands for the second kind of trap.)
  *
- * Calls without a condition on their arguments cost nothing: the kernel remembers that they always pass
- * and does not run the program.
+ * Calls without a condition on their arguments cost nothing: the kernel remembers that they always
+ * pass and does not run the program.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,8 +57,8 @@ static int add_call(struct rules *r, const char *name, const struct scmp_arg_cmp
 	return seccomp_rule_add_array(r->ctx, SCMP_ACT_ALLOW, nr, n, cmp);
 }
 
-/* Reading one file by its name: the calls that lead there are trapped, in another way than those that are
- * never allowed, and what the answer needs is allowed. */
+/* Reading one file by its name: the calls that lead there are trapped, in another way than those
+ * that are never allowed, and what the answer needs is allowed. */
 static int add_resolv(struct rules *r)
 {
 	int ret = 0;

@@ -1,4 +1,5 @@
-/* Names of x86-64's system calls, to be told in a signal handler, where libseccomp may not be asked. */
+/* Names of x86-64's system calls, to be told in a signal handler, where libseccomp may not be
+ * asked. */
 #include <asm/unistd.h>
 #include <glib.h>
 

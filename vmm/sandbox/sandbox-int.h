@@ -23,13 +23,13 @@ const char *sandbox_call_name(int nr);
 /* sandbox.c: of all sets. 0 or -errno. */
 int sandbox_drop_capabilities(void);
 
-/* filter.c: from now on this process, which has one thread, opens files to read and sends descriptors to who
- * asks. 0 or -errno. */
+/* filter.c: from now on this process, which has one thread, opens files to read and sends
+ * descriptors to who asks. 0 or -errno. */
 int sandbox_seal_opener(void);
 
 /*
- * resolv.c: starts the process that opens SYSCALLS_RESOLV. Returns the socket to ask it over, which ends
- * it when closed, or -errno. To be called while this process has one thread.
+ * resolv.c: starts the process that opens SYSCALLS_RESOLV. Returns the socket to ask it over, which
+ * ends it when closed, or -errno. To be called while this process has one thread.
  */
 int sandbox_resolv_start(void);
 

@@ -8,7 +8,8 @@
  *	sandbox_enter()  the process, while it has one thread: namespaces and an empty root,
  *	                 capabilities, limits, no core dumps
  *	sandbox_seal()   each thread for itself, when it is about to begin its work: a filter that
- *	                 lets through the system calls of its role and kills the process for any other
+ *	                 lets through the system calls of its role and kills the process for any
+ *other
  *
  *	sandbox.c         levels and the first step
  *	root.c    its namespaces
@@ -88,9 +89,10 @@ int sandbox_seal(const struct sandbox_filter *f);
 
 /*
  * For a handler of SIGSYS (SA_SIGINFO), which a call that the filter does not let through leads to:
- * sandbox_trapped() is true of such a one. sandbox_trap_answer() is true if it was one that we answer ourselves, and did: the handler returns.
- * Otherwise sandbox_trap_die() writes one line to standard error, which names the thread's role and
- * the call, and ends the process with SIGSYS. All are async-signal-safe.
+ * sandbox_trapped() is true of such a one. sandbox_trap_answer() is true if it was one that we
+ * answer ourselves, and did: the handler returns. Otherwise sandbox_trap_die() writes one line to
+ * standard error, which names the thread's role and the call, and ends the process with SIGSYS. All
+ * are async-signal-safe.
  */
 bool sandbox_trapped(const siginfo_t *info);
 bool sandbox_trap_answer(const siginfo_t *info, void *ucontext);

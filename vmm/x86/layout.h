@@ -36,11 +36,13 @@
 #define LAYOUT_PAGE 0x1000u
 
 /* Below 640 KiB: what the loader leaves for the kernel; free RAM once the kernel has read it. */
-#define LAYOUT_GDT         0x1000u
-#define LAYOUT_ZERO_PAGE   0x2000u /* Linux boot protocol */
-#define LAYOUT_START_INFO  0x3000u /* PVH; its module list follows in the same page */
-#define LAYOUT_MEMMAP      0x4000u /* PVH */
-#define LAYOUT_STACK       0x5000u /* for a kernel that calls before it has one of its own; grows down */
+#define LAYOUT_GDT        0x1000u
+#define LAYOUT_ZERO_PAGE  0x2000u /* Linux boot protocol */
+#define LAYOUT_START_INFO 0x3000u /* PVH; its module list follows in the same page */
+#define LAYOUT_MEMMAP     0x4000u /* PVH */
+#define LAYOUT_STACK                                                                \
+	0x5000u /* for a kernel that calls before it has one of its own; grows down \
+		 */
 #define LAYOUT_STACK_END   0x8000u
 #define LAYOUT_PAGE_TABLES 0x8000u  /* six pages: identity map of the first 4 GiB */
 #define LAYOUT_CMDLINE     0x10000u /* up to LAYOUT_CMDLINE_MAX bytes with the final NUL */

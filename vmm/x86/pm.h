@@ -42,9 +42,9 @@ void pm_io_write(struct pm *pm, unsigned reg, uint8_t value);
 void pm_power_button(struct pm *pm);
 
 /*
- * Is somebody there? pm_probe() raises the line without an event; the guest's driver, which runs in a thread
- * where that is Linux, reads PM_EVENT and finds nothing. pm_probed() takes the line back and tells whether
- * somebody read. A guest without such a driver never does.
+ * Is somebody there? pm_probe() raises the line without an event; the guest's driver, which runs in
+ * a thread where that is Linux, reads PM_EVENT and finds nothing. pm_probed() takes the line back
+ * and tells whether somebody read. A guest without such a driver never does.
  */
 void pm_probe(struct pm *pm);
 bool pm_probed(struct pm *pm);

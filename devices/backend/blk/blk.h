@@ -13,8 +13,8 @@
  *	ch->ops->free(ch);
  *
  * What the host has in hand for a channel is bounded: a request is carried out in pieces of a few
- * megabytes, and a channel stops between two of them. So stopping takes as long as the host needs for a
- * few pieces, or for a flush, and not as long as what a guest has asked for.
+ * megabytes, and a channel stops between two of them. So stopping takes as long as the host needs
+ *for a few pieces, or for a flush, and not as long as what a guest has asked for.
  *
  * A filter (faults, delays, logs) is a backend whose channels hand each request on to the channels
  * of another.
@@ -49,9 +49,9 @@ enum blk_op {
  * multiples of BLK_UNIT; the iovecs of a read or write add up to @len, and may be any
  * number and aligned anyhow.
  *
- * done() is called once, on the channel's loop: from within submit(), flush() or stop(), or later; or
- * never, if undone() gives the request back. @result is 0 or a negative errno; then any part of the request
- * may have taken place. It may submit further requests.
+ * done() is called once, on the channel's loop: from within submit(), flush() or stop(), or later;
+ * or never, if undone() gives the request back. @result is 0 or a negative errno; then any part of
+ * the request may have taken place. It may submit further requests.
  */
 struct blk_io {
 	enum blk_op op;
@@ -91,7 +91,8 @@ struct blk_owner {
 	/* After each group of done() calls that came from the loop, that is, from none of the
 	 * channel's functions. */
 	void (*batch_done)(void *arg);
-	/* It has stopped: nothing is in hand. Once, if stop() said false. It may free the channel. */
+	/* It has stopped: nothing is in hand. Once, if stop() said false. It may free the channel.
+	 */
 	void (*stopped)(void *arg);
 	void *arg;
 };
@@ -100,15 +101,15 @@ struct blk_channel_ops {
 	void (*submit)(struct blk_channel *ch, struct blk_io *io);
 	void (*flush)(struct blk_channel *ch);
 	/*
-	 * Once. From here on nothing is begun; what done() still submits is among the undone. What the
-	 * host has in hand is cancelled where it can be, and waited for where not. True: nothing is in
-	 * hand. False: the owner's stopped() comes.
+	 * Once. From here on nothing is begun; what done() still submits is among the undone. What
+	 * the host has in hand is cancelled where it can be, and waited for where not. True:
+	 * nothing is in hand. False: the owner's stopped() comes.
 	 */
 	bool (*stop)(struct blk_channel *ch);
 	/*
 	 * After it has stopped: the requests that are not done (not begun, cancelled, or done in
-	 * part), in the order in which they were submitted, as a list by ->next. They are the caller's
-	 * again; carried out once more from their beginning they do no harm.
+	 * part), in the order in which they were submitted, as a list by ->next. They are the
+	 * caller's again; carried out once more from their beginning they do no harm.
 	 */
 	struct blk_io *(*undone)(struct blk_channel *ch);
 	void (*free)(struct blk_channel *ch); /* stopped, and nothing undone is left in it */

@@ -1,5 +1,6 @@
 /*
- * What the two kinds of channel to a file share: the list of requests that wait, a budget, and an end.
+ * What the two kinds of channel to a file share: the list of requests that wait, a budget, and an
+ * end.
  *
  * The page cache serves gigabytes without ever making us wait, and a guest can ask for gigabytes in
  * one request by naming the same page again and again. So that its loop gets on with other things,

@@ -1,15 +1,15 @@
 /*
  * Who writes which blocks of a file just now.
  *
- * A host with blocks larger than BLK_UNIT takes whole ones only, so a request of a part of one reads the
- * block, changes it and writes it (step.c). Whatever else writes to the block in between is lost, be
- * it on another channel and thread: another part of the same block, which for the guest is no overlap at
- * all; or the rest of a large write that it does overlap with. So each step that writes claims its
- * blocks until it is done; one that changes parts of them has them alone.
+ * A host with blocks larger than BLK_UNIT takes whole ones only, so a request of a part of one
+ * reads the block, changes it and writes it (step.c). Whatever else writes to the block in between
+ * is lost, be it on another channel and thread: another part of the same block, which for the guest
+ * is no overlap at all; or the rest of a large write that it does overlap with. So each step that
+ * writes claims its blocks until it is done; one that changes parts of them has them alone.
  *
- * Nobody is ever made to wait in here. A step that cannot have its blocks is not begun: its channel is
- * noted, rests, and gets another turn of its loop when a claim ends. A request has one claim at most and
- * none while it waits, so no two can wait for each other.
+ * Nobody is ever made to wait in here. A step that cannot have its blocks is not begun: its channel
+ * is noted, rests, and gets another turn of its loop when a claim ends. A request has one claim at
+ * most and none while it waits, so no two can wait for each other.
  *
  * Where BLK_UNIT is all the same to the host, and without O_DIRECT, there is nothing to claim.
  */

@@ -1,8 +1,9 @@
 /*
- * fault: every Nth request to a disk fails, whatever it asks for and whichever queue it came by. The disk
- * behind never sees it, so nothing of it takes place.
+ * fault: every Nth request to a disk fails, whatever it asks for and whichever queue it came by.
+ * The disk behind never sees it, so nothing of it takes place.
  *
- * A request that was not begun when its queue stopped, and is given again when it goes on, counts again.
+ * A request that was not begun when its queue stopped, and is given again when it goes on, counts
+ * again.
  */
 #include <errno.h>
 #include <stdatomic.h>

@@ -30,8 +30,8 @@ struct blk_file_options {
 	bool ro;          /* opened for reading only; shared with others who do the same */
 	bool direct;      /* O_DIRECT: past the host's page cache */
 	enum blk_aio aio;
-	/* Makes a loop with a thread of its own for what would hold up a channel's; asked for once at
-	 * most, in prepare(). NULL, or answers NULL: the channel's loop waits. */
+	/* Makes a loop with a thread of its own for what would hold up a channel's; asked for once
+	 * at most, in prepare(). NULL, or answers NULL: the channel's loop waits. */
 	struct loop *(*worker)(void *opaque);
 	void *opaque;
 };
@@ -132,7 +132,8 @@ bool blk_step_begin(struct blk_file *f, struct blk_io *io, int *ret_result);
  * STEP_BLKDISCARD can only be had from blk_step_run(). */
 void blk_step_next(const struct blk_file *f, struct blk_io *io, struct blk_step *ret_step);
 
-/* Takes the result of the step (bytes, 0 or -errno) and ends its claim. True if the request is over: *ret_result. */
+/* Takes the result of the step (bytes, 0 or -errno) and ends its claim. True if the request is
+ * over: *ret_result. */
 bool blk_step_done(struct blk_file *f, struct blk_io *io, const struct blk_step *step,
 		   int64_t result, int *ret_result);
 
@@ -141,9 +142,9 @@ int64_t blk_step_run(struct blk_file_channel *ch, const struct blk_io *io,
 		     const struct blk_step *step);
 
 /*
- * Before a step is taken. False if another one writes to the same blocks and one of the two reads, changes
- * and writes them: @io is put back as the channel's first, nothing more is begun in this turn, and
- * when the other one is done the channel gets another.
+ * Before a step is taken. False if another one writes to the same blocks and one of the two reads,
+ * changes and writes them: @io is put back as the channel's first, nothing more is begun in this
+ * turn, and when the other one is done the channel gets another.
  */
 bool blk_claim(struct blk_file_channel *ch, struct blk_io *io, const struct blk_step *step);
 void blk_claim_end(struct blk_file *f, struct blk_io *io); /* blk_step_done() does it */
@@ -182,8 +183,8 @@ static inline void blk_channel_stepped(struct blk_file_channel *ch, struct blk_i
 		blk_channel_append(ch, io);
 }
 
-/* stop()'s end: true if nothing is in hand. And whenever something no longer is, from the loop: tells
- * the owner if that was the last; the channel may be gone then. */
+/* stop()'s end: true if nothing is in hand. And whenever something no longer is, from the loop:
+ * tells the owner if that was the last; the channel may be gone then. */
 bool blk_channel_stop(struct blk_file_channel *ch);
 void blk_channel_maybe_stopped(struct blk_file_channel *ch);
 struct blk_io *blk_channel_undone(struct blk_channel *ch);
@@ -207,7 +208,7 @@ struct blk_channel *blk_uring_channel_new(struct blk_file *f, const struct blk_o
 /* 0 if io_uring works here, or -errno. */
 int blk_uring_probe(void);
 
-/* Makes @n rings for the channels to come, which give them back when they are freed. 0 or -errno, and then
- * there are none. And ends them: all channels were freed before. */
+/* Makes @n rings for the channels to come, which give them back when they are freed. 0 or -errno,
+ * and then there are none. And ends them: all channels were freed before. */
 int blk_uring_prepare(struct blk_file *f, unsigned n);
 void blk_uring_close(struct blk_file *f);

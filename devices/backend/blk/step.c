@@ -9,10 +9,10 @@
  *
  * Zeroing tries the cheap ways first (phases below) and remembers what the host refused.
  *
- * With O_DIRECT, what the host cannot take as it is goes through the channel's bounce buffer: buffers
- * that do not lie as it wants them, and requests of parts of its blocks, whose rest is read before the
- * whole is written. Drivers hardly ever have such, so this is the worker's, even on an io_uring
- * channel. The rest of a block must not change meanwhile: see claim.c.
+ * With O_DIRECT, what the host cannot take as it is goes through the channel's bounce buffer:
+ * buffers that do not lie as it wants them, and requests of parts of its blocks, whose rest is read
+ * before the whole is written. Drivers hardly ever have such, so this is the worker's, even on an
+ * io_uring channel. The rest of a block must not change meanwhile: see claim.c.
  */
 #include "devices/backend/blk/file.h"
 

@@ -1,9 +1,10 @@
 /*
- * The synchronous channel: system calls of one's own. For hosts that permit no io_uring, and for files
- * that lie in memory, where such a call costs less than a ring and never waits for a disk.
+ * The synchronous channel: system calls of one's own. For hosts that permit no io_uring, and for
+ * files that lie in memory, where such a call costs less than a ring and never waits for a disk.
  *
  * A step that may wait for a disk is the worker's (worker.c). What the page cache can do at once is
- * tried here before, with RWF_NOWAIT. Once the turn's budget is used up, what is left waits for the next.
+ * tried here before, with RWF_NOWAIT. Once the turn's budget is used up, what is left waits for the
+ * next.
  */
 #include "devices/backend/blk/file.h"
 

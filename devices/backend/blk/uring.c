@@ -11,16 +11,16 @@
  * not. After a few misses in a row it is tried only now and then.
  *
  * At most DEPTH requests are in the ring at once, so that its completion queue, twice as long,
- * cannot overflow; the others wait in the pending list. A large one counts for several: what is in the
- * ring when the channel stops has to be waited for unless the kernel can cancel it, which it does with
- * what waits in a queue of its own, but hardly with what a disk has begun.
+ * cannot overflow; the others wait in the pending list. A large one counts for several: what is in
+ * the ring when the channel stops has to be waited for unless the kernel can cancel it, which it
+ * does with what waits in a queue of its own, but hardly with what a disk has begun.
  *
  * No files or buffers are registered: a registered file outlives the ring's end by some
  * milliseconds, and with it the lock on the disk.
  *
- * System call filters do not see what goes through a ring. So rings are made before the guest runs, one
- * for each channel, and kept; the kernel holds them to the five operations that we use; and no thread
- * may make another.
+ * System call filters do not see what goes through a ring. So rings are made before the guest runs,
+ * one for each channel, and kept; the kernel holds them to the five operations that we use; and no
+ * thread may make another.
  */
 #include "devices/backend/blk/file.h"
 
@@ -99,8 +99,8 @@ static void blk_uring_start(struct uring *u, struct blk_io *io)
 	u->file_channel.in_ring += blk_uring_weight(&s);
 }
 
-/* The ring could neither do it at once nor wait for it: it is to take a thread of its own for that. A second
- * time that is the host's last word. */
+/* The ring could neither do it at once nor wait for it: it is to take a thread of its own for that.
+ * A second time that is the host's last word. */
 static bool blk_uring_try_again(struct uring *u, struct blk_io *io)
 {
 	if (io->at.sqe_flags)
@@ -230,8 +230,8 @@ static void blk_uring_flush(struct blk_channel *base)
 		blk_uring_pump(u);
 }
 
-/* Asks the kernel to give up all that is in the ring. Before 5.19 it does not know how: then it is waited
- * for. */
+/* Asks the kernel to give up all that is in the ring. Before 5.19 it does not know how: then it is
+ * waited for. */
 static void blk_uring_cancel(struct uring *u)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);

@@ -1,11 +1,11 @@
 /*
- * A disk's own thread, for steps that would hold up the loop of a channel: reads and writes of a file
- * where io_uring is not to be had, and what rings do not know.
+ * A disk's own thread, for steps that would hold up the loop of a channel: reads and writes of a
+ * file where io_uring is not to be had, and what rings do not know.
  *
- * All channels of a disk hand their requests to one list, and take the answers back from one each. Both are
- * under one lock, which is held for no longer than it takes to link one in; and whoever makes an
- * empty list a full one wakes up the other side. A request is named in one of the lists, or is being
- * carried out, so that a channel that stops can take back what was not begun.
+ * All channels of a disk hand their requests to one list, and take the answers back from one each.
+ * Both are under one lock, which is held for no longer than it takes to link one in; and whoever
+ * makes an empty list a full one wakes up the other side. A request is named in one of the lists,
+ * or is being carried out, so that a channel that stops can take back what was not begun.
  */
 #include "devices/backend/blk/file.h"
 

@@ -1,6 +1,7 @@
 /*
- * What wrappers of disks share (devices/backend/spec.h): all that is given to one goes on to the disk behind
- * it. A wrapper puts functions of its own in the place of some of these, and calls these from them.
+ * What wrappers of disks share (devices/backend/spec.h): all that is given to one goes on to the
+ * disk behind it. A wrapper puts functions of its own in the place of some of these, and calls
+ * these from them.
  */
 #pragma once
 

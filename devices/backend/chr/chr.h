@@ -45,7 +45,8 @@ struct chr_ops {
 	void (*close)(struct chr *chr); /* frees, or gives back what belongs to somebody else */
 };
 
-/* Who listens to what is written to a stream, whoever writes. On the stream's loop; @data may be guest memory. */
+/* Who listens to what is written to a stream, whoever writes. On the stream's loop; @data may be
+ * guest memory. */
 struct chr_tap {
 	void (*written)(struct chr_tap *tap, const uint8_t *data, size_t len);
 };
@@ -63,7 +64,8 @@ struct chr {
 	bool taken;                         /* in use by a device: chr_open("stdio") refuses */
 	const struct syscall_use *syscalls; /* of the kernel, on its loop's thread; or NULL */
 	const char *kept_path; /* a file that it removes by this name in the end, or NULL */
-	char *where; /* "/dev/pts/3", what nobody could know before: told to the operator; may be NULL. Freed by chr_close() */
+	char *where; /* "/dev/pts/3", what nobody could know before: told to the operator; may be
+			NULL. Freed by chr_close() */
 };
 
 /*
@@ -74,7 +76,8 @@ struct chr {
  *   append:PATH  output to the end of a file
  *   pty[:LINK]   a new pseudo terminal; LINK becomes a symbolic link to its name
  *   unix:PATH    listens; one client at a time, the next one waits until it leaves
- * NULL with an error that begins with @context, the option as it was given ("--device console,chr=pty").
+ * NULL with an error that begins with @context, the option as it was given ("--device
+ * console,chr=pty").
  */
 struct chr *chr_open(const char *spec, struct chr *terminal, const char *context, GError **err);
 

@@ -1,5 +1,5 @@
-/* What network backends share: choosing one by its kind, and the check that an option belongs to the
- * chosen kind. */
+/* What network backends share: choosing one by its kind, and the check that an option belongs to
+ * the chosen kind. */
 #include "devices/backend/net/net.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /*
  * Network backends: where a network device's frames go to and come from on the host.
  *
- * A backend moves Ethernet frames and knows no virtio. It has one or more channels, each a stream of
- * frames of its own (a queue of a multiqueue tap); all but open and close happens on the loop that
- * the backend was opened with, so neither side needs a lock.
+ * A backend moves Ethernet frames and knows no virtio. It has one or more channels, each a stream
+ * of frames of its own (a queue of a multiqueue tap); all but open and close happens on the loop
+ * that the backend was opened with, so neither side needs a lock.
  *
  * Frames may carry work that their sender left undone (a checksum to complete, a large segment to
  * cut up): struct net_offload says which. `tx_offloads` tells what a backend will do for frames
@@ -11,8 +11,8 @@
  * allowed it.
  *
  * Both directions have backpressure: send() may answer -EAGAIN and says later, by writable(), that
- * it is worth another try; frame() may answer false, and the backend then keeps the frame and pauses
- * the channel until receive() is called again.
+ * it is worth another try; frame() may answer false, and the backend then keeps the frame and
+ * pauses the channel until receive() is called again.
  */
 #pragma once
 
@@ -55,8 +55,8 @@ enum {
 	NET_SEG_ECN = 0x80,
 };
 
-/* What is left to do on one frame. All zero: nothing. Judged before it crosses the seam: csum_start +
- * csum_offset + 2 does not exceed the frame, hdr_len neither. */
+/* What is left to do on one frame. All zero: nothing. Judged before it crosses the seam: csum_start
+ * + csum_offset + 2 does not exceed the frame, hdr_len neither. */
 struct net_offload {
 	bool need_csum;      /* sum from csum_start on, to be stored csum_offset behind it */
 	bool csum_valid;     /* checksums were checked, or made by whom we trust */
@@ -93,8 +93,8 @@ struct net_backend_ops {
 	/* @on: (again) deliver frames of @channel, one that was refused first. May call back before
 	 * it returns. Off: no frame() of that channel after it returns; what arrives may wait. */
 	void (*receive)(struct net_backend *be, unsigned channel, bool on);
-	/* While receive() is off: what has arrived on @channel so far is nobody's and never delivered.
-	 * NULL: nothing waits. */
+	/* While receive() is off: what has arrived on @channel so far is nobody's and never
+	 * delivered. NULL: nothing waits. */
 	void (*discard)(struct net_backend *be, unsigned channel);
 	/* Work that may be left undone on frames for the guest, a subset of `rx_offloads`. */
 	int (*set_offloads)(struct net_backend *be, unsigned work); /* NULL: rx_offloads is 0 */
@@ -123,7 +123,8 @@ struct net_backend {
 enum net_kind { NET_USER, NET_TAP, NET_SOCKET, N_NET_KINDS };
 extern const char *const net_kind_names[]; /* NULL-terminated */
 
-/* What the operator asked for; the strings stay the caller's. Unset: NULL, empty lists, false, 0. */
+/* What the operator asked for; the strings stay the caller's. Unset: NULL, empty lists, false, 0.
+ */
 struct net_options {
 	unsigned kind; /* enum net_kind */
 	uint32_t n_channels;
@@ -153,8 +154,8 @@ struct net_backend *net_backend_open(const struct net_options *opt, struct loop 
 /* NULL is fine. */
 void net_backend_close(struct net_backend *be);
 
-/* A frame's bytes in one piece: @dst has room for NET_FRAME_MAX. Returns how many, or 0 if there are
- * more. */
+/* A frame's bytes in one piece: @dst has room for NET_FRAME_MAX. Returns how many, or 0 if there
+ * are more. */
 size_t net_gather(uint8_t *dst, const struct iovec *iov, unsigned n);
 size_t net_iov_len(const struct iovec *iov, unsigned n);
 

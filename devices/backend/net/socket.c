@@ -9,8 +9,8 @@
  * link is down and frames are lost.
  *
  * A frame that the socket takes only in part is finished from `out`, and until then send() says
- * -EAGAIN. A guest that takes no frames stops the reading, and the peer feels it; a guest that has no
- * receive queue at all drops them, so that its peer goes on.
+ * -EAGAIN. A guest that takes no frames stops the reading, and the peer feels it; a guest that has
+ * no receive queue at all drops them, so that its peer goes on.
  */
 #include "devices/backend/net/socket.h"
 
@@ -27,7 +27,8 @@
 #define PREFIX   4u
 #define RECORD   (PREFIX + NET_FRAME_MAX)
 #define DISCARDS 64u /* reads at once of what is nobody's: more than a socket has room for */
-/* Room for a whole record behind a partial one, so that a read is never cut short by bookkeeping. */
+/* Room for a whole record behind a partial one, so that a read is never cut short by bookkeeping.
+ */
 #define IN_SIZE (2 * (size_t)RECORD)
 
 struct net_socket {

@@ -3,9 +3,8 @@
  *
  * With IFF_VNET_HDR each frame travels behind a 12-byte header that says what work is left to do on
  * it; it is struct tap_header here and struct net_offload everywhere else. A tap without it works
- * too, with plain frames. A multiqueue tap gives one file descriptor for each channel; channels not in
- * use are detached, so that the kernel steers no flow to them.
- * Finding the tap is in tap-open.c.
+ * too, with plain frames. A multiqueue tap gives one file descriptor for each channel; channels not
+ * in use are detached, so that the kernel steers no flow to them. Finding the tap is in tap-open.c.
  */
 #include "devices/backend/net/tap.h"
 
@@ -25,7 +24,8 @@
 #endif
 
 #define READ_BUDGET 64u /* frames in one turn of the loop */
-/* Frames that the kernel's queue of a tap has room for: by itself (1000), and if the operator made it long. */
+/* Frames that the kernel's queue of a tap has room for: by itself (1000), and if the operator made
+ * it long. */
 #define QUEUE_USUAL 1024u
 #define QUEUE_MAX   16384u
 
@@ -109,8 +109,8 @@ static void tap_lost(struct tap_channel *ch, int errnum)
 	be->events->link(be->opaque, false);
 }
 
-/* A tap has no way to empty its queue but to read it. The kernel gives as much of a frame as there is room for,
- * and the rest is gone. */
+/* A tap has no way to empty its queue but to read it. The kernel gives as much of a frame as there
+ * is room for, and the rest is gone. */
 static void tap_drop_stale(struct tap_channel *ch, unsigned budget)
 {
 	for (; ch->stale && budget; budget--)
@@ -172,8 +172,8 @@ static void tap_receive(struct net_backend *be, unsigned channel, bool on)
 	tap_watch(ch);
 }
 
-/* Nobody is there to count how many frames there are, so all that the queue can have been full of count; the
- * first empty read ends it. */
+/* Nobody is there to count how many frames there are, so all that the queue can have been full of
+ * count; the first empty read ends it. */
 static void tap_discard(struct net_backend *be, unsigned channel)
 {
 	struct tap_channel *ch = &((struct tap *)be)->channel[channel];

@@ -1,6 +1,6 @@
 /*
- * What wrappers of networks share (devices/backend/spec.h): frames and all else go on, both ways. A wrapper puts
- * functions of its own in the place of some of these, and calls these from them.
+ * What wrappers of networks share (devices/backend/spec.h): frames and all else go on, both ways. A
+ * wrapper puts functions of its own in the place of some of these, and calls these from them.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /*
- * A KVM for programs that are linked with this in the place of vmm/kvm/sys.c: bookkeeping where a kernel has a machine. It
- * refuses what Linux refuses (two doorbells at one place, memory that overlaps), tells what is set, can fail any call,
- * and runs a guest that is a function. Descriptors and struct kvm_run are real ones: memory files.
+ * A KVM for programs that are linked with this in the place of vmm/kvm/sys.c: bookkeeping where a
+ * kernel has a machine. It refuses what Linux refuses (two doorbells at one place, memory that
+ * overlaps), tells what is set, can fail any call, and runs a guest that is a function. Descriptors
+ * and struct kvm_run are real ones: memory files.
  */
 #pragma once
 
@@ -9,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a vCPU does next, on its thread: 1 for an exit that it put into *@run, 0 for nothing, -errno for what KVM_RUN
- * fails with. */
+/* What a vCPU does next, on its thread: 1 for an exit that it put into *@run, 0 for nothing, -errno
+ * for what KVM_RUN fails with. */
 typedef int (*fake_guest)(unsigned cpu, struct kvm_run *run);
 
 /* All is forgotten, and call number @fail_at from here on will fail (0: none). */
@@ -20,7 +21,8 @@ void fake_kvm_end(void); /* what it has itself is freed */
 /* From here on, call number @nth fails, of those of @request (0: of all). @nth 0: none any more. */
 void fake_kvm_fail(unsigned long request, unsigned nth);
 
-/* The call that failed, by its name in linux/kvm.h ("KVM_CAP_..." for a question about a capability), or NULL. */
+/* The call that failed, by its name in linux/kvm.h ("KVM_CAP_..." for a question about a
+ * capability), or NULL. */
 const char *fake_kvm_failed(void);
 unsigned fake_kvm_calls(void); /* so far, KVM_RUN not counted */
 unsigned fake_kvm_calls_of(unsigned long request);

@@ -131,7 +131,8 @@ void fake_chr_trouble(struct fake_chr *c)
 		c->chr.user->trouble(c->chr.arg, "write", EIO);
 }
 
-/* A console keeps, whoever drives it, what it has read and not passed on, and what it has to write. */
+/* A console keeps, whoever drives it, what it has read and not passed on, and what it has to write.
+ */
 static void forget_bytes(struct fake_chr *c)
 {
 	if (c->chr.user != &console_chr_user)

@@ -159,7 +159,8 @@ static void fake_flush(struct blk_channel *base)
 		begin_some(ch);
 }
 
-/* On the loop, once it has its turn: of what the host had in hand every other request could be cancelled. */
+/* On the loop, once it has its turn: of what the host had in hand every other request could be
+ * cancelled. */
 static void host_is_done(void *arg)
 {
 	struct fake_channel *ch = arg;

@@ -58,7 +58,8 @@ unsigned fake_disk_pending(const struct fake_disk *d);
 void fake_net_frame(struct fake_net *n, unsigned channel, struct input frame, uint32_t extra,
 		    const struct net_offload *off);
 void fake_net_link(struct fake_net *n, bool up);
-/* The next @busy sends are to be tried again, the @lost after them fail; then writable() is told. */
+/* The next @busy sends are to be tried again, the @lost after them fail; then writable() is told.
+ */
 void fake_net_busy(struct fake_net *n, unsigned busy, unsigned lost);
 void fake_net_writable(struct fake_net *n, unsigned channel);
 void fake_net_echo(struct fake_net *n, bool on); /* every frame comes back at once */

@@ -1,10 +1,11 @@
 /*
- * The watches of loops (devices/base/loop.h), in the place of those on GLib's sources. A queue's start and stop make and end
- * one each, and each turn of a loop asks all of them: with GLib that was a fifth of a run.
+ * The watches of loops (devices/base/loop.h), in the place of those on GLib's sources. A queue's
+ * start and stop make and end one each, and each turn of a loop asks all of them: with GLib that
+ * was a fifth of a run.
  *
  * They are asked and served as GLib does it: first all are asked, then those that had something to
- * say are served in the order in which they were made, but for those that are gone or paused by then. A context
- * has one source for all its watches, for loops that have other sources besides.
+ * say are served in the order in which they were made, but for those that are gone or paused by
+ * then. A context has one source for all its watches, for loops that have other sources besides.
  */
 #include <string.h>
 

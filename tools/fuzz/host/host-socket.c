@@ -1,7 +1,8 @@
 /*
- * Sockets, for libslirp: a library of its own, so these are defined and not wrapped, and the dynamic linker gives
- * them to everybody. Connections are HOST_STREAM, datagrams HOST_PACKET; whoever is at their other end is the
- * input. They are had only where a target asks for them (host_sockets()).
+ * Sockets, for libslirp: a library of its own, so these are defined and not wrapped, and the
+ * dynamic linker gives them to everybody. Connections are HOST_STREAM, datagrams HOST_PACKET;
+ * whoever is at their other end is the input. They are had only where a target asks for them
+ * (host_sockets()).
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>

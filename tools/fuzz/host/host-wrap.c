@@ -1,6 +1,6 @@
 /*
- * The linker gives each call of NAME to __wrap_NAME (fuzz.mk lists them), and __real_NAME is what it
- * would have been. Nothing of the code under test is changed or built differently for it.
+ * The linker gives each call of NAME to __wrap_NAME (fuzz.mk lists them), and __real_NAME is what
+ * it would have been. Nothing of the code under test is changed or built differently for it.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,8 +1,9 @@
 /*
  * The host, as far as the code under test may see it: eventfds, sockets, the clock, the random
  * generator and big anonymous mappings are made of bookkeeping here, so that a run makes no system
- * call, costs microseconds, and happens the same way each time. The linker's --wrap puts these in the
- * place of libc's (host-wrap.c); descriptors from HOST_FD_BASE on are ours, all others are real.
+ * call, costs microseconds, and happens the same way each time. The linker's --wrap puts these in
+ * the place of libc's (host-wrap.c); descriptors from HOST_FD_BASE on are ours, all others are
+ * real.
  */
 #pragma once
 
@@ -34,8 +35,8 @@ void host_set_context(GMainContext *context);
 void host_advance(uint64_t ns);
 uint64_t host_now(void);
 
-/* There is one thread, so a mutex that is locked twice would never be had: that is said at once. True if
- * none is locked. */
+/* There is one thread, so a mutex that is locked twice would never be had: that is said at once.
+ * True if none is locked. */
 bool host_unlocked(void);
 
 /* While running, time is ours and what fails is up to us; outside, all of it is the real host's. */
@@ -71,8 +72,8 @@ unsigned host_fds_open(void);
 uint64_t host_event_take(int fd);
 void host_event_add(int fd, uint64_t n);
 
-/* The other end's part. Of sockets by number, among those made for the current context; -1: there are
- * not so many. */
+/* The other end's part. Of sockets by number, among those made for the current context; -1: there
+ * are not so many. */
 int host_nth(enum host_kind kind, unsigned n);
 void host_peer_connects(int listen_fd);                /* connects */
 void host_feed(int fd, const void *bytes, size_t len); /* sends (of HOST_PACKET: one packet) */
@@ -104,6 +105,7 @@ void host_unlock(const void *mutex);
 GMainContext *host_context(void);
 gint host_poll(GPollFD *fds, guint n, gint timeout);
 
-/* Serves what is ready of the watches of the context (loop_watch()), once each; false if nothing is. What
- * g_main_context_iteration() does where a loop has nothing but watches, and much cheaper. */
+/* Serves what is ready of the watches of the context (loop_watch()), once each; false if nothing
+ * is. What g_main_context_iteration() does where a loop has nothing but watches, and much cheaper.
+ */
 bool host_turn(void);

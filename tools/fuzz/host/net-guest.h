@@ -1,6 +1,6 @@
 /*
- * A guest on a user network that means harm: packets with right lengths and checksums, by the thousand. Random
- * bytes hardly ever make a connection.
+ * A guest on a user network that means harm: packets with right lengths and checksums, by the
+ * thousand. Random bytes hardly ever make a connection.
  */
 #pragma once
 
@@ -43,6 +43,6 @@ void net_guest_ack(struct net_guest *g, unsigned n, net_guest_send_fn send, void
 /* What arrived. */
 void net_guest_saw(struct net_guest *g, const uint8_t *frame, size_t len);
 
-/* Many packets, as @in says: kind, flow (small: the last that connected), how many, where the first one is and
- * how far the next, how long they are, flags. */
+/* Many packets, as @in says: kind, flow (small: the last that connected), how many, where the first
+ * one is and how far the next, how long they are, flags. */
 void net_guest_flood(struct net_guest *g, struct input *in, net_guest_send_fn send, void *arg);

@@ -1,10 +1,10 @@
 /*
- * "real": the project's own disk, on a file in memory. Requests to it end in their own time, which with
- * aio=sync is at once, or in one of the next turns of the loop: fuzz.mk makes turns and pieces so small
- * that a few blocks are more than one turn holds.
+ * "real": the project's own disk, on a file in memory. Requests to it end in their own time, which
+ * with aio=sync is at once, or in one of the next turns of the loop: fuzz.mk makes turns and pieces
+ * so small that a few blocks are more than one turn holds.
  *
- * It is watched at the seam: a channel that is asked to stop may make no system call for a request any
- * more. What a guest may have in flight has no end, so that would have none, either.
+ * It is watched at the seam: a channel that is asked to stop may make no system call for a request
+ * any more. What a guest may have in flight has no end, so that would have none, either.
  */
 #include <sys/mman.h>
 #include <unistd.h>

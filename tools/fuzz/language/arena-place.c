@@ -7,7 +7,8 @@
 /* Up to the border between the middle and the high region: for buffers that cross it. */
 #define CROSSING 0x1000u
 
-/* File-scope for the same reason as the arena itself: bytes handed out of the low and the middle region. */
+/* File-scope for the same reason as the arena itself: bytes handed out of the low and the middle
+ * region. */
 static struct {
 	uint64_t low, mid;
 } used;

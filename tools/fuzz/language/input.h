@@ -1,8 +1,8 @@
 /*
  * Reading an input: bytes from front to back. An input is a few bytes of heading, whose number and
  * meaning are the target's, then records: one byte of operation, one of length, and as many of
- * arguments. Whatever is missing reads as zero, so that every string of bytes is an input and cutting
- * one off anywhere leaves an input.
+ * arguments. Whatever is missing reads as zero, so that every string of bytes is an input and
+ * cutting one off anywhere leaves an input.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /*
- * Changing inputs as what they are, records with arguments, instead of as bytes: a record is made up,
- * doubled, moved, dropped, or one argument of it is changed, into something of its kind. For libFuzzer
- * (main.c) and for AFL++ (mutate-afl.c). Needs the grammars and nothing of the code under test.
+ * Changing inputs as what they are, records with arguments, instead of as bytes: a record is made
+ * up, doubled, moved, dropped, or one argument of it is changed, into something of its kind. For
+ * libFuzzer (main.c) and for AFL++ (mutate-afl.c). Needs the grammars and nothing of the code under
+ * test.
  */
 #pragma once
 
@@ -13,7 +14,8 @@
 
 struct mutator {
 	const struct grammar *g;
-	/* Changes bytes as bytes (libFuzzer's own mutations, which know its dictionary); may be NULL. */
+	/* Changes bytes as bytes (libFuzzer's own mutations, which know its dictionary); may be
+	 * NULL. */
 	size_t (*bytes)(uint8_t *data, size_t size, size_t max);
 	uint64_t seed;
 };

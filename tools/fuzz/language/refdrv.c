@@ -208,7 +208,8 @@ static void open_desc(const struct refdrv *t, const struct corrupted *d, bool ta
 	if (!table)
 		return;
 	if (at < ARENA_LOW_LEN && !own_tables(t, at, le32_cpu(d->len)))
-		arena_wild(); /* a table of another queue, whose driver will write a new one there */
+		arena_wild(); /* a table of another queue, whose driver will write a new one there
+			       */
 	if (!gmem_has(arena_mem(), at, le32_cpu(d->len)))
 		return;
 	for (uint64_t i = 0; i < n && i < REFDRV_BUFS; i++)

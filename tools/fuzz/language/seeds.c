@@ -181,8 +181,8 @@ static bool device_seeds(const char *dir, const struct grammar *target, seed_sav
 }
 
 /*
- * The control socket: each command with each example, put to a device that has a driver, or none, or one
- * that has made a mistake.
+ * The control socket: each command with each example, put to a device that has a driver, or none,
+ * or one that has made a mistake.
  */
 static void control_seed(struct seed *s, const struct grammar_bytes *args, unsigned command,
 			 unsigned device)

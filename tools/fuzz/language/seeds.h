@@ -1,7 +1,7 @@
 /*
- * Inputs to begin with: what a sound driver does with each device, over each link; good kernels; polite
- * clients. For a target that has none of its own (a new device) there is a sound driver that sends
- * bytes.
+ * Inputs to begin with: what a sound driver does with each device, over each link; good kernels;
+ * polite clients. For a target that has none of its own (a new device) there is a sound driver that
+ * sends bytes.
  */
 #pragma once
 

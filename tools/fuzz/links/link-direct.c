@@ -1,4 +1,5 @@
-/* Registers are C calls: offsets name the calls, so that the input has as much to play with here. */
+/* Registers are C calls: offsets name the calls, so that the input has as much to play with here.
+ */
 #include "tools/fuzz/fixture/fixture.h"
 #include "tools/fuzz/language/trace.h"
 #include "transport/direct.h"

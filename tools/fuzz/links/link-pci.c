@@ -1,7 +1,7 @@
 /*
  * virtio-pci: with MSI-X, with INTx, and with every access to a structure made through the PCI
- * configuration access capability. The function is the first on the bus; where its structures are is
- * found once, when the device is made, and its BAR is put where we want it before each start.
+ * configuration access capability. The function is the first on the bus; where its structures are
+ * is found once, when the device is made, and its BAR is put where we want it before each start.
  */
 #include "tools/fuzz/fixture/fixture.h"
 #include "tools/fuzz/language/trace.h"

@@ -1,7 +1,7 @@
 /*
- * Ways to a device, as a driver sees them. What a driver does is the driver library's (fx->driver); a link is what
- * that leaves to its user, and the registers by their bare numbers. Nothing is taken for granted: the input
- * may have written anything anywhere before, and no answer is waited for.
+ * Ways to a device, as a driver sees them. What a driver does is the driver library's (fx->driver);
+ * a link is what that leaves to its user, and the registers by their bare numbers. Nothing is taken
+ * for granted: the input may have written anything anywhere before, and no answer is waited for.
  */
 #pragma once
 

@@ -1,4 +1,5 @@
-/* Where the tables of an ACPI input go: into the folder that FUZZ_TABLES names, if it is set, for iasl. */
+/* Where the tables of an ACPI input go: into the folder that FUZZ_TABLES names, if it is set, for
+ * iasl. */
 #pragma once
 
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /*
- * Kernels and initrds, bzImage and ELF: a good file, changed. Not the guest's but the operator's, who
- * may have it from anywhere; so what a file says must never lead outside of it or of RAM, and a refusal
- * is one line.
+ * Kernels and initrds, bzImage and ELF: a good file, changed. Not the guest's but the operator's,
+ * who may have it from anywhere; so what a file says must never lead outside of it or of RAM, and a
+ * refusal is one line.
  */
 #include <elf.h>
 #include <string.h>

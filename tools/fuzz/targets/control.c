@@ -1,6 +1,7 @@
 /*
- * The control socket: clients come and go, say what they like in pieces of any size, and read as much
- * as they like. Behind it are three devices, one of which may have a driver, and a machine of nothing.
+ * The control socket: clients come and go, say what they like in pieces of any size, and read as
+ * much as they like. Behind it are three devices, one of which may have a driver, and a machine of
+ * nothing.
  */
 #include <string.h>
 
@@ -207,8 +208,8 @@ static void fail(struct room *r, struct input *in)
 }
 
 /*
- * A driver: what queues are asked about is then in motion, or at fault. One device has it at a time, for
- * drivers share the guest's memory and the reference drivers.
+ * A driver: what queues are asked about is then in motion, or at fault. One device has it at a
+ * time, for drivers share the guest's memory and the reference drivers.
  */
 static void start(struct room *r, struct input *in)
 {

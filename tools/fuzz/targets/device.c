@@ -1,6 +1,6 @@
 /*
- * Device targets: one for each row of the registry and each layout of rings. The input is a driver and
- * the host at once. Heading: the link, and which variant of the device.
+ * Device targets: one for each row of the registry and each layout of rings. The input is a driver
+ * and the host at once. Heading: the link, and which variant of the device.
  */
 #include "tools/fuzz/targets/device.h"
 #include "tools/fuzz/fuzz.h"

@@ -1,10 +1,10 @@
 /*
- * The network back-ends' frames: what a peer sends over a socket, what a tap hands over, what libslirp
- * makes of a guest's frames; and the pure functions that judge headers. The device's side is one that
- * takes frames or refuses them, as the input says.
+ * The network back-ends' frames: what a peer sends over a socket, what a tap hands over, what
+ * libslirp makes of a guest's frames; and the pure functions that judge headers. The device's side
+ * is one that takes frames or refuses them, as the input says.
  *
- * A user network's guest may send packets by the thousand (net-guest.h): then what counts as a bug is, too,
- * more memory than devices/backend/net/user/flow.h allows for.
+ * A user network's guest may send packets by the thousand (net-guest.h): then what counts as a bug
+ * is, too, more memory than devices/backend/net/user/flow.h allows for.
  */
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /*
- * Ring targets: a queue without a device around it. The input is the driver and also the device: which
- * chains are taken, read, written and given back, in what order. No heading.
+ * Ring targets: a queue without a device around it. The input is the driver and also the device:
+ * which chains are taken, read, written and given back, in what order. No heading.
  */
 #include <string.h>
 

@@ -2,8 +2,10 @@
 
 #include <string.h>
 
-#define OVERHEAD 384u /* of a packet buffer: its header, room before the packet, the allocator's */
-#define ECHO4    8u   /* ICMP: the one that libslirp opens a socket for */
+#define OVERHEAD                                                                            \
+	384u     /* of a packet buffer: its header, room before the packet, the allocator's \
+		  */
+#define ECHO4 8u /* ICMP: the one that libslirp opens a socket for */
 
 /*
  * The tables.
@@ -49,7 +51,8 @@ bool net_flows_full(const struct net_flows *f)
 	return net_flows_count(f) >= f->max;
 }
 
-/* Datagrams' sockets stay for minutes after the last one: connections keep a part for themselves. */
+/* Datagrams' sockets stay for minutes after the last one: connections keep a part for themselves.
+ */
 static bool net_flow_full_of_datagrams(const struct net_flows *f)
 {
 	return net_flows_full(f) || f->n_datagram >= f->max - f->max / 4;

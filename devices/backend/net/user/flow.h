@@ -1,14 +1,17 @@
 /*
- * What libslirp keeps for a guest, counted: its sockets, and the TCP segments that came out of order.
+ * What libslirp keeps for a guest, counted: its sockets, and the TCP segments that came out of
+ * order.
  *
- * libslirp tells when it opens a socket and when it closes one (register_poll_fd). The packet that made it open
- * one names the flow: guest's address and port, for TCP the peer's, too. So each descriptor is known, and
- * which of the guest's packets need a new one: beyond `max` they are dropped, as on a path that is congested.
+ * libslirp tells when it opens a socket and when it closes one (register_poll_fd). The packet that
+ * made it open one names the flow: guest's address and port, for TCP the peer's, too. So each
+ * descriptor is known, and which of the guest's packets need a new one: beyond `max` they are
+ * dropped, as on a path that is congested.
  *
  * Segments out of order wait in libslirp until those before them have come, each in a buffer of the
- * network's MTU, if it carries a single byte. What it has acknowledged is seen in what it sends to the guest. A
- * segment that begins there, or before, is not kept; any other is counted until all up to its end is
- * acknowledged, or the connection is gone, and those that would be too many are dropped: TCP sends them again.
+ * network's MTU, if it carries a single byte. What it has acknowledged is seen in what it sends to
+ * the guest. A segment that begins there, or before, is not kept; any other is counted until all up
+ * to its end is acknowledged, or the connection is gone, and those that would be too many are
+ * dropped: TCP sends them again.
  *
  * All bounds together are NET_FLOW_SOCKET for each socket, and NET_FLOW_HELD.
  */
@@ -68,13 +71,14 @@ unsigned net_flows_count(const struct net_flows *f);
 bool net_flows_full(const struct net_flows *f);
 
 /*
- * Judges a guest's packet. False: dropped. *ret_bytes: how much libslirp may come to keep for it. Until
- * net_flows_admitted(), @p may be what a socket is opened for.
+ * Judges a guest's packet. False: dropped. *ret_bytes: how much libslirp may come to keep for it.
+ * Until net_flows_admitted(), @p may be what a socket is opened for.
  */
 bool net_flows_admit(struct net_flows *f, const struct net_packet *p, size_t *ret_bytes);
 void net_flows_admitted(struct net_flows *f);
 
-/* libslirp's socket @fd was opened: for the packet that was admitted last, or for a peer of @key (NULL: not). */
+/* libslirp's socket @fd was opened: for the packet that was admitted last, or for a peer of @key
+ * (NULL: not). */
 void net_flows_opened(struct net_flows *f, int fd, const struct net_flow_key *key);
 void net_flows_closed(struct net_flows *f, int fd);
 /* NULL: none of the guest's. */

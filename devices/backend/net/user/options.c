@@ -17,7 +17,8 @@ static struct in_addr net_user_nth_address(struct in_addr net, uint32_t n)
 	return (struct in_addr){ .s_addr = htonl(ntohl(net.s_addr) + n) };
 }
 
-/* Not this host, loopback, multicast or reserved: no guest's stack would take an address of those. */
+/* Not this host, loopback, multicast or reserved: no guest's stack would take an address of those.
+ */
 static bool net_user_is_unicast(struct in_addr net)
 {
 	uint32_t first = ntohl(net.s_addr) >> 24;

@@ -37,7 +37,8 @@ struct net_packet {
 	size_t len; /* of its data */
 };
 
-/* False: a packet whose lengths contradict each other, or a frame too short for an Ethernet header. */
+/* False: a packet whose lengths contradict each other, or a frame too short for an Ethernet header.
+ */
 bool net_packet_parse(const uint8_t *frame, size_t len, struct net_packet *ret);
 
 unsigned net_be16(const uint8_t *p);
@@ -50,13 +51,13 @@ uint32_t net_sum(uint32_t sum, const uint8_t *p, size_t len);
 unsigned net_sum_end(uint32_t sum);
 
 /*
- * Makes a frame from @p's addresses, ports, flags and numbers, without data: an IPv4 or IPv6 packet of TCP,
- * or the header alone with room for @len bytes behind it for another protocol. Lengths and, for TCP, checksums
- * are right. Returns its length, at most NET_PACKET_BARE + @len.
+ * Makes a frame from @p's addresses, ports, flags and numbers, without data: an IPv4 or IPv6 packet
+ * of TCP, or the header alone with room for @len bytes behind it for another protocol. Lengths and,
+ * for TCP, checksums are right. Returns its length, at most NET_PACKET_BARE + @len.
  */
 #define NET_PACKET_BARE 74u
 size_t net_packet_make(uint8_t *frame, const struct net_packet *p, size_t len);
 
-/* Sums that include the pseudo header: stores the transport checksum at @at + @offset of a frame that
- * net_packet_make() began. */
+/* Sums that include the pseudo header: stores the transport checksum at @at + @offset of a frame
+ * that net_packet_make() began. */
 void net_packet_sum(uint8_t *frame, const struct net_packet *p, size_t len, size_t offset);

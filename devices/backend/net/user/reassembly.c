@@ -66,7 +66,8 @@ static void net_reassembly_begin(struct net_partial *q, int64_t now, const struc
 	memset(q->there, 0, sizeof(q->there));
 }
 
-/* The packet that a fragment belongs to: one that has begun, or a new one in the place of the oldest. */
+/* The packet that a fragment belongs to: one that has begun, or a new one in the place of the
+ * oldest. */
 static struct net_partial *net_reassembly_find(struct net_reassembly *r, int64_t now,
 					       const struct net_packet *p, uint16_t id)
 {

@@ -1,9 +1,10 @@
 /*
- * IPv4 fragments, put together here, so that libslirp sees whole packets only: it would keep as many pieces
- * as a guest likes to send, and look from end to end for where each belongs.
+ * IPv4 fragments, put together here, so that libslirp sees whole packets only: it would keep as
+ * many pieces as a guest likes to send, and look from end to end for where each belongs.
  *
- * Of what is incomplete, NET_REASSEMBLY_PACKETS are kept, each in a buffer of the largest packet's size; the
- * oldest makes room for a new one. A fragment that overlaps with what is there is dropped.
+ * Of what is incomplete, NET_REASSEMBLY_PACKETS are kept, each in a buffer of the largest packet's
+ * size; the oldest makes room for a new one. A fragment that overlaps with what is there is
+ * dropped.
  */
 #pragma once
 
@@ -23,8 +24,8 @@ struct net_reassembly {
 };
 
 /*
- * Takes a fragment (@p->fragment). Returns the frame with the whole packet, or NULL as long as something
- * is missing; it is kept here, good until the next call.
+ * Takes a fragment (@p->fragment). Returns the frame with the whole packet, or NULL as long as
+ * something is missing; it is kept here, good until the next call.
  */
 uint8_t *net_reassembly_add(struct net_reassembly *r, int64_t now, const uint8_t *frame,
 			    const struct net_packet *p, size_t *ret_len);

@@ -2,20 +2,22 @@
  * A network of the guest's own, made of ordinary sockets of the host (libslirp): no privilege, no
  * interface, and nothing on the host can see the guest but what hostfwd= lets through.
  *
- * libslirp is driven by one source on the backend's loop; before each sleep it says which sockets it
- * waits for, and how long. A guest's TCP segment may be larger than the network's MTU: it need not
- * be cut, since all that counts in it is the stream of bytes; its checksum must be right, though.
+ * libslirp is driven by one source on the backend's loop; before each sleep it says which sockets
+ * it waits for, and how long. A guest's TCP segment may be larger than the network's MTU: it need
+ * not be cut, since all that counts in it is the stream of bytes; its checksum must be right,
+ * though.
  *
- * libslirp cannot be told to wait, so frames that find no room in the guest are kept in `late`, up to
- * its size; beyond that they are lost, and TCP makes up for it.
+ * libslirp cannot be told to wait, so frames that find no room in the guest are kept in `late`, up
+ * to its size; beyond that they are lost, and TCP makes up for it.
  *
  * Nor has it bounds for what it keeps. frame-filter.h and flow.h say what it is given of the
  * guest's frames, so that there are some; here is what follows from them: listening sockets wait
  * while there is no room for another connection, and in front of all that stands a look at whether
  * the process has memory left, since a library that asks for memory and gets none ends the process.
  *
- * A reset of the machine ends its TCP connections. A reset of the device does not: the driver may only have been
- * loaded again. Sockets for datagrams close by themselves, four minutes after the last one.
+ * A reset of the machine ends its TCP connections. A reset of the device does not: the driver may
+ * only have been loaded again. Sockets for datagrams close by themselves, four minutes after the
+ * last one.
  */
 #include "devices/backend/net/user/user.h"
 
@@ -489,7 +491,8 @@ static void user_close(struct net_backend *be)
 	g_free(u);
 }
 
-/* What libslirp makes of a guest's connections; and it looks the name servers up again and again. */
+/* What libslirp makes of a guest's connections; and it looks the name servers up again and again.
+ */
 static const struct syscall_use user_syscalls[] = {
 	/* Its sockets, */
 	{ SYSCALL_SOCKET(AF_INET) },
@@ -561,8 +564,8 @@ static int user_note_listener(int fd, int wants, void *opaque)
 }
 
 /*
- * How many descriptors its sockets may take. As many more are asked for; if the process may have no more, it
- * leaves most of those that there are to others.
+ * How many descriptors its sockets may take. As many more are asked for; if the process may have no
+ * more, it leaves most of those that there are to others.
  */
 static unsigned user_take_descriptors(void)
 {

@@ -1,4 +1,5 @@
-/* The user backend's options, parsed: what guest and host are called on the network between them. */
+/* The user backend's options, parsed: what guest and host are called on the network between them.
+ */
 #pragma once
 
 #include <netinet/in.h>
