@@ -144,7 +144,7 @@ static void put_transport(GByteArray *out, struct vdev *dev)
 
 bool vdev_state_save(struct vdev *dev, GByteArray *out, GError **err)
 {
-	g_autofree struct vdev_state *s = g_new(struct vdev_state, 1);
+	struct vdev_state s;
 
 	if (dev->running)
 		return ringside_usage(err, "%s: state: it is saved of a device that is paused",
@@ -152,12 +152,12 @@ bool vdev_state_save(struct vdev *dev, GByteArray *out, GError **err)
 	vdev_enter(dev);
 	vdev_stop_queues(dev, VDEV_STOP_SAVE);
 	vdev_leave(dev);
-	vdev_state_get(dev, s);
-	for (unsigned q = 0; q < s->n_queues; q++)
-		if (s->queue[q].in_flight) /* a filter's */
+	vdev_state_get(dev, &s);
+	for (unsigned q = 0; q < s.n_queues; q++)
+		if (s.queue[q].in_flight) /* a filter's */
 			return ringside_usage(err, "%s: state: queue %u has chains in flight",
 					      vdev_name(dev), q);
-	put_common(out, dev, s);
+	put_common(out, dev, &s);
 	if (dev->class->save)
 		put_class(out, dev);
 	if (dev->transport && dev->transport->save)
@@ -295,19 +295,19 @@ enum of { OF_NOTHING, OF_QUEUE, OF_NAME };
 static const struct row {
 	unsigned type, flags;
 	enum of selector;
-	size_t least, most; /* bytes of value */
 	bool may_lack;
+	size_t least, most; /* bytes of value */
 	bool (*take)(struct record *r, struct part *p);
 } rows[] = {
-	{ PART_DEVICE, 0, OF_NOTHING, 8, 8, false, take_device },
-	{ PART_DEV_FEATURES, PART_OPTIONAL, OF_NOTHING, 16, 16, true, take_offered },
-	{ PART_DRV_FEATURES, 0, OF_NOTHING, 16, 16, false, take_accepted },
-	{ PART_DEVICE_STATUS, 0, OF_NOTHING, 1, 1, false, take_status },
-	{ PART_VQ_CFG, 0, OF_QUEUE, VQ_CFG_BYTES, VQ_CFG_BYTES, false, take_queue },
-	{ PART_VQ_POSITION, 0, OF_QUEUE, 4, 4, true, take_position },
-	{ PART_CONFIG, 0, OF_NOTHING, 4, 4 + VDEV_CONFIG_MAX, false, take_config },
-	{ PART_CLASS, 0, OF_NOTHING, 2, SIZE_MAX, true, take_class },
-	{ PART_TRANSPORT, 0, OF_NAME, 0, SIZE_MAX, true, take_transport },
+	{ PART_DEVICE, 0, OF_NOTHING, false, 8, 8, take_device },
+	{ PART_DEV_FEATURES, PART_OPTIONAL, OF_NOTHING, true, 16, 16, take_offered },
+	{ PART_DRV_FEATURES, 0, OF_NOTHING, false, 16, 16, take_accepted },
+	{ PART_DEVICE_STATUS, 0, OF_NOTHING, false, 1, 1, take_status },
+	{ PART_VQ_CFG, 0, OF_QUEUE, false, VQ_CFG_BYTES, VQ_CFG_BYTES, take_queue },
+	{ PART_VQ_POSITION, 0, OF_QUEUE, true, 4, 4, take_position },
+	{ PART_CONFIG, 0, OF_NOTHING, false, 4, 4 + VDEV_CONFIG_MAX, take_config },
+	{ PART_CLASS, 0, OF_NOTHING, true, 2, SIZE_MAX, take_class },
+	{ PART_TRANSPORT, 0, OF_NAME, true, 0, SIZE_MAX, take_transport },
 };
 
 static bool zero(const uint8_t *bytes, size_t n)
@@ -396,21 +396,19 @@ static bool complete(struct record *r, size_t row)
 
 bool vdev_state_load(struct vdev *dev, const uint8_t *bytes, size_t len, GError **err)
 {
-	g_autofree struct record *r = g_new0(struct record, 1);
+	struct record r = { .dev = dev, .err = err };
 	struct unpack in = { .at = bytes, .left = len };
 	size_t row = 0;
 	bool ok = true;
 
-	r->dev = dev;
-	r->err = err;
-	r->state.offered = dev->offered; /* unless it says otherwise */
+	r.state.offered = dev->offered; /* unless it says otherwise */
 	while (ok && in.left)
-		ok = take_part(r, &in, &row);
-	return ok && complete(r, row) &&
-	       vdev_state_install(dev, &r->state,
+		ok = take_part(&r, &in, &row);
+	return ok && complete(&r, row) &&
+	       vdev_state_install(dev, &r.state,
 				  &(struct vdev_state_blobs){
-					  r->has_class ? &r->class : NULL,
-					  r->has_transport ? &r->transport : NULL,
+					  r.has_class ? &r.class : NULL,
+					  r.has_transport ? &r.transport : NULL,
 				  },
 				  err);
 }

@@ -245,8 +245,10 @@ void vdev_judge_config(struct vdev *dev, uint64_t off, unsigned len, bool write,
 /*
  * Status.
  */
-#define STEPS       (VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_FEATURES_OK | VIRTIO_S_DRIVER_OK)
 #define SUSPEND_BIT 16u
+
+static const uint32_t status_steps = VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_FEATURES_OK |
+				     VIRTIO_S_DRIVER_OK;
 
 /* Which rule a step breaks that is taken now. */
 static enum vdev_rule rules_judge_steps(uint32_t before, uint32_t status)
@@ -265,14 +267,14 @@ static enum vdev_rule rules_judge_steps(uint32_t before, uint32_t status)
 
 void vdev_judge_status(struct vdev *dev, uint32_t status)
 {
-	uint32_t before = dev->status, driver_bits = STEPS | VIRTIO_S_FAILED;
+	uint32_t before = dev->status, driver_bits = status_steps | VIRTIO_S_FAILED;
 	enum vdev_rule rule = rules_judge_steps(before, status);
 
 	if (status == 0)
 		return;
 	if (before & driver_bits & ~status)
 		rule = RULE_STATUS_CLEARED;
-	else if (before & VIRTIO_S_FAILED && status & STEPS & ~before)
+	else if (before & VIRTIO_S_FAILED && status & status_steps & ~before)
 		rule = RULE_STATUS_AFTER_FAILED;
 	else if (status & SUSPEND_BIT)
 		rule = RULE_STATUS_SUSPEND;

@@ -261,19 +261,20 @@ static void input_goes_on(struct rig *r)
 /* More than the host's end takes: part of a chain is written here, and the rest there. */
 static void console_goes_on(struct rig *r)
 {
-	enum { CHAIN = 300000, CHAINS = 4 };
-	struct rig_buf out = rig_alloc(r, CHAIN * CHAINS), in = rig_alloc(r, 64);
+	enum { CHAINS = 4 };
+	const size_t chain = 300000;
+	struct rig_buf out = rig_alloc(r, chain * CHAINS), in = rig_alloc(r, 64);
 	struct rig_req *req[CHAINS], *back;
 	g_autoptr(GByteArray) record = NULL;
 	int fd = host_connect(r, "s");
-	uint8_t *got = g_malloc(CHAIN * CHAINS);
+	uint8_t *got = g_malloc(chain * CHAINS);
 	size_t n = 0;
 	ssize_t ret;
 
 	rig_start(r, RIG_NONE);
 	host_pattern(out.p, out.len, 7);
 	for (unsigned i = 0; i < CHAINS; i++) {
-		struct rig_buf part = rig_part(out, i * CHAIN, CHAIN);
+		struct rig_buf part = rig_part(out, i * chain, chain);
 
 		req[i] = rig_submit(r, TX0, &part, 1, 0);
 	}
@@ -282,15 +283,15 @@ static void console_goes_on(struct rig *r)
 	vdev_pause(rig_dev(r));
 	record = save(r);
 	rig_replace(r);
-	while ((ret = recv(fd, got + n, CHAIN * CHAINS - n, MSG_DONTWAIT)) > 0)
+	while ((ret = recv(fd, got + n, chain * CHAINS - n, MSG_DONTWAIT)) > 0)
 		n += (size_t)ret;
 	close(fd);
-	assert_true(n > 0 && n < CHAIN * CHAINS);
+	assert_true(n > 0 && n < chain * CHAINS);
 	fd = host_connect(r, "s"); /* before it goes on: what nobody listens to is lost */
 	rig_wait_idle(r);
 	load(r, record);
 	vdev_resume(rig_dev(r));
-	host_hears(r, fd, (uint8_t *)out.p + n, CHAIN * CHAINS - n);
+	host_hears(r, fd, (uint8_t *)out.p + n, chain * CHAINS - n);
 	assert_memory_equal(got, out.p, n);
 	for (unsigned i = 0; i < CHAINS; i++)
 		rig_wait(r, req[i]);

@@ -67,6 +67,7 @@ static void referee_popped(struct vdev_observer *o, struct vdev *dev, unsigned q
 	referee_demand(r, dev, queue->served, "a chain is taken off a queue that is not served");
 	referee_demand(
 		r, dev,
+		/* NOLINTNEXTLINE(performance-no-int-to-ptr): how GLib keeps a number */
 		g_hash_table_insert(queue->taken, (gpointer)c, GSIZE_TO_POINTER(c->wr.left + 1)),
 		"a chain is taken that the device has");
 }

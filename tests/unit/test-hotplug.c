@@ -15,7 +15,7 @@
 
 #define ECAM  0xe0000000u
 #define MEM   0xc0000000u
-#define BAR   0x4000u
+#define BAR   0x4000ull
 #define RAM   0x10000u
 #define PLACE 0x4000u /* of a queue's rings in RAM, for each device */
 

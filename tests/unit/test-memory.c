@@ -12,7 +12,7 @@
 #include "transport/direct.h"
 #include "vmm/machine/memory.h"
 
-#define LEN 0x4000u
+#define LEN 0x4000ull
 
 static uint8_t bytes[GMEM_REGIONS_MAX + 1][LEN] __attribute__((aligned(4096)));
 
@@ -279,7 +279,7 @@ static void many_pages(void **state)
 	for (uint64_t page = 0; page < sizeof(bytes) / GMEM_PAGE; page += 63) {
 		uint64_t gpa = (1ull << 40) + page * GMEM_PAGE;
 
-		gmem_mark_at(&m.mem, &bytes[0][page * GMEM_PAGE + 1], 1);
+		gmem_mark_at(&m.mem, (uint8_t *)bytes + page * GMEM_PAGE + 1, 1);
 		expect_pages(&m, &gpa, 1);
 	}
 	memory_clear(&m);

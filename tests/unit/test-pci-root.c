@@ -391,7 +391,7 @@ static void memory_is_free_again_when_a_card_is_gone(void **state)
 	for (unsigned i = 0; i < 3; i++) {
 		assert_true(pci_root_add(b.root, &card[i].f, 0, NULL));
 		at[i] = card[i].f.bar[2].address;
-		assert_int_equal(card[i].f.bar[0].address, MEM + i * 0x4000);
+		assert_int_equal(card[i].f.bar[0].address, MEM + i * 0x4000ull);
 	}
 	assert_true(add_fails(&b, &card[3], 0, "no PCI memory left"));
 	for (unsigned i = 0; i < 1000; i++) {

@@ -37,7 +37,7 @@ static void load_register(struct vpci *p, unsigned reg, unsigned len, void *arg)
 
 static uint64_t pending_word(struct vpci *p, unsigned vector)
 {
-	return pci_msix_pending_read(&p->msix, vector / 64 * 8, 8);
+	return pci_msix_pending_read(&p->msix, vector / 64 * 8ull, 8);
 }
 
 void vpci_save(struct vdev *dev, GByteArray *out)

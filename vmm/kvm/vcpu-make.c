@@ -31,14 +31,16 @@ static bool open_vcpu(struct vcpu *v, GError **err)
 
 static bool open_vcpus(struct vcpus *all, const struct cpu_model *model, GError **err)
 {
-	g_autofree int *fds = g_new(int, all->n);
+	int *fds = g_new(int, all->n);
+	bool ok = true;
 
-	for (unsigned i = 0; i < all->n; i++) {
-		if (!open_vcpu(&all->vcpu[i], err))
-			return false;
+	for (unsigned i = 0; ok && i < all->n; i++) {
+		ok = open_vcpu(&all->vcpu[i], err);
 		fds[i] = all->vcpu[i].fd;
 	}
-	return vcpu_set_up(all->kvm, model, fds, all->n, err);
+	ok = ok && vcpu_set_up(all->kvm, model, fds, all->n, err);
+	g_free(fds);
+	return ok;
 }
 
 struct vcpus *vcpus_new(const struct vcpus_config *cfg, GError **err)
