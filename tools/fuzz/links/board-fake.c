@@ -73,8 +73,7 @@ static _Noreturn G_GNUC_PRINTF(2, 3) void board_bug(const struct board_fake *b, 
 	va_list args;
 
 	va_start(args, format);
-	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): known in the first file of a run
-	 * only */
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() above */
 	(void)vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
 	b->env->bug(what);

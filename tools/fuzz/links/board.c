@@ -29,8 +29,7 @@ static G_GNUC_PRINTF(1, 2) void board_trace(const char *format, ...)
 	if (!trace_now.on)
 		return;
 	va_start(args, format);
-	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): known in the first file of a run
-	 * only */
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() above */
 	(void)vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	trace_line("%s", line);
