@@ -797,6 +797,53 @@ static void stops_and_resets_in_any_order(void **state)
 	}
 }
 
+#define CPUS_MAX 8u
+
+static atomic_uint executed[CPUS_MAX];
+
+static int guest_that_counts(unsigned cpu, struct kvm_run *run)
+{
+	atomic_fetch_add(&executed[cpu], 1);
+	return read_memory(run, LAYOUT_ECAM);
+}
+
+/* Stops and continues as soon as every vCPU has executed something. */
+static void stop_when_all_ran(struct operator* o)
+{
+	static int64_t began;
+
+	for (unsigned i = 0; i < o->m->cfg->cpus; i++)
+		if (atomic_load(&executed[i]) == 0) {
+			began = began ? began : g_get_monotonic_time();
+			assert_true(g_get_monotonic_time() - began < 20ll * G_USEC_PER_SEC);
+			return;
+		}
+	began = 0;
+	if (o->step++ == STEPS) {
+		machine_quit(o->m);
+		return;
+	}
+	machine_stop(o->m);
+	for (unsigned i = 0; i < CPUS_MAX; i++)
+		atomic_store(&executed[i], 0);
+	machine_cont(o->m);
+}
+
+/* A vCPU may see that it is to pause before its immediate_exit is set: that must not outlast the
+ * pause. */
+static void every_vcpu_goes_on_after_each_pause(void **state)
+{
+	struct operator o = { .act = stop_when_all_ran };
+	struct machine_config *cfg = config();
+	struct machine *m;
+
+	(void)state;
+	cfg->cpus = CPUS_MAX;
+	m = start(cfg, guest_that_counts);
+	assert_int_equal(run(m, &o, NULL), MACHINE_QUIT);
+	finish(m, cfg);
+}
+
 /* What the guest did to its registers is gone, and it stands still before its first instruction. */
 static void reset_while_stopped(struct operator* o)
 {
@@ -915,6 +962,7 @@ int main(void)
 		cmocka_unit_test(a_start_whose_nth_call_fails_says_so_and_leaves_nothing),
 		cmocka_unit_test(a_guest_reboots_and_goes),
 		cmocka_unit_test(stops_and_resets_in_any_order),
+		cmocka_unit_test(every_vcpu_goes_on_after_each_pause),
 		cmocka_unit_test(a_reset_begins_at_the_kernels_entry),
 		cmocka_unit_test(a_reset_whose_nth_call_fails_ends_the_machine_or_does_without),
 		cmocka_unit_test(a_vcpu_that_kvm_cannot_run_ends_the_machine),

@@ -204,7 +204,6 @@ static void run_guest(struct vcpu *v)
 	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_RELAXED);
 	while (kvm_sys_run(v->fd) == 0)
 		handle_exit(v); /* its next part */
-	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_RELAXED);
 }
 
 /* Paused until the wish is to run (true) or to quit. */
@@ -226,6 +225,8 @@ static bool wait_to_run(struct vcpu *v)
 	run = !all->quit;
 	v->paused = false;
 	all->n_paused--;
+	/* With the lock held: who wanted the pause may have set it after we had seen the wish. */
+	__atomic_store_n(&v->run->immediate_exit, v->look_wanted, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&all->lock);
 	return run;
 }
