@@ -92,6 +92,35 @@ static void a_region_comes_and_goes(struct rig *r)
 	assert_int_equal(rig_logged(r, "buffer is not all in memory"), 1);
 }
 
+struct queue_look {
+	struct rig *r;
+	unsigned in_flight;
+	struct vq_position position;
+};
+
+/* The queues are their owner's, who is asked. */
+static void keep_queue_in_flight(void *arg)
+{
+	struct queue_look *look = arg;
+
+	look->in_flight = vq_in_flight(rig_dev(look->r)->queue[ECHO_KEEP].vq);
+}
+
+static void copy_queue_position(void *arg)
+{
+	struct queue_look *look = arg;
+
+	look->position = vq_position(rig_dev(look->r)->queue[ECHO_COPY].vq);
+}
+
+static bool keeps_a_chain(struct rig *r)
+{
+	struct queue_look look = { .r = r };
+
+	rig_on_owner(r, keep_queue_in_flight, &look);
+	return look.in_flight > 0;
+}
+
 static void what_is_in_flight_keeps_its_memory(struct rig *r)
 {
 	struct rig_buf out;
@@ -104,7 +133,7 @@ static void what_is_in_flight_keeps_its_memory(struct rig *r)
 	resume(r);
 	out = (struct rig_buf){ p, LATE_GPA, 64 };
 	req = rig_submit(r, ECHO_KEEP, &out, 0, 1);
-	RIG_UNTIL(r, vq_in_flight(rig_dev(r)->queue[ECHO_KEEP].vq) > 0);
+	RIG_UNTIL(r, keeps_a_chain(r));
 	vdev_pause(rig_dev(r));
 	assert_true(vdev_uses_memory(rig_dev(r), late(r)));
 	resume(r);
@@ -282,6 +311,7 @@ static void rings_have_pages(struct rig *r)
 	const struct vdev_queue *queue = &rig_dev(r)->queue[ECHO_COPY];
 	static uint8_t byte;
 	struct rig_buf first = { &byte, 0, 1 }; /* used descriptor */
+	struct queue_look at = { .r = r };
 	struct log l;
 
 	rig_start(r, RIG_ALL);
@@ -291,7 +321,8 @@ static void rings_have_pages(struct rig *r)
 		(void)rig_do(r, ECHO_COPY, bufs, 1, 1);
 	l = log_begin(r);
 	may_write(&l, bufs[1]);
-	first.gpa += 16ull * vring_pos_off(vq_position(queue->vq).next_used);
+	rig_on_owner(r, copy_queue_position, &at);
+	first.gpa += 16ull * vring_pos_off(at.position.next_used);
 	if (vq_packed(queue->vq))
 		must_write(&l, first);
 	(void)rig_do(r, ECHO_COPY, bufs, 1, 1);
@@ -328,7 +359,7 @@ static void what_is_in_flight(struct rig *r)
 
 	rig_start(r, RIG_ALL);
 	req = rig_submit(r, ECHO_KEEP, &buf, 0, 1);
-	RIG_UNTIL(r, vq_in_flight(rig_dev(r)->queue[ECHO_KEEP].vq) > 0);
+	RIG_UNTIL(r, keeps_a_chain(r));
 	for (unsigned i = 0; i < 2; i++) {
 		l = log_begin(r);
 		must_write(&l, buf);
@@ -351,7 +382,7 @@ static void what_a_reset_drops(struct rig *r)
 	l = log_begin(r);
 	must_write(&l, buf);
 	(void)rig_submit(r, ECHO_KEEP, &buf, 0, 1);
-	RIG_UNTIL(r, vq_in_flight(rig_dev(r)->queue[ECHO_KEEP].vq) > 0);
+	RIG_UNTIL(r, keeps_a_chain(r));
 	rig_reset(r);
 	log_end(&l, 1);
 }
