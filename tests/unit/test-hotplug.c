@@ -1,6 +1,5 @@
 /* Devices that come and go while another one works, on the fake board: what one leaves behind (a
  * slot, addresses of its BARs, ioeventfds, messages, descriptors) is the next one's. */
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +9,7 @@
 
 #include "tests/support/board-fake.h"
 #include "tests/support/echo.h"
+#include "tests/support/open-files.h"
 #include "transport/pci/root.h"
 #include "transport/virtio-pci/virtio-pci.h"
 
@@ -101,18 +101,6 @@ static void drive(struct host *h, unsigned slot, unsigned place)
 	put(h, slot, 0x30, 4, ring + 0x2000);
 	put(h, slot, 0x1c, 2, 1);
 	put(h, slot, 0x14, 1, 1 | 2 | 8 | 4);
-}
-
-static unsigned open_files(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 static void a_thousand_devices_come_and_go(void **state)

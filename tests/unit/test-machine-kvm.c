@@ -2,7 +2,6 @@
  * The machine over a KVM that is a fake (tests/support/kvm/fake.h): what it asks KVM for and takes
  * back, that a call which fails leaves nothing behind, and stops, resets and reboots in any order.
  */
-#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <linux/virtio_pci.h>
@@ -15,6 +14,7 @@
 
 #include "devices/base/error.h"
 #include "tests/support/kvm/fake.h"
+#include "tests/support/open-files.h"
 #include "vmm/kvm/sys.h"
 #include "vmm/kvm/vcpu-int.h"
 #include "vmm/machine/machine-int.h"
@@ -100,18 +100,6 @@ static struct machine *build(const struct machine_config *cfg, GError **err)
 		return NULL;
 	}
 	return m;
-}
-
-static unsigned open_files(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 /* KVM has nothing any more that refers to a descriptor of ours. */

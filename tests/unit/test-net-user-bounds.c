@@ -3,7 +3,6 @@
  * within them all goes on. libslirp is the real one; the guest is frames made by hand.
  */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <malloc.h>
 #include <setjmp.h>
@@ -21,6 +20,7 @@
 #include <cmocka.h>
 
 #include "tests/support/net-frames.h"
+#include "tests/support/open-files.h"
 
 #define HOST  0x0a000202u
 #define GUEST 0x0a00020fu
@@ -120,18 +120,6 @@ static size_t allocated(void)
 		return __sanitizer_get_current_allocated_bytes();
 	info = mallinfo2();
 	return info.uordblks + info.hblkhd;
-}
-
-static unsigned descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 /*
@@ -642,12 +630,12 @@ static void sockets_have_a_limit_and_connections_a_part_of_it(void **state)
 
 	(void)state;
 	open_net(&r, NULL);
-	before = descriptors();
+	before = open_files();
 	send_datagrams(&r, 3000);
-	assert_in_range(descriptors(), before + 100, before + SOCKETS);
+	assert_in_range(open_files(), before + 100, before + SOCKETS);
 	connect_guest(&r, &peer, 4, 2000);
 	send_syns(&r, peer.p.dport, 3000);
-	assert_in_range(descriptors(), before + 100, before + 2 + SOCKETS);
+	assert_in_range(open_files(), before + 100, before + 2 + SOCKETS);
 	rec_close(&r);
 	disconnect(&peer);
 }
@@ -667,18 +655,18 @@ static void connections_end_when_the_machine_begins_anew(void **state)
 	send_holes(&r, &peer[0]);
 	assert_int_equal(send(peer[1].fd, "x", 1, 0), 1); /* nobody will acknowledge it */
 	rec_wait_idle(&r);
-	before = descriptors();
+	before = open_files();
 	port = listen_on(&flood, AF_INET);
 	send_syns(&r, port, 3000);
 	rec_wait_idle(&r);
-	assert_in_range(descriptors(), before + 500, before + 1 + SOCKETS);
+	assert_in_range(open_files(), before + 500, before + 1 + SOCKETS);
 	send_syns(&r, port, 100); /* they may be connecting still */
 
 	r.be->ops->receive(r.be, 0, false);
 	if (r.be->ops->restart)
 		r.be->ops->restart(r.be);
 	rec_wait_idle(&r);
-	assert_int_equal(descriptors(), before + 1 - G_N_ELEMENTS(peer));
+	assert_int_equal(open_files(), before + 1 - G_N_ELEMENTS(peer));
 	for (unsigned i = 0; i < G_N_ELEMENTS(peer); i++) {
 		ssize_t n = recv(peer[i].fd, &byte, 1, MSG_DONTWAIT);
 
@@ -718,7 +706,7 @@ static void use_up_memory(void)
 	limit.rlim_cur = limit.rlim_max = data_size() + 64 * MIB;
 	assert_int_equal(setrlimit(RLIMIT_DATA, &limit), 0);
 	send_syns(&r, port, 1000); /* their buffers are four times as large */
-	assert_in_range(descriptors(), 50, 300);
+	assert_in_range(open_files(), 50, 300);
 }
 
 static void without_memory_nothing_more_is_kept(void **state)

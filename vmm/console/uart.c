@@ -77,8 +77,8 @@ struct uart {
 	uint8_t dll, dlm;
 	uint8_t errors; /* of LSR, until it is read */
 	bool thre_pending;
-	bool irq_level; /* level last told to the board */
-	bool starved;   /* a sender was told there is no room */
+	bool irq_level;    /* level last told to the board */
+	bool sender_waits; /* a sender was told there is no room */
 
 	uint8_t fifo[UART_FIFO];
 	uint16_t broken; /* bit i: fifo[i] stands for a break */
@@ -218,9 +218,9 @@ void uart_free(struct uart *u)
 /* Tells a sender that waited, once there is something to tell. */
 static void wake_sender(struct uart *u)
 {
-	if (!u->starved || u->mcr & MCR_LOOP || u->n >= fifo_size(u))
+	if (!u->sender_waits || u->mcr & MCR_LOOP || u->n >= fifo_size(u))
 		return;
-	u->starved = false;
+	u->sender_waits = false;
 	if (u->ops->room)
 		u->ops->room(u->opaque);
 }
@@ -379,7 +379,7 @@ static size_t room_locked(struct uart *u)
 	size_t room = u->mcr & MCR_LOOP ? 0 : fifo_size(u) - u->n;
 
 	if (room == 0)
-		u->starved = true;
+		u->sender_waits = true;
 	return room;
 }
 
@@ -402,7 +402,7 @@ size_t uart_receive(struct uart *u, const uint8_t *data, size_t len)
 	for (done = 0; done < take; done++)
 		fifo_push(u, data[done], false);
 	if (take < len)
-		u->starved = true;
+		u->sender_waits = true;
 	uart_update(u);
 	pthread_mutex_unlock(&u->lock);
 	return take;

@@ -64,7 +64,7 @@ static bool open_failed(int errnum, GError **err)
 
 bool kvm_open(struct kvm *kvm, GError **err)
 {
-	int fd, version, size;
+	int fd, version, size, cpus;
 
 	*kvm = (struct kvm){ .fd = -1, .vm = -1 };
 	fd = kvm_sys_open();
@@ -86,7 +86,8 @@ bool kvm_open(struct kvm *kvm, GError **err)
 	if (size < 0)
 		return ringside_error_errno(err, -size, "/dev/kvm: KVM_GET_VCPU_MMAP_SIZE");
 	kvm->run_size = (size_t)size;
-	kvm->max_cpus = (unsigned)MAX(kvm_check_cap(kvm, KVM_CAP_MAX_VCPUS), 1);
+	cpus = kvm_check_cap(kvm, KVM_CAP_MAX_VCPUS); /* outside MAX(), which asks twice */
+	kvm->max_cpus = (unsigned)MAX(cpus, 1);
 	kvm->max_routes = (unsigned)kvm_check_cap(kvm, KVM_CAP_IRQ_ROUTING);
 	kvm->max_slots = (unsigned)kvm_check_cap(kvm, KVM_CAP_NR_MEMSLOTS);
 	kvm->binary_stats = kvm_check_cap(kvm, KVM_CAP_BINARY_STATS_FD);

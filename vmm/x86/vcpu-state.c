@@ -166,12 +166,13 @@ bool vcpu_set_up(const struct kvm *kvm, const struct cpu_model *model, const int
 	g_autofree struct kvm_cpuid2 *supported = supported_cpuid(kvm, err);
 
 	for (unsigned i = 0; supported && i < n; i++) {
+		int khz = kvm_ioctl_value(vcpu[i], KVM_GET_TSC_KHZ, 0);
 		struct cpuid_params p = {
 			.model = model,
 			.cpu = i,
 			.n_cpus = n,
 			.tsc_deadline = kvm->tsc_deadline,
-			.tsc_khz = (uint32_t)MAX(kvm_ioctl_value(vcpu[i], KVM_GET_TSC_KHZ, 0), 0),
+			.tsc_khz = (uint32_t)MAX(khz, 0),
 		};
 		const char *what = "KVM_SET_CPUID2";
 		int ret = set_cpuid(vcpu[i], supported, &p);
