@@ -1,69 +1,27 @@
 /*
- * ELF kernel with a PVH note (Xen, docs/misc/pvh.pandoc; start info: public/arch-x86/hvm/
- * start_info.h).
+ * ELF kernels: what their headers and notes say, and where their segments go. How they are entered
+ * is the protocols' business (boot-pvh.c, boot-multiboot.c, boot-linux.c).
  *
- * The note names a 32-bit entry. It is reached in protected mode without paging, flat segments,
- * ebx pointing to the start info, which leads to the command line, the initrd (as a module), the
- * memory map and the ACPI tables. An ELF vmlinux starts faster than the bzImage made of it: there
- * is nothing to decompress.
+ * 32-bit headers are widened to 64-bit ones when they are read, and are looked at once.
  */
-#include "vmm/x86/boot-int.h"
-
-#include <elf.h>
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "devices/base/error.h"
+#include "vmm/x86/boot-int.h"
 #include "vmm/x86/layout.h"
 
 enum {
 	NOTE_PHYS32_ENTRY = 18, /* XEN_ELFNOTE_PHYS32_ENTRY */
-	PHDRS_MAX = 64,
-	NOTES_MAX = 4096, /* bytes of one note segment that are looked at */
+	NOTES_MAX = 4096,       /* bytes of one note segment that are looked at */
 };
-
-#define START_MAGIC 0x336ec578u
-
-struct start_info {
-	uint32_t magic, version, flags, n_modules;
-	uint64_t modules, cmdline, rsdp;
-	uint64_t memmap; /* from version 1 on */
-	uint32_t n_memmap, reserved;
-};
-
-struct start_module {
-	uint64_t base, len, cmdline, reserved;
-};
-
-struct start_memmap {
-	uint64_t base, len;
-	uint32_t type, reserved;
-};
-
-/* The file as far as it was understood. */
-struct elf {
-	unsigned n;
-	Elf64_Phdr ph[PHDRS_MAX];
-	uint64_t entry; /* PVH; 0: no note so far */
-};
-
-bool boot_is_elf(const struct boot_job *job)
-{
-	return job->head_len >= EI_NIDENT && memcmp(job->head, ELFMAG, SELFMAG) == 0;
-}
 
 static const struct {
 	unsigned id;
 	const char *name;
 } machines[] = {
-	{ EM_386, "i386" },
-	{ EM_ARM, "arm" },
-	{ EM_AARCH64, "aarch64" },
-	{ EM_RISCV, "riscv" },
-	{ EM_PPC64, "ppc64" },
-	{ EM_S390, "s390" },
-	{ EM_LOONGARCH, "loongarch" },
+	{ EM_ARM, "arm" },     { EM_AARCH64, "aarch64" }, { EM_RISCV, "riscv" },
+	{ EM_PPC64, "ppc64" }, { EM_S390, "s390" },       { EM_LOONGARCH, "loongarch" },
 	{ EM_MIPS, "mips" },
 };
 
@@ -77,62 +35,95 @@ static bool wrong_machine(const struct boot_job *job, unsigned id, GError **err)
 			name = g_strdup(machines[i].name);
 		}
 	}
-	return ringside_usage(err, "--kernel: '%s' is for %s; give one for x86-64", job->p->kernel,
-			      name);
-}
-
-static bool broken(const struct boot_job *job, const char *what, GError **err)
-{
 	return ringside_usage(err,
-			      "--kernel: '%s' is truncated or damaged: %s; give a complete ELF "
-			      "vmlinux",
-			      job->p->kernel, what);
+			      "--kernel: '%s' is for %s; give one for x86-64, or for i386 (32-bit)",
+			      job->p->kernel, name);
 }
 
-static bool check_header(const struct boot_job *job, const Elf64_Ehdr *eh, GError **err)
+/* What is at the same place in each kind of header. */
+static bool check_kind(const struct boot_job *job, GError **err)
 {
-	if (job->head_len < sizeof(*eh))
-		return broken(job, "no ELF header", err);
-	/* e_machine is at the same place in a 32-bit or big-endian header */
-	if (eh->e_ident[EI_DATA] != ELFDATA2LSB)
-		return wrong_machine(job, (unsigned)GUINT16_SWAP_LE_BE(eh->e_machine), err);
-	if (eh->e_machine != EM_X86_64)
-		return wrong_machine(job, eh->e_machine, err);
-	if (eh->e_ident[EI_CLASS] != ELFCLASS64)
-		return wrong_machine(job, EM_386, err);
-	if (eh->e_type != ET_EXEC && eh->e_type != ET_DYN)
+	const uint8_t *ident = job->head;
+	uint16_t machine, type;
+
+	if (job->head_len < sizeof(Elf32_Ehdr) ||
+	    (ident[EI_CLASS] == ELFCLASS64 && job->head_len < sizeof(Elf64_Ehdr)))
+		return boot_broken(job, "no ELF header", err);
+	memcpy(&type, job->head + offsetof(Elf64_Ehdr, e_type), sizeof(type));
+	memcpy(&machine, job->head + offsetof(Elf64_Ehdr, e_machine), sizeof(machine));
+	if (ident[EI_DATA] != ELFDATA2LSB)
+		return wrong_machine(job, GUINT16_SWAP_LE_BE(machine), err);
+	if (machine != EM_X86_64 && machine != EM_386)
+		return wrong_machine(job, machine, err);
+	if (ident[EI_CLASS] != ELFCLASS32 &&
+	    (ident[EI_CLASS] != ELFCLASS64 || machine != EM_X86_64))
+		return boot_broken(job, "its ELF class does not go with its machine", err);
+	if (type != ET_EXEC && type != ET_DYN)
 		return ringside_usage(err,
 				      "--kernel: '%s' is an object file, not linked; give the "
-				      "linked vmlinux",
+				      "linked kernel",
 				      job->p->kernel);
-	if (eh->e_phentsize != sizeof(Elf64_Phdr) || eh->e_phnum == 0 || eh->e_phnum > PHDRS_MAX)
-		return broken(job, "no usable program headers", err);
 	return true;
 }
 
-/* Reads a piece of the file into our own memory. */
-static bool read_piece(const struct boot_job *job, uint64_t off, void *dst, size_t len)
+static Elf64_Ehdr elf_header(const struct boot_job *job)
 {
-	if (off > job->file_size || len > job->file_size - off)
-		return false;
-	return pread(job->fd, dst, len, (off_t)off) == (ssize_t)len;
+	Elf64_Ehdr wide;
+	Elf32_Ehdr eh;
+
+	if (job->head[EI_CLASS] == ELFCLASS64) {
+		memcpy(&wide, job->head, sizeof(wide));
+		return wide;
+	}
+	memcpy(&eh, job->head, sizeof(eh));
+	return (Elf64_Ehdr){ .e_entry = eh.e_entry,
+			     .e_phoff = eh.e_phoff,
+			     .e_phentsize = eh.e_phentsize,
+			     .e_phnum = eh.e_phnum };
 }
 
-static bool read_headers(const struct boot_job *job, struct elf *ret_elf, GError **err)
+static Elf64_Phdr elf_widen(const Elf32_Phdr *ph)
 {
-	Elf64_Ehdr eh = { 0 };
+	return (Elf64_Phdr){ .p_type = ph->p_type,
+			     .p_offset = ph->p_offset,
+			     .p_vaddr = ph->p_vaddr,
+			     .p_paddr = ph->p_paddr,
+			     .p_filesz = ph->p_filesz,
+			     .p_memsz = ph->p_memsz };
+}
 
-	memcpy(&eh, job->head, MIN(job->head_len, sizeof(eh)));
-	if (!check_header(job, &eh, err))
+static bool elf_read_segments(const struct boot_job *job, uint64_t off, struct boot_elf *elf)
+{
+	Elf32_Phdr narrow[BOOT_ELF_SEGMENTS];
+
+	if (elf->is_64)
+		return boot_peek(job, off, elf->ph, elf->n * sizeof(elf->ph[0]));
+	if (!boot_peek(job, off, narrow, elf->n * sizeof(narrow[0])))
 		return false;
-	ret_elf->n = eh.e_phnum;
-	if (!read_piece(job, eh.e_phoff, ret_elf->ph, ret_elf->n * sizeof(Elf64_Phdr)))
-		return broken(job, "its program headers lie outside", err);
+	for (unsigned i = 0; i < elf->n; i++)
+		elf->ph[i] = elf_widen(&narrow[i]);
 	return true;
 }
 
-/* Looks through @len bytes of notes for the entry. Sizes in there are padded to 4 bytes. */
-static uint64_t find_entry(const uint8_t *notes, uint64_t len)
+static bool elf_read_headers(const struct boot_job *job, struct boot_elf *elf, GError **err)
+{
+	Elf64_Ehdr eh;
+
+	if (!check_kind(job, err))
+		return false;
+	eh = elf_header(job);
+	*elf = (struct boot_elf){ .is_64 = job->head[EI_CLASS] == ELFCLASS64,
+				  .n = eh.e_phnum,
+				  .entry = eh.e_entry };
+	if (eh.e_phentsize != (elf->is_64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)) ||
+	    elf->n == 0 || elf->n > BOOT_ELF_SEGMENTS)
+		return boot_broken(job, "no usable program headers", err);
+	return elf_read_segments(job, eh.e_phoff, elf) ||
+	       boot_broken(job, "its program headers lie outside", err);
+}
+
+/* Looks through @len bytes of notes for PVH's entry. Sizes in there are padded to 4 bytes. */
+static uint64_t elf_find_pvh(const uint8_t *notes, uint64_t len)
 {
 	uint64_t at = 0;
 
@@ -154,27 +145,43 @@ static uint64_t find_entry(const uint8_t *notes, uint64_t len)
 	return 0;
 }
 
-static bool read_notes(const struct boot_job *job, const Elf64_Phdr *ph, struct elf *elf,
-		       GError **err)
+static bool elf_read_notes(const struct boot_job *job, const Elf64_Phdr *ph, struct boot_elf *elf,
+			   GError **err)
 {
 	size_t len = MIN(ph->p_filesz, (uint64_t)NOTES_MAX);
 	uint8_t notes[NOTES_MAX];
 
-	if (!read_piece(job, ph->p_offset, notes, len))
-		return broken(job, "its notes lie outside", err);
-	if (!elf->entry)
-		elf->entry = find_entry(notes, len);
+	if (!boot_peek(job, ph->p_offset, notes, len))
+		return boot_broken(job, "its notes lie outside", err);
+	if (!elf->pvh)
+		elf->pvh = elf_find_pvh(notes, len);
+	return true;
+}
+
+bool boot_elf_open(struct boot_job *job, GError **err)
+{
+	job->is_elf = job->head_len >= EI_NIDENT && memcmp(job->head, ELFMAG, SELFMAG) == 0;
+	if (!job->is_elf)
+		return true;
+	if (!elf_read_headers(job, &job->elf, err))
+		return false;
+	for (unsigned i = 0; i < job->elf.n; i++) {
+		const Elf64_Phdr *ph = &job->elf.ph[i];
+
+		if (ph->p_type == PT_NOTE && !elf_read_notes(job, ph, &job->elf, err))
+			return false;
+	}
 	return true;
 }
 
 /* A segment must lie in the file, and above what we put low ourselves. */
-static bool check_segment(struct boot_job *job, const Elf64_Phdr *ph, GError **err)
+static bool elf_place_segment(struct boot_job *job, const Elf64_Phdr *ph, GError **err)
 {
 	uint64_t end = ph->p_paddr + ph->p_memsz;
 
 	if (ph->p_filesz > ph->p_memsz || ph->p_offset > job->file_size ||
 	    ph->p_filesz > job->file_size - ph->p_offset)
-		return broken(job, "a segment lies outside", err);
+		return boot_broken(job, "a segment lies outside", err);
 	if (ph->p_paddr < LAYOUT_KERNEL || end < ph->p_paddr)
 		return ringside_usage(
 			err,
@@ -184,110 +191,51 @@ static bool check_segment(struct boot_job *job, const Elf64_Phdr *ph, GError **e
 	return true;
 }
 
-static bool check_segments(struct boot_job *job, struct elf *elf, GError **err)
+static bool elf_is_loaded(const Elf64_Phdr *ph)
+{
+	return ph->p_type == PT_LOAD && ph->p_memsz;
+}
+
+bool boot_elf_place(struct boot_job *job, GError **err)
+{
+	for (unsigned i = 0; i < job->elf.n; i++) {
+		const Elf64_Phdr *ph = &job->elf.ph[i];
+
+		if (elf_is_loaded(ph) && !elf_place_segment(job, ph, err))
+			return false;
+	}
+	if (!job->kernel_end)
+		return boot_broken(job, "no segment is to be loaded", err);
+	return boot_need(job, job->kernel_end, err); /* of all of them: it says how much */
+}
+
+bool boot_elf_load(const struct boot_job *job, GError **err)
+{
+	for (unsigned i = 0; i < job->elf.n; i++) {
+		const Elf64_Phdr *ph = &job->elf.ph[i];
+		struct boot_range from = { ph->p_offset, ph->p_filesz };
+
+		if (elf_is_loaded(ph) &&
+		    (!boot_read(job, job->fd, &from, ph->p_paddr, err) ||
+		     !boot_clear(job, ph->p_paddr + ph->p_filesz, ph->p_memsz - ph->p_filesz, err)))
+			return false;
+	}
+	return true;
+}
+
+uint64_t boot_elf_entry(const struct boot_elf *elf, uint64_t addr)
 {
 	for (unsigned i = 0; i < elf->n; i++) {
 		const Elf64_Phdr *ph = &elf->ph[i];
 
-		if (ph->p_type == PT_LOAD && ph->p_memsz && !check_segment(job, ph, err))
-			return false;
-		if (ph->p_type == PT_NOTE && !read_notes(job, ph, elf, err))
-			return false;
+		if (elf_is_loaded(ph) && addr - ph->p_paddr < ph->p_memsz)
+			return addr;
 	}
-	if (!boot_need(job, job->kernel_end,
-		       err)) /* when all of them are known: it says how much */
-		return false;
-	if (!elf->entry)
-		return ringside_usage(err,
-				      "--kernel: '%s' has no PVH entry; give a bzImage, or a "
-				      "vmlinux built with CONFIG_PVH",
-				      job->p->kernel);
-	if (elf->entry < LAYOUT_KERNEL || elf->entry >= job->kernel_end)
-		return broken(job, "its PVH entry lies outside", err);
-	return true;
-}
+	for (unsigned i = 0; i < elf->n; i++) {
+		const Elf64_Phdr *ph = &elf->ph[i];
 
-static bool load_segment(const struct boot_job *job, const Elf64_Phdr *ph, GError **err)
-{
-	struct boot_range from = { ph->p_offset, ph->p_filesz };
-	uint64_t rest = ph->p_memsz - ph->p_filesz;
-	uint8_t *bss;
-
-	if (!boot_read(job, job->fd, &from, ph->p_paddr, err))
-		return false;
-	if (!job->p->used || !rest)
-		return true;
-	bss = gmem_at(job->mem, ph->p_paddr + ph->p_filesz, rest);
-	if (bss)
-		memset(bss, 0, rest);
-	return bss || boot_need(job, UINT64_MAX, err);
-}
-
-static void put_memory_map(const struct boot_job *job, struct start_info *info)
-{
-	struct start_memmap *to = gmem_at(job->mem, LAYOUT_MEMMAP, LAYOUT_PAGE);
-	struct boot_map_entry map[BOOT_MAP_MAX];
-	unsigned n = boot_map(job, map);
-
-	G_STATIC_ASSERT(BOOT_MAP_MAX * sizeof(*to) <= LAYOUT_PAGE);
-	for (unsigned i = 0; i < n; i++)
-		to[i] = (struct start_memmap){ map[i].base, map[i].len, map[i].type, 0 };
-	info->memmap = LAYOUT_MEMMAP;
-	info->n_memmap = n;
-}
-
-static void put_start_info(const struct boot_job *job)
-{
-	struct start_info *info = gmem_at(job->mem, LAYOUT_START_INFO, LAYOUT_PAGE);
-	struct start_module *module = (struct start_module *)(info + 1);
-
-	*info = (struct start_info){
-		.magic = START_MAGIC,
-		.version = 1,
-		.cmdline = LAYOUT_CMDLINE,
-		.rsdp = job->p->rsdp,
-	};
-	if (job->p->initrd) {
-		*module = (struct start_module){ .base = job->initrd, .len = job->initrd_len };
-		info->n_modules = 1;
-		info->modules = LAYOUT_START_INFO + sizeof(*info);
+		if (elf_is_loaded(ph) && addr - ph->p_vaddr < ph->p_memsz)
+			return ph->p_paddr + (addr - ph->p_vaddr);
 	}
-	put_memory_map(job, info);
-}
-
-/* No selector need be loadable, says the protocol: the kernel brings its own table. */
-static const struct boot_entry protected_mode = {
-	.mode = BOOT_PROTECTED_32,
-	.rsp = LAYOUT_STACK_END,
-	.rbx = LAYOUT_START_INFO,
-	.rflags = 0x2,
-	.cr0 = 0x11, /* ET, PE */
-	.code = { .limit = 0xffffffff,
-		  .selector = 0x8,
-		  .type = 0xb,
-		  .wide = true,
-		  .granularity = true },
-	.data = { .limit = 0xffffffff,
-		  .selector = 0x10,
-		  .type = 0x3,
-		  .wide = true,
-		  .granularity = true },
-	.task = { .limit = 0x67, .selector = 0x18, .type = 0xb, .system = true },
-};
-
-bool boot_load_elf(struct boot_job *job, struct boot_entry *ret_entry, GError **err)
-{
-	struct elf elf = { 0 };
-
-	if (!read_headers(job, &elf, err) || !check_segments(job, &elf, err) ||
-	    !boot_load_cmdline(job, UINT64_MAX, err) || !boot_load_initrd(job, LAYOUT_HOLE, err))
-		return false;
-	for (unsigned i = 0; i < elf.n; i++) {
-		if (elf.ph[i].p_type == PT_LOAD && !load_segment(job, &elf.ph[i], err))
-			return false;
-	}
-	put_start_info(job);
-	*ret_entry = protected_mode;
-	ret_entry->rip = elf.entry;
-	return true;
+	return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * Kernel loader: what is common to both boot protocols.
+ * Kernel loader: which protocol a kernel is entered by, and what is common to them.
  *
  * The file is not trusted: every offset in it is checked against the file and against RAM before
  * it is used. Kernel and initrd go from the file into guest memory in one pread each (one per
@@ -127,6 +127,32 @@ bool boot_read(const struct boot_job *job, int fd, const struct boot_range *from
 	return true;
 }
 
+bool boot_clear(const struct boot_job *job, uint64_t gpa, uint64_t len, GError **err)
+{
+	void *at = job->p->used && len ? gmem_at(job->mem, gpa, len) : NULL;
+
+	if (!job->p->used || !len)
+		return true;
+	if (at)
+		memset(at, 0, len);
+	return at || boot_need(job, UINT64_MAX, err);
+}
+
+bool boot_peek(const struct boot_job *job, uint64_t off, void *dst, size_t len)
+{
+	if (off > job->file_size || len > job->file_size - off)
+		return false;
+	return pread(job->fd, dst, len, (off_t)off) == (ssize_t)len;
+}
+
+bool boot_broken(const struct boot_job *job, const char *what, GError **err)
+{
+	return ringside_usage(err,
+			      "--kernel: '%s' is truncated or damaged: %s; give a complete "
+			      "kernel",
+			      job->p->kernel, what);
+}
+
 bool boot_need(const struct boot_job *job, uint64_t end, GError **err)
 {
 	uint64_t need = (end + MIB - 1) / MIB;
@@ -196,6 +222,51 @@ bool boot_load_cmdline(const struct boot_job *job, uint64_t max, GError **err)
 	return true;
 }
 
+/* No selector need be loadable: a kernel brings its own table. */
+struct boot_entry boot_enter_protected(uint64_t rip)
+{
+	return (struct boot_entry){
+		.mode = BOOT_PROTECTED_32,
+		.rip = rip,
+		.rsp = LAYOUT_STACK_END,
+		.rflags = 0x2,
+		.cr0 = 0x11, /* ET, PE */
+		.code = { .limit = 0xffffffff,
+			  .selector = 0x8,
+			  .type = 0xb,
+			  .wide = true,
+			  .granularity = true },
+		.data = { .limit = 0xffffffff,
+			  .selector = 0x10,
+			  .type = 0x3,
+			  .wide = true,
+			  .granularity = true },
+		.task = { .limit = 0x67, .selector = 0x18, .type = 0xb, .system = true },
+	};
+}
+
+/* The one that is looked for first is first. */
+static const struct boot_protocol *const protocols[] = {
+	&boot_bzimage,
+	&boot_pvh,
+	&boot_linux_elf,
+};
+
+/* "a bzImage, an ELF file ... or ...": free with g_free(). */
+static char *what_is_taken(void)
+{
+	GString *out = g_string_new(NULL);
+	unsigned n = G_N_ELEMENTS(protocols);
+
+	for (unsigned i = 0; i < n; i++)
+		g_string_append_printf(out, "%s%s",
+				       i == 0      ? ""
+				       : i + 1 < n ? ", "
+						   : " or ",
+				       protocols[i]->file);
+	return g_string_free(out, FALSE);
+}
+
 /* Files that are kernels, but not for us; a user who mixed them up wants to hear which. */
 static const struct {
 	unsigned at, len;
@@ -213,6 +284,7 @@ static const struct {
 static bool unknown_kernel(const struct boot_job *job, GError **err)
 {
 	const char *is = job->head_len < 0x300 ? "too short to be a kernel" : "not a kernel";
+	g_autofree char *take = what_is_taken();
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(strangers); i++) {
 		if (strangers[i].at + strangers[i].len > job->head_len)
@@ -222,8 +294,10 @@ static bool unknown_kernel(const struct boot_job *job, GError **err)
 		is = strangers[i].is;
 		break;
 	}
-	return ringside_usage(err, "--kernel: '%s' is %s; give an x86-64 bzImage or an ELF vmlinux",
-			      job->p->kernel, is);
+	if (job->is_elf)
+		is = "an ELF file with no entry that is known here";
+	return ringside_usage(err, "--kernel: '%s' is %s; give, for x86, %s", job->p->kernel, is,
+			      take);
 }
 
 static bool load_kernel(struct boot_job *job, struct boot_entry *ret_entry, GError **err)
@@ -234,10 +308,11 @@ static bool load_kernel(struct boot_job *job, struct boot_entry *ret_entry, GErr
 		return ringside_error_errno(err, errno, "--kernel: cannot read '%s'",
 					    job->p->kernel);
 	job->head_len = (size_t)got;
-	if (boot_is_bzimage(job))
-		return boot_load_bzimage(job, ret_entry, err);
-	if (boot_is_elf(job))
-		return boot_load_elf(job, ret_entry, err);
+	if (!boot_elf_open(job, err))
+		return false;
+	for (unsigned i = 0; i < G_N_ELEMENTS(protocols); i++)
+		if (protocols[i]->offered(job))
+			return protocols[i]->load(job, ret_entry, err);
 	return unknown_kernel(job, err);
 }
 

@@ -1,10 +1,9 @@
 /*
  * Puts a kernel, its initrd and its command line into guest memory and says how to start it.
  *
- * Two kinds of kernel are known by what they contain, whatever their names: a Linux bzImage,
- * entered in long mode (Documentation/arch/x86/boot.rst, "64-bit boot protocol"), and an ELF file
- * with a PVH note, entered in 32-bit protected mode (Xen, docs/misc/pvh.pandoc). Nothing here knows
- * KVM.
+ * How a kernel is entered is known by what its file contains, whatever its name: a Linux bzImage,
+ * an ELF file with a PVH note, or one that is entered as Linux is. A row of boot.c's table for
+ * each; boot-*.c has what each finds at its entry. Nothing here knows KVM.
  */
 #pragma once
 
@@ -50,7 +49,7 @@ struct boot_segment {
 /* What the first processor starts with; registers not named are 0, interrupts are off. */
 struct boot_entry {
 	enum boot_mode mode;
-	uint64_t rip, rsp, rsi, rbx; /* rsp: a small stack, which neither protocol promises */
+	uint64_t rip, rsp, rsi, rbx; /* rsp: a small stack, which no protocol promises */
 	uint64_t rflags;
 	uint64_t cr0, cr3, cr4, efer;
 	uint64_t gdt_base;
