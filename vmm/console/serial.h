@@ -1,9 +1,7 @@
 /*
  * The serial port: a 16550 (vmm/console/uart.h) between the guest's I/O ports and a stream of bytes
- * on the host (devices/backend/chr/chr.h).
- *
- * What the guest prints is gathered for a millisecond before the main loop writes it, so that a
- * line costs the host one write and not one for each byte.
+ * on the host (devices/backend/chr/chr.h). What the guest prints is gathered
+ * (vmm/console/gather.h).
  */
 #pragma once
 
