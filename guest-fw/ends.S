@@ -38,6 +38,7 @@ find_letter:
 
 /* esi: a text, to the serial port */
 print:	mov	$0x3f8, %edx
+print_to:			/* edx: the port */
 1:	mov	(%esi), %al
 	inc	%esi
 	test	%al, %al
@@ -57,6 +58,8 @@ ways:	way	k, keyboard
 	way	o, off
 	way	p, panicked
 	way	w, crash_loaded
+	way	d, debug_exit
+	way	e, early_debug_exit
 	way	l, living_log
 	way	s, spinning_log
 	way	h, halted_log
@@ -133,6 +136,24 @@ crash_loaded:
 	out	%al, %dx
 	ret
 
+/* Says "@debug" on the debug console, if there is one, and ends with the value 0x10; or at once, with 4. */
+debug_exit:
+	mov	$0xe9, %edx
+	in	%dx, %al
+	cmp	$0xe9, %al
+	jne	halt
+	mov	$debug, %esi
+	call	print_to
+	mov	$0x10, %eax
+	out	%eax, $0xf4
+	ret
+
+early_debug_exit:
+	mov	$0x501, %edx
+	mov	$4, %al
+	out	%al, %dx
+	ret
+
 /* An old log, and then: waiting for interrupts, */
 living_log:
 	mov	$log, %esi
@@ -169,6 +190,7 @@ triple_fault:
 none:	.word	0
 	.long	0
 up:	.asciz	"@up\r\n"
+debug:	.asciz	"@debug\n"
 alive:	.asciz	"@alive\r\n"
 log:	.ascii	"[    1.2] Kernel panic - not syncing: of another day\r\n"
 	.asciz	"[    1.3] ---[ end Kernel panic - not syncing: of another day ]---\r\n"

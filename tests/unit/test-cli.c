@@ -81,8 +81,9 @@ static void defaults(void **state)
 
 static void every_option_arrives(void **state)
 {
-	struct machine_config *cfg = config("run -k k -i i -a a=1 -m 1G -c 4 --cpu host,-avx "
-					    "--control unix:/c --serial none --stats --no-reboot");
+	struct machine_config *cfg = config(
+		"run -k k -i i -a a=1 -m 1G -c 4 --cpu host,-avx "
+		"--control unix:/c --serial none --debugcon null --stats --no-reboot");
 
 	(void)state;
 	assert_string_equal(cfg->kernel, "k");
@@ -93,6 +94,7 @@ static void every_option_arrives(void **state)
 	assert_string_equal(cfg->cpu, "host,-avx");
 	assert_string_equal(cfg->control, "unix:/c");
 	assert_string_equal(cfg->serial, "none");
+	assert_string_equal(cfg->debugcon, "null");
 	assert_true(cfg->stats);
 	assert_true(cfg->no_reboot);
 	machine_config_free(cfg);
@@ -284,6 +286,8 @@ static void devices_of_others_are_answered(void **state)
 		{ "consol", "did you mean --device console?" },
 		{ "disk.img", "a disk is --disk FILE" },
 		{ "./disk", "a disk is --disk FILE" },
+		{ "isa-debug-exit", "it is the option --debug-exit[=PORT]" },
+		{ "isa-debugcon", "it is the option --debugcon STREAM" },
 		{ "gpu", "unknown device; --device help lists them" },
 		{ "", "unknown device; --device help lists them" },
 	};
@@ -364,12 +368,13 @@ static void help_tells_every_exit_status_and_device(void **state)
 	const struct vdev_class *class;
 
 	(void)state;
-	for (int end = MACHINE_POWEROFF; end < N_MACHINE_ENDS; end++) {
+	for (int end = MACHINE_POWEROFF; end < MACHINE_DEBUG_EXIT; end++) {
 		g_autofree char *row = g_strdup_printf("\n  %d  ",
 						       (int)cli_status((enum machine_end)end));
 
 		assert_non_null(strstr(help, row));
 	}
+	assert_non_null(strstr(help, "(V << 1 | 1) & 255"));
 	for (unsigned i = 0; (class = vdev_class_nth(i)); i++)
 		assert_non_null(strstr(devices, class->name));
 }
@@ -394,13 +399,45 @@ static void each_level_of_the_sandbox_can_be_had(void **state)
 static void each_end_has_a_status_of_its_own(void **state)
 {
 	(void)state;
-	for (int a = MACHINE_POWEROFF; a < N_MACHINE_ENDS; a++) {
+	for (int a = MACHINE_POWEROFF; a < MACHINE_DEBUG_EXIT; a++) {
 		assert_int_not_equal(cli_status((enum machine_end)a), CLI_USAGE);
-		for (int b = a + 1; b < N_MACHINE_ENDS; b++)
+		for (int b = a + 1; b < MACHINE_DEBUG_EXIT; b++)
 			assert_int_not_equal(cli_status((enum machine_end)a),
 					     cli_status((enum machine_end)b));
 	}
 	assert_int_equal(cli_status(MACHINE_POWEROFF), 0);
+	assert_int_equal(cli_debug_status(0), 1);
+	assert_int_equal(cli_debug_status(0x10), 33);
+	assert_int_equal(cli_debug_status(0x80000080), 1); /* of 8 bits */
+}
+
+static void the_debug_exit_port_can_be_chosen(void **state)
+{
+	static const struct {
+		const char *line;
+		int port;
+	} rows[] = {
+		{ "run -k k", -1 },
+		{ "run -k k --debug-exit", 0xf4 },
+		{ "run --debug-exit -k k", 0xf4 },
+		{ "run -k k --debug-exit=0x501", 0x501 },
+		{ "run -k k --debug-exit=1281", 0x501 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		struct machine_config *cfg = config(rows[i].line);
+
+		assert_int_equal(cfg->debug_exit, rows[i].port);
+		machine_config_free(cfg);
+	}
+	refused("run -k k --debug-exit=", "--debug-exit=: it takes an I/O port");
+	refused("run -k k --debug-exit=f4", "--debug-exit=f4: it takes an I/O port");
+	refused("run -k k --debug-exit=0xc000", "0 to 0xbffc, or nothing for 0xf4");
+	refused("run -k k --debug-exit=-1", "--debug-exit=-1: it takes");
+	refused("run -k k --debug-exit 0xf4", "'0xf4': not an option");
+	refused("run -k k -debug-exit",
+		"-debug-exit: long options take two dashes: --debug-exit[=PORT]");
 }
 
 int main(void)
@@ -415,6 +452,7 @@ int main(void)
 		cmocka_unit_test(bad_arguments_get_one_line_each),
 		cmocka_unit_test(a_long_option_with_one_dash_is_told_of_the_other),
 		cmocka_unit_test(habits_are_answered),
+		cmocka_unit_test(the_debug_exit_port_can_be_chosen),
 		cmocka_unit_test(devices_of_others_are_answered),
 		cmocka_unit_test(values_that_look_like_options_stay_values),
 		cmocka_unit_test(help_fits_the_terminal),

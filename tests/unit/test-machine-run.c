@@ -115,8 +115,9 @@ static struct machine_config cfg;
 static struct machine *m;
 static struct board_fake *board;
 
-static void on_overdue(enum machine_end end)
+static void on_overdue(enum machine_end end, uint32_t value)
 {
+	(void)value;
 	assert_int_equal(end, MACHINE_QUIT);
 	overdue_calls++;
 	cpus.slow = false;
@@ -132,6 +133,7 @@ static int setup(void **state)
 	const struct pci_root_config root = { .ecam_base = 0xe0000000u,
 					      .mem_base = 0xe1000000u,
 					      .mem_size = 1u << 20 };
+	struct platform_config platform;
 
 	(void)state;
 	board = board_fake_new(false);
@@ -144,7 +146,10 @@ static int setup(void **state)
 	m->cpus = &cpus;
 	m->devices = g_ptr_array_new();
 	m->bus = bus_new();
-	m->platform = platform_new(m->bus, &m->kvm, &platform_ops, m, NULL);
+	platform = (struct platform_config){
+		.bus = m->bus, .kvm = &m->kvm, .debug_exit = -1, .ops = &platform_ops, .opaque = m
+	};
+	m->platform = platform_new(&platform, NULL);
 	assert_non_null(m->platform);
 	m->pci = pci_root_new(board_fake_board(board), &root, NULL);
 	pthread_mutex_init(&m->lock, NULL);
@@ -344,6 +349,20 @@ static void a_reset_after_a_panics_words_is_one(void **state)
 	assert_int_equal(loads, 2);
 }
 
+/* The first value holds, and a power-off that comes with it is too late. */
+static void the_guest_ends_the_run_with_a_value(void **state)
+{
+	(void)state;
+	machine_on_debug_exit(m, 0x10);
+	machine_on_debug_exit(m, 0x11);
+	power_off();
+	machine_stop(m);
+	machine_cont(m);
+	assert_int_equal(cpus.resumed, 0);
+	assert_int_equal(m->end, MACHINE_DEBUG_EXIT);
+	assert_int_equal(machine_debug_value(m), 0x10);
+}
+
 static gboolean quit_now(void *arg)
 {
 	(void)arg;
@@ -378,6 +397,7 @@ int main(void)
 		TEST(a_stopped_machine_is_reset_and_stays_stopped),
 		TEST(nobody_runs_past_a_panic),
 		TEST(a_reset_after_a_panics_words_is_one),
+		TEST(the_guest_ends_the_run_with_a_value),
 		TEST(quitting_does_not_wait_for_ever),
 	};
 

@@ -8,13 +8,15 @@
 #include <glib.h>
 
 #include "vmm/machine/bus.h"
+#include "vmm/x86/debug-exit.h"
 #include "vmm/x86/layout.h"
 #include "vmm/x86/legacy.h"
 #include "vmm/x86/pvpanic.h"
 
 /* What the guest has asked for. */
 struct ends {
-	unsigned off, reset, panicked, crash_loaded;
+	unsigned off, reset, panicked, crash_loaded, exits;
+	uint32_t value;
 };
 
 static void power_off(void *opaque)
@@ -37,6 +39,14 @@ static void crash_loaded(void *opaque)
 	((struct ends *)opaque)->crash_loaded++;
 }
 
+static void debug_exit(void *opaque, uint32_t value)
+{
+	struct ends *e = opaque;
+
+	e->exits++;
+	e->value = value;
+}
+
 static const struct pm_ops pm_ops = { .power_off = power_off, .reset = reset };
 static const struct pvpanic_ops pvpanic_ops = { panicked, crash_loaded };
 
@@ -44,6 +54,7 @@ struct machine {
 	struct bus *bus;
 	struct legacy legacy;
 	struct pvpanic pvpanic;
+	struct debug_exit debug_exit;
 	struct ends ends;
 };
 
@@ -54,6 +65,8 @@ static int set_up(void **state)
 	m->bus = bus_new();
 	legacy_init(&m->legacy, &pm_ops, &m->ends);
 	pvpanic_init(&m->pvpanic, &pvpanic_ops, &m->ends);
+	debug_exit_init(&m->debug_exit, 0xf4, debug_exit, &m->ends);
+	assert_int_equal(bus_add(m->bus, &m->debug_exit.region), 0);
 	for (unsigned i = 0; i < LEGACY_REGIONS; i++)
 		assert_int_equal(bus_add(m->bus, &m->legacy.region[i]), 0);
 	assert_int_equal(bus_add(m->bus, &m->pvpanic.region), 0);
@@ -153,6 +166,27 @@ static void the_panic_device_tells(void **state)
 	assert_int_equal(m->ends.crash_loaded, 1);
 }
 
+/* Kernels write 8, 16 or 32 bits; each takes what it wrote. */
+static void the_debug_exit_device_takes_any_width(void **state)
+{
+	struct machine *m = *state;
+
+	assert_int_equal(in(m, 0xf4), 0);
+	assert_int_equal(m->ends.exits, 0);
+	out(m, 0xf4, 1, 0x10);
+	assert_int_equal(m->ends.value, 0x10);
+	out(m, 0xf4, 2, 0x1234);
+	assert_int_equal(m->ends.value, 0x1234);
+	out(m, 0xf4, 4, 0x12345678);
+	assert_int_equal(m->ends.value, 0x12345678);
+	out(m, 0xf7, 1, 3);
+	assert_int_equal(m->ends.value, 3);
+	out(m, 0xf7, 2, 5); /* half of it is nobody's */
+	out(m, 0xf3, 1, 5);
+	out(m, 0xf8, 1, 5);
+	assert_int_equal(m->ends.exits, 4);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -163,6 +197,7 @@ int main(void)
 		CASE(port_a_resets),
 		CASE(qemus_ports_switch_off),
 		CASE(the_panic_device_tells),
+		CASE(the_debug_exit_device_takes_any_width),
 	};
 
 	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);

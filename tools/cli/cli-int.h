@@ -14,11 +14,17 @@ struct parse {
 struct option {
 	const char *name;
 	char letter;
-	const char *arg; /* NULL: takes none */
+	const char *arg; /* NULL: takes none; "[=PORT]": may be left out, and then follows '=' */
 	const char *help;
 	bool (*set)(struct parse *p, const struct option *o, const char *value, GError **err);
 	size_t offset; /* of the field in struct machine_config, where set needs one */
 };
+
+/* Whether its value is a word of its own. */
+static inline bool cli_takes_word(const struct option *o)
+{
+	return o->arg && o->arg[0] != '[';
+}
 
 /* words.c: whether all of @words (up to NULL) are options and their values, as far as their names
  * go. */

@@ -12,6 +12,9 @@
 #define CPUS_MAX   64u
 #define GRACE_MAX  86400u
 
+#define DEBUG_EXIT_PORT 0xf4
+#define DEBUG_EXIT_MAX  0xbffcu /* what is above, PCI functions are given */
+
 /*
  * Options.
  */
@@ -143,6 +146,25 @@ static bool set_grace(struct parse *p, const struct option *o, const char *value
 	return true;
 }
 
+static bool set_debug_exit(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	char *end;
+	guint64 port = DEBUG_EXIT_PORT;
+
+	(void)o;
+	if (value) {
+		port = g_ascii_strtoull(value, &end, 0);
+		if (!g_ascii_isdigit(value[0]) || *end || port > DEBUG_EXIT_MAX)
+			return ringside_usage(
+				err,
+				"--debug-exit=%s: it takes an I/O port, 0 to 0x%x, or "
+				"nothing for 0x%x",
+				value, DEBUG_EXIT_MAX, DEBUG_EXIT_PORT);
+	}
+	p->cfg->debug_exit = (int)port;
+	return true;
+}
+
 static bool set_sandbox(struct parse *p, const struct option *o, const char *value, GError **err)
 {
 	(void)o;
@@ -251,6 +273,9 @@ static const struct option options[] = {
 	{ "net", 0, "KIND", "short for --device net,backend=KIND", set_shorthand, 0 },
 	{ "console", 0, "STREAM", "short for --device console,chr=STREAM", set_shorthand, 0 },
 	{ "serial", 0, "STREAM", "serial port: see below [stdio]", set_text, AT(serial) },
+	{ "debugcon", 0, "STREAM", "what the guest writes to port 0xe9", set_text, AT(debugcon) },
+	{ "debug-exit", 0, "[=PORT]", "the guest ends the run by a write there [0xf4]",
+	  set_debug_exit, 0 },
 	{ "control", 0, "unix:PATH", "control socket (JSON, as QMP)", set_text, AT(control) },
 	{ "stats", 0, NULL, "print counters at the end", set_flag, AT(stats) },
 	{ "no-reboot", 0, NULL, "end when the guest reboots", set_flag, AT(no_reboot) },
@@ -283,7 +308,7 @@ static GOptionContext *make_context(struct parse *p)
 			.long_name = options[i].name,
 			.short_name = options[i].letter,
 			.flags = G_OPTION_FLAG_FILENAME | /* bytes as they are */
-				 (options[i].arg ? 0 : G_OPTION_FLAG_OPTIONAL_ARG),
+				 (cli_takes_word(&options[i]) ? 0 : G_OPTION_FLAG_OPTIONAL_ARG),
 			.arg = G_OPTION_ARG_CALLBACK,
 			.arg_data = (gpointer)on_option,
 			.description = options[i].help,

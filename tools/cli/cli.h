@@ -24,8 +24,12 @@ enum cli_status {
 	CLI_QUIT = 7,
 };
 
-/* The exit status for the way a run ended. */
+/* The exit status for the way a run ended, all but MACHINE_DEBUG_EXIT. */
 enum cli_status cli_status(enum machine_end end);
+
+/* And for that one: as QEMU's isa-debug-exit has it, so never 0. Values from 4 on give a status
+ * that nothing else has. */
+int cli_debug_status(uint32_t value);
 
 /*
  * Parses the arguments (argv[0] is the program). True with either *ret_config (to be run, free with

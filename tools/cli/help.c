@@ -44,6 +44,12 @@ enum cli_status cli_status(enum machine_end end)
 	return CLI_HOST_ERROR;
 }
 
+/* The lowest 8 bits are what a process can have. */
+int cli_debug_status(uint32_t value)
+{
+	return (int)((value << 1 | 1) & 0xff);
+}
+
 char *cli_cpu_text(void)
 {
 	char *text = NULL;
@@ -187,7 +193,7 @@ char *cli_help_text(const struct option *options, size_t n)
 		const struct option *o = &options[i];
 		g_autofree char *letter = o->letter ? g_strdup_printf("-%c, ", o->letter) : NULL;
 		g_autofree char *left = g_strdup_printf("%s--%s%s%s", letter ? letter : "    ",
-							o->name, o->arg ? " " : "",
+							o->name, cli_takes_word(o) ? " " : "",
 							o->arg ? o->arg : "");
 
 		add_row(out, left, o->help, 29);
@@ -201,6 +207,8 @@ char *cli_help_text(const struct option *options, size_t n)
 			     "\nExit status:\n");
 	for (size_t i = 0; i < G_N_ELEMENTS(statuses); i++)
 		g_string_append_printf(out, "  %d  %s\n", statuses[i].status, statuses[i].text);
+	g_string_append(
+		out, "  (V << 1 | 1) & 255, if the guest writes V to the port of --debug-exit\n");
 	return g_string_free(out, FALSE);
 }
 

@@ -131,13 +131,18 @@ static int complain(const GError *err)
 									  : CLI_HOST_ERROR;
 }
 
+static int main_status(enum machine_end end, uint32_t value)
+{
+	return end == MACHINE_DEBUG_EXIT ? cli_debug_status(value) : (int)cli_status(end);
+}
+
 /* Nothing is freed: what the host has in hand still uses it. */
-static void overdue(enum machine_end end)
+static void overdue(enum machine_end end, uint32_t value)
 {
 	restore();
 	main_say(
 		"the host does not give back what it has in hand for a device; not waiting for it");
-	_exit((int)cli_status(end));
+	_exit(main_status(end, value));
 }
 
 static int run_machine(struct machine *m, const struct machine_config *cfg, GError **err)
@@ -162,7 +167,7 @@ static int run_machine(struct machine *m, const struct machine_config *cfg, GErr
 		main_say(text);
 	if (cfg->stats)
 		machine_stats_print(m, stderr);
-	return (int)cli_status(end);
+	return main_status(end, machine_debug_value(m));
 }
 
 static int main_run(struct machine_config *cfg)

@@ -58,8 +58,8 @@ static bool one_dash(const struct words *w, const char *word, const char *name, 
 
 	if (o)
 		return ringside_usage(err, "%s: long options take two dashes: --%s%s%s", word,
-				      o->name, o->arg ? " " : "", o->arg ? o->arg : "");
-	if (letter && letter->arg && !g_ascii_isalpha(word[2]) && !habit_option(name))
+				      o->name, cli_takes_word(o) ? " " : "", o->arg ? o->arg : "");
+	if (letter && cli_takes_word(letter) && !g_ascii_isalpha(word[2]) && !habit_option(name))
 		return ringside_usage(err, "%s: the value is a separate argument: -%c %s", word,
 				      letter->letter, word + (word[2] == '=' ? 3 : 2));
 	return unknown(w, word, name, err);
@@ -78,7 +78,7 @@ static bool check_option(const struct words *w, const char *word, bool *ret_take
 		return one_dash(w, word, name, err);
 	if (!o)
 		return unknown(w, word, name, err);
-	*ret_takes = o->arg && !at[len];
+	*ret_takes = cli_takes_word(o) && !at[len];
 	return true;
 }
 

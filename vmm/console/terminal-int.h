@@ -35,7 +35,7 @@ struct terminal {
 	bool out_is_file;         /* writes never wait */
 	bool out_broken;          /* and was told */
 	pthread_mutex_t out_lock; /* two streams write */
-	struct terminal_stream io, output;
+	struct terminal_stream io, output, debug;
 };
 
 /* terminal-stream.c: the two streams and their output, ready for chr_attach(). */

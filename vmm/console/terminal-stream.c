@@ -230,8 +230,9 @@ void terminal_streams_init(struct terminal *t)
 	open_output(t);
 	t->io.chr = (struct chr){ .ops = &io_ops, .connected = true };
 	t->output.chr = (struct chr){ .ops = &output_ops, .connected = true, .output_only = true };
-	t->io.chr.syscalls = t->output.chr.syscalls = stream_syscalls;
-	t->io.t = t->output.t = t;
+	t->debug.chr = t->output.chr;
+	t->io.chr.syscalls = t->output.chr.syscalls = t->debug.chr.syscalls = stream_syscalls;
+	t->io.t = t->output.t = t->debug.t = t;
 }
 
 void terminal_streams_clear(struct terminal *t)
@@ -249,4 +250,9 @@ struct chr *terminal_chr(struct terminal *t)
 struct chr *terminal_output(struct terminal *t)
 {
 	return &t->output.chr;
+}
+
+struct chr *terminal_debug(struct terminal *t)
+{
+	return &t->debug.chr;
 }

@@ -49,6 +49,9 @@ struct chr *terminal_chr(struct terminal *t);
  * terminal. */
 struct chr *terminal_output(struct terminal *t);
 
+/* A third, which only writes, too: for the debug console, whoever else has the terminal. */
+struct chr *terminal_debug(struct terminal *t);
+
 /* What a key means, after *escaped said whether the one before it was Ctrl-A. */
 enum terminal_key { TERMINAL_KEY_DATA, TERMINAL_KEY_NONE, TERMINAL_KEY_LEAVE, TERMINAL_KEY_HELP };
 enum terminal_key terminal_key(bool *escaped, unsigned char byte);

@@ -61,11 +61,20 @@ struct platform_ops {
 	void (*reset)(void *opaque);
 	void (*panicked)(void *opaque);     /* and halts, or is about to reset */
 	void (*crash_loaded)(void *opaque); /* a crash kernel takes over: the guest goes on */
+	void (*debug_exit)(void *opaque, uint32_t value); /* written to the debug exit port */
 };
 
-/* Puts their registers on @bus. All that is given must outlive it. NULL with a host error. */
-struct platform *platform_new(struct bus *bus, struct kvm *kvm, const struct platform_ops *ops,
-			      void *opaque, GError **err);
+struct platform_config {
+	struct bus *bus; /* these outlive it */
+	struct kvm *kvm;
+	int debug_exit; /* I/O port, of four, of the debug exit device; -1: there is none */
+	const struct platform_ops *ops;
+	void *opaque;
+};
+
+/* Puts their registers on the bus. NULL with a host error, or a usage error that names the option
+ * whose port is another's. */
+struct platform *platform_new(const struct platform_config *cfg, GError **err);
 void platform_free(struct platform *p); /* takes NULL; when no vCPU runs any more */
 
 /* The machine starts again: no event is pending. */

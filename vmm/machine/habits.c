@@ -57,6 +57,13 @@ static const struct habit keys[] = {
 	{ "vectors iommu_platform ats", "leave it out" },
 };
 
+/* What is a device elsewhere and an option here. */
+static const struct habit device_options[] = {
+	{ "isa-debug-exit", "it is the option --debug-exit[=PORT]" },
+	{ "isa-debugcon", "it is the option --debugcon STREAM" },
+	{ "pvpanic", "it is always there; leave it out" },
+};
+
 /* What other monitors call devices, less "virtio-" and "-pci". */
 static const struct habit devices[] = {
 	{ "disk drive block virtblk", "blk" },
@@ -119,6 +126,9 @@ static char *device_hint(const char *name)
 	bool mmio = habits_cut(word, "-device") || habits_cut(word, "-mmio");
 	const char *here;
 
+	here = habits_find(device_options, G_N_ELEMENTS(device_options), word);
+	if (here)
+		return g_strdup(here);
 	if (strpbrk(name, "./"))
 		return g_strdup(DISK);
 	(void)(habits_cut(word, "-non-transitional") || habits_cut(word, "-transitional"));

@@ -5,6 +5,7 @@
 
 #include "transport/pci/root.h"
 #include "transport/registry.h"
+#include "vmm/console/debugcon.h"
 #include "vmm/console/serial.h"
 #include "vmm/console/terminal.h"
 #include "vmm/kvm/board.h"
@@ -47,7 +48,7 @@ struct machine_panic {
 };
 
 /* What vCPU threads ask of the main thread, as bits. */
-enum { ASK_POWEROFF = 1, ASK_RESET = 2, ASK_FAILED = 4, ASK_PANICKED = 8 };
+enum { ASK_POWEROFF = 1, ASK_RESET = 2, ASK_FAILED = 4, ASK_PANICKED = 8, ASK_DEBUG_EXIT = 16 };
 
 struct machine {
 	const struct machine_config *cfg;
@@ -64,6 +65,8 @@ struct machine {
 	GPtrArray *devices; /* of struct device */
 	struct serial *serial;
 	struct chr *serial_chr; /* the serial port's own */
+	struct debugcon *debugcon;
+	struct chr *debugcon_chr;
 	struct boot_files files;
 	struct platform *platform;
 	struct vcpus *cpus;
@@ -75,6 +78,8 @@ struct machine {
 	pthread_mutex_t lock; /* of these: */
 	enum vcpu_exit why;   /* the first failure */
 	char *failure;
+	bool debug_written;   /* to the debug exit port; */
+	uint32_t debug_value; /* the first value that was */
 
 	/* The main thread's. */
 	enum machine_end end;
@@ -155,3 +160,4 @@ void machine_ask(struct machine *m, unsigned what);
 extern const struct vcpu_ops machine_vcpu_ops;
 void machine_on_power_off(void *opaque);
 void machine_on_reset(void *opaque);
+void machine_on_debug_exit(void *opaque, uint32_t value);

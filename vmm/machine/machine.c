@@ -25,6 +25,7 @@ struct machine_config *machine_config_new(void)
 	cfg->devices = g_ptr_array_new_with_free_func(device_free);
 	cfg->sandbox = SANDBOX_DEFAULT;
 	cfg->grace = 10;
+	cfg->debug_exit = -1;
 	return cfg;
 }
 
@@ -37,6 +38,7 @@ void machine_config_free(struct machine_config *cfg)
 	g_free(cfg->append);
 	g_free(cfg->cpu);
 	g_free(cfg->serial);
+	g_free(cfg->debugcon);
 	g_free(cfg->control);
 	g_ptr_array_unref(cfg->devices);
 	g_free(cfg);
@@ -80,6 +82,33 @@ static bool plug_serial(struct machine *m, GError **err)
 	return ret == 0 || ringside_error_errno(err, -ret, "serial port");
 }
 
+/* The terminal is not taken by who only prints there. */
+static bool make_debugcon(struct machine *m, GError **err)
+{
+	const char *spec = m->cfg->debugcon;
+	g_autofree char *context = g_strdup_printf("--debugcon %s", spec);
+
+	if (!spec)
+		return true;
+	if (strcmp(spec, "stdio") == 0)
+		m->debugcon_chr = terminal_debug(m->terminal);
+	else
+		m->debugcon_chr = chr_spec_open(spec, NULL, NULL, context, err);
+	if (!m->debugcon_chr)
+		return false;
+	if (m->debugcon_chr->where)
+		g_message("--debugcon: %s", m->debugcon_chr->where);
+	m->debugcon = debugcon_new(m->debugcon_chr, m->main, err);
+	return m->debugcon != NULL;
+}
+
+static bool plug_debugcon(struct machine *m, GError **err)
+{
+	int ret = m->debugcon ? debugcon_plug(m->debugcon, m->bus) : 0;
+
+	return ret == 0 || ringside_error_errno(err, -ret, "debug console");
+}
+
 static bool make_board(struct machine *m, GError **err)
 {
 	struct pci_root_config root = {
@@ -103,9 +132,17 @@ static bool make_platform(struct machine *m, GError **err)
 		.reset = machine_on_reset,
 		.panicked = machine_on_panicked,
 		.crash_loaded = machine_on_crash_loaded,
+		.debug_exit = machine_on_debug_exit,
+	};
+	const struct platform_config cfg = {
+		.bus = m->bus,
+		.kvm = &m->kvm,
+		.debug_exit = m->cfg->debug_exit,
+		.ops = &ops,
+		.opaque = m,
 	};
 
-	m->platform = platform_new(m->bus, &m->kvm, &ops, m, err);
+	m->platform = platform_new(&cfg, err);
 	return m->platform != NULL;
 }
 
@@ -159,7 +196,7 @@ static bool open_all(struct machine *m, GError **err)
 	m->model = arch_cpu_model(cpu, err);
 	return m->model && ram_open(&m->ram, m->cfg->memory, m->cfg->memory_shared, err) &&
 	       machine_open_devices(m, err) && machine_check_sandbox(m, err) &&
-	       make_serial(m, err) && open_kvm(m, err) &&
+	       make_serial(m, err) && make_debugcon(m, err) && open_kvm(m, err) &&
 	       boot_files_open(&m->files, m->cfg->kernel, m->cfg->initrd, err);
 }
 
@@ -175,8 +212,9 @@ bool machine_build(struct machine *m, GError **err)
 {
 	/* First, since KVM starts a thread of its own in this process on some kernels. */
 	if (!machine_confine(m, err) || !make_kvm(m, err) || !make_board(m, err) ||
-	    !machine_plug_devices(m, err) || !plug_serial(m, err) || !make_platform(m, err) ||
-	    !make_vcpus(m, err) || !machine_load(m, err) || !machine_watch(m, err))
+	    !machine_plug_devices(m, err) || !plug_serial(m, err) || !plug_debugcon(m, err) ||
+	    !make_platform(m, err) || !make_vcpus(m, err) || !machine_load(m, err) ||
+	    !machine_watch(m, err))
 		return false;
 	machine_start_loops(m);
 	tell_of_words(m);
@@ -216,6 +254,7 @@ void machine_free(struct machine *m)
 	machine_close_devices(m);
 	loop_unwatch(m->overdue);
 	serial_free(m->serial);
+	debugcon_free(m->debugcon);
 	machine_panic_free(m);
 	platform_free(m->platform);
 	board_kvm_free(m->board);

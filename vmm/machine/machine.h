@@ -35,6 +35,7 @@ enum machine_end {
 	MACHINE_KVM_ERROR,  /* KVM could not run the guest */
 	MACHINE_HOST_ERROR, /* this host failed us while the guest ran */
 	MACHINE_QUIT,       /* the operator's wish */
+	MACHINE_DEBUG_EXIT, /* the guest wrote to the debug exit port: machine_debug_value() */
 	N_MACHINE_ENDS,
 };
 
@@ -46,16 +47,19 @@ struct machine_config {
 	unsigned cpus;
 	char *cpu;          /* --cpu, NULL: host */
 	GPtrArray *devices; /* of struct machine_device */
-	char *serial;  /* a stream as in backend/chr.h; NULL: the terminal unless it is taken */
-	char *control; /* unix:PATH or NULL */
-	bool stats;    /* print them at the end */
+	char *serial;   /* a stream as in backend/chr.h; NULL: the terminal unless it is taken */
+	char *debugcon; /* a stream for the debug console, NULL: there is none */
+	int debug_exit; /* I/O port of the debug exit device, -1: there is none */
+	char *control;  /* unix:PATH or NULL */
+	bool stats;     /* print them at the end */
 	bool no_reboot;
 	int grace; /* seconds from the first SIGTERM to the end; -1: as long as the guest likes */
 	enum sandbox_level sandbox;
 	struct terminal_mode *mode; /* of the terminal; outlives the machine */
 	/* The run has ended in @end because machine_quit() was called, and yet the process cannot
-	 * end in order: the host does not give back what it has in hand. Ends it; NULL: waits. */
-	void (*overdue)(enum machine_end end);
+	 * end in order: the host does not give back what it has in hand. Ends it; NULL: waits.
+	 * @value is machine_debug_value()'s. */
+	void (*overdue)(enum machine_end end, uint32_t value);
 };
 
 struct machine_config *machine_config_new(void);      /* with what holds when nothing is said */
@@ -76,6 +80,9 @@ bool machine_build(struct machine *m, GError **err);
 /* Runs the guest until it, or the operator, ends it. *ret_text, owned by the machine, is one line
  * that says what happened, or NULL where there is nothing to say. */
 enum machine_end machine_run(struct machine *m, const char **ret_text);
+
+/* What the guest wrote to the debug exit port, if that is how the run ended. */
+uint32_t machine_debug_value(const struct machine *m);
 
 /* Stops whatever still runs, closes the devices, frees. NULL is fine. */
 void machine_free(struct machine *m);

@@ -86,13 +86,32 @@ void machine_on_reset(void *opaque)
 	machine_ask(opaque, ASK_RESET);
 }
 
+void machine_on_debug_exit(void *opaque, uint32_t value)
+{
+	struct machine *m = opaque;
+
+	pthread_mutex_lock(&m->lock);
+	if (!m->debug_written)
+		m->debug_value = value;
+	m->debug_written = true;
+	pthread_mutex_unlock(&m->lock);
+	machine_ask(m, ASK_DEBUG_EXIT);
+}
+
 /*
  * Pausing and resuming.
  */
-static void pause_cpus(struct machine *m)
+static void unthrottle(struct machine *m, bool unthrottled)
 {
 	if (m->serial)
-		serial_unthrottle(m->serial, true);
+		serial_unthrottle(m->serial, unthrottled);
+	if (m->debugcon)
+		debugcon_unthrottle(m->debugcon, unthrottled);
+}
+
+static void pause_cpus(struct machine *m)
+{
+	unthrottle(m, true);
 	vcpus_pause(m->cpus);
 	while (!vcpus_all_paused(m->cpus))
 		g_main_context_iteration(NULL, TRUE);
@@ -101,8 +120,7 @@ static void pause_cpus(struct machine *m)
 /* Not past what one of them has asked for. */
 static void resume_cpus(struct machine *m)
 {
-	if (m->serial)
-		serial_unthrottle(m->serial, false);
+	unthrottle(m, false);
 	pthread_mutex_lock(&m->lock);
 	if (!m->asked)
 		vcpus_resume(m->cpus);
@@ -187,6 +205,8 @@ static void apply_asked(struct machine *m)
 		apply_failure(m);
 	if (asked & ASK_PANICKED)
 		machine_panicked(m);
+	if (asked & ASK_DEBUG_EXIT)
+		machine_finish(m, MACHINE_DEBUG_EXIT, NULL);
 	if (asked & ASK_POWEROFF)
 		machine_finish(m, MACHINE_POWEROFF, NULL);
 	if (asked & ASK_RESET)
@@ -258,6 +278,8 @@ enum machine_end machine_run(struct machine *m, const char **ret_text)
 	pause_cpus(m);
 	if (m->serial)
 		serial_flush(m->serial);
+	if (m->debugcon)
+		debugcon_flush(m->debugcon);
 	machine_tell(m, "SHUTDOWN", m->end != MACHINE_QUIT);
 	*ret_text = m->text;
 	return m->end;
@@ -273,6 +295,11 @@ enum machine_status machine_status(const struct machine *m)
 	return m->stopped ? MACHINE_STATUS_PAUSED : MACHINE_STATUS_RUNNING;
 }
 
+uint32_t machine_debug_value(const struct machine *m)
+{
+	return m->debug_value;
+}
+
 unsigned machine_cpus(const struct machine *m)
 {
 	return m->cfg->cpus;
@@ -282,7 +309,7 @@ static gboolean on_overdue(void *opaque)
 {
 	struct machine *m = opaque;
 
-	m->cfg->overdue(m->end);
+	m->cfg->overdue(m->end, m->debug_value);
 	return G_SOURCE_CONTINUE;
 }
 

@@ -81,6 +81,8 @@ static bool make_main_filter(struct machine *m, GError **err)
 	add_devices(m, syscalls, m->main, true);
 	if (m->serial_chr)
 		add_syscalls(syscalls, m->serial_chr->syscalls, false);
+	if (m->debugcon_chr)
+		add_syscalls(syscalls, m->debugcon_chr->syscalls, false);
 	if (m->cfg->control)
 		add_syscalls(syscalls, unix_listen_syscalls, false);
 	m->filter[SANDBOX_MAIN] = make_filter(SANDBOX_MAIN, syscalls, err);
@@ -136,6 +138,8 @@ static GPtrArray *directories(struct machine *m)
 	}
 	if (m->serial_chr && m->serial_chr->kept_path)
 		add_directory(all, m->serial_chr->kept_path);
+	if (m->debugcon_chr && m->debugcon_chr->kept_path)
+		add_directory(all, m->debugcon_chr->kept_path);
 	if (m->cfg->control)
 		add_directory(all, m->cfg->control + strlen(CONTROL_PREFIX));
 	g_ptr_array_add(all, NULL);

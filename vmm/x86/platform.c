@@ -5,6 +5,7 @@
  */
 #include "devices/base/error.h"
 #include "vmm/machine/arch.h"
+#include "vmm/x86/debug-exit.h"
 #include "vmm/x86/layout.h"
 #include "vmm/x86/legacy.h"
 #include "vmm/x86/pm.h"
@@ -18,6 +19,7 @@ struct platform {
 	struct board_region pm_region;
 	struct pvpanic pvpanic;
 	struct legacy legacy;
+	struct debug_exit debug_exit;
 };
 
 /*
@@ -60,6 +62,13 @@ static void on_crash_loaded(void *opaque)
 	p->ops->crash_loaded(p->opaque);
 }
 
+static void on_debug_exit(void *opaque, uint32_t value)
+{
+	struct platform *p = opaque;
+
+	p->ops->debug_exit(p->opaque, value);
+}
+
 static const struct pvpanic_ops pvpanic_ops = {
 	.panicked = on_panicked,
 	.crash_loaded = on_crash_loaded,
@@ -97,14 +106,27 @@ static bool plug_all(struct platform *p, struct bus *bus, GError **err)
 	return true;
 }
 
-struct platform *platform_new(struct bus *bus, struct kvm *kvm, const struct platform_ops *ops,
-			      void *opaque, GError **err)
+/* Last of all, so that whatever has these ports already is in the way. */
+static bool plug_debug_exit(struct platform *p, struct bus *bus, int port, GError **err)
+{
+	if (port < 0)
+		return true;
+	debug_exit_init(&p->debug_exit, (uint16_t)port, on_debug_exit, p);
+	return bus_add(bus, &p->debug_exit.region) == 0 ||
+	       ringside_usage(
+		       err,
+		       "--debug-exit=0x%x: another device has one of the four ports from there; "
+		       "QEMU's habits are 0xf4 and 0x501",
+		       (unsigned)port);
+}
+
+struct platform *platform_new(const struct platform_config *cfg, GError **err)
 {
 	struct platform *p = g_new0(struct platform, 1);
 
-	p->kvm = kvm;
-	p->ops = ops;
-	p->opaque = opaque;
+	p->kvm = cfg->kvm;
+	p->ops = cfg->ops;
+	p->opaque = cfg->opaque;
 	p->pm = pm_new(&pm_ops, p);
 	p->pm_region = (struct board_region){
 		.base = LAYOUT_PM_PORT,
@@ -116,7 +138,7 @@ struct platform *platform_new(struct bus *bus, struct kvm *kvm, const struct pla
 	};
 	pvpanic_init(&p->pvpanic, &pvpanic_ops, p);
 	legacy_init(&p->legacy, &pm_ops, p);
-	if (!plug_all(p, bus, err)) {
+	if (!plug_all(p, cfg->bus, err) || !plug_debug_exit(p, cfg->bus, cfg->debug_exit, err)) {
 		/* Those that are on the bus already are not used: no vCPU has run. */
 		platform_free(p);
 		return NULL;

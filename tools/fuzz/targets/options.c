@@ -110,9 +110,10 @@ static char *text_of(const struct input *in)
 static char **words_of(struct input *in)
 {
 	static const char *const names[] = {
-		"--kernel", "--initrd",  "--append",    "--memory",  "--cpus",   "--cpu",
-		"--device", "--disk",    "--net",       "--console", "--serial", "--control",
-		"--stats",  "--sandbox", "--no-reboot", "--help",    "-k",       "-d",
+		"--kernel", "--initrd",  "--append", "--memory",   "--cpus",
+		"--cpu",    "--device",  "--disk",   "--net",      "--console",
+		"--serial", "--control", "--stats",  "--sandbox",  "--no-reboot",
+		"--help",   "-k",        "-d",       "--debugcon", "--debug-exit",
 	};
 	GPtrArray *words = g_ptr_array_new();
 	const struct vdev_class *class;

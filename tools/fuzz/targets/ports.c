@@ -1,7 +1,8 @@
 /*
- * What else of the machine a guest reaches by instructions: the serial port, the power management
- * registers, the panic device and the other ports that end it (0xcf9 is the target pci's), on the
- * machine's own bus, and what is read out of the guest's prints.
+ * What else of the machine a guest reaches by instructions: the serial port, the debug console and
+ * the debug exit device, the power management registers, the panic device and the other ports that
+ * end it (0xcf9 is the target pci's), on the machine's own bus, and what is read out of the guest's
+ * prints.
  */
 #include <string.h>
 
@@ -11,13 +12,17 @@
 #include "tools/fuzz/language/grammar.h"
 #include "tools/fuzz/language/input.h"
 #include "tools/fuzz/language/trace.h"
+#include "vmm/console/debugcon.h"
 #include "vmm/console/serial.h"
 #include "vmm/machine/bus.h"
 #include "vmm/machine/panic-text.h"
+#include "vmm/x86/debug-exit.h"
 #include "vmm/x86/layout.h"
 #include "vmm/x86/legacy.h"
 #include "vmm/x86/pm.h"
 #include "vmm/x86/pvpanic.h"
+
+#define DEBUG_EXIT 0xf4u
 
 struct ports {
 	struct bus *bus;
@@ -26,6 +31,8 @@ struct ports {
 	struct board_region pm_region;
 	struct pvpanic pvpanic;
 	struct legacy legacy;
+	struct debugcon *debugcon;
+	struct debug_exit debug_exit;
 	struct panic_watch panic;
 	struct fakes fakes;
 	GMainContext *context;
@@ -79,6 +86,12 @@ static void crash_loaded(void *opaque)
 
 static const struct pvpanic_ops pvpanic_ops = { panicked, crash_loaded };
 
+static void debug_exit(void *opaque, uint32_t value)
+{
+	(void)opaque;
+	trace("machine: debug exit with %#x", value);
+}
+
 static uint64_t pm_read(void *opaque, uint64_t off, unsigned len)
 {
 	return len == 1 ? pm_io_read(opaque, (unsigned)off) : 0;
@@ -96,7 +109,8 @@ static void pm_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
 static uint16_t port_of(struct input *in)
 {
 	static const uint16_t others[] = { LAYOUT_KBD_DATA,     LAYOUT_KBD_PORT, LAYOUT_PORT_A,
-					   LAYOUT_PVPANIC_PORT, LAYOUT_PM1_QEMU, LAYOUT_PM1_BOCHS };
+					   LAYOUT_PVPANIC_PORT, LAYOUT_PM1_QEMU, LAYOUT_PM1_BOCHS,
+					   DEBUGCON_PORT,       DEBUG_EXIT };
 	unsigned n = in8(in);
 
 	if (n >= 128)
@@ -195,7 +209,13 @@ static void ports_open(struct ports *p)
 					      .opaque = p->pm };
 	pvpanic_init(&p->pvpanic, &pvpanic_ops, p);
 	legacy_init(&p->legacy, &pm_ops, p);
+	p->debugcon = debugcon_new(chr_open("fake", NULL, "--debugcon", &err), p->loop, &err);
+	if (!p->debugcon)
+		fuzz_bug("%s", err->message);
+	debugcon_unthrottle(p->debugcon, true);
+	debug_exit_init(&p->debug_exit, DEBUG_EXIT, debug_exit, p);
 	if (serial_plug(p->serial, p->bus, LAYOUT_SERIAL_PORT) < 0 ||
+	    debugcon_plug(p->debugcon, p->bus) < 0 || bus_add(p->bus, &p->debug_exit.region) < 0 ||
 	    bus_add(p->bus, &p->pm_region) < 0 || bus_add(p->bus, &p->pvpanic.region) < 0)
 		fuzz_bug("the ports are taken");
 	for (unsigned i = 0; i < LEGACY_REGIONS; i++)
@@ -205,6 +225,7 @@ static void ports_open(struct ports *p)
 
 static void ports_close(struct ports *p)
 {
+	debugcon_free(p->debugcon);
 	serial_free(p->serial);
 	bus_del(p->bus, &p->pm_region);
 	pm_free(p->pm);
