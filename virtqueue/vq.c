@@ -516,10 +516,11 @@ static __attribute__((__noinline__)) void vq_give_area_back(struct vq *vq, struc
 	vq->pool_exhausted = false;
 }
 
-/* Notes a chain as pushed: at its own place in order, or else at @next. */
-static inline void vq_note_pushed(struct vq *vq, struct vq_chain *c, uint16_t next)
+/* Notes a chain as pushed: at its own place in order, or else at the next. */
+static inline void vq_push_unobserved(struct vq *vq, struct vq_chain *c)
 {
 	struct vq_slot *s = vq_slot_of(c);
+	uint16_t next = vq->order_head + vq->n_pushed++;
 
 	assert(c->vq == vq); /* the device's mistake: not in flight, or of another queue */
 	c->vq = NULL;
@@ -527,11 +528,6 @@ static inline void vq_note_pushed(struct vq *vq, struct vq_chain *c, uint16_t ne
 	vq->pool.order[(vq->in_order ? s->seq : next) & vq->mask] = s;
 	if (s->area)
 		vq_give_area_back(vq, s);
-}
-
-static inline void vq_push_unobserved(struct vq *vq, struct vq_chain *c)
-{
-	vq_note_pushed(vq, c, vq->order_head + vq->n_pushed++);
 }
 
 static __attribute__((__noinline__)) void vq_push_observed(struct vq *vq, struct vq_chain *c)
@@ -548,20 +544,6 @@ void vq_push(struct vq *vq, struct vq_chain *c)
 		vq_push_observed(vq, c);
 	else
 		vq_push_unobserved(vq, c);
-}
-
-void vq_push_batch(struct vq *vq, struct vq_chain *const *chains, unsigned n)
-{
-	uint16_t next = vq->order_head + vq->n_pushed;
-
-	if (__builtin_expect(vq->observed, false)) {
-		for (unsigned i = 0; i < n; i++)
-			vq_push_observed(vq, chains[i]);
-		return;
-	}
-	for (unsigned i = 0; i < n; i++)
-		vq_note_pushed(vq, chains[i], next + i);
-	vq->n_pushed += n;
 }
 
 void vq_complete(struct vq *vq, struct vq_chain *c)

@@ -146,9 +146,9 @@ int vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max);
  * them. */
 void vq_unpop(struct vq *vq, struct vq_chain *c);
 
-/* Returns chains to the driver with used lengths c->written. Not seen before vq_publish(). */
+/* Returns a chain to the driver with c->written as its used length. Not seen before vq_publish().
+ */
 void vq_push(struct vq *vq, struct vq_chain *c);
-void vq_push_batch(struct vq *vq, struct vq_chain *const *chains, unsigned n);
 
 /* Makes the pushed chains visible to the driver. True if it wants an interrupt for them. */
 bool vq_publish(struct vq *vq);

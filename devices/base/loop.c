@@ -126,7 +126,7 @@ static void *loop_thread(void *arg)
 	return NULL;
 }
 
-struct loop *loop_new_unstarted(const char *name)
+struct loop *loop_new(const char *name)
 {
 	struct loop *loop = loop_make(g_main_context_new());
 
@@ -151,14 +151,6 @@ void loop_start(struct loop *loop, void (*first)(void *arg), void *arg)
 	while (!loop->up)
 		pthread_cond_wait(&loop->changed, &loop->lock);
 	pthread_mutex_unlock(&loop->lock);
-}
-
-struct loop *loop_new(const char *name)
-{
-	struct loop *loop = loop_new_unstarted(name);
-
-	loop_start(loop, NULL, NULL);
-	return loop;
 }
 
 static void loop_quit(void *arg)

@@ -16,14 +16,12 @@ struct loop;
  * g_main_context_iteration() or a GMainLoop). */
 struct loop *loop_main(void);
 
-/* Starts a thread named @name (at most 15 characters count) that runs a loop of its own. */
+/* A loop over a context of its own. Its thread comes with loop_start(): until then loop_call() runs
+ * on its caller's thread, and what is posted waits. */
 struct loop *loop_new(const char *name);
 
-/* Like loop_new(), but the thread comes with loop_start(), once: until then loop_call() runs on its
- * caller's thread, and what is posted waits. */
-struct loop *loop_new_unstarted(const char *name);
-/* @first runs on the new thread before the loop serves anything, and is waited for; it may be NULL.
- */
+/* Starts the loop's thread, once, called as the loop is (at most 15 characters count). @first runs
+ * on it before the loop serves anything, and is waited for; it may be NULL. */
 void loop_start(struct loop *loop, void (*first)(void *arg), void *arg);
 
 /* Stops and joins the thread; the main loop has none. NULL is fine. */

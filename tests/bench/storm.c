@@ -379,6 +379,8 @@ int main(int argc, char **argv)
 	gmem_add(&lab.mem, 0, MEMORY, lab.ram);
 	lab.loop[0] = loop_new("disk");
 	lab.loop[1] = loop_new("other");
+	loop_start(lab.loop[0], NULL, NULL);
+	loop_start(lab.loop[1], NULL, NULL);
 	make_disk(&lab);
 	lab.room = take(&lab, (4u << 20) + 4096);
 	reader_open(&r, &lab);

@@ -27,6 +27,7 @@ static struct loop *worker(void *opaque)
 
 	assert_null(d->worker);
 	d->worker = loop_new("worker");
+	loop_start(d->worker, NULL, NULL);
 	return d->worker;
 }
 

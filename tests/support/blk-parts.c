@@ -237,6 +237,7 @@ static void writers_run(struct disk *d, struct writer *w, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		w[i].d = d;
 		w[i].loop = loop_new("writer");
+		loop_start(w[i].loop, NULL, NULL);
 		w[i].bytes = disk_buffer(PARTS_BLOCK);
 		loop_call(w[i].loop, writer_open, &w[i]);
 	}

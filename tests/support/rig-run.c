@@ -88,8 +88,10 @@ static struct loop *own_thread(void *opaque, const char *name)
 {
 	struct rig *r = opaque;
 
-	if (!r->thread)
+	if (!r->thread) {
 		r->thread = loop_new(name);
+		loop_start(r->thread, NULL, NULL);
+	}
 	return r->thread;
 }
 
@@ -99,6 +101,7 @@ static struct loop *worker(void *opaque, const char *name)
 
 	assert_null(r->worker);
 	r->worker = loop_new(name);
+	loop_start(r->worker, NULL, NULL);
 	return r->worker;
 }
 

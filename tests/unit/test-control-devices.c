@@ -16,6 +16,24 @@
 /*
  * Devices.
  */
+/* The device has room for eight of the longest reports, when the driver gives no buffers. */
+static void reports_that_were_dropped_are_counted(void **state)
+{
+	struct bench *b = *state;
+	struct rig *r = bench_add(b, "keys", "input");
+	struct input_ev report[INPUT_REPORT_MAX - 1];
+	struct qmp *c = qmp_greet(b);
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(report); i++)
+		report[i] = (struct input_ev){ EV_KEY, KEY_A, i % 2 };
+	rig_start(r, RIG_NONE);
+	for (unsigned i = 0; i < 10; i++)
+		assert_true(input_send(rig_dev(r), report, G_N_ELEMENTS(report)));
+	qmp_say(c, "{\"execute\":\"query-virtio-status\",\"arguments\":{\"path\":\"keys\"}}");
+	qmp_expect(c, "\"reports-dropped\":2}");
+	qmp_hang_up(c);
+}
+
 static void devices_and_queues_are_told(void **state)
 {
 	struct bench *b = *state;
@@ -39,7 +57,7 @@ static void devices_and_queues_are_told(void **state)
 	qmp_expect(c, "\"status\":[\"ACKNOWLEDGE\",\"DRIVER\",\"FEATURES_OK\",\"DRIVER_OK\"],"
 		      "\"host-features\":[");
 	qmp_say(c, "{\"execute\":\"query-virtio-status\",\"arguments\":{\"path\":\"keys\"}}");
-	qmp_expect(c, "\"guest-features\":[32],\"leds\":0}");
+	qmp_expect(c, "\"guest-features\":[32],\"leds\":0,\"reports-dropped\":0}");
 	qmp_say(c, "{\"execute\":\"query-virtio-queue\",\"arguments\":{\"path\":\"keys\","
 		   "\"queue\":1}}");
 	qmp_expect(c,
@@ -371,6 +389,7 @@ static void a_console_port_is_removed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(reports_that_were_dropped_are_counted),
 		TEST(devices_and_queues_are_told),
 		TEST(a_queues_fault_is_told),
 		TEST(a_console_port_is_removed),

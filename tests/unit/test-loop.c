@@ -31,6 +31,7 @@ static void a_call_runs_on_the_loops_thread_and_is_waited_for(void **state)
 	struct visit v = { 0 };
 
 	(void)state;
+	loop_start(loop, NULL, NULL);
 	for (int i = 1; i <= 1000; i++) {
 		loop_call(loop, note_thread, &v);
 		assert_int_equal(v.count, i);
@@ -68,6 +69,7 @@ static void a_call_from_the_loops_own_thread_does_not_wait_for_itself(void **sta
 	struct nested n = { .loop = loop_new("test") };
 
 	(void)state;
+	loop_start(n.loop, NULL, NULL);
 	loop_call(n.loop, call_again, &n);
 	assert_int_equal(n.v.count, 1);
 	loop_free(n.loop);
@@ -79,6 +81,7 @@ static void posts_run_in_order_before_a_later_call(void **state)
 	struct visit v = { 0 }, last = { 0 };
 
 	(void)state;
+	loop_start(loop, NULL, NULL);
 	for (int i = 0; i < 100; i++)
 		loop_post(loop, note_thread, &v);
 	loop_call(loop, note_thread, &last);
@@ -296,7 +299,7 @@ static void calls_without_end_leave_turns_to_others(void **state)
 
 static void a_later_thread_finds_what_was_asked_of_it(void **state)
 {
-	struct loop *loop = loop_new_unstarted("test");
+	struct loop *loop = loop_new("test");
 	struct visit now = { 0 }, later = { 0 }, then = { 0 };
 
 	(void)state;
@@ -347,7 +350,7 @@ static void a_later_thread_begins_with_what_comes_first(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 50; i++) {
-		struct loop *loop = loop_new_unstarted("test");
+		struct loop *loop = loop_new("test");
 		struct first f = { 0 };
 		int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
 		GSource *watch = loop_watch(loop, fd, G_IO_IN, serve, &f);
@@ -365,7 +368,7 @@ static void a_later_thread_begins_with_what_comes_first(void **state)
 
 static void a_loop_that_never_got_its_thread_is_freed(void **state)
 {
-	struct loop *loop = loop_new_unstarted("test");
+	struct loop *loop = loop_new("test");
 	struct visit v = { 0 };
 
 	(void)state;

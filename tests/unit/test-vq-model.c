@@ -208,11 +208,8 @@ static void complete_some(struct model *m)
 
 	for (unsigned i = 0; i < n; i++)
 		c[i] = answer(m, below(m, 2) ? 0 : below(m, m->n_in_flight));
-	if (below(m, 2))
-		vq_push_batch(m->p.vq, c, n);
-	else
-		for (unsigned i = 0; i < n; i++)
-			vq_push(m->p.vq, c[i]);
+	for (unsigned i = 0; i < n; i++)
+		vq_push(m->p.vq, c[i]);
 	if (vq_publish(m->p.vq))
 		m->interrupt = true;
 }

@@ -191,9 +191,10 @@ static uint64_t ends_serve(struct bench_ends *e, uint64_t max)
 	int n = 0;
 
 	while (served < max && (n = vq_pop(e->vq, chains, e->batch)) > 0) {
-		for (int i = 0; i < n; i++)
+		for (int i = 0; i < n; i++) {
 			chains[i]->written = chains[i]->wr.left;
-		vq_push_batch(e->vq, chains, (unsigned)n);
+			vq_push(e->vq, chains[i]);
+		}
 		if (vq_publish(e->vq))
 			notify(&e->device, &e->driver);
 		served += (unsigned)n;

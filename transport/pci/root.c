@@ -263,11 +263,6 @@ void pci_root_remove(struct pci_root *root, struct pci_function *f)
 		root->slot[f->slot] = NULL;
 }
 
-struct board *pci_root_board(const struct pci_root *root)
-{
-	return root->board;
-}
-
 /*
  * Life.
  */

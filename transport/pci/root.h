@@ -49,8 +49,6 @@ bool pci_root_add(struct pci_root *root, struct pci_function *f, unsigned slot, 
 /* Takes @f off; its slot and its BARs' addresses are free for others. */
 void pci_root_remove(struct pci_root *root, struct pci_function *f);
 
-struct board *pci_root_board(const struct pci_root *root);
-
 /* The interrupt line of @pin (0: A, ... 3: D) at @slot: what ACPI's _PRT must say. */
 unsigned pci_root_gsi(unsigned slot, unsigned pin);
 

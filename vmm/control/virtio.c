@@ -185,6 +185,8 @@ void control_query_virtio_status(struct control_call *call)
 	add_features(b, "guest-features", state->accepted);
 	if (input_offers(dev, EV_LED, LED_NUML))
 		add_int(b, "leds", input_leds(dev));
+	if (input_is(dev))
+		add_int(b, "reports-dropped", input_dropped(dev));
 	if (console_is(dev))
 		control_add_ports(b, dev);
 	json_builder_end_object(b);

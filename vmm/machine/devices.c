@@ -30,7 +30,7 @@ static struct iothread *new_iothread(struct machine *m, const char *name)
 	struct iothread *t = g_new0(struct iothread, 1);
 
 	t->name = g_strdup(name);
-	t->loop = loop_new_unstarted(name); /* machine_confine() */
+	t->loop = loop_new(name); /* machine_confine() */
 	g_ptr_array_add(m->iothreads, t);
 	return t;
 }
