@@ -106,6 +106,16 @@ static char *text_of(const struct input *in)
 	return g_strdelimit(g_strndup((const char *)in->at, in_left(in)), "\r\n", ' ');
 }
 
+/* A number below this chooses a class, or beyond the last a word like any other. */
+static unsigned options_choices(void)
+{
+	unsigned n = 0;
+
+	while (vdev_class_nth(n))
+		n++;
+	return n + 3;
+}
+
 /* Takes the words off the input; NULL-terminated, the program's name first. */
 static char **words_of(struct input *in)
 {
@@ -124,7 +134,9 @@ static char **words_of(struct input *in)
 	while (words->len < WORDS_MAX && in_record(in, &op, &args)) {
 		if (op % N_OPT_OPS == OPT_PAIR)
 			g_ptr_array_add(words, g_strdup(names[in8(&args) % G_N_ELEMENTS(names)]));
-		class = op % N_OPT_OPS == OPT_DEVICE ? vdev_class_nth(in8(&args) % 8) : NULL;
+		class = op % N_OPT_OPS == OPT_DEVICE
+				? vdev_class_nth(in8(&args) % options_choices())
+				: NULL;
 		if (class) {
 			g_autofree char *text = text_of(&args);
 
