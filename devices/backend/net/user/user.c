@@ -10,31 +10,22 @@
  * libslirp cannot be told to wait, so frames that find no room in the guest are kept in `late`, up
  * to its size; beyond that they are lost, and TCP makes up for it.
  *
- * Nor has it bounds for what it keeps. frame-filter.h and flow.h say what it is given of the
- * guest's frames, so that there are some; here is what follows from them: listening sockets wait
- * while there is no room for another connection, and in front of all that stands a look at whether
- * the process has memory left, since a library that asks for memory and gets none ends the process.
+ * Nor has it bounds for what it keeps: frame-filter.h and flow.h say what it is given of the
+ * guest's frames, so that there are some, and sockets.c counts what its sockets cost.
  *
  * A reset of the machine ends its TCP connections. A reset of the device does not: the driver may
  * only have been loaded again. Sockets for datagrams close by themselves, four minutes after the
  * last one.
  */
-#include "devices/backend/net/user/user.h"
+#include "devices/backend/net/user/user-impl.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <slirp/libslirp.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "devices/backend/net/user/flow.h"
-#include "devices/backend/net/user/frame-filter.h"
-#include "devices/backend/net/user/frame-queue.h"
 #include "devices/backend/net/user/pollfds.h"
-#include "devices/base/error.h"
 
 #define LATE_SIZE   ((size_t)512 * 1024)
 #define SLIRP_MTU   1500u
@@ -42,28 +33,6 @@
 
 #define ACCEPT_RETRY \
 	1000000 /* microseconds, after accept() failed for want of descriptors or memory */
-#define RESERVE      ((size_t)32 << 20) /* memory that is left alone */
-#define RESERVE_STEP ((size_t)8 << 20)  /* how much may be kept until it is looked for again */
-
-struct user {
-	struct net_backend be;
-	Slirp *slirp;
-	bool wanted;
-	uint8_t *gather; /* NET_FRAME_MAX */
-
-	struct net_frame_queue late;
-	struct net_frame_filter filter;
-	struct net_flows flows;
-	size_t unseen; /* bytes that libslirp may have come to keep since memory was looked for */
-	bool low;      /* there was too little */
-
-	GArray *forwards;         /* struct user_forward */
-	GArray *listeners;        /* int: their sockets that accept */
-	unsigned ready, accepted; /* of them, in this turn */
-	gint64 accept_at;         /* microseconds: none is watched before */
-
-	struct user_source *source;
-};
 
 struct user_source {
 	GSource source;
@@ -121,32 +90,6 @@ static void user_receive(struct net_backend *be, unsigned channel, bool on)
 		net_frame_queue_drop(&u->late);
 	if (on)
 		be->events->batch_end(be->opaque, 0);
-}
-
-/*
- * Memory.
- */
-
-/* Can the process take RESERVE more? Its limit may be lower than the host has. */
-static bool user_has_reserve(void)
-{
-	void *p = mmap(NULL, RESERVE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		return false;
-	munmap(p, RESERVE);
-	return true;
-}
-
-/* May libslirp keep @bytes more? */
-static bool user_has_room(struct user *u, size_t bytes)
-{
-	u->unseen += bytes;
-	if (u->low || u->unseen >= RESERVE_STEP) {
-		u->low = !user_has_reserve();
-		u->unseen = bytes;
-	}
-	return !u->low;
 }
 
 /*
@@ -220,20 +163,6 @@ static const struct {
 	{ SLIRP_POLL_IN, G_IO_IN },   { SLIRP_POLL_OUT, G_IO_OUT }, { SLIRP_POLL_PRI, G_IO_PRI },
 	{ SLIRP_POLL_ERR, G_IO_ERR }, { SLIRP_POLL_HUP, G_IO_HUP },
 };
-
-static bool user_is_listener(const struct user *u, int fd)
-{
-	for (guint i = 0; i < u->listeners->len; i++)
-		if (g_array_index(u->listeners, int, i) == fd)
-			return true;
-	return false;
-}
-
-/* Is there room for a connection that the host makes? */
-static bool user_can_accept(struct user *u)
-{
-	return !net_flows_full(&u->flows) && !u->accept_at && user_has_room(u, NET_FLOW_SOCKET);
-}
 
 static int user_add_poll(int fd, int wants, void *opaque)
 {
@@ -381,73 +310,6 @@ static void user_timer_mod(void *timer, int64_t expire_ms, void *opaque)
 	g_source_set_ready_time(timer, expire_ms * 1000);
 }
 
-/* Of which forward is @fd, which has just been accepted? */
-static const struct user_forward *user_forward_of(const struct user *u, int fd)
-{
-	struct sockaddr_in here = { .sin_family = AF_UNSPEC };
-	socklen_t len = sizeof(here);
-
-	if (getsockname(fd, (struct sockaddr *)&here, &len) < 0)
-		return NULL;
-	for (guint i = 0; i < u->forwards->len; i++) {
-		const struct user_forward *f = &g_array_index(u->forwards, struct user_forward, i);
-
-		if (!f->udp && f->host_port == ntohs(here.sin_port) &&
-		    (f->host_addr.s_addr == INADDR_ANY ||
-		     f->host_addr.s_addr == here.sin_addr.s_addr))
-			return f;
-	}
-	return NULL;
-}
-
-static struct net_flow_key user_key_of_forward(const struct user_forward *f)
-{
-	struct net_flow_key key = { .version = 4,
-				    .protocol = f->udp ? NET_UDP : NET_TCP,
-				    .guest_port = (uint16_t)f->guest_port };
-
-	memcpy(key.guest, &f->guest_addr, sizeof(f->guest_addr));
-	return key;
-}
-
-/* Who connected, as the guest will see it. */
-static bool user_key_of_peer(const struct user *u, int fd, struct net_flow_key *ret)
-{
-	const struct user_forward *f = user_forward_of(u, fd);
-	struct sockaddr_in peer = { .sin_family = AF_UNSPEC };
-	socklen_t len = sizeof(peer);
-	struct in_addr seen;
-
-	if (!f || getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
-		return false;
-	seen = peer.sin_addr;
-	if (ntohl(seen.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET)
-		seen = u->filter.host;
-	*ret = user_key_of_forward(f);
-	ret->peer_port = ntohs(peer.sin_port);
-	memcpy(ret->peer, &seen, sizeof(seen));
-	return true;
-}
-
-static void user_socket_opened(int fd, void *opaque)
-{
-	struct user *u = opaque;
-	struct net_flow_key key;
-	bool from_host = !u->flows.opening;
-
-	if (fd < 0)
-		return;
-	u->accepted += from_host;
-	net_flows_opened(&u->flows, fd, from_host && user_key_of_peer(u, fd, &key) ? &key : NULL);
-}
-
-static void user_socket_closed(int fd, void *opaque)
-{
-	struct user *u = opaque;
-
-	net_flows_closed(&u->flows, fd);
-}
-
 static void user_ignore(void *opaque)
 {
 	(void)opaque;
@@ -528,60 +390,6 @@ static const struct net_backend_ops user_ops = {
 	.restart = user_restart,
 };
 
-static bool user_add_forward(struct user *u, const struct user_net *net, const char *text,
-			     GError **err)
-{
-	struct user_forward f;
-
-	if (!user_parse_forward(text, &f, err) || !user_check_forward(text, &f, net, err))
-		return false;
-	if (!f.guest_addr.s_addr)
-		f.guest_addr = net->guest;
-	if (slirp_add_hostfwd(u->slirp, f.udp, f.host_addr, (int)f.host_port, f.guest_addr,
-			      (int)f.guest_port) == 0) {
-		struct net_flow_key key = user_key_of_forward(&f);
-
-		g_array_append_val(u->forwards, f);
-		if (f.udp)
-			g_array_append_val(u->flows.listening, key);
-		return true;
-	}
-	return ringside_error_errno(err, errno, "--device net,hostfwd=%s: port %u of the host",
-				    text, f.host_port);
-}
-
-/* Before there are others. */
-static int user_note_listener(int fd, int wants, void *opaque)
-{
-	struct user *u = opaque;
-	int listens = 0;
-	socklen_t len = sizeof(listens);
-
-	(void)wants;
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens)
-		g_array_append_val(u->listeners, fd);
-	return -1;
-}
-
-/*
- * How many descriptors its sockets may take. As many more are asked for; if the process may have no
- * more, it leaves most of those that there are to others.
- */
-static unsigned user_take_descriptors(void)
-{
-	struct rlimit old, new;
-	rlim_t more;
-
-	if (getrlimit(RLIMIT_NOFILE, &old) < 0)
-		return NET_FLOWS_MAX / 4;
-	new = old;
-	new.rlim_cur = MIN(old.rlim_max, old.rlim_cur + NET_FLOWS_MAX);
-	if (new.rlim_cur < old.rlim_cur || setrlimit(RLIMIT_NOFILE, &new) < 0)
-		new = old;
-	more = MAX(new.rlim_cur - old.rlim_cur, old.rlim_cur / 4);
-	return (unsigned)MIN(more, NET_FLOWS_MAX);
-}
-
 struct opening {
 	struct user *user;
 	const struct net_options *opt;
@@ -617,7 +425,7 @@ static void user_start(void *arg)
 	u->filter = (struct net_frame_filter){ .host = o->net.host, .first = o->net.guest };
 	u->be.files = u->flows.max;
 	u->be.memory = u->flows.max * NET_FLOW_SOCKET + NET_FLOW_HELD + NET_REASSEMBLY_MEMORY +
-		       RESERVE;
+		       USER_RESERVE;
 	(void)inet_pton(AF_INET6, "fec0::", &cfg.vprefix_addr6);
 	(void)inet_pton(AF_INET6, "fec0::2", &cfg.vhost6);
 	(void)inet_pton(AF_INET6, "fec0::3", &cfg.vnameserver6);
@@ -651,7 +459,7 @@ struct net_backend *net_user_open(const struct net_options *opt, const struct ne
 	u->be.checked = true;
 	u->forwards = g_array_new(FALSE, FALSE, sizeof(struct user_forward));
 	u->listeners = g_array_new(FALSE, FALSE, sizeof(int));
-	u->unseen = RESERVE_STEP;
+	u->unseen = USER_RESERVE_STEP;
 	u->gather = g_malloc(NET_FRAME_MAX);
 	u->late = (struct net_frame_queue){ .data = g_malloc(LATE_SIZE), .size = LATE_SIZE };
 	o.user = u;
