@@ -585,6 +585,15 @@ bool fake_kvm_message(unsigned gsi, uint64_t *ret_addr, uint32_t *ret_data)
 	return true;
 }
 
+bool fake_kvm_routes(unsigned gsi, uint64_t addr, uint32_t data)
+{
+	uint64_t routed_addr;
+	uint32_t routed_data;
+
+	return fake_kvm_message(gsi, &routed_addr, &routed_data) && routed_addr == addr &&
+	       routed_data == data;
+}
+
 bool fake_kvm_slot(unsigned n, struct kvm_userspace_memory_region *ret)
 {
 	*ret = first()->slot[n];
