@@ -2,8 +2,9 @@
  * Little-endian fields in guest memory.
  *
  * Everything virtio puts in memory is little-endian whatever the guest's byte order (VIRTIO 1.4,
- * 1.4 Structure Specifications). The types mark such fields; they are only ever read and written
- * through the functions here, so that a plain use stands out in a review.
+ * 1.4 Structure Specifications). A legacy driver's fields are in the guest's byte order, which is
+ * the same on all processors that ringside has. The types mark such fields; they are only ever read
+ * and written through the functions here, so that a plain use stands out in a review.
  *
  * Freestanding: guest-fw and the reference driver use it too.
  */

@@ -243,6 +243,8 @@ static bool vq_split_publish(struct vq *vq, uint16_t old)
 	/* [B] */
 	__atomic_store_n(&vq->split.used->idx, cpu_le16(now), __ATOMIC_RELEASE);
 	vring_full_barrier(); /* [C] */
+	if (vq->notify_on_empty && vq_split_load16(&vq->split.avail->idx) == vq->pos.next_avail)
+		return true; /* whatever the driver suppresses (6.3) */
 	if (vq->event_idx)
 		return vring_need_event(vq_split_load16(vq->split.used_event), now, old);
 	return !(vq_split_load16(&vq->split.avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);

@@ -106,7 +106,7 @@ struct vq {
 	const struct gmem *mem;
 	const struct gmem_region *last_region; /* of the last buffer; tried first for the next */
 	uint16_t size, mask;                   /* mask: of the size, made a power of two */
-	bool packed, event_idx, indirect, in_order;
+	bool packed, event_idx, indirect, in_order, notify_on_empty;
 	bool observed;        /* or filtered */
 	bool notify_disabled; /* the driver was told that kicks are useless */
 	bool pool_exhausted;  /* see vq_pool_exhausted() */

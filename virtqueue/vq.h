@@ -75,6 +75,7 @@ struct vq_config {
 	uint64_t device; /* used ring or device's event suppression */
 	uint16_t size;
 	bool packed, event_idx, indirect, in_order; /* negotiated VIRTIO_F_* */
+	bool notify_on_empty;                       /* VIRTIO_F_NOTIFY_ON_EMPTY, legacy: split */
 	size_t request_size;                        /* device's bytes in each chain */
 	struct vq_position position;
 };

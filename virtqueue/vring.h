@@ -66,6 +66,25 @@ static inline uint64_t vring_used_bytes(unsigned size)
 }
 
 /*
+ * A legacy driver's split ring is in one piece (2.7.2): the available ring right behind the
+ * descriptor table, the used ring at the next multiple of @align, a power of two. Offsets from the
+ * table.
+ */
+#define VRING_LEGACY_ALIGN 4096u /* over PCI; over MMIO the driver says it */
+
+static inline uint64_t vring_legacy_driver_offset(unsigned size)
+{
+	return vring_desc_bytes(size);
+}
+
+static inline uint64_t vring_legacy_device_offset(unsigned size, uint32_t align)
+{
+	uint64_t end = vring_desc_bytes(size) + vring_avail_bytes(size);
+
+	return (end + align - 1) & ~(uint64_t)(align - 1);
+}
+
+/*
  * Packed ring: one table, and an event suppression structure for each side. What follows a
  * descriptor's address is read and written in one go, as `rest`: flags that were seen brought
  * length and id along.
@@ -213,6 +232,8 @@ enum {
 	VIRTIO_F_ANY_LAYOUT = 27,      /* legacy */
 	VIRTIO_F_INDIRECT_DESC = 28,
 	VIRTIO_F_EVENT_IDX = 29,
+	VIRTIO_F_UNUSED =
+		30, /* legacy: offered, and accepted by drivers that do not negotiate (6.3) */
 	VIRTIO_F_VERSION_1 = 32,
 	VIRTIO_F_ACCESS_PLATFORM = 33,
 	VIRTIO_F_RING_PACKED = 34,
