@@ -87,20 +87,39 @@ static void region_write(void *opaque, uint64_t off, unsigned len, uint64_t valu
 	f->ops->bar_write(f, (unsigned)(bar - f->bar), off, len, value);
 }
 
-void pci_config_bar(struct pci_function *f, unsigned bar, uint64_t size)
+/* In @bytes of registers, of which the first has these @flags. */
+static void add_bar(struct pci_function *f, unsigned bar, uint64_t size, unsigned bytes,
+		    uint8_t flags)
 {
 	unsigned reg = PCI_BAR0 + bar * 8;
 	uint64_t writable = ~(size - 1);
 
-	g_assert(bar < PCI_BARS && size >= 4096 && (size & (size - 1)) == 0);
+	g_assert(bar < PCI_BARS && (size & (size - 1)) == 0);
 	f->bar[bar].size = size;
+	f->bar[bar].io = flags & PCI_BAR_IO;
 	f->bar[bar].function = f;
-	f->bar[bar].region = (struct board_region){
-		.size = size, .read = region_read, .write = region_write, .opaque = &f->bar[bar]
-	};
-	f->config[reg] = 0x04; /* memory, 64 bits wide */
-	for (unsigned i = 0; i < 8; i++)
+	f->bar[bar].region = (struct board_region){ .size = size,
+						    .io = f->bar[bar].io,
+						    .read = region_read,
+						    .write = region_write,
+						    .opaque = &f->bar[bar] };
+	f->config[reg] = flags;
+	for (unsigned i = 0; i < bytes; i++)
 		f->wmask[reg + i] = (uint8_t)(writable >> (8 * i));
+}
+
+void pci_config_bar(struct pci_function *f, unsigned bar, uint64_t size)
+{
+	g_assert(size >= 4096);
+	add_bar(f, bar, size, 8, PCI_BAR_64);
+}
+
+/* All 32 bits can be written, though ports have 16: who asks for the size wants to see them. */
+void pci_config_io_bar(struct pci_function *f, unsigned bar, uint64_t size)
+{
+	g_assert(size >= 4 && size <= 256);
+	add_bar(f, bar, size, 4, PCI_BAR_IO);
+	f->wmask[PCI_COMMAND] |= PCI_COMMAND_IO;
 }
 
 unsigned pci_config_cap(struct pci_function *f, const void *body, unsigned len,
@@ -128,7 +147,8 @@ void pci_config_seal(struct pci_function *f)
 
 			pci_config_set32(f, reg,
 					 (uint32_t)f->bar[b].address | (f->config[reg] & 0x0f));
-			pci_config_set32(f, reg + 4, (uint32_t)(f->bar[b].address >> 32));
+			if (!f->bar[b].io)
+				pci_config_set32(f, reg + 4, (uint32_t)(f->bar[b].address >> 32));
 		}
 	memcpy(f->after_reset, f->config, sizeof(f->after_reset));
 }
@@ -137,13 +157,19 @@ void pci_config_seal(struct pci_function *f)
  * BARs.
  */
 
+/* 0: it is not decoded. */
 static uint64_t bar_address(const struct pci_function *f, unsigned b)
 {
+	const struct pci_bar *bar = &f->bar[b];
 	unsigned reg = PCI_BAR0 + b * 8;
-	uint64_t address = pci_config_get32(f, reg) & ~0xfull;
+	uint64_t address = pci_config_get32(f, reg) &
+			   (bar->io ? PCI_BAR_IO_MASK : PCI_BAR_MEM_MASK);
 
-	if (!f->bar[b].size || !(f->config[PCI_COMMAND] & PCI_COMMAND_MEMORY))
+	if (!bar->size ||
+	    !(f->config[PCI_COMMAND] & (bar->io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY)))
 		return 0;
+	if (bar->io)
+		return address <= UINT16_MAX ? address : 0;
 	return address | (uint64_t)pci_config_get32(f, reg + 4) << 32;
 }
 

@@ -1,7 +1,7 @@
 /*
- * A PCI function's configuration space, of whatever device: type 0 header, 64-bit memory BARs,
- * capabilities, command register. The rules (which bits can be written, what a BAR's size looks
- * like) are data in the function: a byte of values and a byte of write mask per register.
+ * A PCI function's configuration space, of whatever device: type 0 header, 64-bit memory BARs and
+ * I/O BARs, capabilities, command register. The rules (which bits can be written, what a BAR's size
+ * looks like) are data in the function: a byte of values and a byte of write mask per register.
  *
  * Locking: pci_config_read() and pci_config_write() take f->lock and call the ops with it held;
  * BAR accesses (bar_read, bar_write) come without it.
@@ -16,7 +16,7 @@
 #include "transport/pci/regs.h"
 
 #define PCI_CONFIG_BYTES 256u
-#define PCI_BARS         3u /* 64-bit ones: BAR registers 0/1, 2/3, 4/5 */
+#define PCI_BARS         3u /* 64-bit ones: BAR registers 0/1, 2/3, 4/5; of ports the first */
 
 struct pci_function;
 
@@ -39,7 +39,8 @@ struct pci_function_ops {
 };
 
 struct pci_bar {
-	uint64_t size;    /* power of two, at least 4096; 0: not there */
+	uint64_t size;    /* power of two, at least 4096, of ports 4 to 256; 0: not there */
+	bool io;          /* ports instead of memory */
 	uint64_t address; /* as the bus assigned it: the value after reset */
 	uint64_t mapped;  /* where it is decoded now; 0: nowhere */
 	struct board_region region;
@@ -74,8 +75,9 @@ void pci_config_init(struct pci_function *f, const struct pci_function_ops *ops,
 /* Unmaps the BARs. */
 void pci_config_clear(struct pci_function *f);
 
-/* Declares BAR @bar. Before pci_root_add(). */
+/* Declares BAR @bar, of memory or of ports. Before pci_root_add(). */
 void pci_config_bar(struct pci_function *f, unsigned bar, uint64_t size);
+void pci_config_io_bar(struct pci_function *f, unsigned bar, uint64_t size);
 
 /* Appends a capability of @len bytes (@body begins with its id; the second byte, the link, is
  * filled in) and returns its offset. @writable: write mask of the same length, or NULL. Aborts

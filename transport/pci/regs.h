@@ -19,6 +19,7 @@ enum {
 	PCI_FIRST_CAP = 0x40,
 };
 
+#define PCI_COMMAND_IO           0x0001u
 #define PCI_COMMAND_MEMORY       0x0002u
 #define PCI_COMMAND_BUS_MASTER   0x0004u
 #define PCI_COMMAND_INTX_DISABLE 0x0400u
@@ -30,6 +31,7 @@ enum {
 #define PCI_BAR_64       0x4u /* memory: the next register has the address's other half */
 #define PCI_BAR_TYPE     0x6u
 #define PCI_BAR_MEM_MASK (~0xfu)
+#define PCI_BAR_IO_MASK  (~0x3u)
 
 /* Capabilities: the first byte says which, the second where the next one is. */
 #define PCI_CAP_VENDOR 0x09u

@@ -168,37 +168,40 @@ unsigned pci_root_gsi(unsigned slot, unsigned pin)
 	return PCI_GSI_BASE + (slot + pin) % 4;
 }
 
-/* A BAR of the first @n of @f's that has a byte of the @size ones at @address; NULL: none. */
-static const struct pci_bar *bar_at(const struct pci_function *f, unsigned n, uint64_t address,
-				    uint64_t size)
+/* A BAR of the first @n of @f's that would overlap @want at @address; NULL: none. */
+static const struct pci_bar *bar_at(const struct pci_function *f, unsigned n,
+				    const struct pci_bar *want, uint64_t address)
 {
 	for (unsigned b = 0; b < n; b++) {
 		const struct pci_bar *bar = &f->bar[b];
 
-		if (bar->size && address < bar->address + bar->size &&
-		    bar->address < address + size)
+		if (bar->size && bar->io == want->io && address < bar->address + bar->size &&
+		    bar->address < address + want->size)
 			return bar;
 	}
 	return NULL;
 }
 
-/* The same of all functions there are, and of those of @f that have their addresses. */
+/* The same of all functions there are, and of those of @f that have their addresses: before
+ * @want. */
 static const struct pci_bar *taken_at(const struct pci_root *root, const struct pci_function *f,
-				      unsigned n, uint64_t address, uint64_t size)
+				      const struct pci_bar *want, uint64_t address)
 {
-	const struct pci_bar *bar = bar_at(f, n, address, size);
+	const struct pci_bar *bar = bar_at(f, (unsigned)(want - f->bar), want, address);
 
 	for (unsigned slot = 0; slot < PCI_SLOTS && !bar; slot++)
 		if (root->slot[slot])
-			bar = bar_at(root->slot[slot], PCI_BARS, address, size);
+			bar = bar_at(root->slot[slot], PCI_BARS, want, address);
 	return bar;
 }
 
 /* The lowest address at which BAR @b fits; those of removed functions are free again. */
 static bool place_bar(const struct pci_root *root, struct pci_function *f, unsigned b)
 {
-	uint64_t end = root->config.mem_base + root->config.mem_size, size = f->bar[b].size;
-	uint64_t at = root->config.mem_base;
+	const struct pci_root_config *c = &root->config;
+	bool io = f->bar[b].io;
+	uint64_t at = io ? c->io_base : c->mem_base, size = f->bar[b].size;
+	uint64_t end = at + (io ? c->io_size : c->mem_size);
 
 	for (;;) {
 		const struct pci_bar *other;
@@ -206,7 +209,7 @@ static bool place_bar(const struct pci_root *root, struct pci_function *f, unsig
 		at = (at + size - 1) & ~(size - 1);
 		if (at > end || size > end - at)
 			return false;
-		other = taken_at(root, f, b, at, size);
+		other = taken_at(root, f, &f->bar[b], at);
 		if (!other)
 			break;
 		at = other->address + other->size;
@@ -221,8 +224,9 @@ static bool place_bars(const struct pci_root *root, struct pci_function *f, GErr
 	for (unsigned b = 0; b < PCI_BARS; b++)
 		if (f->bar[b].size && !place_bar(root, f, b))
 			return ringside_usage(err,
-					      "no PCI memory left for a BAR of %" G_GUINT64_FORMAT
+					      "no PCI %s left for a BAR of %" G_GUINT64_FORMAT
 					      " bytes: use fewer devices",
+					      f->bar[b].io ? "I/O ports" : "memory",
 					      f->bar[b].size);
 	return true;
 }

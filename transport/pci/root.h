@@ -18,6 +18,7 @@
 struct pci_root_config {
 	uint64_t ecam_base;          /* PCI_ECAM_SIZE bytes, 1 MiB-aligned */
 	uint64_t mem_base, mem_size; /* for BARs: 64-bit, non-prefetchable window */
+	unsigned io_base, io_size;   /* for those of ports; 0 ports: there are none */
 	bool no_ports;               /* leave 0xcf8/0xcfc out: ECAM alone costs one exit instead of
 					two for each access, when the guest has no other way */
 	/* The chipset's reset control register, a byte at port 0xcf9: bit 2 was set. On the thread

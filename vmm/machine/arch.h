@@ -35,6 +35,7 @@ struct arch_places {
 	unsigned serial_gsi;  /* and its interrupt line */
 	struct arch_range pci_ecam;
 	struct arch_range pci_mem; /* for BARs, below 4 GiB */
+	struct arch_range pci_io;  /* for those of I/O ports */
 	unsigned n_mmio;           /* virtio-mmio devices there is room for */
 };
 extern const struct arch_places arch_places;

@@ -115,6 +115,8 @@ static bool make_board(struct machine *m, GError **err)
 		.ecam_base = arch_places.pci_ecam.base,
 		.mem_base = arch_places.pci_mem.base,
 		.mem_size = arch_places.pci_mem.len,
+		.io_base = (unsigned)arch_places.pci_io.base,
+		.io_size = (unsigned)arch_places.pci_io.len,
 		.reset = machine_on_reset,
 		.opaque = m,
 	};

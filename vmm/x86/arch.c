@@ -21,6 +21,7 @@ const struct arch_places arch_places = {
 	.serial_gsi = LAYOUT_GSI_SERIAL,
 	.pci_ecam = { LAYOUT_ECAM, LAYOUT_ECAM_LEN },
 	.pci_mem = { LAYOUT_PCI32, LAYOUT_PCI32_LEN },
+	.pci_io = { LAYOUT_PCI_IO, LAYOUT_PCI_IO_LEN },
 	.n_mmio = LAYOUT_MMIO_MAX,
 };
 
