@@ -137,7 +137,7 @@ bool virtio_mmio_probe(struct virtio_dev *v, const struct virtio_io *io, uint64_
 	if (virtio_mmio_get(v, R_MAGIC) != MMIO_MAGIC)
 		return false;
 	if (virtio_mmio_get(v, R_VERSION) != MMIO_VERSION)
-		v->error = "a legacy virtio-mmio device";
+		v->error = "a legacy virtio-mmio device: virtio_mmio_legacy_probe()";
 	else
 		v->id = virtio_mmio_get(v,
 					R_DEVICE_ID); /* 0: a place for a device, and none there */

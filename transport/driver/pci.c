@@ -3,7 +3,7 @@
  * reached there, or through configuration space. A function whose capabilities make no sense is
  * refused.
  */
-#include "transport/driver/virtio.h"
+#include "transport/driver/pci-impl.h"
 #include "transport/pci/regs.h"
 
 #define PCI_CAPS_MAX 48u /* as many as there is room for: a list that is longer has no end */
@@ -29,6 +29,8 @@ void virtio_pci_command(const struct virtio_dev *v, uint16_t bits)
 
 void virtio_pci_restore_bars(const struct virtio_dev *v)
 {
+	if (v->pci.ports)
+		virtio_pci_cfg_write(v, PCI_BAR0, 4, v->pci.ports);
 	for (unsigned n = 0; n < 6; n++) {
 		unsigned reg = PCI_BAR0 + 4 * n;
 
@@ -243,9 +245,14 @@ void virtio_pci_msix_entry(const struct virtio_dev *v, unsigned entry, uint64_t 
 	virtio_pci_write(v, table, at + PCI_MSIX_ENTRY_CONTROL, 4, 0);
 }
 
-bool virtio_pci_config_vector(const struct virtio_dev *v, uint16_t vector)
+static bool virtio_pci_set_config_vector(const struct virtio_dev *v, uint16_t vector)
 {
 	return virtio_pci_vector(v, VPCI_CONFIG_MSIX_VECTOR, vector);
+}
+
+bool virtio_pci_config_vector(const struct virtio_dev *v, uint16_t vector)
+{
+	return v->ops->config_vector(v, vector);
 }
 
 static const struct virtio_ops virtio_pci_ops = {
@@ -261,6 +268,7 @@ static const struct virtio_ops virtio_pci_ops = {
 	.queue_enabled = virtio_pci_queue_enabled,
 	.queue_set = virtio_pci_queue_set,
 	.queue_vector = virtio_pci_queue_vector,
+	.config_vector = virtio_pci_set_config_vector,
 	.queue_notifications = virtio_pci_queue_notifications,
 	.queue_enable = virtio_pci_queue_enable,
 	.queue_reset = virtio_pci_queue_reset,
@@ -374,17 +382,25 @@ static uint32_t virtio_pci_device_type(const struct virtio_dev *v)
 				       : id - VPCI_DEVICE_MODERN;
 }
 
-bool virtio_pci_probe(struct virtio_dev *v, const struct virtio_io *io, uint64_t function)
+bool virtio_pci_scan(struct virtio_dev *v, const struct virtio_ops *ops, const struct virtio_io *io,
+		     uint64_t function)
 {
-	*v = (struct virtio_dev){ .ops = &virtio_pci_ops, .io = io, .pci.function = function };
+	*v = (struct virtio_dev){ .ops = ops, .io = io, .pci.function = function };
 	v->id = virtio_pci_device_type(v);
 	if (!v->id)
 		return false;
 	virtio_pci_read_bars(v);
 	if (!virtio_pci_read_caps(v))
 		v->error = "the list of capabilities makes no sense";
-	else if (v->pci.common.length < VPCI_QUEUE_NOTIF_CONFIG_DATA || !v->pci.notify.length ||
-		 !v->pci.isr.length)
+	return !v->error;
+}
+
+bool virtio_pci_probe(struct virtio_dev *v, const struct virtio_io *io, uint64_t function)
+{
+	if (!virtio_pci_scan(v, &virtio_pci_ops, io, function))
+		return false;
+	if (v->pci.common.length < VPCI_QUEUE_NOTIF_CONFIG_DATA || !v->pci.notify.length ||
+	    !v->pci.isr.length)
 		v->error = "no common configuration, notification or ISR structure of virtio 1";
 	return !v->error;
 }

@@ -48,8 +48,20 @@ struct virtio_features virtio_offered(const struct virtio_dev *v)
 	return f;
 }
 
+/* It cannot be refused, so what is not offered is left out here. */
+static bool virtio_accept_legacy(struct virtio_dev *v, struct virtio_features features)
+{
+	v->features.w[0] = (uint32_t)features.w[0] & v->ops->offered(v, 0) &
+			   ~(1ull << VIRTIO_F_UNUSED);
+	v->features.w[1] = 0;
+	v->ops->accept(v, 0, (uint32_t)v->features.w[0]);
+	return true;
+}
+
 bool virtio_accept(struct virtio_dev *v, struct virtio_features features)
 {
+	if (v->legacy)
+		return virtio_accept_legacy(v, features);
 	for (unsigned word = 0; word < 4; word++)
 		v->ops->accept(v, word, (uint32_t)(features.w[word / 2] >> word % 2 * 32));
 	virtio_set_status(v, v->status | VIRTIO_S_FEATURES_OK);
@@ -66,6 +78,8 @@ bool virtio_negotiate(struct virtio_dev *v, struct virtio_features wanted)
 	if (!virtio_reset(v))
 		return false;
 	virtio_acknowledge(v);
+	if (v->legacy)
+		return virtio_accept(v, wanted);
 	offered = virtio_offered(v);
 	if (!virtio_features_have(&offered, VIRTIO_F_VERSION_1)) {
 		virtio_failed(v);
@@ -100,8 +114,20 @@ uint64_t virtio_config_read64(const struct virtio_dev *v, unsigned off)
 	return value;
 }
 
+/* Where a legacy device looks for the parts of its ring. */
+static bool virtio_queue_fits(const struct virtio_dev *v, const struct virtio_queue *q)
+{
+	return !v->legacy ||
+	       (q->desc % VRING_LEGACY_ALIGN == 0 &&
+		q->driver == q->desc + vring_legacy_driver_offset(q->size) &&
+		q->device == q->desc + vring_legacy_device_offset(q->size, v->legacy_align));
+}
+
 bool virtio_queue_start(struct virtio_dev *v, struct virtio_queue *q)
 {
+	if (!virtio_queue_fits(v, q))
+		return virtio_failure(v, "a legacy device's ring is in one piece: "
+					 "drv_config.legacy_align");
 	q->notify_id = q->index;
 	q->notify_data = virtio_has(v, VIRTIO_F_NOTIFICATION_DATA);
 	v->ops->queue_set(v, q);

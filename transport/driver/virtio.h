@@ -12,6 +12,11 @@
  *	virtio_notify(), virtio_interrupt()		while it runs
  *	virtio_reset(&dev)				the end
  *
+ * The legacy interfaces of before virtio 1 have probes of their own, virtio_pci_legacy_probe() and
+ * virtio_mmio_legacy_probe(); what comes after them is the same, but that features are 32 bits,
+ *that a ring is in one piece (drv_config.legacy_align = dev.legacy_align) and, over PCI, as long as
+ *the device says.
+ *
  * Freestanding: no libc, no memory but the caller's structs, no lock. Registers are reached through
  * the caller's functions (struct virtio_io). What fails is false, and dev.error says why, in words.
  *
@@ -43,6 +48,11 @@ struct virtio_io {
 	uint32_t (*pci_read)(void *opaque, uint64_t function, unsigned reg, unsigned len);
 	void (*pci_write)(void *opaque, uint64_t function, unsigned reg, unsigned len,
 			  uint32_t value);
+
+	/* I/O ports, for the legacy interface of PCI functions. NULL: there are none, or nobody
+	 * wants them. */
+	uint64_t (*port_read)(void *opaque, uint16_t port, unsigned len);
+	void (*port_write)(void *opaque, uint16_t port, unsigned len, uint64_t value);
 
 	/* Called again and again while a device has not done yet what it was told to (a reset);
 	 * @turn counts from 0. False gives up. NULL: waits for ever. */
@@ -104,6 +114,8 @@ struct virtio_ops {
 	void (*queue_set)(const struct virtio_dev *v, const struct virtio_queue *q);
 	/* False if the device has no such vector. NULL: there are none. */
 	bool (*queue_vector)(const struct virtio_dev *v, uint16_t vector);
+	/* The same for changes of the configuration. NULL but over PCI. */
+	bool (*config_vector)(const struct virtio_dev *v, uint16_t vector);
 	/* Fills in what notifications look like. False if that is impossible. NULL: nothing to
 	 * be asked. */
 	bool (*queue_notifications)(const struct virtio_dev *v, struct virtio_queue *q);
@@ -136,6 +148,7 @@ struct virtio_pci {
 	uint8_t bars_64;              /* bit N: BAR N takes the next register, too */
 	bool msix_on;                 /* by virtio_pci_msix() */
 	uint8_t access_cap, msix_cap; /* offsets in configuration space; 0: none */
+	uint32_t ports;               /* the first one of the legacy interface, BAR 0 */
 
 	/* Set by the caller: reach structures through configuration space (VIRTIO_PCI_CAP_PCI_CFG,
 	 * 4.1.4.9), for who has BARs not mapped. */
@@ -146,6 +159,8 @@ struct virtio_dev {
 	const struct virtio_ops *ops;
 	const struct virtio_io *io;
 	uint32_t id; /* device type (5): 1 is a network card */
+	bool legacy; /* by its legacy interface; rings are then laid out with */
+	uint32_t legacy_align;
 	const char *error;
 
 	/* From virtio_negotiate() on. */
@@ -170,6 +185,11 @@ bool virtio_mmio_probe(struct virtio_dev *v, const struct virtio_io *io, uint64_
  * kind of function. BARs are where firmware put them; virtio_pci_command() has them decoded. */
 bool virtio_pci_probe(struct virtio_dev *v, const struct virtio_io *io, uint64_t function);
 
+/* The same devices by their legacy interfaces: virtio-mmio of version 1 (4.2.4), and transitional
+ * PCI functions (4.1.4.10), for which @io has ports and the command register has to decode them. */
+bool virtio_mmio_legacy_probe(struct virtio_dev *v, const struct virtio_io *io, uint64_t base);
+bool virtio_pci_legacy_probe(struct virtio_dev *v, const struct virtio_io *io, uint64_t function);
+
 /*
  * Life of a device.
  */
@@ -184,7 +204,7 @@ void virtio_acknowledge(struct virtio_dev *v);
 struct virtio_features virtio_offered(const struct virtio_dev *v);
 
 /* Writes these as the driver's features, sets FEATURES_OK and looks whether the device takes it:
- * then they are v->features. */
+ * then they are v->features. A legacy device cannot refuse: what it offers of them is taken. */
 bool virtio_accept(struct virtio_dev *v, struct virtio_features features);
 
 /* All of these, in the order of 3.1.1: reset to FEATURES_OK, with what is @wanted and offered.
@@ -244,7 +264,8 @@ static inline uint16_t virtio_queue_max(const struct virtio_dev *v, unsigned ind
  * virtio_queue_reset(). */
 bool virtio_queue_start(struct virtio_dev *v, struct virtio_queue *q);
 
-/* RING_RESET (2.6.1): on return the device is done with the queue's memory. */
+/* RING_RESET (2.6.1): on return the device is done with the queue's memory. So it is with a legacy
+ * device, which has no address of it any more. */
 bool virtio_queue_reset(struct virtio_dev *v, unsigned index);
 
 /* A notification ("kick"). @position: drv_notification_data(), which goes along where

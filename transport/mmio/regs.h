@@ -1,5 +1,6 @@
-/* virtio-mmio's registers, version 2 (VIRTIO 1.4, 4.2.2): offsets in the region, each 32 bits wide.
- * For the transport and for drivers: it needs no library. */
+/* virtio-mmio's registers, version 2 (VIRTIO 1.4, 4.2.2), and those that version 1 has in their
+ * place (4.2.4): offsets in the region, each 32 bits wide. For the transport and for drivers: it
+ * needs no library. */
 #pragma once
 
 enum {
@@ -28,10 +29,16 @@ enum {
 	R_QUEUE_RESET = 0x0c0,
 	R_CONFIG_GENERATION = 0x0fc,
 	R_CONFIG = 0x100,
+
+	/* Version 1, for legacy drivers. */
+	R_GUEST_PAGE_SIZE = 0x028,
+	R_QUEUE_ALIGN = 0x03c,
+	R_QUEUE_PFN = 0x040,
 };
 
-#define MMIO_MAGIC   0x74726976u /* "virt" */
-#define MMIO_VERSION 2u
+#define MMIO_MAGIC          0x74726976u /* "virt" */
+#define MMIO_VERSION        2u
+#define MMIO_VERSION_LEGACY 1u
 
 #define MMIO_INT_USED   1u
 #define MMIO_INT_CONFIG 2u

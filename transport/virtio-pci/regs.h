@@ -47,6 +47,24 @@ enum {
 	VPCI_COMMON_BYTES = 0x3c,
 };
 
+/* The legacy interface, in I/O ports (4.1.4.10): queue addresses are in units of 4096 bytes. The
+ * device's configuration space follows the last register. */
+enum {
+	VPCI_LEGACY_DEVICE_FEATURES = 0x00,
+	VPCI_LEGACY_DRIVER_FEATURES = 0x04,
+	VPCI_LEGACY_QUEUE_ADDRESS = 0x08,
+	VPCI_LEGACY_QUEUE_SIZE = 0x0c,
+	VPCI_LEGACY_QUEUE_SELECT = 0x0e,
+	VPCI_LEGACY_QUEUE_NOTIFY = 0x10,
+	VPCI_LEGACY_STATUS = 0x12,
+	VPCI_LEGACY_ISR = 0x13,
+	VPCI_LEGACY_BYTES = 0x14,
+	/* While MSI-X is enabled: */
+	VPCI_LEGACY_CONFIG_VECTOR = 0x14,
+	VPCI_LEGACY_QUEUE_VECTOR = 0x16,
+	VPCI_LEGACY_BYTES_MSIX = 0x18,
+};
+
 #define VPCI_NO_VECTOR 0xffffu /* VIRTIO_MSI_NO_VECTOR (4.1.5.1.2) */
 
 /* ISR status (4.1.4.5). */

@@ -29,6 +29,11 @@ static uint64_t drv_place(const struct drv_config *cfg, uint64_t at[4])
 		at[i] = end;
 		end = drv_align_up(end + bytes[i], DRV_PART_ALIGN);
 	}
+	if (cfg->legacy_align) {
+		at[1] = vring_legacy_driver_offset(cfg->size);
+		at[2] = vring_legacy_device_offset(cfg->size, cfg->legacy_align);
+		end = drv_align_up(at[2] + bytes[2], DRV_PART_ALIGN);
+	}
 	at[3] = end;
 	if (cfg->indirect)
 		end += sizeof(struct vring_desc) * cfg->table_max * cfg->size;
@@ -55,6 +60,8 @@ static bool drv_is_possible(const struct drv_config *cfg)
 	if (cfg->size == 0 || cfg->size > DRV_QUEUE_MAX)
 		return false;
 	if (!cfg->packed && cfg->size & (cfg->size - 1))
+		return false;
+	if (cfg->legacy_align && (cfg->packed || cfg->gpa % VRING_LEGACY_ALIGN))
 		return false;
 	return cfg->gpa % VRING_DESC_ALIGN == 0 && (uintptr_t)cfg->base % VRING_DESC_ALIGN == 0;
 }

@@ -38,11 +38,13 @@ struct drv_buf {
 struct drv_config {
 	uint16_t size; /* at most DRV_QUEUE_MAX */
 	bool packed, event_idx, in_order;
-	bool indirect;      /* put each chain of two or more buffers into a table */
-	void *base;         /* memory for the ring and the tables, */
-	uint64_t gpa;       /* its guest address (4096-aligned) */
-	size_t len;         /* and its size: drv_bytes() */
-	uint16_t table_max; /* indirect: most buffers in a chain */
+	bool indirect;         /* put each chain of two or more buffers into a table */
+	void *base;            /* memory for the ring and the tables, */
+	uint64_t gpa;          /* its guest address (4096-aligned) */
+	size_t len;            /* and its size: drv_bytes() */
+	uint16_t table_max;    /* indirect: most buffers in a chain */
+	uint32_t legacy_align; /* split: in one piece, the used ring aligned so, as legacy devices
+				  want it (2.7.2); 0: not */
 };
 
 struct drv_split {
