@@ -292,15 +292,40 @@ static void blk_close(struct vdev *dev)
 
 /* A driver without FLUSH cannot ask for stability, so all its writes are stable; CONFIG_WCE without
  * FLUSH starts that way too (DEV-BLK-INIT-03). */
+static void blk_choose_mode(struct blk *blk)
+{
+	blk_set_writeback(blk, blk->cache == BLK_CACHE_UNSAFE ||
+				       (blk->cache == BLK_CACHE_WRITEBACK &&
+					vdev_accepted(&blk->vdev, BLK_F_FLUSH)));
+}
+
+/* A legacy driver's features leave the mode alone, and so does DRIVER_OK if it took CONFIG_WCE
+ * (5.2.5.2). One that cannot flush gets stable writes all the same. */
 static void blk_negotiated(struct vdev *dev)
 {
 	struct blk *blk = (struct blk *)dev;
 
 	blk->limits.discard = vdev_accepted(dev, BLK_F_DISCARD);
 	blk->limits.write_zeroes = vdev_accepted(dev, BLK_F_WRITE_ZEROES);
-	blk_set_writeback(blk,
-			  blk->cache == BLK_CACHE_UNSAFE || (blk->cache == BLK_CACHE_WRITEBACK &&
-							     vdev_accepted(dev, BLK_F_FLUSH)));
+	blk->limits.legacy = vdev_is_legacy(dev);
+	blk->always_stable = vdev_is_legacy(dev) && blk->cache != BLK_CACHE_UNSAFE &&
+			     !vdev_accepted(dev, BLK_F_FLUSH);
+	if (!vdev_is_legacy(dev))
+		blk_choose_mode(blk);
+}
+
+static void blk_legacy_driver_ok(struct vdev *dev)
+{
+	if (!vdev_accepted(dev, BLK_F_CONFIG_WCE))
+		blk_choose_mode((struct blk *)dev);
+}
+
+/* A legacy driver may write it before it has accepted anything (5.2.5.2). */
+static bool blk_may_set_mode(const struct vdev *dev)
+{
+	if (vdev_is_legacy(dev) && !(dev->status & VIRTIO_S_DRIVER_OK))
+		return vfeatures_has(dev->offered, BLK_F_CONFIG_WCE);
+	return vdev_accepted(dev, BLK_F_CONFIG_WCE);
 }
 
 static void blk_config_written(struct vdev *dev, size_t off, const uint8_t *bytes, size_t len,
@@ -309,7 +334,7 @@ static void blk_config_written(struct vdev *dev, size_t off, const uint8_t *byte
 	const size_t at = offsetof(struct blk_config, writeback);
 	struct blk *blk = (struct blk *)dev;
 
-	if (off > at || at - off >= len || !vdev_accepted(dev, BLK_F_CONFIG_WCE))
+	if (off > at || at - off >= len || !blk_may_set_mode(dev))
 		return;
 	config[at] = bytes[at - off] != 0;
 	blk->writeback = config[at];
@@ -321,6 +346,8 @@ static void blk_reset(struct vdev *dev)
 
 	blk->limits.discard = false;
 	blk->limits.write_zeroes = false;
+	blk->limits.legacy = false;
+	blk->always_stable = false;
 	blk_set_writeback(blk, blk->cache != BLK_CACHE_WRITETHROUGH);
 }
 
@@ -448,6 +475,15 @@ static void blk_save(struct vdev *dev, GByteArray *out)
 	pack_u8(out, blk->writeback);
 }
 
+/* Could a driver that has accepted what it has have come to this mode? */
+static bool blk_mode_fits(const struct blk *blk, bool writeback)
+{
+	if (writeback == blk->writeback || vdev_accepted(&blk->vdev, BLK_F_CONFIG_WCE))
+		return true;
+	return vdev_is_legacy(&blk->vdev) &&
+	       (!writeback || vfeatures_has(blk->vdev.offered, BLK_F_CONFIG_WCE));
+}
+
 static bool blk_load(struct vdev *dev, struct unpack *in, GError **err)
 {
 	struct blk *blk = (struct blk *)dev;
@@ -459,7 +495,7 @@ static bool blk_load(struct vdev *dev, struct unpack *in, GError **err)
 				      "%s: state: it is of a disk of %" G_GUINT64_FORMAT
 				      " sectors; this one has %" G_GUINT64_FORMAT,
 				      vdev_name(dev), capacity, blk->limits.capacity);
-	if (writeback != blk->writeback && !vdev_accepted(dev, BLK_F_CONFIG_WCE))
+	if (!blk_mode_fits(blk, writeback))
 		return ringside_usage(
 			err, "%s: state: it is of a disk with another cache=", vdev_name(dev));
 	blk_set_writeback(blk, writeback);
@@ -484,6 +520,7 @@ const struct vdev_class blk_class = {
 	.name = "blk",
 	.summary = "disk: a raw image file or a block device",
 	.id = 2,
+	.legacy_id = 0x1001,
 	.pci_class = 0x010000, /* mass storage, SCSI: what virtio disks say */
 	.size = sizeof(struct blk),
 	.request_size = sizeof(struct blk_request),
@@ -497,6 +534,7 @@ const struct vdev_class blk_class = {
 	.open = blk_open,
 	.close = blk_close,
 	.negotiated = blk_negotiated,
+	.legacy_driver_ok = blk_legacy_driver_ok,
 	.queue_started = blk_queue_started,
 	.queue_stop = blk_queue_stop,
 	.kick = blk_kick,

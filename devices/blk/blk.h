@@ -38,6 +38,7 @@ struct blk {
 	struct blk_limits limits;
 	struct blk_config config; /* as the space is before a driver has changed it */
 	_Atomic bool writeback;   /* volatile writes are allowed */
+	bool always_stable;       /* and not: the driver could not flush them */
 };
 
 /* Our state of one request, in its chain's room. */

@@ -61,6 +61,8 @@ uint8_t blk_parse(struct vq_chain *c, const struct blk_limits *l, struct blk_com
 	if (!vq_pull(c, &h, sizeof(h)))
 		return BLK_S_IOERR;
 	cmd->type = le32_cpu(h.type);
+	if (cmd->type == BLK_T_FLUSH_OUT && l->legacy) /* DEV-BLK-LEGOP-02 */
+		cmd->type = BLK_T_FLUSH;
 	switch (cmd->type) {
 	case BLK_T_IN:
 		return blk_command_parse_data(le64_cpu(h.sector), c->wr.left, l, cmd);

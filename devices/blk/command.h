@@ -18,6 +18,7 @@ struct blk_limits {
 	bool ro;
 	bool no_flush;              /* there is nothing that a flush could make safe */
 	bool discard, write_zeroes; /* negotiated */
+	bool legacy;                /* there is FLUSH_OUT, too */
 };
 
 struct blk_command {

@@ -46,8 +46,10 @@ static void blk_request_submit(struct blk_request *r)
 
 static unsigned blk_request_make_stable(const struct blk_queue *queue)
 {
-	return atomic_load_explicit(&queue->blk->writeback, memory_order_relaxed) ? 0
-										  : BLK_IO_STABLE;
+	const struct blk *blk = queue->blk;
+	bool writeback = atomic_load_explicit(&blk->writeback, memory_order_relaxed);
+
+	return writeback && !blk->always_stable ? 0 : BLK_IO_STABLE;
 }
 
 static struct blk_request *blk_request_of(struct blk_io *io)

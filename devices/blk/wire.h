@@ -45,6 +45,7 @@ enum {
 	BLK_T_IN = 0,
 	BLK_T_OUT = 1,
 	BLK_T_FLUSH = 4,
+	BLK_T_FLUSH_OUT = 5, /* a legacy driver's: the same */
 	BLK_T_GET_ID = 8,
 	BLK_T_DISCARD = 11,
 	BLK_T_WRITE_ZEROES = 13,

@@ -372,6 +372,7 @@ const struct vdev_class console_class = {
 	.name = "console",
 	.summary = "console and named ports, on a terminal, files, ptys or unix sockets",
 	.id = 3,
+	.legacy_id = 0x1003,
 	.pci_class = 0x078000,
 	.size = sizeof(struct console),
 	.config_size = sizeof(struct console_config),

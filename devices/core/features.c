@@ -2,6 +2,9 @@
  * Features (VIRTIO 1.4, 2.2 and 6): what a device offers, what the operator says to that, and what
  * holds together.
  *
+ * With legacy=on bits 24, 27 and 30 are among dev->offered for legacy drivers alone, who are
+ * offered nothing above bit 31; with legacy=only there is nothing else.
+ *
  * A device offers the common features that cost nothing and that every driver of today can do
  * without, and what its class offers. ring=packed adds RING_PACKED. features=LIST has the last
  * word: a feature that it takes away is withheld from the beginning, so that the class's open()
@@ -20,6 +23,8 @@ enum standing {
 	ALWAYS,     /* it cannot be taken away */
 	BY_ITSELF,  /* unless taken away */
 	ON_REQUEST, /* if added */
+	LEGACY,     /* to legacy drivers, unless taken away */
+	LEGACY_ALL, /* to legacy drivers, always */
 	NEVER,      /* ringside does not have it */
 };
 
@@ -28,10 +33,11 @@ static const struct {
 	unsigned char bit;
 	enum standing standing;
 } common[] = {
-	{ "notify_on_empty", VIRTIO_F_NOTIFY_ON_EMPTY, NEVER },
-	{ "any_layout", VIRTIO_F_ANY_LAYOUT, NEVER },
+	{ "notify_on_empty", VIRTIO_F_NOTIFY_ON_EMPTY, LEGACY },
+	{ "any_layout", VIRTIO_F_ANY_LAYOUT, LEGACY_ALL },
 	{ "indirect_desc", VIRTIO_F_INDIRECT_DESC, BY_ITSELF },
 	{ "event_idx", VIRTIO_F_EVENT_IDX, BY_ITSELF },
+	{ "unused", VIRTIO_F_UNUSED, LEGACY_ALL },
 	{ "version_1", VIRTIO_F_VERSION_1, ALWAYS },
 	{ "access_platform", VIRTIO_F_ACCESS_PLATFORM, ON_REQUEST },
 	{ "ring_packed", VIRTIO_F_RING_PACKED, ON_REQUEST },
@@ -44,6 +50,11 @@ static const struct {
 	{ "admin_vq", VIRTIO_F_ADMIN_VQ, NEVER },
 	{ "suspend", VIRTIO_F_SUSPEND, NEVER },
 };
+
+/* What drivers of virtio 1 are not offered, though legacy drivers are. */
+#define LEGACY_BITS \
+	(1ull << VIRTIO_F_NOTIFY_ON_EMPTY | 1ull << VIRTIO_F_ANY_LAYOUT | 1ull << VIRTIO_F_UNUSED)
+#define LEGACY_WORD 0xffffffffull /* all that legacy drivers see */
 
 /* The class's features, or an empty row. */
 static const struct vdev_feature *features_own(const struct vdev_class *class)
@@ -99,14 +110,15 @@ static bool features_refused(struct vdev *dev, enum vdev_rule rule, unsigned bit
 	return false;
 }
 
-/* This is a modern device: it declines to work without VERSION_1 (6.2 allows that). */
+/* A driver of virtio 1's interface has to be one of virtio 1: without VERSION_1 the device declines
+ * to work (6.2 allows that). */
 bool vdev_features_hold(struct vdev *dev)
 {
 	const struct vfeatures *a = &dev->accepted;
 	const struct vdev_feature *row = features_unfit(dev->class, *a);
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(a->w); i++) {
-		uint64_t wrong = a->w[i] & ~dev->offered.w[i];
+		uint64_t wrong = a->w[i] & ~(dev->offered.w[i] & ~(i ? 0 : LEGACY_BITS));
 
 		if (wrong)
 			return features_refused(dev, RULE_FEATURE_NOT_OFFERED,
@@ -120,6 +132,22 @@ bool vdev_features_hold(struct vdev *dev)
 		return true;
 	vdev_rule_broken(dev, RULE_FEATURE_NEEDS, "feature bits %#" G_GINT64_MODIFIER "x", a->w[0]);
 	return false;
+}
+
+bool vdev_features_legacy(struct vdev *dev, struct vfeatures *f)
+{
+	const struct vfeatures asked = *f;
+	const struct vdev_feature *row;
+
+	if (vfeatures_has(asked, VIRTIO_F_UNUSED)) /* all bits that there are: it did not look */
+		*f = (struct vfeatures){ 0 };
+	f->w[0] &= dev->offered.w[0] & LEGACY_WORD;
+	f->w[1] = 0;
+	while ((row = features_unfit(dev->class, *f)))
+		vfeatures_set(f, row->bit, false);
+	if (dev->class->features_ok && !dev->class->features_ok(dev, *f))
+		*f = (struct vfeatures){ 0 };
+	return f->w[0] == asked.w[0] && f->w[1] == asked.w[1];
 }
 
 /* Withholds what needs what is withheld, and what needs that. */
@@ -186,6 +214,16 @@ static bool features_no_such_name(const struct vdev_class *class, const struct i
 			      context, item->add ? '+' : '-', item->name, item->name, context);
 }
 
+/* Is there a driver that @item could be offered to? */
+static bool features_standing_fits(const struct vdev *dev, const struct item *item)
+{
+	if (!item->add || item->standing == NEVER)
+		return true;
+	if (item->standing == LEGACY || item->standing == LEGACY_ALL)
+		return dev->opt_legacy != VDEV_LEGACY_OFF;
+	return dev->opt_legacy != VDEV_LEGACY_ONLY || item->bit < 32;
+}
+
 /* One "+NAME" or "-NAME". */
 static bool features_take_item(struct vdev *dev, const char *text, const char *context,
 			       GError **err)
@@ -201,9 +239,19 @@ static bool features_take_item(struct vdev *dev, const char *text, const char *c
 		return features_no_such_name(dev->class, &item, context, err);
 	if (item.standing == ALWAYS && !item.add)
 		return ringside_usage(err,
-				      "%s,features=-%s: it cannot be removed: ringside has no "
-				      "legacy devices",
+				      "%s,features=-%s: it cannot be removed; legacy=only serves "
+				      "drivers of before virtio 1",
 				      context, item.name);
+	if (item.standing == LEGACY_ALL && !item.add)
+		return ringside_usage(err,
+				      "%s,features=-%s: it cannot be removed: legacy drivers must "
+				      "be offered it (6.3)",
+				      context, item.name);
+	if (!features_standing_fits(dev, &item))
+		return ringside_usage(err, "%s,features=+%s: it is for %s", context, item.name,
+				      dev->opt_legacy == VDEV_LEGACY_ONLY
+					      ? "drivers of virtio 1: not with legacy=only"
+					      : "legacy drivers: legacy=on serves them");
 	if (item.standing == NEVER && item.add)
 		return ringside_usage(err, "%s,features=+%s: ringside does not implement it",
 				      context, item.name);
@@ -266,10 +314,25 @@ static bool features_is_offered(struct vdev *dev, const char *text, const char *
 			      context, item.name);
 }
 
+/* By itself. */
+static bool features_offer_common(const struct vdev *dev, size_t i)
+{
+	switch (common[i].standing) {
+	case ALWAYS:
+	case BY_ITSELF:
+		return dev->opt_legacy != VDEV_LEGACY_ONLY || common[i].bit < 32;
+	case LEGACY:
+	case LEGACY_ALL:
+		return dev->opt_legacy != VDEV_LEGACY_OFF;
+	default:
+		return false;
+	}
+}
+
 bool vdev_features_open(struct vdev *dev, const char *context, GError **err)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(common); i++)
-		vfeatures_set(&dev->offered, common[i].bit, common[i].standing <= BY_ITSELF);
+		vfeatures_set(&dev->offered, common[i].bit, features_offer_common(dev, i));
 	vfeatures_set(&dev->offered, VIRTIO_F_RING_PACKED, dev->opt_ring == VDEV_RING_PACKED);
 	if (!features_for_each_item(dev, features_take_item, context, err))
 		return false;
@@ -277,6 +340,9 @@ bool vdev_features_open(struct vdev *dev, const char *context, GError **err)
 	for (const struct vdev_feature *row = features_own(dev->class); row->name; row++)
 		vfeatures_set(&dev->offered, row->bit, false);
 	features_withhold_dependents(dev);
+	if (dev->opt_legacy == VDEV_LEGACY_ONLY) /* a class may ask before it offers */
+		dev->withheld =
+			(struct vfeatures){ { dev->withheld.w[0] | ~LEGACY_WORD, UINT64_MAX } };
 	for (const unsigned char *bit = dev->class->feature_bits; bit && *bit != 255; bit++)
 		vdev_offer(dev, *bit, true);
 	return true;
@@ -323,7 +389,7 @@ static uint32_t features_word(const struct vfeatures *f, uint32_t select)
 
 uint32_t vdev_features_offered(struct vdev *dev, uint32_t select)
 {
-	return features_word(&dev->offered, select);
+	return features_word(&dev->offered, select) & ~(select ? 0 : (uint32_t)LEGACY_BITS);
 }
 
 uint32_t vdev_features_accepted(struct vdev *dev, uint32_t select)
@@ -344,7 +410,7 @@ void vdev_features_accept(struct vdev *dev, uint32_t select, uint32_t bits)
 	vdev_enter(dev);
 	before = features_word(&dev->accepted, select);
 	/* They are frozen by FEATURES_OK (3.1.1, step 5). */
-	if (dev->status & VIRTIO_S_FEATURES_OK) {
+	if (dev->status & VIRTIO_S_FEATURES_OK || dev->legacy) {
 		if (bits != before)
 			vdev_rule_broken(dev, RULE_FEATURE_FROZEN, "feature word %u, %#x", select,
 					 bits);

@@ -24,7 +24,10 @@ enum {
 	PART_CONFIG = 0x5f2,
 	PART_CLASS = 0x5f3,
 	PART_TRANSPORT = 0x5f4,
+	PART_LEGACY = 0x5f5,
 };
+
+#define LEGACY_BEGUN 1u
 
 #define PART_OPTIONAL   1u /* VIRTIO_DEV_PART_F_OPTIONAL */
 #define SELECTOR_BYTES  8u
@@ -120,6 +123,11 @@ static void put_common(GByteArray *out, const struct vdev *dev, const struct vde
 	pack_u32(out, s->generation);
 	pack_bytes(out, s->config, s->config_size);
 	part_end(out, at);
+	if (s->legacy) {
+		at = begin(out, PART_LEGACY, 0, 0);
+		pack_u8(out, s->begun ? LEGACY_BEGUN : 0);
+		part_end(out, at);
+	}
 }
 
 static void put_class(GByteArray *out, struct vdev *dev)
@@ -267,6 +275,15 @@ static bool take_config(struct record *r, struct part *p)
 	return true;
 }
 
+static bool take_legacy(struct record *r, struct part *p)
+{
+	unsigned flags = unpack_u8(&p->value);
+
+	r->state.legacy = true;
+	r->state.begun = flags & LEGACY_BEGUN;
+	return flags <= LEGACY_BEGUN || broken(r, p, "flags that are not known");
+}
+
 static bool take_class(struct record *r, struct part *p)
 {
 	if (unpack_u16(&p->value) != r->dev->class->state_version)
@@ -306,6 +323,7 @@ static const struct row {
 	{ PART_VQ_CFG, 0, OF_QUEUE, false, VQ_CFG_BYTES, VQ_CFG_BYTES, take_queue },
 	{ PART_VQ_POSITION, 0, OF_QUEUE, true, 4, 4, take_position },
 	{ PART_CONFIG, 0, OF_NOTHING, false, 4, 4 + VDEV_CONFIG_MAX, take_config },
+	{ PART_LEGACY, 0, OF_NOTHING, true, 1, 1, take_legacy },
 	{ PART_CLASS, 0, OF_NOTHING, true, 2, SIZE_MAX, take_class },
 	{ PART_TRANSPORT, 0, OF_NAME, true, 0, SIZE_MAX, take_transport },
 };

@@ -104,6 +104,7 @@ enum vq_fault vdev_queue_ring(struct vdev *dev, unsigned q, struct vq_config *re
 		.indirect = vdev_accepted(dev, VIRTIO_F_INDIRECT_DESC),
 		.packed = packed,
 		.in_order = vdev_accepted(dev, VIRTIO_F_IN_ORDER),
+		.notify_on_empty = vdev_accepted(dev, VIRTIO_F_NOTIFY_ON_EMPTY),
 		.request_size = dev->class->request_size,
 		.position = queue->ran ? queue->position : vq_position_initial(packed),
 	};
@@ -274,7 +275,7 @@ void vdev_pause(struct vdev *dev)
 void vdev_resume(struct vdev *dev)
 {
 	vdev_enter(dev);
-	if (!dev->running && dev->status & VIRTIO_S_DRIVER_OK &&
+	if (!dev->running && (dev->status & VIRTIO_S_DRIVER_OK || dev->begun) &&
 	    !(dev->status & VIRTIO_S_NEEDS_RESET))
 		vdev_start_queues(dev);
 	vdev_leave(dev);
@@ -331,7 +332,7 @@ uint64_t vdev_queue_read(struct vdev *dev, unsigned q, enum vdev_queue_reg reg)
 	return value;
 }
 
-static void vdev_queue_enable(struct vdev *dev, unsigned q, bool on)
+void vdev_queue_enable(struct vdev *dev, unsigned q, bool on)
 {
 	struct vdev_queue *queue = &dev->queue[q];
 

@@ -35,12 +35,20 @@ static const struct {
 				 "accepted without what it needs: FEATURES_OK stays clear",
 				 "DRV-BASE-FEAT-02", "2.2.1" },
 	[RULE_FEATURE_VERSION_1] = { "feature-version-1",
-				     "offered and not accepted: FEATURES_OK stays clear, for there "
-				     "are no legacy devices here",
+				     "offered and not accepted: FEATURES_OK stays clear, for this is "
+				     "not the legacy interface",
 				     "DRV-BASE-RESFEAT-01", "6.1" },
 	[RULE_FEATURE_FROZEN] = { "feature-frozen",
 				  "features are final after FEATURES_OK, and stay as they are",
 				  "DRV-BASE-INIT-04", "3.1.1" },
+	[RULE_LEGACY_FEATURE] = { "legacy-feature",
+				  "accepted and not offered, or without what it needs: it does not "
+				  "count",
+				  "DRV-BASE-FEAT-01, DRV-BASE-FEAT-02", "2.2.1" },
+	[RULE_LEGACY_SIZE] = { "legacy-page-size",
+			       "GuestPageSize and QueueAlign are powers of two, and written before "
+			       "QueuePFN: there is no queue",
+			       NULL, "4.2.4" },
 	[RULE_CONFIG_EARLY] = { "config-early",
 				"no write of the configuration space before FEATURES_OK",
 				"DRV-BASE-INIT-03", "3.1.1" },
@@ -198,7 +206,7 @@ void vdev_judge_queue(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uin
  */
 void vdev_judge_notify(struct vdev *dev, unsigned q)
 {
-	if (!(vdev_status(dev) & VIRTIO_S_DRIVER_OK))
+	if (!(vdev_status(dev) & VIRTIO_S_DRIVER_OK) && !dev->legacy)
 		vdev_rule_broken(dev, RULE_NOTIFY_EARLY, "queue %u", q);
 	else if (q >= dev->n_queues)
 		vdev_rule_broken(dev, RULE_NOTIFY_NO_QUEUE, "queue %u", q);
@@ -226,13 +234,14 @@ void vdev_judge_config(struct vdev *dev, uint64_t off, unsigned len, bool write,
 		       enum vdev_rule width)
 {
 	const struct vdev_class *class = dev->class;
-	bool early = write && !(vdev_status(dev) & VIRTIO_S_FEATURES_OK);
+	bool legacy = width == N_VDEV_RULES;
+	bool early = write && !legacy && !(vdev_status(dev) & VIRTIO_S_FEATURES_OK);
 	enum vdev_rule rule = N_VDEV_RULES;
 	char what[40];
 
 	if (off >= dev->config_size || len > dev->config_size - off)
 		rule = RULE_CONFIG_BEYOND;
-	else if (class->config_fields && !rules_is_field(class->config_fields, off, len))
+	else if (!legacy && class->config_fields && !rules_is_field(class->config_fields, off, len))
 		rule = width;
 	else if (early && !(class->config_early && off == class->config_early))
 		rule = RULE_CONFIG_EARLY;
@@ -272,6 +281,10 @@ void vdev_judge_status(struct vdev *dev, uint32_t status)
 
 	if (status == 0)
 		return;
+	if (dev->legacy && (rule == RULE_STATUS_NO_FEATURES_OK || rule == RULE_STATUS_ORDER))
+		rule = status & VIRTIO_S_DRIVER ? N_VDEV_RULES : RULE_STATUS_ORDER;
+	if (dev->legacy)
+		driver_bits &= ~(uint32_t)VIRTIO_S_FEATURES_OK;
 	if (before & driver_bits & ~status)
 		rule = RULE_STATUS_CLEARED;
 	else if (before & VIRTIO_S_FAILED && status & status_steps & ~before)

@@ -22,6 +22,8 @@ enum vdev_rule {
 	RULE_FEATURE_NEEDS,
 	RULE_FEATURE_VERSION_1,
 	RULE_FEATURE_FROZEN,
+	RULE_LEGACY_FEATURE,
+	RULE_LEGACY_SIZE,
 	RULE_CONFIG_EARLY,
 	RULE_CONFIG_BEYOND,
 	RULE_NOTIFY_EARLY,
@@ -85,7 +87,8 @@ void vdev_judge_queue(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uin
 /* A kick that came as a register write. */
 void vdev_judge_notify(struct vdev *dev, unsigned q);
 
-/* An access of the configuration space, @width being the transport's rule for its width. */
+/* An access of the configuration space, @width being the transport's rule for its width;
+ * N_VDEV_RULES: it is a legacy interface, which has none, nor one about when it may be written. */
 void vdev_judge_config(struct vdev *dev, uint64_t off, unsigned len, bool write,
 		       enum vdev_rule width);
 

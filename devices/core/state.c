@@ -62,6 +62,8 @@ void vdev_state_get_device(struct vdev *dev, struct vdev_state *ret)
 	*ret = (struct vdev_state){ .n_queues = dev->n_queues, .config_size = dev->config_size };
 	pthread_mutex_lock(&dev->lock);
 	ret->status = dev->status;
+	ret->legacy = dev->legacy;
+	ret->begun = dev->begun;
 	ret->offered = dev->offered;
 	ret->accepted = dev->accepted;
 	pthread_mutex_unlock(&dev->lock);
@@ -92,8 +94,12 @@ static bool check_features(struct vdev *dev, const struct vdev_state *s, GError 
 {
 	const struct vfeatures *a = &s->accepted, *o = &dev->offered;
 
+	struct vfeatures legacy = *a;
+
 	if (memcmp(&s->offered, o, sizeof(*o)) != 0)
 		return refuse(dev, err, "it is of a device that offers other features");
+	if (s->legacy && !vdev_features_legacy(dev, &legacy))
+		return refuse(dev, err, "a legacy driver's features that it could not have");
 	if (!(s->status & VIRTIO_S_FEATURES_OK)) /* what is accepted was not judged yet */
 		return true;
 	if (a->w[0] & ~o->w[0] || a->w[1] & ~o->w[1])
@@ -108,7 +114,12 @@ static bool check(struct vdev *dev, const struct vdev_state *s, GError **err)
 {
 	if (s->status & ~(uint32_t)STATUS_BITS)
 		return refuse(dev, err, "unknown bits in the device status");
-	if (s->status & VIRTIO_S_DRIVER_OK && !(s->status & VIRTIO_S_FEATURES_OK))
+	if (s->legacy && dev->opt_legacy == VDEV_LEGACY_OFF)
+		return refuse(dev, err, "it is of a device with a legacy interface");
+	if (s->legacy ? s->status & VIRTIO_S_FEATURES_OK : s->begun)
+		return refuse(dev, err, "a legacy driver has no FEATURES_OK, and another waits");
+	if (s->status & VIRTIO_S_DRIVER_OK &&
+	    !(s->legacy ? s->begun : s->status & VIRTIO_S_FEATURES_OK))
 		return refuse(dev, err, "DRIVER_OK without FEATURES_OK");
 	if (s->n_queues != dev->n_queues)
 		return refuse(dev, err, "it is of a device with another number of queues");
@@ -173,7 +184,9 @@ static bool install(struct vdev *dev, const struct vdev_state *s, struct unpack 
 	bool ok;
 
 	dev->accepted = s->accepted;
-	if (s->status & VIRTIO_S_FEATURES_OK)
+	dev->legacy = s->legacy;
+	dev->begun = s->begun;
+	if (s->status & VIRTIO_S_FEATURES_OK || s->begun)
 		vdev_set_negotiated(dev);
 	for (unsigned q = 0; q < dev->n_queues; q++)
 		if (!set_queue(dev, q, &s->queue[q], err))

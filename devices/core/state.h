@@ -31,6 +31,7 @@ struct vdev_queue_state {
 
 struct vdev_state {
 	uint32_t status;                    /* VIRTIO_S_* */
+	bool legacy, begun;                 /* the driver is a legacy one; its queues are in use */
 	struct vfeatures offered, accepted; /* offered: to be compared */
 	uint8_t config[VDEV_CONFIG_MAX];
 	size_t config_size;

@@ -12,11 +12,17 @@ bool vdev_features_opened(struct vdev *dev, const char *context, GError **err);
 /* May the driver have what it accepts? */
 bool vdev_features_hold(struct vdev *dev);
 
+/* Leaves in @f, a legacy driver's, what it can have. False if that is less. */
+bool vdev_features_legacy(struct vdev *dev, struct vfeatures *f);
+
 /* A queue as reset leaves it (2.6.1); not while it runs. */
 void vdev_queue_defaults(struct vdev_queue *queue);
 
 /* The queues' sizes follow the ring format that was negotiated; before the driver has set them. */
 void vdev_queue_negotiated(struct vdev *dev);
+
+/* In a call of the driver: starts it or stops it, if the device runs. */
+void vdev_queue_enable(struct vdev *dev, unsigned q, bool on);
 
 /* Begins and ends a call of the driver: between them dev->lock is held, but for where owners are
  * waited for, and no other call is under way. */
@@ -30,6 +36,9 @@ void vdev_end_wait(struct vdev *dev);
 /* In such a call: a reset by the driver; the features that it accepted are final. */
 void vdev_reset_device(struct vdev *dev);
 void vdev_set_negotiated(struct vdev *dev);
+
+/* In such a call: a legacy driver's DRIVER_OK (legacy.c). */
+void vdev_legacy_driver_ok(struct vdev *dev);
 
 /* In such a call, or with nobody else about: start all enabled queues; stop all that run or are
  * paused. */

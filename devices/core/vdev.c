@@ -26,6 +26,10 @@ static const char *const rings[] = {
 	[VDEV_RING_SPLIT] = "split", [VDEV_RING_PACKED] = "packed", NULL
 };
 
+static const char *const legacies[] = {
+	[VDEV_LEGACY_OFF] = "off", [VDEV_LEGACY_ON] = "on", [VDEV_LEGACY_ONLY] = "only", NULL
+};
+
 const struct prop vdev_common_props[] = {
 	{ "id", PROP_STR, OFFSET(id),
 	  .help = "name of the device in messages and on the control "
@@ -37,6 +41,11 @@ const struct prop vdev_common_props[] = {
 	  .help = "format of the virtqueues; packed is an offer, a driver may still take split" },
 	{ "features", PROP_LIST, OFFSET(opt_features),
 	  .help = "+NAME,-NAME,...: feature bits to offer besides the default ones, or not to offer" },
+	{ "legacy", PROP_ENUM, OFFSET(opt_legacy), .default_value = "off", .choices = legacies,
+	  .also = "transitional",
+	  .help = "the interface of before virtio 1, for drivers that know no other: on pci beside "
+		  "today's (on) or in its place (only), on mmio version 1 in its place (both); "
+		  "docs/legacy.md" },
 	{ "iothread", PROP_STR, OFFSET(opt_iothread),
 	  .help = "event loop thread that serves the queues, by a name of your choice; devices may "
 		  "share one (without it the main thread serves them)" },
@@ -56,6 +65,24 @@ static bool vdev_check_queue_size(struct vdev *dev, const char *context, GError 
 				      "%s,queue-size=%u: not a power of two, which a split ring "
 				      "must have; ring=packed takes any size",
 				      context, size);
+	return true;
+}
+
+static bool vdev_check_legacy(struct vdev *dev, const char *context, GError **err)
+{
+	const char *value = legacies[dev->opt_legacy];
+
+	if (dev->opt_legacy != VDEV_LEGACY_OFF && !dev->class->legacy_id)
+		return ringside_usage(
+			err,
+			"%s,legacy=%s: this type of device came with virtio 1 and has "
+			"no legacy interface; leave it out",
+			context, value);
+	if (dev->opt_legacy == VDEV_LEGACY_ONLY && dev->opt_ring == VDEV_RING_PACKED)
+		return ringside_usage(err,
+				      "%s,legacy=only,ring=packed: legacy drivers have split rings "
+				      "alone; legacy=on serves both kinds of drivers",
+				      context);
 	return true;
 }
 
@@ -94,6 +121,7 @@ static bool vdev_open_device(struct vdev *dev, GPtrArray *pairs, const struct vd
 	g_autofree char *context = g_strdup_printf("--device %s", class->name);
 
 	if (!prop_parse(vdev_common_props, dev, pairs, context, err) ||
+	    !vdev_check_legacy(dev, context, err) ||
 	    (class->props && !prop_parse(class->props, dev, pairs, context, err)) ||
 	    !vdev_features_open(dev, context, err) || !vdev_check_queue_size(dev, context, err))
 		return false;
@@ -204,6 +232,8 @@ void vdev_reset_device(struct vdev *dev)
 	for (unsigned q = 0; q < dev->n_queues; q++)
 		vdev_queue_defaults(&dev->queue[q]);
 	dev->status = 0;
+	dev->legacy = false;
+	dev->begun = false;
 }
 
 void vdev_set_negotiated(struct vdev *dev)
@@ -233,6 +263,8 @@ void vdev_set_status(struct vdev *dev, uint32_t status)
 		vdev_reset_device(dev);
 		goto out;
 	}
+	if (dev->legacy)
+		added &= ~(uint32_t)VIRTIO_S_FEATURES_OK; /* it has no such bit */
 	if (added & VIRTIO_S_FEATURES_OK) {
 		if (vdev_features_hold(dev))
 			vdev_set_negotiated(dev);
@@ -240,10 +272,13 @@ void vdev_set_status(struct vdev *dev, uint32_t status)
 			added &= ~(uint32_t)VIRTIO_S_FEATURES_OK;
 	}
 	/* DRIVER_OK before the features are settled starts nothing (3.1.1). */
-	if (added & VIRTIO_S_DRIVER_OK && !((dev->status | added) & VIRTIO_S_FEATURES_OK))
+	if (added & VIRTIO_S_DRIVER_OK && !dev->legacy &&
+	    !((dev->status | added) & VIRTIO_S_FEATURES_OK))
 		added &= ~(uint32_t)VIRTIO_S_DRIVER_OK;
 	dev->status |= added;
-	if (added & VIRTIO_S_DRIVER_OK)
+	if (added & VIRTIO_S_DRIVER_OK && dev->legacy)
+		vdev_legacy_driver_ok(dev);
+	else if (added & VIRTIO_S_DRIVER_OK)
 		vdev_start_queues(dev);
 out:
 	vdev_saw_status(dev, before, dev->status);

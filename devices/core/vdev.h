@@ -95,6 +95,8 @@ struct vdev_class {
 	const char *name;    /* as in --device NAME */
 	const char *summary; /* one line for --device help */
 	uint32_t id;         /* virtio device type (5 Device Types) */
+	uint16_t legacy_id;  /* PCI device id of a transitional one (4.1.2.3); 0: it has no legacy
+				interface */
 	uint32_t pci_class;  /* class << 16 | subclass << 8 | interface for PCI */
 	size_t size;         /* of the device's struct */
 	size_t request_size; /* of its state per chain, see vq_chain_request() */
@@ -119,8 +121,12 @@ struct vdev_class {
 	bool (*open)(struct vdev *dev, GError **err);
 	void (*close)(struct vdev *dev);
 
-	/* The driver's features are final (FEATURES_OK held). Owner threads are quiet. */
+	/* The driver's features are final (FEATURES_OK held; those of a legacy driver until it
+	 * writes others). Owner threads are quiet. */
 	void (*negotiated)(struct vdev *dev);
+
+	/* A legacy driver, which has no FEATURES_OK, set DRIVER_OK. Queues may run already. */
+	void (*legacy_driver_ok)(struct vdev *dev);
 
 	/*
 	 * Called on the owner's thread. After queue_started() kicks come, at first and after a
@@ -230,6 +236,7 @@ struct vdev {
 	uint16_t opt_queue_size; /* 0: the class's */
 	char *opt_iothread;      /* loop's name, or NULL: main loop */
 	unsigned opt_ring;       /* enum vdev_ring */
+	unsigned opt_legacy;     /* enum vdev_legacy */
 	GPtrArray *opt_features; /* of "+NAME,-NAME,..." */
 
 	const struct vdev_env *env; /* during open() only */
@@ -245,6 +252,8 @@ struct vdev {
 	struct vfeatures offered, accepted; /* accepted: as written; in force after FEATURES_OK */
 	struct vfeatures withheld;          /* by the operator: never offered */
 	_Atomic bool running;               /* DRIVER_OK and not being stopped */
+	_Atomic bool legacy; /* since its reset the driver is a legacy one (legacy.h), */
+	_Atomic bool begun;  /* and its queues are in use, DRIVER_OK or not */
 
 	pthread_mutex_t config_lock;     /* config and generation */
 	uint8_t config[VDEV_CONFIG_MAX]; /* changed by config.c alone */
@@ -315,6 +324,10 @@ extern const struct prop vdev_common_props[];
 
 enum vdev_ring { VDEV_RING_SPLIT, VDEV_RING_PACKED };
 
+/* Has it a legacy interface, beside that of virtio 1 or (VDEV_LEGACY_ONLY) in its place? For
+ * transports. */
+enum vdev_legacy { VDEV_LEGACY_OFF, VDEV_LEGACY_ON, VDEV_LEGACY_ONLY };
+
 /* The names that features=LIST takes for @class: "on" are those that every device offers by itself,
  * "may" those it offers when asked to, "own" the class's (NULL if it has none). Blanks between
  * names. */
@@ -344,6 +357,13 @@ void vdev_restart(struct vdev *dev);
 /* In open() only. What features=LIST takes away stays away: dev->offered tells. */
 void vdev_offer(struct vdev *dev, unsigned bit, bool on);
 bool vdev_accepted(const struct vdev *dev, unsigned bit); /* after negotiation */
+
+/* The driver is a legacy one: VERSION_1 was not accepted, and the device's "Legacy Interface"
+ * sections hold (2.2.3). From negotiated() on; in config_written() at any time. */
+static inline bool vdev_is_legacy(const struct vdev *dev)
+{
+	return dev->legacy;
+}
 
 /* In open(): what the backend that was chosen asks of the kernel, beside class->syscalls; and the
  * name of a file that it goes on using (the string stays its own). NULL is fine. */

@@ -18,6 +18,8 @@ struct net_header {
 	le16 hdr_len, gso_size, csum_start, csum_offset, num_buffers;
 };
 #define NET_HEADER_BYTES sizeof(struct net_header)
+/* A legacy driver's without MRG_RXBUF: there is no num_buffers (5.1.6.1). */
+#define NET_HEADER_BYTES_LEGACY offsetof(struct net_header, num_buffers)
 
 #define NET_HDR_F_NEEDS_CSUM 1u
 #define NET_HDR_F_DATA_VALID 2u

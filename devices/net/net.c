@@ -132,10 +132,13 @@ static void net_forget_driver(void *arg)
 
 	net->tx_offloads = 0;
 	net->merge = false;
+	net->header = NET_HEADER_BYTES;
 	net->hdr_len = false;
 	net->mtu = 0;
 	net->ctrl_queue = VDEV_QUEUES_MAX;
 	net->stale = true;
+	net->mac_written = 0;
+	net->mac_taken = 0;
 	net_filter_init(&net->filter, net->opt_mac, false, false);
 	vdev_config_set(dev, offsetof(struct net_config, mac), net->opt_mac, 6, false);
 	(void)net_set_rx_offloads(net, 0);
@@ -168,12 +171,15 @@ static void net_take_driver(void *arg)
 
 	net->tx_offloads = net_tx_offloads(dev->accepted);
 	net->merge = vdev_accepted(dev, NET_F_MRG_RXBUF);
+	net->header = vdev_is_legacy(dev) && !net->merge ? NET_HEADER_BYTES_LEGACY
+							 : NET_HEADER_BYTES;
 	net->hdr_len = net_rx_offloads(dev->accepted) & ~(unsigned)NET_DO_CSUM;
 	net->mtu = vdev_accepted(dev, NET_F_MTU) ? net->opt.mtu : 0;
 	if (vdev_accepted(dev, NET_F_CTRL_VQ))
 		net->ctrl_queue = 2 * (vdev_accepted(dev, NET_F_MQ) ? net->max_pairs : 1);
 	net_filter_init(&net->filter, vdev_accepted(dev, NET_F_MAC) ? net->opt_mac : NULL,
 			vdev_accepted(dev, NET_F_CTRL_RX), vdev_accepted(dev, NET_F_CTRL_VLAN));
+	net->mac_taken = 0;
 	if (net_set_rx_offloads(net, net_rx_offloads(dev->accepted)) < 0)
 		vdev_host_error(dev, "the tap refuses offloads that it offered");
 }
@@ -181,6 +187,40 @@ static void net_take_driver(void *arg)
 static void net_negotiated(struct vdev *dev)
 {
 	loop_call(dev->loop, net_take_driver, dev);
+}
+
+/*
+ * A legacy driver writes its address where the device's is (5.1.4.2), unless it took CTRL_MAC_ADDR;
+ * byte by byte, so that it counts when the last one is written (5.1.6.5.2.1). That is on a vCPU's
+ * thread, and the filter is the loop's: the next frame takes it.
+ */
+static void net_config_written(struct vdev *dev, size_t off, const uint8_t *bytes, size_t len,
+			       uint8_t *config)
+{
+	struct net *net = (struct net *)dev;
+	uint64_t mac = 1; /* so that it is never 0 */
+
+	if (!vdev_is_legacy(dev) || vdev_accepted(dev, NET_F_CTRL_MAC_ADDR) || off >= 6)
+		return;
+	len = MIN(len, 6 - off);
+	memcpy(config + off, bytes, len);
+	for (unsigned i = 0; i < 6; i++)
+		mac = mac << 8 | config[i];
+	if (off + len == 6)
+		net->mac_written = mac;
+}
+
+void net_take_mac(struct net *net)
+{
+	uint64_t mac = atomic_load_explicit(&net->mac_written, memory_order_relaxed);
+	uint8_t bytes[6];
+
+	if (mac == net->mac_taken)
+		return;
+	net->mac_taken = mac;
+	for (unsigned i = 0; i < 6; i++)
+		bytes[i] = (uint8_t)(mac >> (40 - 8 * i));
+	net_filter_own(&net->filter, bytes);
 }
 
 /* What depends on the backend that was found. */
@@ -301,6 +341,7 @@ const struct vdev_class net_class = {
 	.name = "net",
 	.summary = "network card on user sockets, a tap or a socket to another ringside",
 	.id = 1,
+	.legacy_id = 0x1000,
 	.pci_class = 0x020000, /* Ethernet controller */
 	.size = sizeof(struct net),
 	.request_size = sizeof(struct net_tx),
@@ -318,6 +359,7 @@ const struct vdev_class net_class = {
 	.queue_stop = net_queue_stop,
 	.kick = net_kick,
 	.reset = net_reset,
+	.config_written = net_config_written,
 	.restart = net_restart,
 	.state_version = 1,
 	.save = net_save,

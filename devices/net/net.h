@@ -87,6 +87,7 @@ struct net {
 	 * stopped, or by the owner. */
 	unsigned ctrl_queue;  /* its number; past the last one: there is none */
 	bool merge;           /* MRG_RXBUF */
+	size_t header;        /* bytes before each frame */
 	bool hdr_len;         /* one of GUEST_TSO4 to GUEST_USO6: the header's hdr_len is told */
 	unsigned tx_offloads; /* NET_DO_* that the driver may leave undone, */
 	unsigned rx_offloads; /* and that we may */
@@ -95,6 +96,10 @@ struct net {
 	bool listens;         /* one of their receive queues runs: the backend delivers */
 	bool stale;           /* if not: what arrives meanwhile is nobody's */
 	struct net_filter filter;
+	/* The address that a legacy driver wrote into the configuration space, on a vCPU's thread:
+	 * a 1 and the bytes, first byte first, or 0; and what of that the filter has. */
+	_Atomic uint64_t mac_written;
+	uint64_t mac_taken;
 
 	struct net_drops drops;
 	uint8_t *
@@ -114,6 +119,9 @@ extern const struct vdev_feature net_features[];
 /* NET_DO_* for the feature bits in @f: what the driver may leave undone, what we may. */
 unsigned net_tx_offloads(struct vfeatures f);
 unsigned net_rx_offloads(struct vfeatures f);
+
+/* net.c: the filter has the address that a legacy driver wrote. */
+void net_take_mac(struct net *net);
 
 /* rx.c */
 bool net_rx_frame(void *opaque, unsigned channel, uint8_t *data, size_t len,

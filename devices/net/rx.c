@@ -60,7 +60,7 @@ static enum rx_room net_rx_find_room(struct net *net, unsigned q, size_t bytes, 
 static void net_rx_fill(struct net *net, unsigned n, const struct net_header *h,
 			const uint8_t *data, size_t len)
 {
-	(void)vq_put(net->merged[0], h, sizeof(*h));
+	(void)vq_put(net->merged[0], h, net->header);
 	for (unsigned i = 0; i < n; i++) {
 		size_t put = vq_put_some(net->merged[i], data, len);
 
@@ -76,6 +76,7 @@ static bool net_rx_wanted(struct net *net, const uint8_t *data, size_t len,
 {
 	size_t tag = len > NET_ETH_HEADER && data[12] == 0x81 && data[13] == 0 ? VLAN_TAG : 0;
 
+	net_take_mac(net);
 	if (!net_filter_pass(&net->filter, data, len)) {
 		net->drops.filtered++;
 		return false;
@@ -93,7 +94,7 @@ static bool net_rx_deliver(struct net *net, unsigned pair, const struct net_head
 	struct net_header header = *h;
 	unsigned n;
 
-	switch (net_rx_find_room(net, 2 * pair, sizeof(header) + len, &n)) {
+	switch (net_rx_find_room(net, 2 * pair, net->header + len, &n)) {
 	case RX_WAIT:
 		net->pair[pair].rx_waits = true;
 		return false;

@@ -29,9 +29,10 @@ static void set_modes(struct net_filter *f, unsigned modes)
 
 void net_save(struct vdev *dev, GByteArray *out)
 {
-	const struct net *net = (struct net *)dev;
+	struct net *net = (struct net *)dev;
 	const struct net_filter *f = &net->filter;
 
+	net_take_mac(net); /* queues are stopped: nobody else looks */
 	pack_u16(out, (uint16_t)net->pairs);
 	pack_u32(out, net->rx_offloads);
 	pack_u8(out, (uint8_t)modes_of(f));

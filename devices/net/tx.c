@@ -20,10 +20,10 @@ static void net_tx_done(struct vq_chain *c)
 /* Takes the header off and judges it. */
 static bool net_tx_judge(struct net *net, struct vq_chain *c, struct net_offload *off)
 {
-	struct net_header h;
+	struct net_header h = { 0 };
 	const char *wrong = NULL;
 
-	if (!vq_pull(c, &h, sizeof(h)))
+	if (!vq_pull(c, &h, net->header))
 		wrong = "no room for the header";
 	else if (c->rd.left < NET_FRAME_MIN)
 		wrong = "shorter than an Ethernet header";

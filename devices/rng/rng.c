@@ -69,6 +69,7 @@ const struct vdev_class rng_class = {
 	.name = "rng",
 	.summary = "random numbers, from the host's generator",
 	.id = 4,
+	.legacy_id = 0x1005,
 	.pci_class = 0xff0000,
 	.size = sizeof(struct rng),
 	.queue_size = 64,

@@ -655,7 +655,7 @@ int main(void)
 		CASE("a control buffer that is too small is noted", THREE,
 		     a_control_buffer_that_is_too_small_is_noted),
 		CASE("a resized window is told", "console,chr=stdio", a_resized_window_is_told,
-		     .class = &terminal),
+		     .class = &terminal, .links = RIG_MODERN),
 		CASE("a listener hears the console alone", "console,chr=null,port=a:null",
 		     a_listener_hears_the_console_alone, .class = &listens),
 		CASE("the resize message is as Linux wants it", "console,chr=stdio,port=a:null",

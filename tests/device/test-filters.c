@@ -364,7 +364,7 @@ static void a_completion_can_come_twice(struct rig *r)
 
 	vdev_filter(rig_dev(r), &m.base);
 	vdev_observe(rig_dev(r), &counter.base);
-	rig_start(r, RIG_ALL);
+	rig_start(r, rig_all_but(VIRTIO_F_NOTIFY_ON_EMPTY));
 	vq = rig_vq(r, ECHO_COPY);
 	drv_disable_notify(vq); /* the rig does not look by itself */
 	req = submit(r, ECHO_COPY);

@@ -81,14 +81,14 @@ static void all_it_offers_can_be_accepted(struct rig *r)
 {
 	rig_start(r, RIG_ALL);
 	rig_wait_idle(r);
-	assert_int_equal(rig_status(r), 15);
+	assert_int_equal(rig_status(r), rig_running(r));
 }
 
 static void nothing_but_version_1_can_be_accepted(struct rig *r)
 {
 	rig_start(r, RIG_NONE);
 	rig_wait_idle(r);
-	assert_int_equal(rig_status(r), 15);
+	assert_int_equal(rig_status(r), rig_running(r));
 }
 
 /* One by one: a device may refuse a feature without the one it needs, and that is all. */
@@ -102,7 +102,7 @@ static void each_feature_alone_is_accepted_or_refused(struct rig *r)
 		vfeatures_set(&f, VIRTIO_F_VERSION_1, true);
 		vfeatures_set(&f, bit, true);
 		if (rig_negotiate(r, f))
-			assert_true(vfeatures_has(offered, bit));
+			assert_true(vfeatures_has(offered, bit) || !rig_has(r, bit));
 	}
 	rig_reset(r);
 }
@@ -158,11 +158,13 @@ static void queue_sizes_are_powers_of_two(struct rig *r)
 static void config_reads_the_same_in_any_width(struct rig *r)
 {
 	uint8_t whole[VDEV_CONFIG_MAX];
+	/* Ports may end with it. */
+	size_t size = rig_is_legacy(r) ? rig_dev(r)->config_size / 2 * 2 : sizeof(whole);
 
 	if (rig_dev(r)->config_size == 0)
 		return; /* there is no structure to read, see 4.1.4.6 */
-	rig_config(r, 0, whole, sizeof(whole));
-	for (size_t off = 0; off < sizeof(whole); off++) {
+	rig_config(r, 0, whole, size);
+	for (size_t off = 0; off < size; off++) {
 		assert_int_equal(rig_config8(r, off), whole[off]);
 		if (off >= rig_dev(r)->config_size)
 			assert_int_equal(whole[off], 0);
@@ -205,7 +207,7 @@ static void noise_in_the_queues_is_survived(struct rig *r)
 		rig_reset(r);
 	}
 	rig_start(r, RIG_ALL);
-	assert_int_equal(rig_status(r), 15);
+	assert_int_equal(rig_status(r), rig_running(r));
 }
 
 #define WATCHED                                                                           \
@@ -248,7 +250,7 @@ static void queues_can_be_reset_one_by_one(struct rig *r)
 		rig_reset(r);
 	}
 	rig_start(r, RIG_ALL);
-	assert_int_equal(rig_status(r), 15);
+	assert_int_equal(rig_status(r), rig_running(r));
 }
 
 static void pausing_and_going_on_changes_nothing(struct rig *r)
@@ -301,7 +303,7 @@ static void broken_rings_harm_nobody_else_and_a_reset_mends_them(struct rig *r)
 	}
 	rig_start(r, RIG_ALL);
 	rig_wait_idle(r);
-	assert_int_equal(rig_status(r), 15);
+	assert_int_equal(rig_status(r), rig_running(r));
 	rig_close(other);
 }
 
@@ -317,7 +319,7 @@ static void rings_in_nowhere_need_a_reset(struct rig *r)
 	rig_reset(r);
 	rig_mem(r)->region[0].len = len;
 	rig_start(r, RIG_ALL);
-	assert_int_equal(rig_status(r), 15);
+	assert_int_equal(rig_status(r), rig_running(r));
 }
 
 static void two_of_a_kind_live_side_by_side(struct rig *r)
@@ -333,10 +335,10 @@ static void two_of_a_kind_live_side_by_side(struct rig *r)
 	rig_start(other, RIG_ALL);
 	rig_reset(r);
 	rig_wait_idle(other);
-	assert_int_equal(rig_status(other), 15);
+	assert_int_equal(rig_status(other), rig_running(other));
 	rig_close(other);
 	rig_start(r, RIG_ALL);
-	assert_int_equal(rig_status(r), 15);
+	assert_int_equal(rig_status(r), rig_running(r));
 }
 
 #define CASE(fn)        \

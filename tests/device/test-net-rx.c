@@ -254,11 +254,11 @@ static void a_segment_with_foreign_headers_is_dropped(struct rig *r)
 
 static const struct rig_case cases[] = {
 	CASE(NET_PEER, frames_are_received),
-	CASE(NET_PEER, num_buffers_is_one_without_mergeable_buffers),
-	CASE(NET_PEER, a_frame_too_long_for_its_buffer_is_dropped),
+	MODERN_CASE(NET_PEER, num_buffers_is_one_without_mergeable_buffers),
+	MODERN_CASE(NET_PEER, a_frame_too_long_for_its_buffer_is_dropped),
 	CASE(NET_PEER, a_frame_spreads_over_mergeable_buffers),
 	CASE(NET_PEER, a_frame_waits_until_there_are_enough_buffers),
-	CASE(NET_PEER, a_frame_that_never_fits_is_dropped),
+	MODERN_CASE(NET_PEER, a_frame_that_never_fits_is_dropped),
 	CASE(NET_PEER, a_buffer_without_room_for_the_header_is_a_fault),
 	CASE(NET_PEER ",mtu=1400", the_mtu_holds),
 	CASE(NET_PEER, frames_during_a_queue_reset_are_dropped),

@@ -306,7 +306,7 @@ static void stopping_ends_what_waits(struct rig *r)
 
 static const struct rig_case cases[] = {
 	CASE(NET_PEER, the_offer_fits_the_backend),
-	CASE(USER, features_must_hold_together),
+	MODERN_CASE(USER, features_must_hold_together),
 	{ .name = "default_addresses_differ",
 	  .spec = NET_PEER,
 	  .run = default_addresses_differ,

@@ -352,12 +352,17 @@ static void a_referee_sees_what_is_wrong(struct rig *r)
 		.name = #fn, .spec = "echo", .class = &echo_class, .run = fn \
 	}
 
+#define MODERN(fn)                                                                                \
+	{                                                                                         \
+		.name = #fn, .spec = "echo", .class = &echo_class, .run = fn, .links = RIG_MODERN \
+	}
+
 static const struct rig_case cases[] = {
 	CASE(requests_are_counted),
-	CASE(a_life_is_told),
-	CASE(an_interrupt_that_nobody_wants_is_none),
+	MODERN(a_life_is_told),
+	MODERN(an_interrupt_that_nobody_wants_is_none), /* others may have NOTIFY_ON_EMPTY */
 	CASE(configuration_is_told),
-	CASE(what_the_driver_breaks_is_told),
+	MODERN(what_the_driver_breaks_is_told),
 	CASE(the_devices_own_kicks_are_not_told),
 	CASE(several_can_look),
 	{ .name = "a_referee_sees_what_is_wrong",

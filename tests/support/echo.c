@@ -183,6 +183,7 @@ const struct vdev_class echo_class = {
 	.name = "echo",
 	.summary = "for tests",
 	.id = 63,
+	.legacy_id = 0x103f,
 	.pci_class = 0xff0000,
 	.size = sizeof(struct echo),
 	.config_size = CONFIG_BYTES,

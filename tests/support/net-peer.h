@@ -21,6 +21,12 @@
 		.name = #function, .spec = (device), .run = function \
 	}
 
+/* Without MRG_RXBUF a legacy driver's header is another one: tests/conformance/test-legacy.c. */
+#define MODERN_CASE(device, function)                                                     \
+	{                                                                                 \
+		.name = #function, .spec = (device), .run = function, .links = RIG_MODERN \
+	}
+
 extern const struct net_header net_plain; /* nothing is left to do */
 
 /* The peer, and the one receive buffer that the driver keeps offered to it. */

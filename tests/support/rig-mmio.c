@@ -1,4 +1,5 @@
-/* The link over virtio-mmio, with an exact InterruptStatus or with cached registers. */
+/* The link over virtio-mmio, with an exact InterruptStatus or with cached registers; and over
+ * version 1. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +15,10 @@ static void link_open(struct rig *r)
 	r->board = board_fake_new(true); /* which is there whether it is used or not */
 	r->transport = rig_attach(r, "mmio", cached ? "cached-registers=on" : "", NULL);
 	r->io = rig_io(r);
-	assert_true(virtio_mmio_probe(&r->driver, &r->io, RIG_MMIO_BASE));
+	if (r->link->variant == RIG_MMIO_LEGACY)
+		assert_true(virtio_mmio_legacy_probe(&r->driver, &r->io, RIG_MMIO_BASE));
+	else
+		assert_true(virtio_mmio_probe(&r->driver, &r->io, RIG_MMIO_BASE));
 }
 
 static void link_close(struct rig *r)

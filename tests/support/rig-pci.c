@@ -1,7 +1,7 @@
 /*
  * The link over virtio-pci: with MSI-X (a vector for each queue and one for the configuration),
  * with INTx, or with every access to a structure made through the PCI configuration access
- * capability.
+ * capability; and over its legacy interface, with both kinds of interrupts.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,19 +17,29 @@
 #define MEM_SIZE    (1ull << 30)
 #define VECTORS_MAX (VDEV_QUEUES_MAX + 1)
 
+static bool is_intx(const struct rig *r)
+{
+	return r->link->variant == RIG_PCI_INTX || r->link->variant == RIG_PCI_LEGACY_INTX;
+}
+
 static void find_device(struct rig *r)
 {
+	const bool legacy = r->link->variant >= RIG_PCI_LEGACY;
 	const struct virtio_pci *pci = &r->driver.pci;
 	unsigned slot = 0;
 
-	while (!virtio_pci_probe(&r->driver, &r->io, slot)) {
+	while (!(legacy ? virtio_pci_legacy_probe(&r->driver, &r->io, slot)
+			: virtio_pci_probe(&r->driver, &r->io, slot))) {
 		assert_null(r->driver.error);
 		assert_true(++slot < 32);
 	}
 	assert_int_equal(r->driver.id, r->dev->class->id);
+	virtio_pci_command(&r->driver,
+			   PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER);
+	if (legacy)
+		return;
 	assert_true(pci->common.offset % 4 == 0 && pci->access_cap);
 	assert_true((pci->config.length > 0) == (r->dev->config_size > 0));
-	virtio_pci_command(&r->driver, PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER);
 	r->driver.pci.by_access = r->link->variant == RIG_PCI_CFG;
 }
 
@@ -48,7 +58,9 @@ static void link_open(struct rig *r)
 {
 	struct pci_root_config config = { .ecam_base = RIG_PCI_ECAM,
 					  .mem_base = MEM,
-					  .mem_size = MEM_SIZE };
+					  .mem_size = MEM_SIZE,
+					  .io_base = RIG_PCI_IO,
+					  .io_size = 0x1000 };
 	GError *err = NULL;
 
 	r->board = board_fake_new(false);
@@ -58,7 +70,7 @@ static void link_open(struct rig *r)
 	rig_attach(r, "pci", "", r->transport);
 	r->io = rig_io(r);
 	find_device(r);
-	if (r->link->variant != RIG_PCI_INTX)
+	if (!is_intx(r))
 		msix_on(r);
 }
 
@@ -75,7 +87,7 @@ static void *transport(struct rig *r)
 
 static void driver_set(struct rig *r)
 {
-	if (r->link->variant != RIG_PCI_INTX)
+	if (!is_intx(r))
 		assert_true(virtio_pci_config_vector(&r->driver, 0));
 }
 
@@ -97,7 +109,7 @@ static void take_irq_line(struct rig *r)
 
 static void interrupts(struct rig *r)
 {
-	if (r->link->variant == RIG_PCI_INTX) {
+	if (is_intx(r)) {
 		take_irq_line(r);
 		return;
 	}

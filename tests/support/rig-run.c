@@ -42,6 +42,10 @@ static const struct rig_link links[] = {
 	WAY("mmio-thread", &rig_mmio_ops, RIG_MMIO_EXACT, true, "", PACKED_ORDER),
 	WAY("mmio-cached-thread", &rig_mmio_ops, RIG_MMIO_CACHED, true, "", 0),
 	WAY("pci-thread", &rig_pci_ops, RIG_PCI_MSIX, true, PCI_MORE, ORDER),
+	{ "legacy-mmio", &rig_mmio_ops, RIG_MMIO_LEGACY, false, ",legacy=on", true },
+	{ "legacy-pci", &rig_pci_ops, RIG_PCI_LEGACY, false, ",legacy=on", false },
+	{ "legacy-pci-intx", &rig_pci_ops, RIG_PCI_LEGACY_INTX, false, ",legacy=only", true },
+	{ "legacy-pci-thread", &rig_pci_ops, RIG_PCI_LEGACY, true, ",legacy=on", true },
 };
 
 const struct rig_link *rig_link_find(const char *name)
@@ -331,6 +335,15 @@ static bool chosen(const struct rig_link *link)
 	return link->usual || g_strcmp0(g_getenv("RIG_LINKS"), "all") == 0;
 }
 
+/* Of a case's device. */
+static bool has_legacy(const struct rig_case *c)
+{
+	g_autofree char *name = g_strndup(c->spec, strcspn(c->spec, ","));
+	const struct vdev_class *class = c->class ? c->class : vdev_class_find(name);
+
+	return class && class->legacy_id;
+}
+
 static bool applies(const struct rig_case *c, const struct rig_link *link)
 {
 	g_auto(GStrv) globs = g_strsplit(c->links ? c->links : "*", " ", -1);
@@ -343,6 +356,8 @@ static bool applies(const struct rig_case *c, const struct rig_link *link)
 		else
 			fits |= g_pattern_match_simple(*glob, link->name);
 	if (!fits || !chosen(link) || (own && *link->options))
+		return false;
+	if (g_str_has_prefix(link->name, "legacy") && !has_legacy(c))
 		return false;
 	return !c->direct_only || (link->ops == &rig_direct_ops && !link->thread);
 }

@@ -77,6 +77,16 @@ static void rig_pci_write(void *opaque, uint64_t slot, unsigned reg, unsigned le
 	rig_write(opaque, RIG_PCI_ECAM + (slot << 15) + reg, len, value);
 }
 
+static uint64_t rig_port_read(void *opaque, uint16_t port, unsigned len)
+{
+	return board_fake_read(((struct rig *)opaque)->board, true, port, len);
+}
+
+static void rig_port_write(void *opaque, uint16_t port, unsigned len, uint64_t value)
+{
+	board_fake_write(((struct rig *)opaque)->board, true, port, len, value);
+}
+
 static bool rig_patience(void *opaque, uint64_t turn)
 {
 	struct rig *r = opaque;
@@ -93,6 +103,8 @@ struct virtio_io rig_io(struct rig *r)
 				   .write = rig_write,
 				   .pci_read = rig_pci_read,
 				   .pci_write = rig_pci_write,
+				   .port_read = rig_port_read,
+				   .port_write = rig_port_write,
 				   .wait = rig_patience,
 				   .opaque = r };
 }
@@ -255,11 +267,14 @@ void rig_queue_start(struct rig *r, unsigned q, uint16_t size)
 				  .event_idx = rig_has(r, VIRTIO_F_EVENT_IDX),
 				  .in_order = rig_has(r, VIRTIO_F_IN_ORDER),
 				  .indirect = rig_has(r, VIRTIO_F_INDIRECT_DESC),
-				  .table_max = 64 };
+				  .table_max = 64,
+				  .legacy_align = r->driver.legacy_align };
 	struct drv_vq *vq = g_new0(struct drv_vq, 1);
 	struct virtio_queue *regs = &r->queue[q].regs;
 	struct rig_buf mem;
 
+	if (r->driver.legacy && r->driver.pci.ports) /* which has no say */
+		cfg.size = (uint16_t)max;
 	assert_null(r->queue[q].vq);
 	cfg.len = drv_bytes(&cfg);
 	mem = take(&r->low, (uint32_t)cfg.len, 4096);
@@ -287,10 +302,20 @@ void rig_queue_reset(struct rig *r, unsigned q)
 	r->queue[q].interrupted = false;
 }
 
+bool rig_is_legacy(struct rig *r)
+{
+	return r->driver.legacy;
+}
+
+uint32_t rig_running(struct rig *r)
+{
+	return VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_DRIVER_OK |
+	       (r->driver.legacy ? 0 : VIRTIO_S_FEATURES_OK);
+}
+
 void rig_driver_ok(struct rig *r)
 {
-	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_FEATURES_OK |
-				  VIRTIO_S_DRIVER_OK);
+	rig_set_status(r, rig_running(r));
 	assert_true(rig_status(r) & VIRTIO_S_DRIVER_OK);
 }
 

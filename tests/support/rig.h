@@ -52,9 +52,12 @@ struct rig_case {
 	const struct vdev_class *class; /* NULL: found in the registry by spec's first word */
 	bool direct_only;               /* what it shows cannot depend on the link */
 	const char *links;              /* globs with blanks between ("pci* mmio"), after ! those
-					   that are not meant; NULL: all */
+					   that are not meant; NULL: all. RIG_MODERN: but the
+					   legacy interfaces */
 	const struct backend_wrapper *const *wrappers; /* that the spec may name beside the usual */
 };
+
+#define RIG_MODERN "* !legacy*"
 
 /* A case whose spec says ring= or features= is not run over links that would say it. */
 
@@ -68,8 +71,10 @@ struct rig_link; /* tests/support/rig-impl.h */
 /* The link called "direct", "mmio", "mmio-cached" (cached-registers=on), "pci", "pci-intx",
  * "pci-cfg" or, with the device on a thread of its own, "direct-thread", "mmio-thread",
  * "mmio-cached-thread", "pci-thread". Each of these there is also with "-packed" (ring=packed),
- * "-order" (features=+in_order,... all that is offered on request only) and "-packed-order".
- * Boards have all that KVM's has. */
+ * "-order" (features=+in_order,... all that is offered on request only) and "-packed-order". And
+ * there are the legacy interfaces: "legacy-mmio" and "legacy-pci" (legacy=on), "legacy-pci-intx"
+ * (legacy=only), "legacy-pci-thread", for devices that have them. Boards have all that KVM's has.
+ */
 const struct rig_link *rig_link_find(const char *name);
 const char *rig_link_name(const struct rig *r);
 
@@ -110,7 +115,9 @@ struct vfeatures rig_offered(struct rig *r);
 bool rig_negotiate(struct rig *r, struct vfeatures accept);     /* exactly; FEATURES_OK held? */
 void rig_queue_start(struct rig *r, unsigned q, uint16_t size); /* 0: the device's maximum */
 void rig_driver_ok(struct rig *r);                              /* and a look at all queues */
-bool rig_has(struct rig *r, unsigned feature);                  /* negotiated */
+bool rig_is_legacy(struct rig *r);               /* the driver: there is no FEATURES_OK, */
+uint32_t rig_running(struct rig *r);             /* so this is the status of a device that runs */
+bool rig_has(struct rig *r, unsigned feature);   /* negotiated */
 void rig_queue_reset(struct rig *r, unsigned q); /* queue_reset; start it again to go on */
 
 unsigned rig_n_queues(struct rig *r); /* that exist */
@@ -181,6 +188,7 @@ const char *rig_dir(struct rig *r);          /* its temporary directory */
 #define RIG_MMIO_BASE    0xd0000000u
 #define RIG_MMIO_GSI     5u
 #define RIG_PCI_ECAM     0xe0000000u
+#define RIG_PCI_IO       0xc000u /* the first I/O port of its legacy interface */
 #define RIG_PCI_GSI      17u
 #define RIG_PCI_MSI_ADDR 0xfee01000u
 #define RIG_PCI_MSI_DATA 0x40u

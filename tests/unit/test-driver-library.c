@@ -223,7 +223,8 @@ int main(void)
 		{ .name = "what_a_device_refuses_is_said",
 		  .spec = "echo",
 		  .run = what_a_device_refuses_is_said,
-		  .class = &echo_class },
+		  .class = &echo_class,
+		  .links = RIG_MODERN },
 	};
 	const struct CMUnitTest functions[] = {
 		cmocka_unit_test(a_transitional_function_is_found),

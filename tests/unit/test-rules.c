@@ -11,6 +11,7 @@
 
 #include "devices/core/rules.h"
 #include "tests/support/pci-peek.h"
+#include "tests/support/rig-impl.h"
 #include "transport/mmio/regs.h"
 
 #define SO_FAR (VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER)
@@ -428,6 +429,31 @@ static void mmio_legacy_register(struct rig *r)
 	mmio_put(r, 0x028, 4, 4096); /* GuestPageSize */
 }
 
+/* There is no refusing: what it cannot have does not count. */
+static void legacy_feature_not_offered(struct rig *r)
+{
+	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE);
+	rig_set_status(r, SO_FAR);
+	r->driver.ops->accept(&r->driver, 0, 1u << 7);
+	assert_false(vdev_accepted(rig_dev(r), 7));
+}
+
+static void mmio_queue_without_a_page_size(struct rig *r)
+{
+	mmio_put(r, R_QUEUE_SEL, 4, 0);
+	mmio_put(r, R_QUEUE_ALIGN, 4, 4096);
+	mmio_put(r, R_QUEUE_PFN, 4, 16);
+	assert_int_equal(mmio_get(r, R_QUEUE_PFN, 4), 0);
+}
+
+static void mmio_queue_of_odd_pages(struct rig *r)
+{
+	mmio_put(r, R_GUEST_PAGE_SIZE, 4, 4096);
+	mmio_put(r, R_QUEUE_ALIGN, 4, 4097);
+	mmio_put(r, R_QUEUE_PFN, 4, 16);
+	assert_int_equal(mmio_get(r, R_QUEUE_PFN, 4), 0);
+}
+
 static void mmio_read_only(struct rig *r)
 {
 	mmio_put(r, R_INTERRUPT_STATUS, 4, 1);
@@ -516,6 +542,10 @@ static const struct row {
 	{ RULE_FEATURE_NEEDS, ALL, a_feature_without_what_it_needs, "DRV-BASE-FEAT-02" },
 	{ RULE_FEATURE_VERSION_1, ALL, no_version_1, "DRV-BASE-RESFEAT-01" },
 	{ RULE_FEATURE_FROZEN, ALL, features_after_features_ok, "DRV-BASE-INIT-04" },
+	{ RULE_LEGACY_FEATURE, "legacy-mmio legacy-pci legacy-pci-intx", legacy_feature_not_offered,
+	  "DRV-BASE-FEAT-01" },
+	{ RULE_LEGACY_SIZE, "legacy-mmio", mmio_queue_without_a_page_size, "4.2.4" },
+	{ RULE_LEGACY_SIZE, "legacy-mmio", mmio_queue_of_odd_pages, "4.2.4" },
 	{ RULE_CONFIG_EARLY, "mmio pci pci-cfg", config_before_features_ok, "DRV-BASE-INIT-03" },
 	{ RULE_CONFIG_BEYOND, "mmio pci pci-cfg", config_beyond, "DRV-BASE-CFG-03" },
 	{ RULE_NOTIFY_EARLY, "mmio mmio-cached pci pci-cfg", kick_before_driver_ok,

@@ -13,9 +13,11 @@ struct mmio {
 	struct board_region region;
 	unsigned gsi;
 	bool cached; /* the option: registers are read from a page while the driver runs */
+	bool legacy; /* it is of version 1 */
 
 	pthread_mutex_t lock;
 	uint32_t device_features_sel, driver_features_sel, queue_sel;
+	uint32_t guest_page_size, queue_align[VDEV_QUEUES_MAX]; /* legacy.c */
 	_Atomic bool device_sel_written, driver_sel_written;
 	bool doorbell[VDEV_QUEUES_MAX]; /* ioeventfds of kicks that the board has */
 	_Atomic bool kick_data;         /* VIRTIO_F_NOTIFICATION_DATA accepted */
@@ -41,6 +43,10 @@ void mmio_follow_state(struct mmio *m);
 /* state.c: for the table of what the device may ask of its transport. */
 void mmio_save(struct vdev *dev, GByteArray *out);
 bool mmio_load(struct vdev *dev, struct unpack *in, GError **err);
+
+/* legacy.c: registers of version 1, with `lock' held. False: it is one of both versions. */
+bool mmio_legacy_read(struct mmio *m, unsigned off, uint32_t *ret);
+bool mmio_legacy_write(struct mmio *m, unsigned off, uint32_t value);
 
 /* mmio.c: the value of a 32-bit register below R_CONFIG, with `lock` held. */
 uint32_t mmio_register(struct mmio *m, unsigned off);

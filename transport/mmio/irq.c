@@ -37,6 +37,7 @@
  * taken.
  */
 #include "devices/base/eventfd.h"
+#include "devices/core/legacy.h"
 #include "transport/mmio/impl.h"
 
 /* [T], with irq_lock held. */
@@ -65,7 +66,7 @@ void mmio_irq_raise(struct mmio *m, uint32_t bit)
 
 	pthread_mutex_lock(&m->irq_lock);
 	/* A reset may have overtaken us; it clears the bits under the same lock. */
-	running = vdev_status(m->dev) & VIRTIO_S_DRIVER_OK;
+	running = vdev_in_use(m->dev);
 	if (running) {
 		take_acks(m);
 		atomic_fetch_or(m->isr, GUINT32_TO_LE(bit));

@@ -1,5 +1,6 @@
 /*
- * virtio-mmio, version 2 (VIRTIO 1.4, 4.2.2 MMIO Device Register Layout).
+ * virtio-mmio, version 2 (VIRTIO 1.4, 4.2.2 MMIO Device Register Layout); what version 1 has in
+ * place of some of its registers is in legacy.c.
  *
  * Every register access traps until the driver sets DRIVER_OK. From then on the data path reaches
  * this process once for each interrupt, when the driver reads InterruptStatus: kicks are
@@ -18,7 +19,10 @@
  */
 #include "transport/mmio/mmio.h"
 
+#include <string.h>
+
 #include "devices/base/eventfd.h"
+#include "devices/core/legacy.h"
 #include "devices/core/observe.h"
 #include "devices/core/rules.h"
 #include "transport/mmio/impl.h"
@@ -45,7 +49,7 @@ static void doorbell_set(struct mmio *m, unsigned q, bool on)
 
 void mmio_follow_state(struct mmio *m)
 {
-	bool running = vdev_status(m->dev) & VIRTIO_S_DRIVER_OK, tell;
+	bool running = vdev_in_use(m->dev), tell;
 
 	m->kick_data = running && vdev_accepted(m->dev, VIRTIO_F_NOTIFICATION_DATA);
 	tell = !m->kick_data || m->dev->n_queues == 1;
@@ -62,6 +66,10 @@ void mmio_follow_state(struct mmio *m)
 
 uint32_t mmio_register(struct mmio *m, unsigned off)
 {
+	uint32_t value;
+
+	if (m->legacy && mmio_legacy_read(m, off, &value))
+		return value;
 	switch (off) {
 	case R_MAGIC:
 		return MMIO_MAGIC;
@@ -105,7 +113,10 @@ static void write_address(struct mmio *m, enum vdev_queue_reg reg, unsigned off,
 
 static void write_status(struct mmio *m, uint32_t value)
 {
-	vdev_set_status(m->dev, value);
+	if (m->legacy)
+		vdev_legacy_set_status(m->dev, value);
+	else
+		vdev_set_status(m->dev, value);
 	if (value == 0)
 		mmio_irq_reset(m);
 	mmio_follow_state(m);
@@ -113,6 +124,8 @@ static void write_status(struct mmio *m, uint32_t value)
 
 static void register_write(struct mmio *m, unsigned off, uint32_t value)
 {
+	if (m->legacy && mmio_legacy_write(m, off, value))
+		return;
 	mmio_judge_queue(m, off, value);
 	switch (off) {
 	case R_DEVICE_FEATURES_SEL:
@@ -167,11 +180,16 @@ static void register_write(struct mmio *m, unsigned off, uint32_t value)
  * bytes that are there and write nothing.
  */
 
+static enum vdev_rule config_width(const struct mmio *m)
+{
+	return m->legacy ? N_VDEV_RULES : RULE_MMIO_CONFIG_WIDTH;
+}
+
 static uint64_t config_read(struct mmio *m, uint64_t off, unsigned len)
 {
 	uint64_t value = 0;
 
-	vdev_judge_config(m->dev, off - R_CONFIG, len, false, RULE_MMIO_CONFIG_WIDTH);
+	vdev_judge_config(m->dev, off - R_CONFIG, len, false, config_width(m));
 	if (!mmio_regpage_read(m, off, len, &value))
 		vdev_config_read(m->dev, off - R_CONFIG, &value, len);
 	return GUINT64_FROM_LE(value);
@@ -216,6 +234,15 @@ static uint64_t trapped_read(void *opaque, uint64_t off, unsigned len)
 	return value;
 }
 
+/* Before DRIVER_OK this may be what the device begins with. */
+static void legacy_notify(struct mmio *m, unsigned q)
+{
+	pthread_mutex_lock(&m->lock);
+	if (vdev_legacy_notify(m->dev, q))
+		mmio_follow_state(m);
+	pthread_mutex_unlock(&m->lock);
+}
+
 static bool is_data_path(struct mmio *m, uint64_t off, uint32_t value)
 {
 	unsigned q = m->kick_data ? value & 0xffff : value;
@@ -223,7 +250,10 @@ static bool is_data_path(struct mmio *m, uint64_t off, uint32_t value)
 	switch (off) {
 	case R_QUEUE_NOTIFY:
 		vdev_judge_notify(m->dev, q);
-		vdev_notify(m->dev, q);
+		if (m->legacy)
+			legacy_notify(m, q);
+		else
+			vdev_notify(m->dev, q);
 		return true;
 	case R_INTERRUPT_ACK:
 		if (value & ~(MMIO_INT_USED | MMIO_INT_CONFIG))
@@ -242,11 +272,13 @@ static void trapped_write(void *opaque, uint64_t off, unsigned len, uint64_t val
 
 	vdev_saw_access(m->dev, off, len, true, value);
 	if (off >= R_CONFIG)
-		vdev_judge_config(m->dev, off - R_CONFIG, len, true, RULE_MMIO_CONFIG_WIDTH);
+		vdev_judge_config(m->dev, off - R_CONFIG, len, true, config_width(m));
 	else if (!mmio_judge_write(m, (unsigned)off, len) || is_data_path(m, off, (uint32_t)value))
 		return;
 	pthread_mutex_lock(&m->lock);
-	if (off >= R_CONFIG)
+	if (off >= R_CONFIG && m->legacy)
+		vdev_legacy_config_write(m->dev, off - R_CONFIG, &bytes, len);
+	else if (off >= R_CONFIG)
 		vdev_config_write(m->dev, off - R_CONFIG, &bytes, len);
 	else
 		register_write(m, (unsigned)off, (uint32_t)value);
@@ -327,8 +359,14 @@ struct mmio *mmio_new(struct vdev *dev, struct board *board, const struct mmio_c
 			       "use transport=pci");
 		return NULL;
 	}
+	if (config->cached_registers && dev->opt_legacy != VDEV_LEGACY_OFF) {
+		ringside_usage(err, "cached-registers=on: version 1, which legacy=on and "
+				    "legacy=only are on mmio, has no cached registers");
+		return NULL;
+	}
 	m = g_new0(struct mmio, 1);
 	m->dev = dev;
+	m->legacy = dev->opt_legacy != VDEV_LEGACY_OFF;
 	m->board = board;
 	m->gsi = config->gsi;
 	m->cached = config->cached_registers;
@@ -354,6 +392,8 @@ void mmio_reset(struct mmio *m)
 	m->device_features_sel = 0;
 	m->driver_features_sel = 0;
 	m->queue_sel = 0;
+	m->guest_page_size = 0;
+	memset(m->queue_align, 0, sizeof(m->queue_align));
 	m->device_sel_written = false;
 	m->driver_sel_written = false;
 	pthread_mutex_unlock(&m->lock);

@@ -1,6 +1,7 @@
 /*
- * virtio-mmio, version 2 (VIRTIO 1.4, 4.2 Virtio Over MMIO): one device behind one page of
- * registers and one edge-triggered interrupt line. The design is explained in mmio.c.
+ * virtio-mmio (VIRTIO 1.4, 4.2 Virtio Over MMIO): one device behind one page of registers and one
+ * edge-triggered interrupt line. Version 2; version 1 if the device has a legacy interface, for one
+ * device cannot be both. The design is explained in mmio.c.
  */
 #pragma once
 
@@ -27,7 +28,8 @@ struct mmio_config {
 /*
  * Puts @dev on @board. Both stay the caller's and must outlive the transport; dev->transport is
  * ours from now on. NULL with a host error if the board refuses, with a usage error if the device
- * offers NOTIF_CONFIG_DATA, which virtio-mmio cannot carry.
+ * offers NOTIF_CONFIG_DATA, which virtio-mmio cannot carry, or if registers of version 1 are to be
+ * cached.
  */
 struct mmio *mmio_new(struct vdev *dev, struct board *board, const struct mmio_config *config,
 		      GError **err);

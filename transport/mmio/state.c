@@ -1,6 +1,7 @@
 /* What virtio-mmio keeps besides the device's own state: selectors and InterruptStatus. */
 #include "devices/base/eventfd.h"
 #include "devices/base/pack.h"
+#include "devices/core/legacy.h"
 #include "transport/mmio/impl.h"
 
 #define DEVICE_SEL_WRITTEN 1u
@@ -14,6 +15,11 @@ void mmio_save(struct vdev *dev, GByteArray *out)
 	pack_u32(out, m->device_features_sel);
 	pack_u32(out, m->driver_features_sel);
 	pack_u32(out, m->queue_sel);
+	if (m->legacy) {
+		pack_u32(out, m->guest_page_size);
+		for (unsigned q = 0; q < dev->n_queues; q++)
+			pack_u32(out, m->queue_align[q]);
+	}
 	pack_u8(out, (uint8_t)((m->device_sel_written ? DEVICE_SEL_WRITTEN : 0) |
 			       (m->driver_sel_written ? DRIVER_SEL_WRITTEN : 0)));
 	pack_u32(out, mmio_irq_status(m));
@@ -33,6 +39,11 @@ bool mmio_load(struct vdev *dev, struct unpack *in, GError **err)
 	m->device_features_sel = unpack_u32(in);
 	m->driver_features_sel = unpack_u32(in);
 	m->queue_sel = unpack_u32(in);
+	if (m->legacy) {
+		m->guest_page_size = unpack_u32(in);
+		for (unsigned q = 0; q < dev->n_queues; q++)
+			m->queue_align[q] = unpack_u32(in);
+	}
 	flags = unpack_u8(in);
 	m->device_sel_written = flags & DEVICE_SEL_WRITTEN;
 	m->driver_sel_written = flags & DRIVER_SEL_WRITTEN;
@@ -41,7 +52,7 @@ bool mmio_load(struct vdev *dev, struct unpack *in, GError **err)
 		mmio_regpage_set(m, false);
 	mmio_irq_restore(m, isr);
 	mmio_follow_state(m);
-	if (isr && vdev_status(dev) & VIRTIO_S_DRIVER_OK)
+	if (isr && vdev_in_use(dev))
 		eventfd_signal(m->irq_fd);
 	pthread_mutex_unlock(&m->lock);
 	return true;

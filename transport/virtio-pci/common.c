@@ -163,8 +163,7 @@ uint64_t vpci_common_read(struct vpci *p, uint64_t off, unsigned len)
 	return field_read(p, field) >> shift;
 }
 
-/* A vector beyond the table cannot be mapped, which reads back as VPCI_NO_VECTOR (4.1.5.1.2.1). */
-static uint16_t valid_vector(const struct vpci *p, uint64_t vector)
+uint16_t vpci_valid_vector(const struct vpci *p, uint64_t vector)
 {
 	if (vector < p->msix.n)
 		return (uint16_t)vector;
@@ -219,7 +218,7 @@ static void queue_field_write(struct vpci *p, unsigned field, uint64_t value, ui
 		break;
 	case VPCI_QUEUE_MSIX_VECTOR:
 		if (q < p->dev->n_queues)
-			p->queue_vector[q] = valid_vector(p, value);
+			p->queue_vector[q] = vpci_valid_vector(p, value);
 		vpci_irq_retarget(p);
 		break;
 	case VPCI_QUEUE_ENABLE: /* writing 0 is forbidden and does nothing (4.1.4.3.2) */
@@ -271,7 +270,7 @@ void vpci_common_write(struct vpci *p, uint64_t off, unsigned len, uint64_t valu
 		vdev_features_accept(p->dev, p->driver_feature_select, (uint32_t)value);
 		break;
 	case VPCI_CONFIG_MSIX_VECTOR:
-		p->config_vector = valid_vector(p, value);
+		p->config_vector = vpci_valid_vector(p, value);
 		vpci_irq_retarget(p);
 		break;
 	case VPCI_DEVICE_STATUS:

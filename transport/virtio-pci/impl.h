@@ -20,7 +20,9 @@ struct vpci {
 	struct vdev *dev;
 	struct pci_root *root;
 	unsigned caps,
-		access_cap; /* the first virtio capability; VIRTIO_PCI_CAP_PCI_CFG, the last */
+		access_cap;  /* the first virtio capability; VIRTIO_PCI_CAP_PCI_CFG, the last */
+	unsigned bar;        /* of structures and MSI-X: 0, or 1 behind the legacy interface's */
+	bool modern, legacy; /* which interfaces there are */
 
 	pthread_mutex_t lock; /* of all below but the atomics; taken after f.lock */
 	uint32_t device_feature_select, driver_feature_select;
@@ -28,8 +30,10 @@ struct vpci {
 	uint16_t config_vector, queue_vector[VDEV_QUEUES_MAX];
 	bool msix_on;       /* as last seen under f.lock */
 	uint64_t notify_at; /* guest-physical address of the notify region; 0: not decoded */
-	bool doorbell[VDEV_QUEUES_MAX]; /* doorbells that hang at notify_at */
-	bool irq_line_on;               /* intx_fd is wired to the line */
+	uint64_t ports_at;  /* the first port of the legacy interface; 0: not decoded */
+	/* Doorbells that hang at one of these, and which; an address of 0: none does. */
+	struct board_doorbell doorbell[VDEV_QUEUES_MAX];
+	bool irq_line_on; /* intx_fd is wired to the line */
 
 	/* Read by owners without a lock. */
 	_Atomic int config_target, queue_target[VDEV_QUEUES_MAX];
@@ -46,6 +50,14 @@ struct vpci {
 /* common.c: the common configuration structure (4.1.4.3), with p->lock held. */
 uint64_t vpci_common_read(struct vpci *p, uint64_t off, unsigned len);
 void vpci_common_write(struct vpci *p, uint64_t off, unsigned len, uint64_t value);
+
+/* @vector, or none if it is beyond the table, which cannot be mapped and reads back as
+ * VPCI_NO_VECTOR (4.1.5.1.2.1). */
+uint16_t vpci_valid_vector(const struct vpci *p, uint64_t vector);
+
+/* legacy.c: the ports, with p->lock held. */
+uint64_t vpci_legacy_read(struct vpci *p, uint64_t off, unsigned len);
+void vpci_legacy_write(struct vpci *p, uint64_t off, unsigned len, uint64_t value);
 
 /* virtio-pci.c: doorbells and line follow the device's state. With p->lock held. */
 void vpci_follow_state(struct vpci *p);

@@ -15,12 +15,14 @@ static void each_register(struct vpci *p,
 			  void (*fn)(struct vpci *p, unsigned reg, unsigned len, void *arg),
 			  void *arg)
 {
-	fn(p, PCI_BAR0, 4, arg);
-	fn(p, PCI_BAR0 + 4, 4, arg);
+	for (unsigned reg = 0; reg < (p->legacy ? 4 : 2); reg++)
+		fn(p, PCI_BAR0 + 4 * reg, 4, arg);
 	fn(p, PCI_INTERRUPT_LINE, 1, arg);
-	fn(p, p->access_cap + VPCI_CAP_BAR, 1, arg);
-	fn(p, p->access_cap + VPCI_CAP_OFFSET, 4, arg);
-	fn(p, p->access_cap + VPCI_CAP_LENGTH, 4, arg);
+	if (p->modern) {
+		fn(p, p->access_cap + VPCI_CAP_BAR, 1, arg);
+		fn(p, p->access_cap + VPCI_CAP_OFFSET, 4, arg);
+		fn(p, p->access_cap + VPCI_CAP_LENGTH, 4, arg);
+	}
 	fn(p, p->msix.cap + 2, 2, arg);
 	fn(p, PCI_COMMAND, 2, arg);
 }

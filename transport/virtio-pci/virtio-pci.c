@@ -1,5 +1,5 @@
 /*
- * virtio-pci, modern (VIRTIO 1.4, 4.1.4 PCI Device Layout).
+ * virtio-pci (VIRTIO 1.4, 4.1.4 PCI Device Layout).
  *
  * One 64-bit BAR of four pages holds everything:
  *
@@ -14,9 +14,15 @@
  * needs no match on the value and takes writes of any width; with NOTIFICATION_DATA and
  * NOTIF_CONFIG_DATA too, whose values are of no use to us.
  *
- * Doorbells hang where the BAR is decoded and while the queue is enabled and the device runs. They
- * are taken down and put up again when the BAR moves. The INTx line is wired only while a driver
- * runs that has not switched MSI-X on.
+ * With legacy=on the function is a transitional one: BAR 0 is the legacy interface's I/O ports
+ * (legacy.c), and all of the above is in the BAR after it, registers 2 and 3. With legacy=only that
+ * has MSI-X alone, and there is no capability of virtio's. Both interfaces lead to one device, with
+ * one status; selectors and vectors are the same for both, since a device has one driver at a time.
+ *
+ * Doorbells hang where the BAR is decoded and while the queue is enabled and the device runs: a
+ * legacy driver's at its one port, told apart by the value. They are taken down and put up again
+ * when the BAR moves. The INTx line is wired only while a driver runs that has not switched MSI-X
+ * on.
  *
  * Locks, in this order: f.lock (configuration space), p->lock (registers), the MSI-X table's. All
  * are held across calls into the device, which may wait for queues' owners: owners take none of
@@ -27,6 +33,7 @@
 #include <string.h>
 
 #include "devices/base/eventfd.h"
+#include "devices/core/legacy.h"
 #include "devices/core/observe.h"
 #include "devices/core/rules.h"
 #include "transport/registry.h"
@@ -41,6 +48,7 @@
 #define AT_NOTIFY    0x3000u
 #define NOTIFY_BYTES 0x1000u
 #define NOTIFY_EACH  4ul /* notify_off_multiplier */
+#define PORTS_BAR    0u  /* of the legacy interface, if there is one */
 
 /*
  * The BAR. Each region takes accesses that lie inside it; everything else reads 0, and is told of.
@@ -165,9 +173,11 @@ static const struct region regions[] = {
 	{ "notification", AT_NOTIFY, NOTIFY_BYTES, NULL, notify_write },
 };
 
-static const struct region *region_at(uint64_t off, unsigned len)
+#define FIRST_MSIX 3u /* of the regions, which a function without structures has, too */
+
+static const struct region *region_at(const struct vpci *p, uint64_t off, unsigned len)
 {
-	for (unsigned i = 0; i < G_N_ELEMENTS(regions); i++)
+	for (unsigned i = p->modern ? 0 : FIRST_MSIX; i < G_N_ELEMENTS(regions); i++)
 		if (off >= regions[i].at && off - regions[i].at < regions[i].size &&
 		    len <= regions[i].size - (off - regions[i].at))
 			return &regions[i];
@@ -185,14 +195,32 @@ static void nothing_there(struct vpci *p, const struct region *r, uint64_t off, 
 	vdev_access_broken(p->dev, RULE_PCI_NOTHING, what, write, len);
 }
 
+static uint64_t ports_read(struct vpci *p, uint64_t off, unsigned len)
+{
+	uint64_t value;
+
+	pthread_mutex_lock(&p->lock);
+	value = vpci_legacy_read(p, off, len);
+	pthread_mutex_unlock(&p->lock);
+	return value;
+}
+
+static void ports_write(struct vpci *p, uint64_t off, unsigned len, uint64_t value)
+{
+	pthread_mutex_lock(&p->lock);
+	vpci_legacy_write(p, off, len, value);
+	pthread_mutex_unlock(&p->lock);
+}
+
 static uint64_t bar_read(struct pci_function *f, unsigned bar, uint64_t off, unsigned len)
 {
-	const struct region *r = region_at(off, len);
 	struct vpci *p = (struct vpci *)f;
+	const struct region *r = region_at(p, off, len);
 	uint64_t value = 0;
 
-	(void)bar;
-	if (r && r->read)
+	if (bar != p->bar)
+		value = ports_read(p, off, len);
+	else if (r && r->read)
 		value = r->read(p, off - r->at, len);
 	else
 		nothing_there(p, r, off, false, len);
@@ -203,12 +231,13 @@ static uint64_t bar_read(struct pci_function *f, unsigned bar, uint64_t off, uns
 static void bar_write(struct pci_function *f, unsigned bar, uint64_t off, unsigned len,
 		      uint64_t value)
 {
-	const struct region *r = region_at(off, len);
 	struct vpci *p = (struct vpci *)f;
+	const struct region *r = region_at(p, off, len);
 
-	(void)bar;
 	vdev_saw_access(p->dev, off, len, true, value);
-	if (r && r->write)
+	if (bar != p->bar)
+		ports_write(p, off, len, value);
+	else if (r && r->write)
 		r->write(p, off - r->at, len, value);
 	else
 		nothing_there(p, r, off, true, len);
@@ -224,6 +253,12 @@ struct place {
 	uint32_t off, len;
 };
 
+/* A BAR's number, as capabilities have it: 64-bit ones take two. */
+static uint8_t bar_register(const struct vpci *p)
+{
+	return (uint8_t)(2 * p->bar);
+}
+
 static bool access_place(const struct vpci *p, struct place *ret)
 {
 	unsigned cap = p->access_cap;
@@ -237,8 +272,8 @@ static bool access_place(const struct vpci *p, struct place *ret)
 				 at.len, at.off);
 		return false;
 	}
-	if (p->f.config[cap + VPCI_CAP_BAR] != 0 || at.off >= BAR_BYTES ||
-	    !region_at(at.off, at.len)) {
+	if (p->f.config[cap + VPCI_CAP_BAR] != bar_register(p) || at.off >= BAR_BYTES ||
+	    !region_at(p, at.off, at.len)) {
 		vdev_rule_broken(p->dev, RULE_PCI_ACCESS_PLACE, "pci_cfg_data, BAR %u at %#x",
 				 p->f.config[cap + VPCI_CAP_BAR], at.off);
 		return false;
@@ -258,7 +293,7 @@ static void access_read(struct vpci *p)
 
 	if (access_place(p, &at))
 		pci_config_set32(&p->f, p->access_cap + VPCI_CAP_EXTRA,
-				 (uint32_t)bar_read(&p->f, 0, at.off, at.len));
+				 (uint32_t)bar_read(&p->f, p->bar, at.off, at.len));
 }
 
 static void access_write(struct vpci *p)
@@ -267,7 +302,7 @@ static void access_write(struct vpci *p)
 	struct place at;
 
 	if (access_place(p, &at))
-		bar_write(&p->f, 0, at.off, at.len,
+		bar_write(&p->f, p->bar, at.off, at.len,
 			  at.len == 4 ? data : data & ((1u << (8 * at.len)) - 1));
 }
 
@@ -285,8 +320,17 @@ static void before_read(struct pci_function *f, unsigned reg, unsigned len)
 		f->config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTERRUPT;
 		f->config[PCI_STATUS] |= pending ? PCI_STATUS_INTERRUPT : 0;
 	}
-	if (touches(reg, len, p->access_cap + VPCI_CAP_EXTRA, 4))
+	if (p->modern && touches(reg, len, p->access_cap + VPCI_CAP_EXTRA, 4))
 		access_read(p);
+}
+
+/* Virtio's capabilities. */
+static void capability_written(struct vpci *p, unsigned reg, unsigned len)
+{
+	if (touches(reg, len, p->caps, p->access_cap + VPCI_CAP_BAR - p->caps))
+		vdev_access_broken(p->dev, RULE_PCI_CAPABILITY, "virtio capability", true, len);
+	if (touches(reg, len, p->access_cap + VPCI_CAP_EXTRA, 4))
+		access_write(p);
 }
 
 static void written(struct pci_function *f, unsigned reg, unsigned len)
@@ -294,10 +338,8 @@ static void written(struct pci_function *f, unsigned reg, unsigned len)
 	struct vpci *p = (struct vpci *)f;
 	int ret;
 
-	if (touches(reg, len, p->caps, p->access_cap + VPCI_CAP_BAR - p->caps))
-		vdev_access_broken(p->dev, RULE_PCI_CAPABILITY, "virtio capability", true, len);
-	if (touches(reg, len, p->access_cap + VPCI_CAP_EXTRA, 4))
-		access_write(p);
+	if (p->modern)
+		capability_written(p, reg, len);
 	if (!touches(reg, len, PCI_COMMAND, 2) && !touches(reg, len, p->msix.cap, 4))
 		return;
 	ret = pci_msix_update(&p->msix);
@@ -315,38 +357,65 @@ static void written(struct pci_function *f, unsigned reg, unsigned len)
  * Doorbells.
  */
 
+/* Where queue @q's kicks would be taken from a driver that runs; an address of 0: nowhere. */
+static struct board_doorbell doorbell_of(const struct vpci *p, unsigned q)
+{
+	struct board_doorbell doorbell = { .fd = p->dev->queue[q].kick_fd };
+
+	if (vdev_is_legacy(p->dev)) {
+		doorbell.addr = p->ports_at ? p->ports_at + VPCI_LEGACY_QUEUE_NOTIFY : 0;
+		doorbell.io = true;
+		doorbell.len = 2;
+		doorbell.has_match = true;
+		doorbell.match = q;
+	} else {
+		doorbell.addr = p->notify_at ? p->notify_at + q * NOTIFY_EACH : 0;
+	}
+	return doorbell;
+}
+
+static void doorbell_down(struct vpci *p, unsigned q)
+{
+	if (p->doorbell[q].addr)
+		p->f.board->ops->doorbell(p->f.board, &p->doorbell[q], false);
+	p->doorbell[q].addr = 0;
+}
+
+/* Should the board refuse, kicks trap and arrive all the same. */
 static void doorbell_set(struct vpci *p, unsigned q, bool on)
 {
-	struct board_doorbell doorbell = { .addr = p->notify_at + q * NOTIFY_EACH,
-					   .fd = p->dev->queue[q].kick_fd };
+	struct board_doorbell wanted = doorbell_of(p, q);
 
-	if (on == p->doorbell[q])
-		return;
-	/* Should the board refuse, kicks trap and arrive all the same. */
-	if (p->f.board->ops->doorbell(p->f.board, &doorbell, on) == 0)
-		p->doorbell[q] = on;
+	if (!on || p->doorbell[q].addr != wanted.addr || p->doorbell[q].io != wanted.io)
+		doorbell_down(p, q);
+	if (on && wanted.addr && !p->doorbell[q].addr &&
+	    p->f.board->ops->doorbell(p->f.board, &wanted, true) == 0)
+		p->doorbell[q] = wanted;
 }
 
 void vpci_follow_state(struct vpci *p)
 {
-	bool running = vdev_status(p->dev) & VIRTIO_S_DRIVER_OK;
+	bool running = vdev_in_use(p->dev);
 
 	p->kick_wide = running && vdev_accepted(p->dev, VIRTIO_F_NOTIFICATION_DATA);
 	p->kick_config = running && vdev_accepted(p->dev, VIRTIO_F_NOTIF_CONFIG_DATA);
 	for (unsigned q = 0; q < p->dev->n_queues; q++)
-		doorbell_set(p, q,
-			     running && p->notify_at && vdev_queue_read(p->dev, q, VQR_ENABLE));
+		doorbell_set(p, q, running && vdev_queue_read(p->dev, q, VQR_ENABLE));
 	vpci_irq_line(p, running && !p->msix_on);
 }
 
 static void remapped(struct pci_function *f, unsigned bar)
 {
 	struct vpci *p = (struct vpci *)f;
+	uint64_t at = f->bar[bar].mapped;
 
 	pthread_mutex_lock(&p->lock);
 	for (unsigned q = 0; q < p->dev->n_queues; q++)
-		doorbell_set(p, q, false);
-	p->notify_at = f->bar[bar].mapped ? f->bar[bar].mapped + AT_NOTIFY : 0;
+		doorbell_down(p, q);
+	if (bar == p->bar)
+		p->notify_at = at ? at + AT_NOTIFY : 0;
+	else
+		p->ports_at = at;
 	vpci_follow_state(p);
 	pthread_mutex_unlock(&p->lock);
 }
@@ -390,7 +459,9 @@ static void vpci_put32(uint8_t *at, uint32_t value)
 
 static unsigned add_cap(struct vpci *p, uint8_t type, uint32_t at, uint32_t length)
 {
-	uint8_t body[VPCI_CAP_EXTRA + 4] = { PCI_CAP_VENDOR, [VPCI_CAP_TYPE] = type };
+	uint8_t body[VPCI_CAP_EXTRA + 4] = {
+		PCI_CAP_VENDOR, [VPCI_CAP_TYPE] = type, [VPCI_CAP_BAR] = bar_register(p)
+	};
 	uint8_t writable[VPCI_CAP_EXTRA + 4] = { 0 };
 	bool extra = type == VPCI_TYPE_NOTIFY || type == VPCI_TYPE_ACCESS;
 
@@ -406,6 +477,27 @@ static unsigned add_cap(struct vpci *p, uint8_t type, uint32_t at, uint32_t leng
 	return pci_config_cap(&p->f, body, body[VPCI_CAP_LEN], writable);
 }
 
+static void add_caps(struct vpci *p)
+{
+	p->caps = add_cap(p, VPCI_TYPE_COMMON, AT_COMMON, VPCI_COMMON_BYTES);
+	add_cap(p, VPCI_TYPE_NOTIFY, AT_NOTIFY, (uint32_t)(p->dev->n_queues * NOTIFY_EACH));
+	add_cap(p, VPCI_TYPE_ISR, AT_ISR, 1);
+	if (p->dev->config_size)
+		add_cap(p, VPCI_TYPE_DEVICE, AT_CONFIG, (uint32_t)p->dev->config_size);
+	p->access_cap = add_cap(p, VPCI_TYPE_ACCESS, 0, 0);
+}
+
+/* Registers and configuration space, as a power of two. What is beyond 256 ports, which is the most
+ * that a BAR can have, a legacy driver does not see. */
+static uint64_t ports_bytes(const struct vdev *dev)
+{
+	uint64_t bytes = 32;
+
+	while (bytes < VPCI_LEGACY_BYTES_MSIX + dev->config_size && bytes < 256)
+		bytes *= 2;
+	return bytes;
+}
+
 static void make_function(struct vpci *p)
 {
 	const struct vdev_class *class = p->dev->class;
@@ -416,18 +508,21 @@ static void make_function(struct vpci *p)
 			       .class = class->pci_class,
 			       .revision = 1,
 			       .intx = true };
-	struct pci_msix_layout msix = { .n = p->dev->n_queues + 1,
-					.table = AT_TABLE,
-					.pending = AT_PENDING };
+	struct pci_msix_layout msix = {
+		.n = p->dev->n_queues + 1, .bar = p->bar, .table = AT_TABLE, .pending = AT_PENDING
+	};
 
+	if (p->legacy) { /* 4.1.2.3 */
+		ids.device = class->legacy_id;
+		ids.subsystem = (uint16_t) class->id;
+		ids.revision = 0;
+	}
 	pci_config_init(&p->f, &function_ops, &ids);
-	pci_config_bar(&p->f, 0, BAR_BYTES);
-	p->caps = add_cap(p, VPCI_TYPE_COMMON, AT_COMMON, VPCI_COMMON_BYTES);
-	add_cap(p, VPCI_TYPE_NOTIFY, AT_NOTIFY, (uint32_t)(p->dev->n_queues * NOTIFY_EACH));
-	add_cap(p, VPCI_TYPE_ISR, AT_ISR, 1);
-	if (p->dev->config_size)
-		add_cap(p, VPCI_TYPE_DEVICE, AT_CONFIG, (uint32_t)p->dev->config_size);
-	p->access_cap = add_cap(p, VPCI_TYPE_ACCESS, 0, 0);
+	if (p->legacy)
+		pci_config_io_bar(&p->f, PORTS_BAR, ports_bytes(p->dev));
+	pci_config_bar(&p->f, p->bar, BAR_BYTES);
+	if (p->modern)
+		add_caps(p);
 	pci_msix_init(&p->msix, &p->f, &msix);
 }
 
@@ -449,6 +544,9 @@ struct vpci *vpci_new(struct vdev *dev, struct pci_root *root, unsigned slot, GE
 	p->dev = dev;
 	p->root = root;
 	p->intx_fd = p->resample_fd = -1;
+	p->legacy = dev->opt_legacy != VDEV_LEGACY_OFF;
+	p->modern = dev->opt_legacy != VDEV_LEGACY_ONLY;
+	p->bar = p->legacy ? PORTS_BAR + 1 : 0;
 	pthread_mutex_init(&p->lock, NULL);
 	make_function(p);
 	if (!pci_root_add(root, &p->f, slot, err) || !pci_msix_open(&p->msix, err) ||

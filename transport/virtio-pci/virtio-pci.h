@@ -1,7 +1,8 @@
 /*
- * virtio-pci, modern (VIRTIO 1.4, 4.1 Virtio Over PCI Bus): one device as one PCI function with one
- * BAR, MSI-X with a vector for each queue and one for the configuration, and INTx for drivers that
- * use no MSI-X. The design is explained in virtio-pci.c.
+ * virtio-pci (VIRTIO 1.4, 4.1 Virtio Over PCI Bus): one device as one PCI function with one BAR,
+ * MSI-X with a vector for each queue and one for the configuration, and INTx for drivers that use
+ * no MSI-X. A device with a legacy interface is a transitional function, with another BAR. The
+ * design is explained in virtio-pci.c.
  */
 #pragma once
 
@@ -15,7 +16,7 @@ struct vpci;
 /*
  * Puts @dev on the bus at @slot (1 to 31; 0: the first free one). Both stay the caller's and must
  * outlive the transport; dev->transport is ours from now on. NULL with a usage error (slot taken,
- * bus full) or a host error (the board refuses a vector).
+ * bus full, no I/O ports for a legacy interface) or a host error (the board refuses a vector).
  */
 struct vpci *vpci_new(struct vdev *dev, struct pci_root *root, unsigned slot, GError **err);
 

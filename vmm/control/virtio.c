@@ -179,6 +179,10 @@ void control_query_virtio_status(struct control_call *call)
 	add_string(b, "name", dev->class->name);
 	add_string(b, "transport", s.transport);
 	add_int(b, "device-id", dev->class->id);
+	if (dev->opt_legacy != VDEV_LEGACY_OFF) {
+		add_string(b, "legacy", dev->opt_legacy == VDEV_LEGACY_ON ? "on" : "only");
+		add_bool(b, "legacy-driver", state->legacy);
+	}
 	add_int(b, "num-vqs", state->n_queues);
 	add_status(b, state->status);
 	add_features(b, "host-features", state->offered);

@@ -5,8 +5,10 @@
  * What queues do their owners count, always (struct vq_stats). What only --stats wants to know an
  * observer counts, that is there for it.
  */
-#include "vmm/kvm/stats.h"
+#include <string.h>
+
 #include "devices/core/observe.h"
+#include "vmm/kvm/stats.h"
 #include "vmm/machine/machine-int.h"
 
 void machine_cpu_stats(struct machine *m, unsigned cpu, struct machine_cpu_stats *ret)
@@ -136,15 +138,26 @@ void machine_stats_begin(struct machine *m)
 	}
 }
 
+/* What a driver finds the device on (docs/legacy.md). */
+static char *print_transport(const struct device *d)
+{
+	bool both = d->dev->opt_legacy == VDEV_LEGACY_ON && strcmp(d->transport->name, "pci") == 0;
+
+	if (d->dev->opt_legacy == VDEV_LEGACY_OFF)
+		return g_strdup(d->transport->name);
+	return g_strdup_printf("%s-%s", d->transport->name, both ? "transitional" : "legacy");
+}
+
 static void print_device(const struct device *d, FILE *to)
 {
 	const struct device_stats *s = d->stats;
+	g_autofree char *transport = print_transport(d);
 
 	fprintf(to,
 		"%-12s %-4s %10" G_GUINT64_FORMAT " %10" G_GUINT64_FORMAT " %10" G_GUINT64_FORMAT
 		" %10" G_GUINT64_FORMAT " %12" G_GUINT64_FORMAT "\n",
-		d->dev->id, d->transport->name, s->reads, s->writes, s->resets,
-		s->config_interrupts, s->rules);
+		d->dev->id, transport, s->reads, s->writes, s->resets, s->config_interrupts,
+		s->rules);
 }
 
 void machine_stats_print(struct machine *m, FILE *to)
