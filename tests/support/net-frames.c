@@ -1,5 +1,6 @@
 #include "tests/support/net-frames.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -294,6 +295,11 @@ static bool enough_frames(const struct rec *r, unsigned n)
 	return r->n >= n;
 }
 
+static bool enough_refusals(const struct rec *r, unsigned n)
+{
+	return r->refused >= n;
+}
+
 static bool link_is(const struct rec *r, unsigned up)
 {
 	return r->up == up;
@@ -303,6 +309,12 @@ void rec_await(struct rec *r, unsigned n)
 {
 	turn(r, 10000, enough_frames, n);
 	assert_in_range(r->n, n, REC_FRAMES);
+}
+
+void rec_await_refused(struct rec *r, unsigned n)
+{
+	turn(r, 10000, enough_refusals, n);
+	assert_in_range(r->refused, n, UINT_MAX);
 }
 
 void rec_await_link(struct rec *r, bool up)

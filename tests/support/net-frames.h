@@ -71,6 +71,7 @@ int rec_send(struct rec *r, const void *frame, size_t len);
 
 /* Turns the loop until @n frames are there; asserts that it happens within some seconds. */
 void rec_await(struct rec *r, unsigned n);
+void rec_await_refused(struct rec *r, unsigned n); /* or @n were refused */
 void rec_await_link(struct rec *r, bool up);
 /* Turns the loop for a moment. */
 void rec_wait_idle(struct rec *r);
