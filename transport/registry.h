@@ -31,8 +31,10 @@ struct transport_page {
 struct transport_env {
 	struct board *board;
 	struct pci_root *pci; /* the PCI bus; NULL: there is none */
-	/* Gives out the next page that is free; false with a usage error when all are taken. */
+	/* Gives out the first page that is free; false with a usage error when all are taken. */
 	bool (*page)(void *opaque, struct transport_page *ret, GError **err);
+	/* Takes back one that it gave out: nothing of a device is there any more. */
+	void (*page_free)(void *opaque, const struct transport_page *page);
 	void *opaque;
 };
 

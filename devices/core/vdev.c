@@ -86,12 +86,17 @@ static bool vdev_check_legacy(struct vdev *dev, const char *context, GError **er
 	return true;
 }
 
-static void vdev_choose_loop(struct vdev *dev, const struct vdev_env *env)
+static bool vdev_choose_loop(struct vdev *dev, const struct vdev_env *env, const char *context,
+			     GError **err)
 {
 	dev->main_loop = env->main_loop;
 	dev->loop = env->main_loop;
 	if (dev->opt_iothread && env->iothread)
-		dev->loop = env->iothread(env->opaque, dev->opt_iothread);
+		dev->loop = env->iothread(env->opaque, dev->opt_iothread, err);
+	if (dev->loop)
+		return true;
+	g_prefix_error(err, "%s,iothread=%s: ", context, dev->opt_iothread);
+	return false;
 }
 
 static bool vdev_open_queues(struct vdev *dev, GError **err)
@@ -123,9 +128,9 @@ static bool vdev_open_device(struct vdev *dev, GPtrArray *pairs, const struct vd
 	if (!prop_parse(vdev_common_props, dev, pairs, context, err) ||
 	    !vdev_check_legacy(dev, context, err) ||
 	    (class->props && !prop_parse(class->props, dev, pairs, context, err)) ||
-	    !vdev_features_open(dev, context, err) || !vdev_check_queue_size(dev, context, err))
+	    !vdev_features_open(dev, context, err) || !vdev_check_queue_size(dev, context, err) ||
+	    !vdev_choose_loop(dev, env, context, err))
 		return false;
-	vdev_choose_loop(dev, env);
 	if (class->open && !class->open(dev, err))
 		return false;
 	return vdev_features_opened(dev, context, err) && vdev_open_queues(dev, err);

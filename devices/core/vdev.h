@@ -290,8 +290,9 @@ struct vdev {
 struct vdev_env {
 	const struct gmem *mem;
 	struct loop *main_loop;
-	/* Finds or makes the loop that iothread=NAME asks for; NULL: everything on main_loop. */
-	struct loop *(*iothread)(void *opaque, const char *name);
+	/* Finds or makes the loop that iothread=NAME asks for, or answers NULL with a usage error
+	 * that does not name the option; NULL: everything on main_loop. */
+	struct loop *(*iothread)(void *opaque, const char *name, GError **err);
 	void *opaque;
 	unsigned n_cpus;      /* guest's vCPUs: queue counts' defaults */
 	struct chr *terminal; /* what chr=stdio means (backend/chr.h); NULL: there is none */

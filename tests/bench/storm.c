@@ -66,8 +66,9 @@ static uint64_t take(struct lab *lab, size_t len)
 	return at;
 }
 
-static struct loop *iothread(void *opaque, const char *name)
+static struct loop *iothread(void *opaque, const char *name, GError **err)
 {
+	(void)err;
 	return ((struct lab *)opaque)->loop[name[0] - '0'];
 }
 

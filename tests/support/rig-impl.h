@@ -76,6 +76,7 @@ struct rig {
 	const struct rig_link *link;
 	void *transport;             /* the link's */
 	const struct transport *row; /* what rig_attach() attached: */
+	struct transport_env env;    /* of the row's transport */
 	void *row_options, *handle;
 	struct board_fake *board;
 	struct virtio_io io;

@@ -88,10 +88,11 @@ static void logged(const gchar *domain, GLogLevelFlags level, const gchar *messa
 	pthread_mutex_unlock(&r->log_lock);
 }
 
-static struct loop *own_thread(void *opaque, const char *name)
+static struct loop *own_thread(void *opaque, const char *name, GError **err)
 {
 	struct rig *r = opaque;
 
+	(void)err;
 	if (!r->thread) {
 		r->thread = loop_new(name);
 		loop_start(r->thread, NULL, NULL);
@@ -153,11 +154,19 @@ static bool rig_page(void *opaque, struct transport_page *ret, GError **err)
 	return true;
 }
 
+static void rig_page_free(void *opaque, const struct transport_page *page)
+{
+	(void)opaque;
+	assert_int_equal(page->base, RIG_MMIO_BASE);
+	assert_int_equal(page->gsi, RIG_MMIO_GSI);
+}
+
 void *rig_attach(struct rig *r, const char *name, const char *options, struct pci_root *pci)
 {
 	const struct transport_env env = { .board = board_fake_board(r->board),
 					   .pci = pci,
-					   .page = rig_page };
+					   .page = rig_page,
+					   .page_free = rig_page_free };
 	g_autofree char *spec = g_strdup_printf("%s,%s", name, options), *first = NULL;
 	g_autoptr(GPtrArray) pairs = prop_split(spec, &first);
 	GError *err = NULL;
@@ -165,8 +174,9 @@ void *rig_attach(struct rig *r, const char *name, const char *options, struct pc
 	r->row = transport_find(name);
 	assert_non_null(r->row);
 	r->row_options = g_malloc0(r->row->options_size);
+	r->env = env;
 	if (prop_parse(r->row->props, r->row_options, pairs, name, &err))
-		r->handle = r->row->attach(r->dev, &env, r->row_options, &err);
+		r->handle = r->row->attach(r->dev, &r->env, r->row_options, &err);
 	if (!r->handle)
 		fail_msg("%s: %s", name, err->message);
 	return r->handle;

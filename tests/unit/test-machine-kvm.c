@@ -6,8 +6,11 @@
 #include <errno.h>
 #include <linux/virtio_pci.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -183,15 +186,18 @@ static void move_bar(struct driver *d, uint64_t to)
 #define USED   0x402000u
 #define BUFFER 0x403000u
 
-static struct driver driver_new(struct machine *m, unsigned n)
+static struct driver driver_of(struct machine *m, struct device *device, unsigned slot)
 {
-	struct driver d = { .m = m,
-			    .dev = ((struct device *)g_ptr_array_index(m->devices, n))->dev,
-			    .config = LAYOUT_ECAM + ((n + 1) << 15) };
+	struct driver d = { .m = m, .dev = device->dev, .config = LAYOUT_ECAM + (slot << 15) };
 
 	assert_int_equal(get(&d, d.config, 4), 0x10441af4);
 	find_places(&d);
 	return d;
+}
+
+static struct driver driver_new(struct machine *m, unsigned n)
+{
+	return driver_of(m, g_ptr_array_index(m->devices, n), n + 1);
 }
 
 static void driver_ok(struct driver *d)
@@ -355,6 +361,227 @@ static void vectors_are_wired_while_they_are_unmasked(void **state)
 	set(&d, at(&d, COMMON, VIRTIO_PCI_COMMON_STATUS), 1, 0);
 	assert_int_equal(fake_kvm_n_irqfds(), others);
 	end(m, cfg);
+}
+
+/*
+ * Devices that come and go.
+ */
+static uint64_t page_of(const struct device *d)
+{
+	struct transport_place place;
+
+	d->transport->place(d->handle, &place);
+	assert_true(place.has_page);
+	return place.page.base;
+}
+
+static void copy_thread(void *arg)
+{
+	*(pthread_t *)arg = pthread_self();
+}
+
+static pthread_t thread_of(const struct device *d)
+{
+	pthread_t thread;
+
+	loop_call(d->dev->loop, copy_thread, &thread);
+	return thread;
+}
+
+/* More of them than there are pages, slots and threads. */
+static void what_a_device_leaves_is_the_next_ones(void **state)
+{
+	struct machine_config *cfg = config();
+	unsigned irqfds, files = 0;
+	struct machine *m;
+
+	(void)state;
+	cfg->spare_iothreads = 1;
+	cfg->stats = true;
+	fake_kvm_begin(0);
+	m = build(cfg, NULL);
+	g_assert(m);
+	irqfds = fake_kvm_n_irqfds();
+	for (unsigned i = 0; i < 300; i++) {
+		struct device *slot = machine_add_device(m, "rng,iothread=late", NULL);
+		struct device *page = machine_add_device(m, "rng,transport=mmio,iothread=late",
+							 NULL);
+		struct driver d;
+
+		assert_non_null(slot);
+		assert_non_null(page);
+		assert_int_equal(page_of(page), layout_mmio_region(2));
+		assert_true(pthread_equal(thread_of(page), thread_of(slot)));
+		assert_false(pthread_equal(thread_of(page), pthread_self()));
+		d = driver_of(m, slot, 3);
+		move_bar(&d, LAYOUT_PCI32);
+		assert_true(gmem_write(&m->ram.memory.mem, AVAIL + 2, &(uint16_t){ 0 }, 2));
+		assert_true(gmem_write(&m->ram.memory.mem, USED + 2, &(uint16_t){ 0 }, 2));
+		driver_ok(&d);
+		assert_int_equal(fake_kvm_n_doorbells(), 1);
+		ask_for_bytes(&d, 1); /* by the spare thread */
+		machine_remove_device(m, i % 2 ? page : slot);
+		machine_remove_device(m, i % 2 ? slot : page);
+		assert_int_equal(fake_kvm_n_doorbells(), 0);
+		assert_int_equal(fake_kvm_n_irqfds(), irqfds);
+		assert_int_equal(m->devices->len, 4);
+		if (i == 0)
+			files = open_files();
+	}
+	assert_int_equal(open_files(), files);
+	end(m, cfg);
+}
+
+static void pages_are_given_out_lowest_first(void **state)
+{
+	struct machine_config *cfg = config();
+	struct device *d[4];
+	struct machine *m;
+
+	(void)state;
+	fake_kvm_begin(0);
+	m = build(cfg, NULL);
+	g_assert(m);
+	for (unsigned i = 0; i < 4; i++) {
+		d[i] = machine_add_device(m, "rng,transport=mmio", NULL);
+		assert_int_equal(page_of(d[i]), layout_mmio_region(2 + i));
+	}
+	machine_remove_device(m, d[2]);
+	machine_remove_device(m, d[0]);
+	d[0] = machine_add_device(m, "rng,transport=mmio,cached-registers=on", NULL);
+	assert_int_equal(page_of(d[0]), layout_mmio_region(2));
+	assert_int_equal(get(&(struct driver){ .m = m }, page_of(d[0]), 4), 0x74726976);
+	d[2] = machine_add_device(m, "rng,transport=mmio", NULL);
+	assert_int_equal(page_of(d[2]), layout_mmio_region(4));
+	end(m, cfg);
+}
+
+static void assert_refused(struct machine *m, const char *spec, const char *why)
+{
+	guint n = m->devices->len;
+	g_autoptr(GError) err = NULL;
+
+	assert_null(machine_add_device(m, spec, &err));
+	assert_true(g_error_matches(err, RINGSIDE_ERROR, RINGSIDE_ERROR_USAGE));
+	if (!strstr(err->message, why))
+		fail_msg("%s is refused: %s", spec, err->message);
+	assert_int_equal(m->devices->len, n);
+}
+
+/* One that cannot be had takes nothing with it. */
+static void what_a_refused_device_took_is_given_back(void **state)
+{
+	static const char *const odd[] = {
+		"rng,iothread=a,nonsense=1",
+		"rng,iothread=a,max-bytes=none",
+		"rng,iothread=a,slot=1",
+		"rng,iothread=a,transport=mmio,features=+notif_config_data",
+	};
+	struct machine_config *cfg = config();
+	struct device *a, *also, *b, *c;
+	struct machine *m;
+
+	(void)state;
+	cfg->spare_iothreads = 2;
+	fake_kvm_begin(0);
+	m = build(cfg, NULL);
+	g_assert(m);
+	for (size_t i = 0; i < 8; i++)
+		assert_refused(m, odd[i % G_N_ELEMENTS(odd)], "--device rng");
+	a = machine_add_device(m, "rng,iothread=a,transport=mmio", NULL);
+	b = machine_add_device(m, "rng,iothread=b", NULL);
+	assert_false(pthread_equal(thread_of(a), thread_of(b)));
+	assert_int_equal(page_of(a), layout_mmio_region(2));
+	assert_refused(m, "rng,iothread=c", "iothread=c: all of the 2 spare threads are taken");
+	also = machine_add_device(m, "rng,iothread=a", NULL);
+	machine_remove_device(m, a);
+	assert_refused(m, "rng,iothread=c", "all of the 2 spare threads are taken");
+	machine_remove_device(m, also);
+	c = machine_add_device(m, "rng,iothread=c", NULL);
+	assert_false(pthread_equal(thread_of(c), thread_of(b)));
+	end(m, cfg);
+}
+
+/*
+ * In a process that is sealed: a child.
+ */
+static struct machine *build_sealed(struct machine_config *cfg)
+{
+	struct machine *m;
+
+	cfg->sandbox = SANDBOX_ON;
+	cfg->spare_iothreads = 1;
+	fake_kvm_begin(0);
+	m = build(cfg, NULL);
+	if (m)
+		machine_seal(m, SANDBOX_MAIN);
+	return m;
+}
+
+static void call_something_else(void *arg)
+{
+	(void)arg;
+	(void)syscall(SYS_getppid);
+}
+
+/* A status for each thing that goes wrong; 0: none did. */
+static int plug_into_sealed(struct machine_config *cfg, bool attack)
+{
+	struct machine *m = build_sealed(cfg);
+	g_autoptr(GError) err = NULL;
+	struct device *d;
+	struct driver driver;
+
+	if (!m)
+		return 1;
+	d = machine_add_device(m, "rng,iothread=late", NULL);
+	if (!d)
+		return 2;
+	driver = driver_of(m, d, 1);
+	move_bar(&driver, LAYOUT_PCI32);
+	driver_ok(&driver);
+	ask_for_bytes(&driver, 1);
+	/* At the start none was on the main thread, which therefore may not ask for random bytes.
+	 */
+	if (machine_add_device(m, "rng", &err) || !strstr(err->message, "its thread is sealed"))
+		return 3;
+	if (attack)
+		loop_call(d->dev->loop, call_something_else, NULL);
+	machine_remove_device(m, d);
+	return machine_add_device(m, "rng,iothread=later", NULL) ? 0 : 4;
+}
+
+static int end_of_child(bool attack)
+{
+	struct machine_config *cfg = machine_config_new();
+	int status = 0;
+	pid_t pid;
+
+	cfg->kernel = g_strdup(kernel);
+	cfg->serial = g_strdup("none");
+	cfg->memory = RAM;
+	cfg->mode = &mode;
+	add_device(cfg, "rng,transport=mmio,iothread=first");
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)signal(SIGSYS, SIG_DFL); /* it is cmocka's */
+		_exit(plug_into_sealed(cfg, attack));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	machine_config_free(cfg);
+	return status;
+}
+
+static void a_spare_thread_is_sealed_before_it_has_a_device(void **state)
+{
+	int status;
+
+	(void)state;
+	assert_int_equal(end_of_child(false), 0);
+	status = end_of_child(true);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
 }
 
 /*
@@ -654,6 +881,45 @@ static void every_vcpu_goes_on_after_each_pause(void **state)
 	finish(m, cfg);
 }
 
+/* Between a stop and a cont; a reset describes to the guest what is there then. */
+static void add_and_remove(struct operator* o)
+{
+	if (o->step++ == STEPS) {
+		machine_quit(o->m);
+		return;
+	}
+	machine_stop(o->m);
+	if (!o->m->stopped || o->m->end != MACHINE_RUNNING)
+		return;
+	if (o->m->devices->len > 4 && g_rand_boolean(o->rand))
+		machine_remove_device(
+			o->m,
+			g_ptr_array_index(o->m->devices,
+					  g_rand_int_range(o->rand, 4, (gint)o->m->devices->len)));
+	else if (o->m->devices->len < 12)
+		assert_non_null(machine_add_device(
+			o->m, g_rand_boolean(o->rand) ? "rng,iothread=late" : "rng,transport=mmio",
+			NULL));
+	if (g_rand_int_range(o->rand, 0, 8) == 0)
+		machine_reset(o->m);
+	machine_cont(o->m);
+}
+
+static void devices_come_and_go_between_stop_and_cont(void **state)
+{
+	struct operator o = { .act = add_and_remove, .rand = g_rand_new_with_seed(1) };
+	struct machine_config *cfg = config();
+	struct machine *m;
+
+	(void)state;
+	cfg->spare_iothreads = 1;
+	m = start(cfg, guest_that_reads);
+	assert_int_equal(run(m, &o, NULL), MACHINE_QUIT);
+	assert_non_null(strstr(events->str, "RESET "));
+	finish(m, cfg);
+	g_rand_free(o.rand);
+}
+
 /* What the guest did to its registers is gone, and it stands still before its first instruction. */
 static void reset_while_stopped(struct operator* o)
 {
@@ -760,10 +1026,15 @@ int main(void)
 		cmocka_unit_test(the_doorbell_goes_with_the_bar),
 		cmocka_unit_test(kicks_arrive_without_a_doorbell),
 		cmocka_unit_test(vectors_are_wired_while_they_are_unmasked),
+		cmocka_unit_test(what_a_device_leaves_is_the_next_ones),
+		cmocka_unit_test(pages_are_given_out_lowest_first),
+		cmocka_unit_test(what_a_refused_device_took_is_given_back),
+		cmocka_unit_test(a_spare_thread_is_sealed_before_it_has_a_device),
 		cmocka_unit_test(a_start_whose_nth_call_fails_says_so_and_leaves_nothing),
 		cmocka_unit_test(a_guest_reboots_and_goes),
 		cmocka_unit_test(stops_and_resets_in_any_order),
 		cmocka_unit_test(every_vcpu_goes_on_after_each_pause),
+		cmocka_unit_test(devices_come_and_go_between_stop_and_cont),
 		cmocka_unit_test(a_reset_begins_at_the_kernels_entry),
 		cmocka_unit_test(a_reset_whose_nth_call_fails_ends_the_machine_or_does_without),
 		cmocka_unit_test(a_vcpu_that_kvm_cannot_run_ends_the_machine),

@@ -33,6 +33,15 @@ static bool give_page(void *opaque, struct transport_page *ret, GError **err)
 	return true;
 }
 
+static void take_page_back(void *opaque, const struct transport_page *page)
+{
+	struct room *m = opaque;
+
+	assert_int_equal(page->base, PAGE);
+	assert_int_equal(page->gsi, GSI);
+	m->pages--;
+}
+
 static void room_open(struct room *m)
 {
 	static const struct rig_case echo = { "", "echo", NULL, .class = &echo_class };
@@ -44,9 +53,11 @@ static void room_open(struct room *m)
 	vdev_detach(rig_dev(m->r)); /* from the rig's link: it is ours now */
 	m->board = board_fake_new(true);
 	m->pci = pci_root_new(board_fake_board(m->board), &config, NULL);
-	m->env = (struct transport_env){
-		.board = board_fake_board(m->board), .pci = m->pci, .page = give_page, .opaque = m
-	};
+	m->env = (struct transport_env){ .board = board_fake_board(m->board),
+					 .pci = m->pci,
+					 .page = give_page,
+					 .page_free = take_page_back,
+					 .opaque = m };
 }
 
 /* The board fails the test if a transport left anything on it. */

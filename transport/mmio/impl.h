@@ -6,10 +6,12 @@
 
 #include "transport/mmio/mmio.h"
 #include "transport/mmio/regs.h"
+#include "transport/registry.h"
 
 struct mmio {
 	struct vdev *dev;
 	struct board *board;
+	const struct transport_env *env; /* whose page it has; NULL: the caller's of mmio_new() */
 	struct board_region region;
 	unsigned gsi;
 	bool cached; /* the option: registers are read from a page while the driver runs */

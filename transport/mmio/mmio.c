@@ -435,17 +435,28 @@ static void *mmio_attach(struct vdev *dev, const struct transport_env *env, cons
 	const struct mmio_options *chosen = options;
 	struct mmio_config config = { .cached_registers = chosen->cached_registers };
 	struct transport_page page;
+	struct mmio *m;
 
 	if (!env->page(env->opaque, &page, err))
 		return NULL;
 	config.base = page.base;
 	config.gsi = page.gsi;
-	return mmio_new(dev, env->board, &config, err);
+	m = mmio_new(dev, env->board, &config, err);
+	if (m)
+		m->env = env;
+	else
+		env->page_free(env->opaque, &page);
+	return m;
 }
 
 static void mmio_detach(void *handle)
 {
+	const struct mmio *m = handle;
+	const struct transport_env *env = m->env;
+	const struct transport_page page = { m->region.base, m->gsi };
+
 	mmio_free(handle);
+	env->page_free(env->opaque, &page);
 }
 
 static void mmio_machine_reset(void *handle)

@@ -25,27 +25,86 @@ const struct prop machine_device_props[] = {
 	{ 0 },
 };
 
-static struct iothread *new_iothread(struct machine *m, const char *name)
+/*
+ * Event loops. Their threads are made when the machine is built, each sealed with a filter for the
+ * devices that it serves; then the process can make no more. Devices that come later take one of
+ * the spare ones, whose filter has what all devices of the start ask for, and leave it to the next.
+ */
+static struct iothread *make_iothread(struct machine *m, const char *thread_name)
 {
 	struct iothread *t = g_new0(struct iothread, 1);
 
-	t->name = g_strdup(name);
-	t->loop = loop_new(name); /* machine_confine() */
+	t->loop = loop_new(thread_name); /* machine_start_loops() */
 	g_ptr_array_add(m->iothreads, t);
 	return t;
 }
 
-static struct loop *find_iothread(void *opaque, const char *name)
+static struct iothread *find_spare_iothread(struct machine *m)
+{
+	for (guint i = 0; i < m->iothreads->len; i++) {
+		struct iothread *t = g_ptr_array_index(m->iothreads, i);
+
+		if (t->spare && !t->name)
+			return t;
+	}
+	return NULL;
+}
+
+/* NULL: there is none any more. */
+static struct iothread *new_iothread(struct machine *m, const char *name)
+{
+	struct iothread *t = m->loops_run ? find_spare_iothread(m) : make_iothread(m, name);
+
+	if (t)
+		t->name = g_strdup(name);
+	return t;
+}
+
+static void make_spare_iothreads(struct machine *m)
+{
+	for (unsigned i = 0; i < m->cfg->spare_iothreads; i++) {
+		g_autofree char *name = g_strdup_printf("spare-%u", i);
+
+		make_iothread(m, name)->spare = true;
+	}
+}
+
+/* Those that no device has anything on any more. */
+static void release_iothreads(struct machine *m)
+{
+	for (guint i = 0; i < m->iothreads->len; i++) {
+		struct iothread *t = g_ptr_array_index(m->iothreads, i);
+		bool used = false;
+
+		for (guint k = 0; k < m->devices->len && !used; k++) {
+			const struct device *d = g_ptr_array_index(m->devices, k);
+
+			used = machine_lives_on(d->dev, t->loop);
+		}
+		if (t->spare && !used) {
+			g_clear_pointer(&t->name, g_free);
+			t->private = false;
+		}
+	}
+}
+
+static struct loop *find_iothread(void *opaque, const char *name, GError **err)
 {
 	struct machine *m = opaque;
+	const struct iothread *t;
 
 	for (guint i = 0; i < m->iothreads->len; i++) {
-		const struct iothread *t = g_ptr_array_index(m->iothreads, i);
-
-		if (!t->private && strcmp(t->name, name) == 0)
+		t = g_ptr_array_index(m->iothreads, i);
+		if (t->name && !t->private && strcmp(t->name, name) == 0)
 			return t->loop;
 	}
-	return new_iothread(m, name)->loop;
+	t = new_iothread(m, name);
+	if (!t)
+		ringside_usage(err,
+			       "all of the %u spare threads are taken, and a sealed process makes "
+			       "no more; name a thread that there is, or leave it out",
+			       m->cfg->spare_iothreads);
+	return t ? t->loop : NULL;
 }
 
 static struct loop *new_worker(void *opaque, const char *name)
@@ -53,6 +112,8 @@ static struct loop *new_worker(void *opaque, const char *name)
 	g_autofree char *whose = g_strdup_printf("work-%s", name);
 	struct iothread *t = new_iothread(opaque, whose);
 
+	if (!t)
+		return NULL;
 	t->private = true;
 	return t->loop;
 }
@@ -219,7 +280,15 @@ static struct vdev *open_vdev(struct machine *m, const struct vdev_class *class,
 	return vdev_new(class, pairs, &env, err);
 }
 
-static bool open_device(struct machine *m, const char *spec, GError **err)
+static void forget_device(struct machine *m, struct device *d)
+{
+	g_ptr_array_remove(m->devices, d);
+	memory_unlisten(&m->ram.memory, d->dev);
+	device_free(d);
+}
+
+/* The last of m->devices now, without a place on its transport. */
+static struct device *open_device(struct machine *m, const char *spec, GError **err)
 {
 	g_autofree char *name = NULL, *context = NULL;
 	g_autoptr(GPtrArray) pairs = prop_split(spec, &name), tables = NULL;
@@ -228,22 +297,27 @@ static bool open_device(struct machine *m, const char *spec, GError **err)
 	struct device *d;
 
 	if (!class)
-		return false;
+		return NULL;
 	context = g_strdup_printf("--device %s", class->name);
 	tables = list_tables(class);
 	rows = (const struct prop *const *)tables->pdata;
 	if (!check_keys(pairs, rows, context, err))
-		return false;
+		return NULL;
 	d = g_new0(struct device, 1);
 	if (choose_transport(d, pairs, context, err) && check_id(m, pairs, context, err))
 		d->dev = open_vdev(m, class, pairs, err);
 	if (!d->dev) {
 		device_free(d);
-		return false;
+		return NULL;
 	}
 	g_ptr_array_add(m->devices, d);
 	(void)memory_listen(&m->ram.memory, &memory_vdev_listener, d->dev); /* it takes all */
-	return prop_all_used(pairs, rows, context, err);
+	if (m->cfg->stats)
+		machine_stats_begin(d);
+	if (prop_all_used(pairs, rows, context, err))
+		return d;
+	forget_device(m, d);
+	return NULL;
 }
 
 /* A mistake in a shorthand names that, and what it stands for only where that says more. */
@@ -269,27 +343,51 @@ bool machine_open_devices(struct machine *m, GError **err)
 			tell_shorthand(given, *err);
 		return false;
 	}
-	if (m->cfg->stats)
-		machine_stats_begin(m);
+	make_spare_iothreads(m);
 	return true;
 }
 
-/* Of virtio-mmio devices. */
-struct pages {
-	unsigned n; /* given out */
-};
-
-static bool next_page(void *opaque, struct transport_page *ret, GError **err)
+/*
+ * Places on transports.
+ */
+static bool take_page(void *opaque, struct transport_page *ret, GError **err)
 {
-	struct pages *pages = opaque;
+	struct machine *m = opaque;
+	unsigned n = 0;
 
-	if (pages->n >= arch_places.n_mmio)
+	while (n < arch_places.n_mmio && m->page_taken[n])
+		n++;
+	if (n == arch_places.n_mmio)
 		return ringside_usage(err,
 				      "there are %u places for devices on mmio and all are taken; "
 				      "use transport=pci",
 				      arch_places.n_mmio);
-	*ret = arch_mmio_page(pages->n++);
+	m->page_taken[n] = true;
+	*ret = arch_mmio_page(n);
 	return true;
+}
+
+static void free_page(void *opaque, const struct transport_page *page)
+{
+	struct machine *m = opaque;
+
+	for (unsigned n = 0; n < arch_places.n_mmio; n++)
+		if (arch_mmio_page(n).base == page->base)
+			m->page_taken[n] = false;
+}
+
+static bool plug_device(struct machine *m, struct device *d, GError **err)
+{
+	d->handle = d->transport->attach(d->dev, &m->transports, d->options, err);
+	if (!d->handle)
+		g_prefix_error(err, "--device %s,id=%s: ", d->dev->class->name, vdev_name(d->dev));
+	return d->handle;
+}
+
+static void unplug_device(struct device *d)
+{
+	if (d->handle)
+		d->transport->detach(g_steal_pointer(&d->handle));
 }
 
 static bool wants_place(const struct device *d)
@@ -300,56 +398,66 @@ static bool wants_place(const struct device *d)
 /* Those that want a certain place first. */
 bool machine_plug_devices(struct machine *m, GError **err)
 {
-	struct pages pages = { 0 };
-	const struct transport_env env = { .board = board_kvm_board(m->board),
-					   .pci = m->pci,
-					   .page = next_page,
-					   .opaque = &pages };
-
+	m->page_taken = g_new0(bool, arch_places.n_mmio);
+	m->transports = (struct transport_env){ .board = board_kvm_board(m->board),
+						.pci = m->pci,
+						.page = take_page,
+						.page_free = free_page,
+						.opaque = m };
 	for (unsigned pass = 0; pass < 2; pass++)
 		for (guint i = 0; i < m->devices->len; i++) {
 			struct device *d = g_ptr_array_index(m->devices, i);
 
-			if (wants_place(d) != (pass == 0))
-				continue;
-			d->handle = d->transport->attach(d->dev, &env, d->options, err);
-			if (!d->handle) {
-				g_prefix_error(err, "--device %s,id=%s: ", d->dev->class->name,
-					       vdev_name(d->dev));
+			if (wants_place(d) == (pass == 0) && !plug_device(m, d, err))
 				return false;
-			}
 		}
 	return true;
 }
 
 void machine_unplug_devices(struct machine *m)
 {
-	for (guint i = 0; m->devices && i < m->devices->len; i++) {
-		struct device *d = g_ptr_array_index(m->devices, i);
+	for (guint i = 0; m->devices && i < m->devices->len; i++)
+		unplug_device(g_ptr_array_index(m->devices, i));
+}
 
-		if (d->handle)
-			d->transport->detach(g_steal_pointer(&d->handle));
+struct device *machine_add_device(struct machine *m, const char *spec, GError **err)
+{
+	struct device *d = open_device(m, spec, err);
+
+	if (d && machine_check_late_device(m, d->dev, err) && plug_device(m, d, err)) {
+		if (m->stopped)
+			vdev_pause(d->dev); /* as all others are */
+		return d;
 	}
+	if (d)
+		forget_device(m, d);
+	release_iothreads(m);
+	return NULL;
+}
+
+void machine_remove_device(struct machine *m, struct device *d)
+{
+	unplug_device(d);
+	forget_device(m, d);
+	release_iothreads(m);
 }
 
 void machine_close_devices(struct machine *m)
 {
-	for (guint i = 0; m->devices && i < m->devices->len; i++) {
-		struct device *d = g_ptr_array_index(m->devices, i);
-
-		memory_unlisten(&m->ram.memory, d->dev);
-		device_free(d);
-	}
+	while (m->devices && m->devices->len)
+		forget_device(m, g_ptr_array_index(m->devices, 0));
 	for (guint i = 0; m->iothreads && i < m->iothreads->len; i++) {
 		struct iothread *t = g_ptr_array_index(m->iothreads, i);
 
 		loop_free(t->loop);
 		sandbox_filter_free(t->filter);
+		g_clear_pointer(&t->syscalls, g_array_unref);
 		g_free(t->name);
 		g_free(t);
 	}
 	g_clear_pointer(&m->devices, g_ptr_array_unref);
 	g_clear_pointer(&m->iothreads, g_ptr_array_unref);
+	g_clear_pointer(&m->page_taken, g_free);
 }
 
 void machine_for_each_device(struct machine *m, machine_device_fn fn, void *opaque)

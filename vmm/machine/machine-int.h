@@ -23,7 +23,9 @@ struct iothread {
 	char *name;
 	struct loop *loop;
 	bool private;                  /* a device's own: no iothread=NAME means it */
+	bool spare;                    /* for devices that come later; without a name: it is free */
 	struct sandbox_filter *filter; /* its thread is sealed with */
+	GArray *syscalls; /* of struct sandbox_syscalls: the filter's, beside the role's */
 };
 
 struct device {
@@ -55,6 +57,7 @@ struct machine {
 	struct cpu_model *model;
 	struct loop *main;
 	GPtrArray *iothreads; /* of struct iothread */
+	bool loops_run;       /* threads are made, and no more will be */
 	struct terminal *terminal;
 
 	struct kvm kvm;
@@ -62,6 +65,8 @@ struct machine {
 	struct bus *bus;
 	struct board_kvm *board;
 	struct pci_root *pci;
+	struct transport_env transports;
+	bool *page_taken;   /* arch_places.n_mmio of them: has a device that register page? */
 	GPtrArray *devices; /* of struct device */
 	struct serial *serial;
 	struct chr *serial_chr; /* the serial port's own */
@@ -72,6 +77,7 @@ struct machine {
 	struct vcpus *cpus;
 
 	struct sandbox_filter *filter[N_SANDBOX_ROLES]; /* for main and vCPU threads; NULL: none */
+	GArray *main_syscalls;                          /* as in struct iothread */
 
 	/* Written by vCPU threads. */
 	_Atomic unsigned asked;
@@ -106,13 +112,28 @@ bool machine_open_devices(struct machine *m, GError **err);
 bool machine_plug_devices(struct machine *m, GError **err);
 void machine_unplug_devices(struct machine *m);
 void machine_close_devices(struct machine *m);
-/* stats.c: counts from now on, for machine_stats_print(); before the guest runs. */
-void machine_stats_begin(struct machine *m);
+
+/*
+ * Devices that come and go when the machine is built, from a text as --device takes it; while no
+ * vCPU runs. What the machine gave to one that goes (its place on a transport, its spare event
+ * loop) is the next one's. NULL with a usage or host error, and nothing is left behind.
+ *
+ * The main thread of a sealed process opens no files and makes no sockets. What
+ * cfg->spare_iothreads adds to its filter is for devices whose backend needs neither.
+ */
+struct device *machine_add_device(struct machine *m, const char *spec, GError **err);
+void machine_remove_device(struct machine *m, struct device *d);
+/* stats.c: counts from now on, for machine_stats_print(); before a driver has the device. */
+void machine_stats_begin(struct device *d);
 /* The rows of --device that are the machine's and no device's. */
 extern const struct prop machine_device_props[];
 
 /* sandbox.c: do the devices, which are open, go together with the level that was asked for? */
 bool machine_check_sandbox(struct machine *m, GError **err);
+/* May the event loops' threads that @dev, which comes later, lives on do what it asks for? */
+bool machine_check_late_device(struct machine *m, const struct vdev *dev, GError **err);
+/* Has the device anything on @loop? */
+bool machine_lives_on(const struct vdev *dev, const struct loop *loop);
 
 /* sandbox.c, in this order: shuts the process in; starts the event loops' threads; puts the
  * calling thread under the filter of its role. */

@@ -54,6 +54,9 @@ struct machine_config {
 	bool stats;     /* print them at the end */
 	bool no_reboot;
 	int grace; /* seconds from the first SIGTERM to the end; -1: as long as the guest likes */
+	/* Threads of event loops that are made at the start for devices that come later, since
+	 * none can be made once the process is sealed. */
+	unsigned spare_iothreads;
 	enum sandbox_level sandbox;
 	struct terminal_mode *mode; /* of the terminal; outlives the machine */
 	/* The run has ended in @end because machine_quit() was called, and yet the process cannot

@@ -41,7 +41,7 @@ static void add_syscalls(GArray *all, const struct syscall_use *table, bool clos
 		g_array_append_val(all, syscalls);
 }
 
-static bool lives_on(const struct vdev *dev, const struct loop *loop)
+bool machine_lives_on(const struct vdev *dev, const struct loop *loop)
 {
 	if (dev->loop == loop || dev->worker == loop)
 		return true;
@@ -51,12 +51,12 @@ static bool lives_on(const struct vdev *dev, const struct loop *loop)
 	return false;
 }
 
-/* Of the devices on @loop; @all_close: of the others what closing them takes. */
+/* Of the devices on @loop (NULL: of all); @all_close: of the others what closing them takes. */
 static void add_devices(struct machine *m, GArray *all, const struct loop *loop, bool all_close)
 {
 	for (guint i = 0; i < m->devices->len; i++) {
 		const struct device *d = g_ptr_array_index(m->devices, i);
-		bool here = lives_on(d->dev, loop);
+		bool here = !loop || machine_lives_on(d->dev, loop);
 
 		if (!here && !all_close)
 			continue;
@@ -74,9 +74,20 @@ static struct sandbox_filter *make_filter(enum sandbox_role role, const GArray *
 				  syscalls->len, err);
 }
 
+/* Doorbells and interrupts of a device that comes when the process is sealed. */
+static const struct syscall_use late_device_syscalls[] = {
+	{ .name = "eventfd2" },
+	{ .name = NULL },
+};
+
+static GArray *syscalls_new(void)
+{
+	return g_array_new(FALSE, FALSE, sizeof(struct sandbox_syscalls));
+}
+
 static bool make_main_filter(struct machine *m, GError **err)
 {
-	g_autoptr(GArray) syscalls = g_array_new(FALSE, FALSE, sizeof(struct sandbox_syscalls));
+	GArray *syscalls = m->main_syscalls = syscalls_new();
 
 	add_devices(m, syscalls, m->main, true);
 	if (m->serial_chr)
@@ -85,6 +96,8 @@ static bool make_main_filter(struct machine *m, GError **err)
 		add_syscalls(syscalls, m->debugcon_chr->syscalls, false);
 	if (m->cfg->control)
 		add_syscalls(syscalls, unix_listen_syscalls, false);
+	if (m->cfg->spare_iothreads)
+		add_syscalls(syscalls, late_device_syscalls, false);
 	m->filter[SANDBOX_MAIN] = make_filter(SANDBOX_MAIN, syscalls, err);
 	return m->filter[SANDBOX_MAIN] != NULL;
 }
@@ -93,11 +106,10 @@ static bool make_filters(struct machine *m, GError **err)
 {
 	for (guint i = 0; i < m->iothreads->len; i++) {
 		struct iothread *t = g_ptr_array_index(m->iothreads, i);
-		g_autoptr(GArray)
-			syscalls = g_array_new(FALSE, FALSE, sizeof(struct sandbox_syscalls));
 
-		add_devices(m, syscalls, t->loop, false);
-		t->filter = make_filter(SANDBOX_LOOP, syscalls, err);
+		t->syscalls = syscalls_new();
+		add_devices(m, t->syscalls, t->spare ? NULL : t->loop, false);
+		t->filter = make_filter(SANDBOX_LOOP, t->syscalls, err);
 		if (!t->filter)
 			return false;
 	}
@@ -109,6 +121,45 @@ void machine_free_filters(struct machine *m)
 {
 	for (unsigned i = 0; i < N_SANDBOX_ROLES; i++)
 		g_clear_pointer(&m->filter[i], sandbox_filter_free);
+	g_clear_pointer(&m->main_syscalls, g_array_unref);
+}
+
+static bool allows(const GArray *syscalls, const struct syscall_use *table)
+{
+	bool has = !table || !syscalls; /* NULL: the thread has no filter */
+
+	for (guint i = 0; !has && i < syscalls->len; i++) {
+		const struct sandbox_syscalls *have = &g_array_index(syscalls,
+								     struct sandbox_syscalls, i);
+
+		has = have->table == table && !have->closing;
+	}
+	return has;
+}
+
+static bool allows_device(const GArray *syscalls, const struct vdev *dev)
+{
+	bool ok = allows(syscalls, dev->class->syscalls);
+
+	for (unsigned n = 0; n < dev->n_syscalls; n++)
+		ok &= allows(syscalls, dev->syscalls[n]);
+	return ok;
+}
+
+bool machine_check_late_device(struct machine *m, const struct vdev *dev, GError **err)
+{
+	bool ok = !machine_lives_on(dev, m->main) || allows_device(m->main_syscalls, dev);
+
+	for (guint i = 0; i < m->iothreads->len; i++) {
+		const struct iothread *t = g_ptr_array_index(m->iothreads, i);
+
+		ok &= !machine_lives_on(dev, t->loop) || allows_device(t->syscalls, dev);
+	}
+	return ok || ringside_usage(err,
+				    "--device %s,id=%s: its thread is sealed and may not make the "
+				    "system calls that it takes; begin with a device of its kind, "
+				    "and give this one an iothread of its own",
+				    dev->class->name, vdev_name(dev));
 }
 
 /*
@@ -245,7 +296,7 @@ static void seal_iothread(void *arg)
 {
 	const struct iothread *t = arg;
 
-	seal(t->filter, t->name);
+	seal(t->filter, t->name ? t->name : "a spare thread");
 }
 
 void machine_start_loops(struct machine *m)
@@ -255,4 +306,5 @@ void machine_start_loops(struct machine *m)
 
 		loop_start(t->loop, seal_iothread, t);
 	}
+	m->loops_run = true;
 }

@@ -127,15 +127,11 @@ static const struct vdev_observer_ops device_stats_ops = {
 	.config_interrupt = count_config_interrupt,
 };
 
-void machine_stats_begin(struct machine *m)
+void machine_stats_begin(struct device *d)
 {
-	for (guint i = 0; i < m->devices->len; i++) {
-		struct device *d = g_ptr_array_index(m->devices, i);
-
-		d->stats = g_new0(struct device_stats, 1);
-		d->stats->base.ops = &device_stats_ops;
-		vdev_observe(d->dev, &d->stats->base);
-	}
+	d->stats = g_new0(struct device_stats, 1);
+	d->stats->base.ops = &device_stats_ops;
+	vdev_observe(d->dev, &d->stats->base);
 }
 
 /* What a driver finds the device on (docs/legacy.md). */
