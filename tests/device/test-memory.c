@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <sys/mman.h>
 
+#include "devices/core/observe.h"
 #include "tests/support/blk-driver.h"
 #include "tests/support/console-peer.h"
 #include "tests/support/echo.h"
@@ -387,6 +388,90 @@ static void what_a_reset_drops(struct rig *r)
 	log_end(&l, 1);
 }
 
+/*
+ * An observer on a queue with a log: each is told all, whichever came first and whichever stays.
+ */
+struct watcher {
+	struct vdev_observer base;
+	unsigned popped, pushed;
+	uint64_t bytes;
+};
+
+static void watcher_popped(struct vdev_observer *o, struct vdev *dev, unsigned q,
+			   const struct vq_chain *c)
+{
+	(void)dev;
+	if (q == ECHO_COPY && c->wr.left == GMEM_PAGE + 16)
+		((struct watcher *)o)->popped++;
+}
+
+static void watcher_pushed(struct vdev_observer *o, struct vdev *dev, unsigned q,
+			   const struct vq_chain *c, uint32_t len)
+{
+	struct watcher *w = (struct watcher *)o;
+
+	(void)dev, (void)q, (void)c;
+	w->pushed++;
+	w->bytes += len;
+}
+
+static const struct vdev_observer_ops watcher_ops = {
+	.popped = watcher_popped,
+	.pushed = watcher_pushed,
+};
+
+static void watch(struct rig *r, struct watcher *w, bool on)
+{
+	vdev_pause(rig_dev(r));
+	if (on)
+		vdev_observe(rig_dev(r), &w->base);
+	else
+		vdev_unobserve(rig_dev(r), &w->base);
+	vdev_resume(rig_dev(r));
+}
+
+/* Its answer fills one page and begins another. */
+static void long_answer(struct rig *r, struct log *l)
+{
+	struct rig_buf bufs[2] = { rig_alloc(r, GMEM_PAGE + 16), alone(r, GMEM_PAGE + 16) };
+
+	memset(bufs[0].p, 0x5a, bufs[0].len);
+	if (l)
+		must_write(l, bufs[1]);
+	assert_int_equal(rig_do(r, ECHO_COPY, bufs, 1, 1), GMEM_PAGE + 16);
+}
+
+static void an_observer_and_a_log(struct rig *r)
+{
+	rig_start(r, RIG_ALL);
+	for (unsigned order = 0; order < 4; order++) {
+		bool observer_first = order & 1, log_last = order & 2;
+		struct watcher w = { .base.ops = &watcher_ops };
+		struct log l;
+
+		if (observer_first)
+			watch(r, &w, true);
+		l = log_begin(r);
+		if (!observer_first)
+			watch(r, &w, true);
+		long_answer(r, &l);
+		long_answer(r, &l);
+		if (log_last) {
+			watch(r, &w, false);
+			long_answer(r, &l);
+		}
+		log_end(&l, 2);
+		if (!log_last) {
+			long_answer(r, NULL);
+			watch(r, &w, false);
+		}
+		long_answer(r, NULL);
+		assert_int_equal(w.popped, log_last ? 2 : 3);
+		assert_int_equal(w.pushed, w.popped);
+		assert_int_equal(w.bytes, w.popped * (GMEM_PAGE + 16));
+	}
+}
+
 static void a_disk(struct rig *r)
 {
 	struct rig_buf data = alone(r, 4 * BLK_SECTOR), big = alone(r, 100 * BLK_SECTOR);
@@ -488,6 +573,7 @@ int main(void)
 		  .run = rings_have_pages },
 		ECHO(many_at_once),
 		ECHO(what_is_in_flight),
+		ECHO(an_observer_and_a_log),
 		ECHO(what_a_reset_drops),
 		{ .name = "random_bytes", .spec = "rng", .run = random_bytes },
 		BD_BOTH(a_disk),
