@@ -35,4 +35,5 @@ void fuzz_boot_run(const struct fuzz_target *t, const uint8_t *data, size_t size
 void fuzz_options_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
 void fuzz_acpi_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
 void fuzz_ports_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
+void fuzz_state_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
 void fuzz_net_run(const struct fuzz_target *t, const uint8_t *data, size_t size);

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define HOST_FD_BASE 0x100000
-#define HOST_FDS     2048
+#define HOST_FDS     8192
 
 enum host_kind {
 	HOST_FREE,

@@ -387,6 +387,33 @@ static const struct grammar_bytes netend_examples[] = {
 	BYTES("\2\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\x52\x54\0\0\0\1\x81\0\0\5\x08\0"),
 };
 
+static const struct grammar_op state_ops[N_STATE_OPS] = {
+	[STATE_START] = { "start", "fnn", 3 },
+	[STATE_CHAIN] = { "chain", "qhgwws", 8 },
+	[STATE_PUBLISH] = { "publish", "qg", 2 },
+	[STATE_TURN] = { "turn", "n", 3 },
+	[STATE_COLLECT] = { "collect", "qn", 2 },
+	[STATE_WRITE] = { "write", "rbv", 4 },
+	[STATE_INTERRUPTS] = { "interrupts", "", 1 },
+	[STATE_SAVE] = { "save", "", 6 },
+	[STATE_LOAD] = { "load", "n", 12 },
+	[STATE_SAVE_LOAD] = { "save and load", "", 4 },
+	[STATE_VALUE] = { "value", "nwnv", 24 },
+	[STATE_LENGTH] = { "length", "nwns", 8 },
+	[STATE_HEADER] = { "header", "nnb", 4 },
+	[STATE_ORDER] = { "order", "nn", 3 },
+	[STATE_BYTES] = { "bytes", "ws", 2 },
+	[STATE_HOST] = { "host", "ns", 6 },
+};
+
+static const struct grammar_phrase state_phrases[] = {
+	{ 4, { STATE_SAVE, STATE_VALUE, STATE_LOAD, STATE_TURN } },
+	{ 5, { STATE_SAVE, STATE_VALUE, STATE_VALUE, STATE_LOAD, STATE_PUBLISH } },
+	{ 3, { STATE_SAVE, STATE_LENGTH, STATE_LOAD } },
+	{ 4, { STATE_CHAIN, STATE_SAVE_LOAD, STATE_CHAIN, STATE_COLLECT } },
+	{ 6, { STATE_START, STATE_CHAIN, STATE_SAVE, STATE_VALUE, STATE_LOAD, STATE_CHAIN } },
+};
+
 #define OPS(family)       .n_ops = COUNT(family##_ops), .ops = family##_ops
 #define PHRASES(family)   .n_phrases = COUNT(family##_phrases), .phrases = family##_phrases
 #define REGISTERS(family) .n_registers = COUNT(family##_registers), .registers = family##_registers
@@ -415,6 +442,12 @@ static const struct grammar grammars[] = {
 	{ .name = "ports", OPS(ports), EXAMPLES(ports) },
 	{ .name = "options", OPS(options), EXAMPLES(options) },
 	{ .name = "acpi", OPS(acpi) },
+	{ .name = "state",
+	  .heading = 4,
+	  OPS(state),
+	  PHRASES(state),
+	  REGISTERS(device),
+	  EXAMPLES(console) },
 };
 
 static const struct grammar any_device = { .name = "device", ANY_DEVICE };

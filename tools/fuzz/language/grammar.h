@@ -165,6 +165,27 @@ enum { ACPI_CPUS, ACPI_PCI, ACPI_MMIO, ACPI_MEMORY, N_ACPI_OPS };
 /* Of "ports". */
 enum { PORT_WRITE, PORT_READ, PORT_PRINT, PORT_TYPE, PORT_PEER, PORT_TURN, N_PORT_OPS };
 
+/* Of "state": what a driver does, what becomes of a record, what the host does. */
+enum {
+	STATE_START,
+	STATE_CHAIN,
+	STATE_PUBLISH,
+	STATE_TURN,
+	STATE_COLLECT,
+	STATE_WRITE,
+	STATE_INTERRUPTS,
+	STATE_SAVE,
+	STATE_LOAD,
+	STATE_SAVE_LOAD,
+	STATE_VALUE,
+	STATE_LENGTH,
+	STATE_HEADER,
+	STATE_ORDER,
+	STATE_BYTES,
+	STATE_HOST,
+	N_STATE_OPS
+};
+
 /* Of "net-socket", "net-tap" and "net-user". */
 enum {
 	NET_FROM_PEER,

@@ -262,6 +262,43 @@ static bool acpi_seeds(const char *dir, const struct grammar *g, seed_save_fn sa
 }
 
 /*
+ * State: of each class, over each kind of link, each part of a record in each of its bytes.
+ */
+static bool state_seeds(const char *dir, const struct grammar *g, seed_save_fn save)
+{
+	static const uint8_t links[] = { 0, 1, 2, 3 };
+	bool ok = true;
+
+	for (unsigned i = 0; i < 20 * sizeof(links); i++) {
+		struct seed s = { .len = 0 };
+
+		put(&s, links[i / 10 % sizeof(links)], 1);
+		put(&s, i / 40, 1);
+		put(&s, i % 5, 1);
+		put(&s, i / 5 % 2, 1);
+		record(&s, STATE_START, "fnn", ALL, 4, 8);
+		for (unsigned q = 0; q < 3; q++)
+			record(&s, STATE_CHAIN, "qhgwws", (int)q, 0x11, SHAPE_PUBLISH | SHAPE_RUN,
+			       600, 0, g->examples[i % g->n_examples].bytes,
+			       (int)g->examples[i % g->n_examples].len);
+		record(&s, STATE_SAVE_LOAD, "");
+		record(&s, STATE_TURN, "n", 4);
+		for (unsigned part = 0; part < 16; part++) {
+			record(&s, STATE_SAVE, "");
+			record(&s, STATE_VALUE, "nwnv", (int)part, (int)(i + 3 * part),
+			       (int)(i % 4), (uint64_t)(i % 3 ? UINT64_MAX : part));
+			record(&s, STATE_LOAD, "n", (int)(part % 2));
+			record(&s, STATE_PUBLISH, "qg", (int)(part % 3), SHAPE_KICK | SHAPE_RUN);
+		}
+		record(&s, STATE_SAVE, "");
+		record(&s, STATE_LENGTH, "nwns", (int)i, 0, 1, "", 0);
+		record(&s, STATE_LOAD, "n", 0);
+		ok &= save(dir, s.data, s.len);
+	}
+	return ok;
+}
+
+/*
  * All others: each word of the language once, with its examples, and then all of them.
  */
 static void word(struct seed *s, const struct grammar *g, unsigned op, unsigned i)
@@ -316,6 +353,7 @@ bool seeds_write(const char *target, const char *dir, seed_save_fn save)
 		{ "control", control_seeds },
 		{ "options", options_seeds },
 		{ "acpi", acpi_seeds },
+		{ "state", state_seeds },
 	};
 	const struct grammar *g = grammar_of(target);
 

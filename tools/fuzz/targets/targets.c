@@ -38,6 +38,7 @@ static const struct fuzz_target others[] = {
 	{ .name = (char *)"net-socket", .run = fuzz_net_run, .arg = "socket" },
 	{ .name = (char *)"net-tap", .run = fuzz_net_run, .arg = "tap" },
 	{ .name = (char *)"net-user", .run = fuzz_net_run, .arg = "user" },
+	{ .name = (char *)"state", .run = fuzz_state_run },
 };
 
 GPtrArray *fuzz_targets(void)
