@@ -27,6 +27,9 @@ struct rig {
 	struct gmem mem;
 	uint8_t *ram;
 	char *dir, *kernel, *initrd;
+	const char *take;       /* as kernel */
+	struct boot_initrd one; /* what --initrd gives, if it has a path */
+	GPtrArray *initrds;
 	struct boot_params p;
 	struct boot_entry entry;
 };
@@ -41,9 +44,9 @@ static int setup(void **state)
 	r->dir = g_dir_make_tmp("ringside-boot-XXXXXX", NULL);
 	r->kernel = g_build_filename(r->dir, "kernel", NULL);
 	r->initrd = g_build_filename(r->dir, "initrd", NULL);
-	r->p = (struct boot_params){
-		.kernel = r->kernel, .cmdline = "quiet", .mem_size = RAM, .rsdp = LAYOUT_ACPI
-	};
+	r->take = r->kernel;
+	r->initrds = g_ptr_array_new();
+	r->p = (struct boot_params){ .cmdline = "quiet", .mem_size = RAM, .rsdp = LAYOUT_ACPI };
 	*state = r;
 	return 0;
 }
@@ -55,6 +58,7 @@ static int teardown(void **state)
 	g_unlink(r->kernel);
 	g_unlink(r->initrd);
 	g_rmdir(r->dir);
+	g_ptr_array_unref(r->initrds);
 	g_free(r->kernel);
 	g_free(r->initrd);
 	g_free(r->dir);
@@ -81,12 +85,32 @@ static void save(const char *path, const void *data, size_t len)
 	assert_true(g_file_set_contents(path, data, (gssize)len, NULL));
 }
 
+static void add_initrd(struct rig *r, char *path)
+{
+	r->one.path = path;
+	g_ptr_array_set_size(r->initrds, 0);
+	g_ptr_array_add(r->initrds, &r->one);
+}
+
+static bool open_and_load(struct rig *r, GError **err)
+{
+	struct boot_files files;
+	bool ok;
+
+	if (!boot_files_open(&files, r->take, r->initrds, r->p.mem_size, err))
+		return false;
+	r->p.files = &files;
+	ok = boot_load(&r->p, &r->mem, &r->entry, err);
+	boot_files_close(&files);
+	return ok;
+}
+
 /* Loads, and expects it to work. */
 static void load(struct rig *r)
 {
 	GError *err = NULL;
 
-	if (!boot_load(&r->p, &r->mem, &r->entry, &err))
+	if (!open_and_load(r, &err))
 		fail_msg("%s", err->message);
 }
 
@@ -95,7 +119,7 @@ static void load_fails(struct rig *r, const char *says)
 {
 	g_autoptr(GError) err = NULL;
 
-	assert_false(boot_load(&r->p, &r->mem, &r->entry, &err));
+	assert_false(open_and_load(r, &err));
 	assert_true(g_error_matches(err, RINGSIDE_ERROR, RINGSIDE_ERROR_USAGE));
 	assert_null(strchr(err->message, '\n'));
 	if (!strstr(err->message, says))
@@ -236,7 +260,7 @@ static void initrd_goes_to_the_top(void **state)
 
 	save_good_bzimage(r);
 	save(r->initrd, "0707 an archive", 15);
-	r->p.initrd = r->initrd;
+	add_initrd(r, r->initrd);
 	load(r);
 	at = get(r, LAYOUT_ZERO_PAGE + 0x218, 4);
 	assert_int_equal(at, RAM - LAYOUT_PAGE);
@@ -247,12 +271,45 @@ static void initrd_goes_to_the_top(void **state)
 	assert_int_equal(get(r, LAYOUT_ZERO_PAGE + 0x218, 4), 32 * MIB - LAYOUT_PAGE);
 }
 
+/* As cpio archives are to be: each at a multiple of four, with zeros between. */
+static void initrds_lie_one_behind_the_other(void **state)
+{
+	g_autofree char *other = NULL;
+	struct boot_initrd second = { 0 };
+	struct rig *r = *state;
+	uint64_t at;
+
+	other = g_build_filename(r->dir, "other", NULL);
+	second.path = other;
+	save_good_bzimage(r);
+	save(r->initrd, "0707 an archive", 13);
+	save(other, "0707 another", 12);
+	add_initrd(r, r->initrd);
+	g_ptr_array_add(r->initrds, &second);
+	g_ptr_array_add(r->initrds, &r->one);
+	memset(r->ram + RAM - LAYOUT_PAGE, 0xee, LAYOUT_PAGE);
+	r->p.used = true;
+	load(r);
+	at = get(r, LAYOUT_ZERO_PAGE + 0x218, 4);
+	assert_int_equal(at, RAM - LAYOUT_PAGE);
+	assert_int_equal(get(r, LAYOUT_ZERO_PAGE + 0x21c, 4), 16 + 12 + 13);
+	assert_memory_equal(r->ram + at,
+			    "0707 an archi\0\0\0"
+			    "0707 another"
+			    "0707 an archi",
+			    41);
+	assert_int_equal(truncate(other, 64 * MIB), 0);
+	load_fails(r, "initrd + ");
+	load_fails(r, "other + ");
+	g_unlink(other);
+}
+
 static void bad_initrds_are_refused(void **state)
 {
 	struct rig *r = *state;
 
 	save_good_bzimage(r);
-	r->p.initrd = r->initrd;
+	add_initrd(r, r->initrd);
 	load_fails(r, "--initrd: '");
 	save(r->initrd, "", 0);
 	load_fails(r, "is empty; give an initramfs image");
@@ -261,7 +318,7 @@ static void bad_initrds_are_refused(void **state)
 		      "give --memory at least 65M");
 	assert_int_equal(truncate(r->initrd, 5ll << 30), 0);
 	load_fails(r, "has 5120 MiB; this kernel takes at most 2024 MiB");
-	r->p.initrd = r->dir;
+	add_initrd(r, r->dir);
 	load_fails(r, "is a directory; give an initramfs image");
 }
 
@@ -463,7 +520,7 @@ static void elf_is_entered_in_protected_mode(void **state)
 
 	save_elf(r, &e);
 	save(r->initrd, "0707", 4);
-	r->p.initrd = r->initrd;
+	add_initrd(r, r->initrd);
 	load(r);
 	assert_int_equal(r->entry.mode, BOOT_PROTECTED_32);
 	assert_int_equal(r->entry.rip, 0x200010);
@@ -644,6 +701,450 @@ static void every_truncation_of_an_elf_is_refused(void **state)
 	}
 }
 
+/* ---- multiboot ---- */
+
+#define FLAT_LEN  4096u
+#define FLAT_AT   64u /* of the header */
+#define FLAT_LOAD (4 * MIB)
+
+/* A file that is no ELF file, with a multiboot header with addresses. */
+static void flat(uint8_t k[FLAT_LEN])
+{
+	memset(k, 0x5a, FLAT_LEN);
+	put(k + FLAT_AT, 0x1badb002, 4);
+	put(k + FLAT_AT + 4, 0x10003, 4);
+	put(k + FLAT_AT + 12, FLAT_LOAD + FLAT_AT - 16, 4); /* 16 bytes are not loaded */
+	put(k + FLAT_AT + 16, FLAT_LOAD - 16 + 16, 4);
+	put(k + FLAT_AT + 20, 0, 4);
+	put(k + FLAT_AT + 24, FLAT_LOAD + 2ul * FLAT_LEN, 4);
+	put(k + FLAT_AT + 28, FLAT_LOAD + 256, 4);
+}
+
+static void flat_sum(uint8_t *k)
+{
+	uint32_t flags;
+
+	memcpy(&flags, k + FLAT_AT + 4, sizeof(flags));
+	put(k + FLAT_AT + 8, -(0x1badb002u + flags), 4);
+}
+
+/* One of four bytes of the header is @value. */
+static void save_flat(struct rig *r, unsigned at, uint32_t value)
+{
+	uint8_t k[FLAT_LEN];
+
+	flat(k);
+	if (at)
+		put(k + FLAT_AT + at, value, 4);
+	flat_sum(k);
+	save(r->kernel, k, FLAT_LEN);
+}
+
+static const char *text(const struct rig *r, uint64_t gpa)
+{
+	assert_true(gpa < RAM);
+	return (const char *)r->ram + gpa;
+}
+
+/* Two modules of the same file, one with words. */
+static void add_modules(struct rig *r)
+{
+	static struct boot_initrd told;
+
+	save(r->initrd, "a module", 8);
+	add_initrd(r, r->initrd);
+	told = (struct boot_initrd){ .path = r->initrd, .words = (char *)"root vga=1" };
+	g_ptr_array_add(r->initrds, &told);
+}
+
+static void expect_multiboot(struct rig *r, uint64_t rip, uint64_t end)
+{
+	uint64_t info = r->entry.rbx, map, mods;
+	g_autofree char *name = NULL;
+
+	assert_int_equal(r->entry.mode, BOOT_PROTECTED_32);
+	assert_int_equal(r->entry.rip, rip);
+	assert_int_equal(r->entry.rax, 0x2badb002);
+	assert_int_equal(r->entry.cr0, 0x11);
+	assert_int_equal(r->entry.rsp, LAYOUT_STACK_END);
+	assert_int_equal(get(r, info, 4), 0x24d);
+	assert_int_equal(get(r, info + 4, 4), 640);
+	assert_int_equal(get(r, info + 8, 4), RAM / 1024 - 1024);
+	assert_string_equal(text(r, get(r, info + 16, 4)), "kernel quiet");
+	assert_string_equal(text(r, get(r, info + 64, 4)), "ringside");
+	map = get(r, info + 48, 4);
+	assert_int_equal(get(r, info + 44, 4), 3 * 24);
+	assert_int_equal(get(r, map, 4), 20);
+	assert_int_equal(get(r, map + 24 + 4, 8), LAYOUT_ACPI);
+	assert_int_equal(get(r, map + 24 + 20, 4), 2);
+	assert_int_equal(get(r, info + 20, 4), 2);
+	mods = get(r, info + 24, 4);
+	assert_int_equal(get(r, mods, 4), end);
+	assert_int_equal(get(r, mods + 4, 4), end + 8);
+	assert_string_equal(text(r, get(r, mods + 8, 4)), r->initrd);
+	assert_int_equal(get(r, mods + 16, 4), end + LAYOUT_PAGE);
+	assert_string_equal(text(r, get(r, mods + 24, 4)), "root vga=1");
+	assert_memory_equal(r->ram + end, "a module", 8);
+	assert_memory_equal(r->ram + end + LAYOUT_PAGE, "a module", 8);
+}
+
+static void multiboot_loads_a_file_by_addresses(void **state)
+{
+	struct rig *r = *state;
+
+	save_flat(r, 0, 0);
+	add_modules(r);
+	memset(r->ram + FLAT_LOAD - 16, 0xee, 3ul * FLAT_LEN);
+	r->p.used = true;
+	load(r);
+	expect_multiboot(r, FLAT_LOAD + 256, FLAT_LOAD + 2ul * FLAT_LEN);
+	assert_int_equal(r->ram[FLAT_LOAD - 1], 0xee);
+	assert_int_equal(get(r, FLAT_LOAD + FLAT_AT - 16, 4), 0x1badb002);
+	assert_int_equal(r->ram[FLAT_LOAD + FLAT_LEN - 17], 0x5a);
+	assert_int_equal(r->ram[FLAT_LOAD + FLAT_LEN - 16], 0); /* bss */
+	assert_int_equal(r->ram[FLAT_LOAD + 2ul * FLAT_LEN - 1], 0);
+}
+
+/* With a header of this protocol at the beginning of its text. */
+static struct elf with_header(struct elf e, unsigned version, uint32_t flags)
+{
+	static const uint32_t two[] = { 0xe85250d6, 0, 24, -(0xe85250d6u + 24), 0, 8 };
+	uint32_t one[] = { 0x1badb002, flags, -(0x1badb002u + flags) };
+
+	if (version == 2)
+		memcpy(e.text, two, sizeof(two));
+	else
+		memcpy(e.text + 24, one, sizeof(one));
+	return e;
+}
+
+static void multiboot_loads_an_elf_file(void **state)
+{
+	struct rig *r = *state;
+	struct elf wide = with_header(linux_elf(0x200030), 1, 3);
+	struct elf32 e;
+
+	wide.ph[0].p_offset = offsetof(struct elf, text);
+	e = elf32(&wide);
+	save(r->kernel, &e, sizeof(e));
+	add_modules(r);
+	load(r);
+	expect_multiboot(r, 0x200030, 0x301000);
+	r->p.protocol = "multiboot";
+	save_elf(r, &wide); /* of 64 bits: on request */
+	load(r);
+	expect_multiboot(r, 0x200030, 0x301000);
+}
+
+/* The tag of this type, and its size. */
+static uint64_t tag(const struct rig *r, uint32_t type, uint32_t *ret_size)
+{
+	uint64_t at = r->entry.rbx + 8, end = r->entry.rbx + get(r, r->entry.rbx, 4);
+
+	while (at < end) {
+		assert_int_equal(at % 8, 0);
+		*ret_size = (uint32_t)get(r, at + 4, 4);
+		if (get(r, at, 4) == type)
+			return at;
+		at += (*ret_size + 7) & ~7u;
+	}
+	fail_msg("no tag %u", type);
+	return 0;
+}
+
+static void multiboot_2_gives_tags(void **state)
+{
+	struct rig *r = *state;
+	struct elf wide = with_header(linux_elf(0x200030), 2, 0);
+	struct elf32 e = elf32(&wide);
+	uint32_t size = 0;
+	uint64_t at;
+
+	/* where a header may lie */
+	assert_int_equal((offsetof(struct elf32, wide) + offsetof(struct elf, text)) % 8, 0);
+	save(r->kernel, &e, sizeof(e));
+	add_modules(r);
+	memcpy(r->ram + LAYOUT_ACPI, "RSD PTR ", 8);
+	load(r);
+	assert_int_equal(r->entry.mode, BOOT_PROTECTED_32);
+	assert_int_equal(r->entry.rip, 0x200030);
+	assert_int_equal(r->entry.rax, 0x36d76289);
+	at = tag(r, 1, &size);
+	assert_string_equal(text(r, at + 8), "kernel quiet");
+	assert_int_equal(size, 8 + 13);
+	assert_string_equal(text(r, tag(r, 2, &size) + 8), "ringside");
+	at = tag(r, 3, &size);
+	assert_int_equal(get(r, at + 8, 4), 0x301000);
+	assert_int_equal(get(r, at + 12, 4), 0x301008);
+	assert_string_equal(text(r, at + 16), r->initrd);
+	at += (size + 7) & ~7u;
+	assert_int_equal(get(r, at + 8, 4), 0x302000);
+	assert_string_equal(text(r, at + 16), "root vga=1");
+	at = tag(r, 4, &size);
+	assert_int_equal(get(r, at + 8, 4), 640);
+	at = tag(r, 6, &size);
+	assert_int_equal(size, 16 + 3 * 24);
+	assert_int_equal(get(r, at + 8, 4), 24);
+	assert_int_equal(get(r, at + 16 + 24, 8), LAYOUT_ACPI);
+	assert_memory_equal(r->ram + tag(r, 15, &size) + 8, "RSD PTR ", 8);
+	assert_int_equal(size, 8 + 36);
+	(void)tag(r, 0, &size);
+}
+
+static void bad_multiboot_headers_are_refused(void **state)
+{
+	static const struct {
+		unsigned at;
+		uint32_t value;
+		const char *says;
+	} cases[] = {
+		{ 4, 0x10008, "wants features 0x8 of a multiboot loader; known are 0x7" },
+		{ 4, 3, "a multiboot header without addresses, and no ELF file" },
+		{ 12, 0, "gives addresses before the file" },
+		{ 16, FLAT_LOAD - 4096, "gives addresses before the file" },
+		{ 20, FLAT_LOAD - 1, "gives addresses behind the file" },
+		{ 20, FLAT_LOAD + FLAT_LEN, "gives addresses behind the file" },
+		{ 20, UINT32_MAX, "gives addresses behind the file" },
+		{ 24, UINT32_MAX, "loads up to 0xffffffff; a kernel must lie below" },
+		{ 24, 128 * MIB, "--memory: 64 MiB are too little" },
+		{ 28, 0, "its entry lies outside" },
+		{ 28, UINT32_MAX, "its entry lies outside" },
+	};
+	struct rig *r = *state;
+	uint8_t k[FLAT_LEN];
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+		save_flat(r, cases[i].at, cases[i].value);
+		load_fails(r, cases[i].says);
+	}
+	flat(k);
+	put(k + FLAT_AT + 12, 0x10000 + FLAT_AT, 4);
+	put(k + FLAT_AT + 16, 0x10000, 4);
+	flat_sum(k);
+	save(r->kernel, k, FLAT_LEN);
+	load_fails(r, "is to be loaded at 0x10000; it must be linked at 0x100000 or above");
+	k[FLAT_AT + 8]++; /* the sum is wrong: no header */
+	save(r->kernel, k, FLAT_LEN);
+	load_fails(r, "is not a kernel");
+	flat(k);
+	flat_sum(k);
+	for (size_t len = 1; len < FLAT_AT + 32; len++) {
+		save(r->kernel, k, len);
+		load_fails(r, "--kernel: '");
+	}
+}
+
+static void bad_multiboot_2_headers_are_refused(void **state)
+{
+	static const struct {
+		uint32_t words[12]; /* behind magic and machine: length, sum, tags */
+		const char *says;
+	} cases[] = {
+		{ { 64, 0, 11, 8 }, "wants feature 11 of a multiboot 2 loader" },
+		{ { 64, 0, 1, 16, 6, 22 }, "wants information 22 of a multiboot 2 loader" },
+		{ { 64, 0, 1, 7 }, "a tag of its multiboot header ends outside" },
+		{ { 64, 0, 1, UINT32_MAX }, "a tag of its multiboot header ends outside" },
+		{ { 64, 0, 1, 64 }, "a tag of its multiboot header ends outside" },
+		{ { 64, 0, 0, 8 }, "a multiboot header without addresses, and no ELF file" },
+		{ { 64, 0, 1 << 16 | 11, 8 }, "without addresses, and no ELF" }, /* optional */
+		{ { 64, 0, 2, 24, FLAT_LOAD, FLAT_LOAD, 0, 0, 0, 8 }, "but without an entry" },
+		{ { 64, 0, 2, 24, FLAT_LOAD + 1, FLAT_LOAD, 0, 0, 3, 16, FLAT_LOAD },
+		  "gives addresses before the file" },
+		{ { 64, 0, 2, 24, FLAT_LOAD, FLAT_LOAD, 0, 0, 3, 16, 5 }, "entry lies outside" },
+	};
+	struct rig *r = *state;
+	uint8_t k[FLAT_LEN];
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+		memset(k, 0, sizeof(k));
+		put(k, 0xe85250d6, 4);
+		memcpy(k + 8, cases[i].words, sizeof(cases[i].words));
+		put(k + 12, -(0xe85250d6u + cases[i].words[0]), 4);
+		save(r->kernel, k, FLAT_LEN);
+		load_fails(r, cases[i].says);
+	}
+}
+
+static void bad_modules_are_refused(void **state)
+{
+	g_autofree char *words = g_strnfill(70000, 'x');
+	struct rig *r = *state;
+
+	save_flat(r, 0, 0);
+	add_modules(r);
+	assert_int_equal(truncate(r->initrd, 60 * MIB), 0);
+	load_fails(r, "does not fit behind the kernel; give a larger --memory");
+	assert_int_equal(truncate(r->initrd, 8), 0);
+	r->p.cmdline = words;
+	load_fails(r, "--append, --initrd: what they tell a multiboot kernel takes ");
+}
+
+/* A file that offers several: which one is taken, and that the operator can choose. */
+static void the_operator_chooses_a_protocol(void **state)
+{
+	struct rig *r = *state;
+	struct elf wide = with_header(elf(), 1, 0);
+	struct elf32 e = elf32(&wide);
+
+	save(r->kernel, &e, sizeof(e)); /* as Xen's hypervisor is */
+	load(r);
+	assert_int_equal(r->entry.rax, 0x2badb002);
+	r->p.protocol = "pvh";
+	load(r);
+	assert_int_equal(r->entry.rax, 0);
+	assert_int_equal(r->entry.rbx, LAYOUT_START_INFO);
+	r->p.protocol = "multiboot2";
+	load_fails(r, "--protocol multiboot2: '");
+	load_fails(r, "does not offer it; it offers pvh, multiboot");
+	r->p.protocol = NULL;
+	wide.eh.e_entry = 0x200000;
+	save_elf(r, &wide);
+	load(r);
+	assert_int_equal(r->entry.rbx, LAYOUT_START_INFO);
+	r->p.protocol = "linux";
+	load(r);
+	assert_int_equal(r->entry.mode, BOOT_LONG_64);
+	assert_int_equal(r->entry.rip, 0x200000);
+	for (unsigned i = 0; boot_protocols[i]; i++) {
+		r->p.protocol = boot_protocols[i];
+		save(r->kernel, "nothing", 7);
+		load_fails(r, "does not offer it; it offers none");
+	}
+}
+
+/* ---- compressed ---- */
+
+/* What @command, which may begin with a pipe, makes of the kernel takes its place. */
+static void compress(struct rig *r, const char *command)
+{
+	g_autofree char *line = g_strdup_printf("(%s) <kernel >packed && mv packed kernel",
+						command);
+	const char *argv[] = { "/bin/sh", "-ec", line, NULL };
+	GError *err = NULL;
+	int status;
+
+	if (!g_spawn_sync(r->dir, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL,
+			  &status, &err))
+		fail_msg("%s", err->message);
+	assert_int_equal(status, 0);
+}
+
+static const char *const compressors[] = {
+	"gzip -c",  "bzip2 -c", "xz -c", "zstd -qc", "xz -c --check=none --block-size=2K",
+	"gzip -1c", "bzip2 -1c"
+};
+
+/* 3 MiB, half of them zeros, and not as easy to compress as that. */
+static struct elf save_large_elf(struct rig *r)
+{
+	struct elf e = elf();
+	g_autofree uint8_t *file = g_malloc0(3 * MIB);
+	uint32_t x = 1;
+
+	e.ph[0].p_filesz = e.ph[0].p_memsz = 3 * MIB - e.ph[0].p_offset;
+	e.ph[1].p_type = PT_NULL;
+	for (size_t i = sizeof(e); i < 3 * MIB; i++) {
+		x = x * 1664525 + 1013904223;
+		if (i / (512 << 10) % 2)
+			file[i] = (uint8_t)(x >> (x >> 29) >> 3);
+	}
+	memcpy(file, &e, sizeof(e));
+	save(r->kernel, file, 3 * MIB);
+	return e;
+}
+
+static void compressed_kernels_are_unpacked(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(compressors); i++) {
+		struct elf e = save_large_elf(r);
+		g_autofree char *plain = NULL;
+		gsize len;
+
+		assert_true(g_file_get_contents(r->kernel, &plain, &len, NULL));
+		compress(r, compressors[i]);
+		memset(r->ram + 0x200000, 0, 4 * MIB);
+		load(r);
+		assert_int_equal(r->entry.rip, 0x200010);
+		assert_memory_equal(r->ram + 0x200000, plain + e.ph[0].p_offset,
+				    3 * MIB - e.ph[0].p_offset);
+		save_good_bzimage(r);
+		compress(r, compressors[i]);
+		load(r);
+		assert_int_equal(r->entry.rip, 16 * MIB + 0x200);
+	}
+}
+
+/* Streams one behind the other are one file; what else follows is passed over. */
+static void what_follows_a_stream(void **state)
+{
+	struct rig *r = *state;
+	static const char *const more[] = {
+		"head -c 2000 kernel | %s && tail -c +2001 kernel | %s",
+		"%s && printf '\\1\\2\\3\\4'",
+	};
+
+	for (unsigned m = 0; m < G_N_ELEMENTS(more); m++)
+		for (unsigned i = 0; i < 4; i++) {
+			g_auto(GStrv) parts = g_strsplit(more[m], "%s", -1);
+			g_autofree char *command = g_strjoinv(compressors[i], parts);
+
+			save_good_bzimage(r);
+			compress(r, command);
+			load(r);
+			assert_int_equal(r->entry.rip, 16 * MIB + 0x200);
+			assert_int_equal(r->ram[16 * MIB + PAYLOAD - 1], 0x5a);
+		}
+}
+
+static void damaged_streams_are_refused(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned i = 0; i < 4; i++) {
+		g_autofree char *bytes = NULL;
+		gsize len;
+
+		save_good_bzimage(r);
+		compress(r, compressors[i]);
+		assert_true(g_file_get_contents(r->kernel, &bytes, &len, NULL));
+		for (size_t n = len > 40 ? len - 40 : 7; n < len; n++) {
+			save(r->kernel, bytes, n);
+			load_fails(r, "give a complete one");
+		}
+		save(r->kernel, bytes, 7);
+		load_fails(r, "is truncated; give a complete one");
+		memset(bytes + len / 2, 0xff, 5);
+		save(r->kernel, bytes, len);
+		load_fails(r, "is damaged; give a complete one");
+	}
+}
+
+static void a_bomb_is_refused(void **state)
+{
+	static const char *const bombs[] = { "head -c 80M /dev/zero | gzip -c",
+					     "head -c 80M /dev/zero | bzip2 -c",
+					     "head -c 80M /dev/zero | xz -1c",
+					     "head -c 80M /dev/zero | zstd -qc" };
+	struct rig *r = *state;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(bombs); i++) {
+		save(r->kernel, "", 0);
+		compress(r, bombs[i]);
+		load_fails(r, "unpacks to more than 64 MiB; give a larger --memory");
+	}
+	save_good_bzimage(r);
+	compress(r, "gzip -c | xz -c");
+	load_fails(r, "is compressed twice");
+	save_good_bzimage(r);
+	compress(r, "xz --lzma2=dict=1GiB -c");
+	load_fails(r, "compressed by xz, wants more memory than an unpacker gets");
+	save_good_bzimage(r);
+	compress(r, "zstd -q -c --ultra --long=31");
+	load_fails(r, "compressed by zstd, wants more memory than an unpacker gets");
+}
+
 /* ---- files that are no kernels ---- */
 
 static void strangers_are_called_by_name(void **state)
@@ -654,7 +1155,11 @@ static void strangers_are_called_by_name(void **state)
 	} cases[] = {
 		{ 0x38, "ARM\x64", "is a kernel for aarch64; give, for x86, a bzImage, an ELF" },
 		{ 0x38, "RSC\x05", "is a kernel for riscv64" },
-		{ 0, "\x1f\x8b", "is compressed by gzip" },
+		{ 0, "\x1f\x8b", "compressed by gzip, is damaged" },
+		{ 0, "\x02\x21\x4c\x18", "is compressed by lz4; give" },
+		{ 0, "\x89LZO", "is compressed by lzop; give" },
+		{ 0, "#!/bin/sh", "a multiboot 2 kernel, a multiboot kernel or a 64-bit ELF" },
+		{ 0, "#!/bin/sh", "; plain, or compressed by gzip, bzip2, xz, zstd" },
 		{ 0, "MZ", "is an EFI program" },
 		{ 0, "#!/bin/sh", "is not a kernel" },
 	};
@@ -676,16 +1181,16 @@ static void unusable_files_are_refused(void **state)
 	load_fails(r, "--kernel: '");
 	load_fails(r, "does not exist; give the path of a file");
 	save(r->kernel, "", 0);
-	load_fails(r, "is empty; give a bzImage or an ELF vmlinux");
+	load_fails(r, "is empty; give a bzImage or an ELF kernel");
 	save(r->kernel, "short", 5);
 	load_fails(r, "is too short to be a kernel");
-	r->p.kernel = r->dir;
+	r->take = r->dir;
 	load_fails(r, "is a directory; give a bzImage");
-	r->p.kernel = "/dev/null";
-	load_fails(r, "is not a regular file");
+	r->take = "/dev/null";
+	load_fails(r, "is neither a regular file nor a pipe");
 	save_good_bzimage(r);
 	assert_int_equal(chmod(r->kernel, 0), 0);
-	r->p.kernel = r->kernel;
+	r->take = r->kernel;
 	if (geteuid() != 0) /* root may read it all the same */
 		load_fails(r, "--kernel: cannot open '");
 }
@@ -710,6 +1215,7 @@ int main(void)
 		TEST(memory_map_leaves_the_holes_out),
 		TEST(first_4_gib_are_mapped_one_to_one),
 		TEST(initrd_goes_to_the_top),
+		TEST(initrds_lie_one_behind_the_other),
 		TEST(bad_initrds_are_refused),
 		TEST(command_line_has_a_limit),
 		TEST(too_little_memory_says_how_much_is_needed),
@@ -724,6 +1230,17 @@ int main(void)
 		TEST(holes_in_the_file_are_zeros),
 		TEST(bad_elfs_are_refused),
 		TEST(every_truncation_of_an_elf_is_refused),
+		TEST(multiboot_loads_a_file_by_addresses),
+		TEST(multiboot_loads_an_elf_file),
+		TEST(multiboot_2_gives_tags),
+		TEST(bad_multiboot_headers_are_refused),
+		TEST(bad_multiboot_2_headers_are_refused),
+		TEST(bad_modules_are_refused),
+		TEST(the_operator_chooses_a_protocol),
+		TEST(compressed_kernels_are_unpacked),
+		TEST(what_follows_a_stream),
+		TEST(damaged_streams_are_refused),
+		TEST(a_bomb_is_refused),
 		TEST(strangers_are_called_by_name),
 		TEST(unusable_files_are_refused),
 		TEST(memory_that_is_missing_is_an_error),

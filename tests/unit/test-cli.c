@@ -9,6 +9,7 @@
 #include "devices/base/error.h"
 #include "devices/registry.h"
 #include "tools/cli/cli.h"
+#include "vmm/machine/boot-files.h"
 #include "vmm/machine/habits.h"
 
 #define WORDS_MAX 32
@@ -58,6 +59,36 @@ static const char *spec(const struct machine_config *cfg, guint i)
 	return d->spec;
 }
 
+static const struct boot_initrd *initrd(const struct machine_config *cfg, guint i)
+{
+	assert_true(i < cfg->initrds->len);
+	return g_ptr_array_index(cfg->initrds, i);
+}
+
+static void initrds_keep_their_order_and_their_words(void **state)
+{
+	struct machine_config *cfg = config("run -k k --initrd a --initrd-dir d "
+					    "-i b,args=x,args=y -i c,args= --protocol pvh");
+
+	(void)state;
+	assert_string_equal(cfg->protocol, "pvh");
+	assert_int_equal(cfg->initrds->len, 4);
+	assert_string_equal(initrd(cfg, 0)->path, "a");
+	assert_null(initrd(cfg, 0)->words);
+	assert_false(initrd(cfg, 0)->folder);
+	assert_string_equal(initrd(cfg, 1)->path, "d");
+	assert_true(initrd(cfg, 1)->folder);
+	assert_string_equal(initrd(cfg, 2)->path, "b");
+	assert_string_equal(initrd(cfg, 2)->words, "x,args=y");
+	assert_string_equal(initrd(cfg, 3)->words, "");
+	machine_config_free(cfg);
+	refused("run -k k --protocol efi",
+		"--protocol efi: not known; it takes linux, pvh, multiboot2, multiboot");
+	refused("run -k k --initrd=", "--initrd: is empty; it takes FILE");
+	refused("run -k k --initrd ,args=x", "--initrd: is empty");
+	refused("run -k k --initrd-dir=", "--initrd-dir: is empty; it takes DIR");
+}
+
 static void defaults(void **state)
 {
 	struct machine_config *cfg = config("run --kernel k");
@@ -68,7 +99,7 @@ static void defaults(void **state)
 	assert_int_equal(cfg->memory, 256u << 20);
 	assert_int_equal(cfg->cpus, 1);
 	assert_int_equal(cfg->devices->len, 0);
-	assert_null(cfg->initrd);
+	assert_int_equal(cfg->initrds->len, 0);
 	assert_null(cfg->cpu);
 	assert_null(cfg->serial);
 	assert_null(cfg->control);
@@ -87,7 +118,7 @@ static void every_option_arrives(void **state)
 
 	(void)state;
 	assert_string_equal(cfg->kernel, "k");
-	assert_string_equal(cfg->initrd, "i");
+	assert_string_equal(initrd(cfg, 0)->path, "i");
 	assert_string_equal(cfg->append, "a=1");
 	assert_int_equal(cfg->memory, 1u << 30);
 	assert_int_equal(cfg->cpus, 4);
@@ -310,7 +341,7 @@ static void values_that_look_like_options_stay_values(void **state)
 
 	(void)state;
 	assert_string_equal(cfg->append, "-smp --bios");
-	assert_string_equal(cfg->initrd, "-initrd");
+	assert_string_equal(initrd(cfg, 0)->path, "-initrd");
 	machine_config_free(cfg);
 }
 
@@ -444,6 +475,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults),
+		cmocka_unit_test(initrds_keep_their_order_and_their_words),
 		cmocka_unit_test(every_option_arrives),
 		cmocka_unit_test(grace_is_a_time_or_none),
 		cmocka_unit_test(given_twice_devices_and_words_add_up_and_else_the_last_holds),

@@ -6,6 +6,8 @@
 #include "devices/base/prop.h"
 #include "devices/registry.h"
 #include "tools/cli/cli-int.h"
+#include "vmm/machine/arch.h"
+#include "vmm/machine/boot-files.h"
 #include "vmm/machine/habits.h"
 
 #define MEMORY_MIN (2u << 20)
@@ -56,6 +58,45 @@ static bool set_append(struct parse *p, const struct option *o, const char *valu
 	p->cfg->append = old ? g_strconcat(old, " ", value, NULL) : g_strdup(value);
 	g_free(old);
 	return true;
+}
+
+/* FILE, or FILE,args=WORDS: what is behind the first ",args=" belongs to the words. */
+static bool set_initrd(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	static const char args[] = ",args=";
+	const char *words = strstr(value, args);
+	size_t len = words ? (size_t)(words - value) : strlen(value);
+	struct boot_initrd *initrd;
+
+	if (!len)
+		return ringside_usage(err, "--%s: is empty; it takes %s", o->name, o->arg);
+	initrd = g_new0(struct boot_initrd, 1);
+	initrd->path = g_strndup(value, len);
+	initrd->words = words ? g_strdup(words + strlen(args)) : NULL;
+	g_ptr_array_add(p->cfg->initrds, initrd);
+	return true;
+}
+
+static bool set_initrd_dir(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	struct boot_initrd *initrd;
+
+	if (!*value)
+		return ringside_usage(err, "--%s: is empty; it takes %s", o->name, o->arg);
+	initrd = g_new0(struct boot_initrd, 1);
+	initrd->path = g_strdup(value);
+	initrd->folder = true;
+	g_ptr_array_add(p->cfg->initrds, initrd);
+	return true;
+}
+
+static bool set_protocol(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	g_autofree char *names = g_strjoinv(", ", (char **)arch_protocols);
+
+	if (g_strv_contains(arch_protocols, value))
+		return set_text(p, o, value, err);
+	return ringside_usage(err, "--protocol %s: not known; it takes %s", value, names);
 }
 
 /* A bare number counts MiB, as everywhere. */
@@ -261,8 +302,13 @@ static bool set_help(struct parse *p, const struct option *o, const char *value,
 #define AT(member) offsetof(struct machine_config, member)
 
 static const struct option options[] = {
-	{ "kernel", 'k', "FILE", "bzImage or ELF vmlinux (required)", set_text, AT(kernel) },
-	{ "initrd", 'i', "FILE", "initial RAM disk", set_text, AT(initrd) },
+	{ "kernel", 'k', "FILE", "bzImage, ELF or multiboot kernel (required)", set_text,
+	  AT(kernel) },
+	{ "initrd", 'i', "FILE", "initial RAM disk; several: one behind the other", set_initrd, 0 },
+	{ "initrd-dir", 0, "DIR", "one made of a folder", set_initrd_dir, 0 },
+	{ "protocol", 0, "NAME",
+	  "how the kernel is entered: linux, pvh, multiboot2, multiboot [what it offers]",
+	  set_protocol, AT(protocol) },
 	{ "append", 'a', "WORDS", "kernel command line [" CLI_APPEND_DEFAULT "]", set_append, 0 },
 	{ "memory", 'm', "SIZE", "in MiB, or with K, M, G, T [256]; SIZE,shared=on: in a memfd",
 	  set_memory, 0 },

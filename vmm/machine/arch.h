@@ -91,6 +91,9 @@ void platform_power_button(struct platform *p); /* presses it */
 void platform_probe(struct platform *p);
 bool platform_probed(struct platform *p);
 
+/* Names of the protocols by which a kernel can be entered, the last one NULL. */
+extern const char *const *const arch_protocols;
+
 /* What a start of the guest needs. */
 struct arch_load {
 	const struct gmem *mem;
@@ -101,7 +104,8 @@ struct arch_load {
 	const struct transport_place *places; /* of the devices */
 	unsigned n_places;
 	struct boot_files *files;
-	const char *kernel, *initrd, *cmdline; /* names for messages; what the kernel is told */
+	const char *protocol; /* of arch_protocols, or NULL: the kernel's best */
+	const char *cmdline;  /* what the kernel is told */
 	bool used; /* the memory holds an earlier run: what must be zero has to be made so */
 };
 

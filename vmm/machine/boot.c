@@ -21,8 +21,7 @@ bool machine_load(struct machine *m, GError **err)
 		.places = places,
 		.n_places = m->devices->len,
 		.files = &m->files,
-		.kernel = m->cfg->kernel,
-		.initrd = m->cfg->initrd,
+		.protocol = m->cfg->protocol,
 		.cmdline = m->cfg->append,
 		.used = m->loaded,
 	};

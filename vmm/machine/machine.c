@@ -22,6 +22,7 @@ struct machine_config *machine_config_new(void)
 
 	cfg->memory = 256u << 20;
 	cfg->cpus = 1;
+	cfg->initrds = g_ptr_array_new_with_free_func((GDestroyNotify)boot_initrd_free);
 	cfg->devices = g_ptr_array_new_with_free_func(device_free);
 	cfg->sandbox = SANDBOX_DEFAULT;
 	cfg->grace = 10;
@@ -34,8 +35,9 @@ void machine_config_free(struct machine_config *cfg)
 	if (!cfg)
 		return;
 	g_free(cfg->kernel);
-	g_free(cfg->initrd);
+	g_ptr_array_unref(cfg->initrds);
 	g_free(cfg->append);
+	g_free(cfg->protocol);
 	g_free(cfg->cpu);
 	g_free(cfg->serial);
 	g_free(cfg->debugcon);
@@ -199,7 +201,7 @@ static bool open_all(struct machine *m, GError **err)
 	return m->model && ram_open(&m->ram, m->cfg->memory, m->cfg->memory_shared, err) &&
 	       machine_open_devices(m, err) && machine_check_sandbox(m, err) &&
 	       make_serial(m, err) && make_debugcon(m, err) && open_kvm(m, err) &&
-	       boot_files_open(&m->files, m->cfg->kernel, m->cfg->initrd, err);
+	       boot_files_open(&m->files, m->cfg->kernel, m->cfg->initrds, m->cfg->memory, err);
 }
 
 static void tell_of_words(struct machine *m)

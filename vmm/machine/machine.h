@@ -41,9 +41,11 @@ enum machine_end {
 
 /* What the operator asked for; cli.c fills it in. */
 struct machine_config {
-	char *kernel, *initrd, *append; /* append: NULL means the default */
-	uint64_t memory;                /* bytes */
-	bool memory_shared;             /* in a memfd: other processes may be given it */
+	char *kernel, *append; /* append: NULL means the default */
+	char *protocol;        /* by which the kernel is entered; NULL: its best */
+	GPtrArray *initrds;    /* of struct boot_initrd (boot-files.h), in their order */
+	uint64_t memory;       /* bytes */
+	bool memory_shared;    /* in a memfd: other processes may be given it */
 	unsigned cpus;
 	char *cpu;          /* --cpu, NULL: host */
 	GPtrArray *devices; /* of struct machine_device */

@@ -96,8 +96,7 @@ bool arch_load(const struct arch_load *p, GError **err)
 	static const struct boot_range ecam = { LAYOUT_ECAM, LAYOUT_ECAM_LEN };
 	struct boot_params params = {
 		.files = p->files,
-		.kernel = p->kernel,
-		.initrd = p->initrd,
+		.protocol = p->protocol,
 		.cmdline = p->cmdline,
 		.mem_size = p->mem_size,
 		.rsdp = build_tables(p, err),
@@ -117,6 +116,8 @@ bool arch_load(const struct arch_load *p, GError **err)
 		return ringside_error_errno(err, -ret, "/dev/kvm: %s of vCPU 0", what);
 	return true;
 }
+
+const char *const *const arch_protocols = boot_protocols;
 
 const char *arch_will_miss(const char *cmdline)
 {

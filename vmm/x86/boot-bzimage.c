@@ -74,12 +74,12 @@ static bool bzimage_check(const struct boot_job *job, GError **err)
 		return ringside_usage(err,
 				      "--kernel: '%s' has boot protocol %u.%02u; it must be "
 				      "2.06 or later (Linux 2.6.22)",
-				      job->p->kernel, version >> 8, version & 0xff);
+				      job->kernel->name, version >> 8, version & 0xff);
 	if (!(bzimage_get(job, LOADFLAGS, 1) & LOADED_HIGH))
 		return ringside_usage(err,
 				      "--kernel: '%s' is a zImage, made to be loaded below 1 MiB; "
 				      "give a bzImage",
-				      job->p->kernel);
+				      job->kernel->name);
 	return true;
 }
 
@@ -107,19 +107,19 @@ static bool bzimage_parse(const struct boot_job *job, struct setup *ret_setup, G
 		.initrd_limit = bzimage_get(job, INITRD_ADDR_MAX, 4) + 1,
 		.header_len = MAGIC + bzimage_get(job, JUMP_LEN, 1) - BOOT_LINUX_HEADER,
 	};
-	uint64_t rest = job->file_size > s.offset ? job->file_size - s.offset : 0;
+	uint64_t rest = job->kernel->size > s.offset ? job->kernel->size - s.offset : 0;
 
 	if (rest + 15 < s.len || s.len <= ENTRY_64)
 		return ringside_usage(
 			err,
 			"--kernel: '%s' is truncated: %lu bytes of %lu; give a complete bzImage",
-			job->p->kernel, job->file_size, s.offset + s.len);
+			job->kernel->name, job->kernel->size, s.offset + s.len);
 	bzimage_place(job, &s);
 	s.len = MIN(s.len, rest);
 	if (s.load < LAYOUT_KERNEL || s.load >= LAYOUT_HOLE)
 		return ringside_usage(
 			err, "--kernel: '%s' loads at %#lx; a kernel must lie between %#x and %#x",
-			job->p->kernel, s.load, LAYOUT_KERNEL, LAYOUT_HOLE);
+			job->kernel->name, s.load, LAYOUT_KERNEL, LAYOUT_HOLE);
 	s.header_len = MIN(s.header_len, BOOT_LINUX_HEADER_MAX);
 	*ret_setup = s;
 	return boot_need(job, s.end, err);
@@ -134,7 +134,7 @@ static bool bzimage_load(struct boot_job *job, struct boot_entry *ret_entry, GEr
 	job->kernel_end = s.end;
 	if (!boot_load_cmdline(job, s.cmdline_max, err) ||
 	    !boot_load_initrd(job, s.initrd_limit, err) ||
-	    !boot_read(job, job->fd, &(struct boot_range){ s.offset, s.len }, s.load, err))
+	    !boot_read(job, job->kernel, &(struct boot_range){ s.offset, s.len }, s.load, err))
 		return false;
 	boot_linux_zero_page(job, job->head + BOOT_LINUX_HEADER, s.header_len);
 	*ret_entry = boot_linux_enter(job, s.mode,

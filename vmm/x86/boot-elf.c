@@ -37,7 +37,7 @@ static bool wrong_machine(const struct boot_job *job, unsigned id, GError **err)
 	}
 	return ringside_usage(err,
 			      "--kernel: '%s' is for %s; give one for x86-64, or for i386 (32-bit)",
-			      job->p->kernel, name);
+			      job->kernel->name, name);
 }
 
 /* What is at the same place in each kind of header. */
@@ -62,7 +62,7 @@ static bool check_kind(const struct boot_job *job, GError **err)
 		return ringside_usage(err,
 				      "--kernel: '%s' is an object file, not linked; give the "
 				      "linked kernel",
-				      job->p->kernel);
+				      job->kernel->name);
 	return true;
 }
 
@@ -179,14 +179,14 @@ static bool elf_place_segment(struct boot_job *job, const Elf64_Phdr *ph, GError
 {
 	uint64_t end = ph->p_paddr + ph->p_memsz;
 
-	if (ph->p_filesz > ph->p_memsz || ph->p_offset > job->file_size ||
-	    ph->p_filesz > job->file_size - ph->p_offset)
+	if (ph->p_filesz > ph->p_memsz || ph->p_offset > job->kernel->size ||
+	    ph->p_filesz > job->kernel->size - ph->p_offset)
 		return boot_broken(job, "a segment lies outside", err);
 	if (ph->p_paddr < LAYOUT_KERNEL || end < ph->p_paddr)
 		return ringside_usage(
 			err,
 			"--kernel: '%s' has a segment at %#lx; it must be linked at %#x or above",
-			job->p->kernel, (uint64_t)ph->p_paddr, LAYOUT_KERNEL);
+			job->kernel->name, (uint64_t)ph->p_paddr, LAYOUT_KERNEL);
 	job->kernel_end = MAX(job->kernel_end, end);
 	return true;
 }
@@ -216,7 +216,7 @@ bool boot_elf_load(const struct boot_job *job, GError **err)
 		struct boot_range from = { ph->p_offset, ph->p_filesz };
 
 		if (elf_is_loaded(ph) &&
-		    (!boot_read(job, job->fd, &from, ph->p_paddr, err) ||
+		    (!boot_read(job, job->kernel, &from, ph->p_paddr, err) ||
 		     !boot_clear(job, ph->p_paddr + ph->p_filesz, ph->p_memsz - ph->p_filesz, err)))
 			return false;
 	}

@@ -30,8 +30,7 @@ struct boot_job {
 	const struct boot_params *p;
 	const struct gmem *mem;
 	struct boot_files *files;
-	int fd;             /* of the kernel */
-	uint64_t file_size; /* of the kernel */
+	const struct boot_file *kernel;
 	uint8_t head[BOOT_HEAD];
 	size_t head_len;
 	bool is_elf;
@@ -47,11 +46,14 @@ struct boot_protocol {
 	const char *file; /* what it wants, for messages: "a bzImage" */
 	/* Does the kernel offer it? */
 	bool (*offered)(const struct boot_job *job);
+	/* It is, and yet another one is better where the operator has not chosen; may be NULL. */
+	bool (*yields)(const struct boot_job *job);
 	/* False with @err if it cannot be kept. */
 	bool (*load)(struct boot_job *job, struct boot_entry *ret_entry, GError **err);
 };
 
-extern const struct boot_protocol boot_bzimage, boot_pvh, boot_linux_elf;
+extern const struct boot_protocol boot_bzimage, boot_pvh, boot_multiboot2, boot_multiboot,
+	boot_linux_elf;
 
 /* Memory map entries, numbered as all protocols number them (e820). */
 enum { BOOT_RAM = 1, BOOT_RESERVED = 2 };
@@ -66,10 +68,10 @@ struct boot_map_entry {
 /* Fills @map with the machine's memory; returns the number of entries. */
 unsigned boot_map(const struct boot_job *job, struct boot_map_entry map[BOOT_MAP_MAX]);
 
-/* Reads a piece of a file (kernel or initrd) into guest memory at @gpa. False with @err if the file
+/* Reads a piece of @file (kernel or initrd) into guest memory at @gpa. False with @err if the file
  * ends early, cannot be read, or the place is not RAM. */
-bool boot_read(const struct boot_job *job, int fd, const struct boot_range *from, uint64_t gpa,
-	       GError **err);
+bool boot_read(const struct boot_job *job, const struct boot_file *file,
+	       const struct boot_range *from, uint64_t gpa, GError **err);
 
 /* Makes @len bytes at @gpa zero, where they are not yet. False with @err if they are not RAM. */
 bool boot_clear(const struct boot_job *job, uint64_t gpa, uint64_t len, GError **err);
@@ -81,7 +83,8 @@ bool boot_peek(const struct boot_job *job, uint64_t off, void *dst, size_t len);
  * @end. */
 bool boot_need(const struct boot_job *job, uint64_t end, GError **err);
 
-/* Places the initrd, if there is one, as high as possible below @limit and above the kernel. */
+/* Places the initrds, if there are any, one behind the other as Linux takes them, as high as
+ * possible below @limit and above the kernel. */
 bool boot_load_initrd(struct boot_job *job, uint64_t limit, GError **err);
 
 /* Writes the command line; @max is the longest the kernel takes, without the NUL. */

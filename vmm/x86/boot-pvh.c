@@ -53,7 +53,7 @@ static void pvh_put_start_info(const struct boot_job *job)
 		.cmdline = LAYOUT_CMDLINE,
 		.rsdp = job->p->rsdp,
 	};
-	if (job->p->initrd) {
+	if (job->initrd_len) {
 		*module = (struct start_module){ .base = job->initrd, .len = job->initrd_len };
 		info->n_modules = 1;
 		info->modules = LAYOUT_START_INFO + sizeof(*info);
@@ -64,6 +64,12 @@ static void pvh_put_start_info(const struct boot_job *job)
 static bool pvh_offered(const struct boot_job *job)
 {
 	return job->is_elf && job->elf.pvh;
+}
+
+/* Xen's hypervisor: its PVH entry wants another Xen below it. */
+static bool pvh_yields(const struct boot_job *job)
+{
+	return !job->elf.is_64 && (boot_multiboot2.offered(job) || boot_multiboot.offered(job));
 }
 
 static bool pvh_load(struct boot_job *job, struct boot_entry *ret_entry, GError **err)
@@ -85,5 +91,6 @@ const struct boot_protocol boot_pvh = {
 	.name = "pvh",
 	.file = "an ELF file with a PVH note",
 	.offered = pvh_offered,
+	.yields = pvh_yields,
 	.load = pvh_load,
 };

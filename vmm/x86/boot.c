@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "devices/base/error.h"
+#include "vmm/unpack/unpack.h"
 #include "vmm/x86/boot-int.h"
 #include "vmm/x86/layout.h"
 
@@ -52,9 +53,9 @@ unsigned boot_map(const struct boot_job *job, struct boot_map_entry map[BOOT_MAP
 	return n;
 }
 
-static const char *option_of(const struct boot_job *job, int fd)
+static const char *option_of(const struct boot_job *job, const struct boot_file *file)
 {
-	return fd == job->fd ? "--kernel" : "--initrd";
+	return file == job->kernel ? "--kernel" : "--initrd";
 }
 
 /*
@@ -82,8 +83,8 @@ static struct boot_range next_data(const struct boot_job *job, int fd, struct bo
 	return rest;
 }
 
-static bool read_data(const struct boot_job *job, int fd, struct boot_range from, uint64_t gpa,
-		      GError **err)
+static bool read_data(const struct boot_job *job, const struct boot_file *file,
+		      struct boot_range from, uint64_t gpa, GError **err)
 {
 	while (from.len) {
 		uint64_t room = MIN(gmem_room(job->mem, gpa), from.len);
@@ -94,16 +95,16 @@ static bool read_data(const struct boot_job *job, int fd, struct boot_range from
 			return ringside_usage(err,
 					      "%s: needs memory at %#lx, where the machine has "
 					      "none; give a larger --memory",
-					      option_of(job, fd), gpa);
-		got = pread(fd, to, room, (off_t)from.base);
+					      option_of(job, file), gpa);
+		got = pread(file->fd, to, room, (off_t)from.base);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
 			return ringside_error_errno(err, errno, "%s: cannot read the file",
-						    option_of(job, fd));
+						    option_of(job, file));
 		if (got == 0)
 			return ringside_usage(err, "%s: the file ends early; give a complete one",
-					      option_of(job, fd));
+					      option_of(job, file));
 		from.base += (uint64_t)got;
 		from.len -= (uint64_t)got;
 		gpa += (uint64_t)got;
@@ -111,15 +112,15 @@ static bool read_data(const struct boot_job *job, int fd, struct boot_range from
 	return true;
 }
 
-bool boot_read(const struct boot_job *job, int fd, const struct boot_range *from, uint64_t gpa,
-	       GError **err)
+bool boot_read(const struct boot_job *job, const struct boot_file *file,
+	       const struct boot_range *from, uint64_t gpa, GError **err)
 {
 	const uint64_t end = from->base + from->len;
 	struct boot_range data = *from;
 
 	while (data.len) {
-		data = next_data(job, fd, data);
-		if (!read_data(job, fd, data, gpa + (data.base - from->base), err))
+		data = next_data(job, file->fd, data);
+		if (!read_data(job, file, data, gpa + (data.base - from->base), err))
 			return false;
 		data.base += data.len;
 		data.len = end - data.base;
@@ -140,9 +141,9 @@ bool boot_clear(const struct boot_job *job, uint64_t gpa, uint64_t len, GError *
 
 bool boot_peek(const struct boot_job *job, uint64_t off, void *dst, size_t len)
 {
-	if (off > job->file_size || len > job->file_size - off)
+	if (off > job->kernel->size || len > job->kernel->size - off)
 		return false;
-	return pread(job->fd, dst, len, (off_t)off) == (ssize_t)len;
+	return pread(job->kernel->fd, dst, len, (off_t)off) == (ssize_t)len;
 }
 
 bool boot_broken(const struct boot_job *job, const char *what, GError **err)
@@ -150,7 +151,7 @@ bool boot_broken(const struct boot_job *job, const char *what, GError **err)
 	return ringside_usage(err,
 			      "--kernel: '%s' is truncated or damaged: %s; give a complete "
 			      "kernel",
-			      job->p->kernel, what);
+			      job->kernel->name, what);
 }
 
 bool boot_need(const struct boot_job *job, uint64_t end, GError **err)
@@ -162,48 +163,86 @@ bool boot_need(const struct boot_job *job, uint64_t end, GError **err)
 	if (end > LAYOUT_HOLE)
 		return ringside_usage(
 			err, "--kernel: '%s' loads up to %#lx; a kernel must lie below %#x",
-			job->p->kernel, end, LAYOUT_HOLE);
+			job->kernel->name, end, LAYOUT_HOLE);
 	return ringside_usage(err,
 			      "--memory: %lu MiB are too little for '%s'; it needs "
 			      "at least %luM",
-			      job->p->mem_size / MIB, job->p->kernel, need);
+			      job->p->mem_size / MIB, job->kernel->name, need);
 }
 
-/* The initrd cannot lie where it should. Says what would help: more memory, or nothing but less. */
+/* Of all initrds, for a message; free with g_free(). */
+static char *initrd_names(const struct boot_job *job)
+{
+	GString *out = g_string_new(NULL);
+
+	for (unsigned i = 0; i < job->files->n_initrds; i++)
+		g_string_append_printf(out, "%s%s", i ? " + " : "", job->files->initrd[i].name);
+	return g_string_free(out, FALSE);
+}
+
+/* The initrds cannot lie where they should. Says what would help: more memory, or nothing but less.
+ */
 static bool initrd_too_large(const struct boot_job *job, uint64_t size, uint64_t limit,
 			     GError **err)
 {
 	uint64_t need = (job->kernel_end + size + MIB - 1) / MIB;
+	g_autofree char *names = initrd_names(job);
 
 	if (size > limit || need * MIB > limit)
 		return ringside_usage(err,
 				      "--initrd: '%s' has %lu MiB; this kernel takes "
 				      "at most %lu MiB",
-				      job->p->initrd, (size + MIB - 1) / MIB,
+				      names, (size + MIB - 1) / MIB,
 				      (limit - MIN(limit, job->kernel_end)) / MIB);
 	return ringside_usage(err,
 			      "--initrd: '%s' has %lu MiB and does not fit beside the "
 			      "kernel in %lu MiB; give --memory at least %luM",
-			      job->p->initrd, (size + MIB - 1) / MIB, job->p->mem_size / MIB, need);
+			      names, (size + MIB - 1) / MIB, job->p->mem_size / MIB, need);
+}
+
+/* Linux takes one archive behind the other, each at a multiple of four, and zeros between them. */
+static uint64_t initrd_next(uint64_t at)
+{
+	return (at + 3) & ~3ull;
+}
+
+static uint64_t initrd_total(const struct boot_job *job)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < job->files->n_initrds; i++)
+		sum = initrd_next(sum) + job->files->initrd[i].size;
+	return sum;
+}
+
+static bool initrd_read(const struct boot_job *job, uint64_t at, GError **err)
+{
+	uint64_t end = at;
+
+	for (unsigned i = 0; i < job->files->n_initrds; i++) {
+		const struct boot_file *file = &job->files->initrd[i];
+
+		at = initrd_next(end);
+		if (!boot_clear(job, end, at - end, err) ||
+		    !boot_read(job, file, &(struct boot_range){ 0, file->size }, at, err))
+			return false;
+		end = at + file->size;
+	}
+	return true;
 }
 
 bool boot_load_initrd(struct boot_job *job, uint64_t limit, GError **err)
 {
-	struct boot_file *file = &job->files->initrd;
-	uint64_t end = MIN(limit, job->low_end), at, size;
-	bool ok;
+	uint64_t size = initrd_total(job), end = MIN(limit, job->low_end), at;
 
-	if (!job->p->initrd)
+	if (!size)
 		return true;
-	size = file->size;
 	at = size <= end ? (end - size) & ~(uint64_t)(LAYOUT_PAGE - 1) : 0;
 	if (at < job->kernel_end)
-		ok = initrd_too_large(job, size, MIN(limit, LAYOUT_HOLE), err);
-	else
-		ok = boot_read(job, file->fd, &(struct boot_range){ 0, size }, at, err);
+		return initrd_too_large(job, size, MIN(limit, LAYOUT_HOLE), err);
 	job->initrd = at;
 	job->initrd_len = size;
-	return ok;
+	return initrd_read(job, at, err);
 }
 
 bool boot_load_cmdline(const struct boot_job *job, uint64_t max, GError **err)
@@ -216,7 +255,7 @@ bool boot_load_cmdline(const struct boot_job *job, uint64_t max, GError **err)
 		return ringside_usage(err,
 				      "--append: the command line has %zu bytes; '%s' takes "
 				      "at most %lu",
-				      len, job->p->kernel, max);
+				      len, job->kernel->name, max);
 	if (!gmem_write(job->mem, LAYOUT_CMDLINE, cmdline, len + 1))
 		return boot_need(job, LAYOUT_KERNEL + MIB, err);
 	return true;
@@ -247,10 +286,10 @@ struct boot_entry boot_enter_protected(uint64_t rip)
 
 /* The one that is looked for first is first. */
 static const struct boot_protocol *const protocols[] = {
-	&boot_bzimage,
-	&boot_pvh,
-	&boot_linux_elf,
+	&boot_bzimage, &boot_pvh, &boot_multiboot2, &boot_multiboot, &boot_linux_elf,
 };
+
+const char *const boot_protocols[] = { "linux", "pvh", "multiboot2", "multiboot", NULL };
 
 /* "a bzImage, an ELF file ... or ...": free with g_free(). */
 static char *what_is_taken(void)
@@ -264,6 +303,9 @@ static char *what_is_taken(void)
 				       : i + 1 < n ? ", "
 						   : " or ",
 				       protocols[i]->file);
+	g_string_append(out, "; plain, or compressed by");
+	for (unsigned i = 0; unpack_nth(i); i++)
+		g_string_append_printf(out, "%s %s", i ? "," : "", unpack_nth(i)->name);
 	return g_string_free(out, FALSE);
 }
 
@@ -275,9 +317,10 @@ static const struct {
 	{ 0x38, 4, "ARM\x64", "a kernel for aarch64" },
 	{ 0x38, 4, "RSC\x05", "a kernel for riscv64" },
 	{ 0x24, 4, "\x18\x28\x6f\x01", "a kernel for arm" },
-	{ 0, 2, "\x1f\x8b", "compressed by gzip" },
-	{ 0, 5, "\xfd\x37zXZ", "compressed by xz" },
-	{ 0, 4, "\x28\xb5\x2f\xfd", "compressed by zstd" },
+	{ 0, 4, "\x02\x21\x4c\x18", "compressed by lz4" },
+	{ 0, 4, "\x04\x22\x4d\x18", "compressed by lz4" },
+	{ 0, 4, "\x89LZO", "compressed by lzop" },
+	{ 0, 3, "\x5d\0\0", "compressed by lzma" },
 	{ 0, 2, "MZ", "an EFI program without a Linux setup header" },
 };
 
@@ -294,49 +337,100 @@ static bool unknown_kernel(const struct boot_job *job, GError **err)
 		is = strangers[i].is;
 		break;
 	}
+	if (unpack_find(job->head, job->head_len))
+		is = "compressed twice";
 	if (job->is_elf)
 		is = "an ELF file with no entry that is known here";
-	return ringside_usage(err, "--kernel: '%s' is %s; give, for x86, %s", job->p->kernel, is,
+	return ringside_usage(err, "--kernel: '%s' is %s; give, for x86, %s", job->kernel->name, is,
 			      take);
+}
+
+/* What the operator has chosen is not there: says what is. */
+static bool not_offered(const struct boot_job *job, GError **err)
+{
+	GString *names = g_string_new(NULL);
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(protocols); i++)
+		if (protocols[i]->offered(job))
+			g_string_append_printf(names, "%s%s", names->len ? ", " : "",
+					       protocols[i]->name);
+	ringside_usage(err, "--protocol %s: '%s' does not offer it; it offers %s", job->p->protocol,
+		       job->kernel->name, names->len ? names->str : "none");
+	g_string_free(names, TRUE);
+	return false;
+}
+
+static const struct boot_protocol *choose_protocol(const struct boot_job *job)
+{
+	const char *name = job->p->protocol;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(protocols); i++) {
+		const struct boot_protocol *p = protocols[i];
+
+		if ((!name || strcmp(name, p->name) == 0) && p->offered(job) &&
+		    (name || !p->yields || !p->yields(job)))
+			return p;
+	}
+	return NULL;
+}
+
+static bool read_head(struct boot_job *job, GError **err)
+{
+	ssize_t got = pread(job->kernel->fd, job->head, sizeof(job->head), 0);
+
+	if (got < 0)
+		return ringside_error_errno(err, errno, "--kernel: cannot read '%s'",
+					    job->kernel->name);
+	job->head_len = (size_t)got;
+	return true;
+}
+
+/* What was unpacked takes the place of the file. */
+static bool unpack_kernel(struct boot_job *job, const struct unpack_format *format, GError **err)
+{
+	struct boot_file *file = &job->files->kernel;
+	uint64_t size = 0;
+	int fd = unpack_file(format, file->fd, file->size, job->low_end, "--kernel", file->name,
+			     &size, err);
+
+	if (fd < 0)
+		return false;
+	close(file->fd);
+	file->fd = fd;
+	file->size = size;
+	return read_head(job, err);
 }
 
 static bool load_kernel(struct boot_job *job, struct boot_entry *ret_entry, GError **err)
 {
-	ssize_t got = pread(job->fd, job->head, sizeof(job->head), 0);
+	const struct boot_protocol *protocol;
+	const struct unpack_format *format;
 
-	if (got < 0)
-		return ringside_error_errno(err, errno, "--kernel: cannot read '%s'",
-					    job->p->kernel);
-	job->head_len = (size_t)got;
-	if (!boot_elf_open(job, err))
+	if (!read_head(job, err))
 		return false;
-	for (unsigned i = 0; i < G_N_ELEMENTS(protocols); i++)
-		if (protocols[i]->offered(job))
-			return protocols[i]->load(job, ret_entry, err);
-	return unknown_kernel(job, err);
+	format = unpack_find(job->head, job->head_len);
+	if ((format && !unpack_kernel(job, format, err)) || !boot_elf_open(job, err))
+		return false;
+	protocol = choose_protocol(job);
+	if (protocol)
+		return protocol->load(job, ret_entry, err);
+	return job->p->protocol ? not_offered(job, err) : unknown_kernel(job, err);
 }
 
 bool boot_load(const struct boot_params *p, const struct gmem *mem, struct boot_entry *ret_entry,
 	       GError **err)
 {
-	struct boot_files once = BOOT_FILES_NONE;
 	struct boot_job job = {
 		.p = p,
 		.mem = mem,
-		.files = p->files ? p->files : &once,
+		.files = p->files,
+		.kernel = &p->files->kernel,
 		.low_end = layout_low_len(p->mem_size),
 	};
-	struct boot_file *kernel = &job.files->kernel;
 	struct boot_entry entry = { 0 };
-	bool ok;
 
-	if (!p->files && !boot_files_open(&once, p->kernel, p->initrd, err))
+	if (!boot_need(&job, LAYOUT_KERNEL + MIB, err) || !load_kernel(&job, &entry, err))
 		return false;
-	job.fd = kernel->fd;
-	job.file_size = kernel->size;
-	ok = boot_need(&job, LAYOUT_KERNEL + MIB, err) && load_kernel(&job, &entry, err);
-	boot_files_close(&once);
-	if (ok)
-		*ret_entry = entry;
-	return ok;
+	*ret_entry = entry;
+	return true;
 }

@@ -19,9 +19,8 @@ struct boot_range {
 };
 
 struct boot_params {
-	struct boot_files *files;          /* open; or NULL: opened for this boot only */
-	const char *kernel;                /* path */
-	const char *initrd;                /* path, or NULL */
+	struct boot_files *files;          /* open */
+	const char *protocol;              /* by name (boot_protocols); NULL: the kernel's best */
 	const char *cmdline;               /* NULL is the empty one */
 	uint64_t mem_size;                 /* bytes of RAM; laid out as in vmm/x86/layout.h */
 	uint64_t rsdp;                     /* what acpi_build() returned */
@@ -49,7 +48,7 @@ struct boot_segment {
 /* What the first processor starts with; registers not named are 0, interrupts are off. */
 struct boot_entry {
 	enum boot_mode mode;
-	uint64_t rip, rsp, rsi, rbx; /* rsp: a small stack, which no protocol promises */
+	uint64_t rip, rsp, rax, rbx, rsi; /* rsp: a small stack, which no protocol promises */
 	uint64_t rflags;
 	uint64_t cr0, cr3, cr4, efer;
 	uint64_t gdt_base;
@@ -58,6 +57,9 @@ struct boot_entry {
 	struct boot_segment data; /* ds, es, fs, gs, ss */
 	struct boot_segment task; /* tr */
 };
+
+/* The protocols' names, the last one NULL. */
+extern const char *const boot_protocols[];
 
 /* Model-specific registers that firmware would set on every processor, else Linux turns PAT off
  * and complains about slow string instructions. */
@@ -69,7 +71,7 @@ extern const struct boot_msr boot_msrs[];
 extern const unsigned boot_n_msrs;
 
 /*
- * Loads everything @p names. On success *ret_entry tells how to start it. Otherwise false, and one
+ * Loads everything @p has. On success *ret_entry tells how to start it. Otherwise false, and one
  * line in @err that names the option to change; the memory's contents are then of no use.
  */
 bool boot_load(const struct boot_params *p, const struct gmem *mem, struct boot_entry *ret_entry,

@@ -43,11 +43,13 @@
 #define LAYOUT_STACK                                                                \
 	0x5000u /* for a kernel that calls before it has one of its own; grows down \
 		 */
-#define LAYOUT_STACK_END   0x8000u
-#define LAYOUT_PAGE_TABLES 0x8000u  /* six pages: identity map of the first 4 GiB */
-#define LAYOUT_CMDLINE     0x10000u /* up to LAYOUT_CMDLINE_MAX bytes with the final NUL */
-#define LAYOUT_CMDLINE_MAX 0x10000u
-#define LAYOUT_LOW_RAM_END 0xa0000u
+#define LAYOUT_STACK_END     0x8000u
+#define LAYOUT_PAGE_TABLES   0x8000u  /* six pages: identity map of the first 4 GiB */
+#define LAYOUT_CMDLINE       0x10000u /* up to LAYOUT_CMDLINE_MAX bytes with the final NUL */
+#define LAYOUT_CMDLINE_MAX   0x10000u
+#define LAYOUT_MULTIBOOT     0x20000u /* multiboot's information, whichever version's */
+#define LAYOUT_MULTIBOOT_LEN 0x10000u
+#define LAYOUT_LOW_RAM_END   0xa0000u
 
 #define LAYOUT_ACPI         0xe0000u /* RSDP; the tables behind it */
 #define LAYOUT_ACPI_LEN     0x20000u

@@ -205,8 +205,9 @@ int vcpu_set_entry(int vcpu, const struct boot_entry *entry, const char **ret_wh
 	struct kvm_regs regs = {
 		.rip = entry->rip,
 		.rsp = entry->rsp,
-		.rsi = entry->rsi,
+		.rax = entry->rax,
 		.rbx = entry->rbx,
+		.rsi = entry->rsi,
 		.rflags = entry->rflags,
 	};
 	struct kvm_sregs sregs;

@@ -163,9 +163,9 @@ static void (*const run[N_BOOT_OPS])(struct job *j, struct input *in) = {
  * The machine.
  */
 
-static struct boot_file file_of(const void *bytes, size_t len, uint64_t size)
+static struct boot_file file_of(char *name, const void *bytes, size_t len, uint64_t size)
 {
-	struct boot_file f = { host_fd_new(HOST_FILE), size };
+	struct boot_file f = { .fd = host_fd_new(HOST_FILE), .size = size, .name = name };
 
 	host_feed(f.fd, bytes, MIN(len, size));
 	host_size(f.fd, size);
@@ -211,11 +211,12 @@ static void boot(struct job *j)
 	uint64_t low = layout_low_len(j->mem_size), high = layout_high_len(j->mem_size);
 	static const uint8_t archive[64] = "070701";
 	struct boot_range reserved[64];
-	struct boot_files files = { file_of(j->kernel, j->len, j->size),
-				    file_of(archive, sizeof(archive), j->initrd) };
+	static char kernel_name[] = "kernel", initrd_name[] = "initrd";
+	struct boot_file initrd = file_of(initrd_name, archive, sizeof(archive), j->initrd);
+	struct boot_files files = { .kernel = file_of(kernel_name, j->kernel, j->len, j->size),
+				    .initrd = &initrd,
+				    .n_initrds = j->has_initrd };
 	struct boot_params p = { .files = &files,
-				 .kernel = "kernel",
-				 .initrd = j->has_initrd ? "initrd" : NULL,
 				 .cmdline = j->cmdline,
 				 .mem_size = j->mem_size,
 				 .rsdp = LAYOUT_ACPI,
@@ -242,7 +243,7 @@ static void boot(struct job *j)
 	}
 	g_clear_error(&err);
 	host_fd_close(files.kernel.fd);
-	host_fd_close(files.initrd.fd);
+	host_fd_close(initrd.fd);
 }
 
 void fuzz_boot_run(const struct fuzz_target *t, const uint8_t *data, size_t size)
