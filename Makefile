@@ -124,6 +124,13 @@ $(BUILD)/guest-fw/fw.elf: $(FW_OBJECTS) guest-fw/fw.ld
 	$(call say,GUEST,$@)
 	$(Q)$(CC) -m64 -nostdlib -static -Wl,-n,--build-id=none -T guest-fw/fw.ld $(FW_OBJECTS) -o $@
 
+# The kernel of tests/guest/kernels: as somebody would build it who has read docs/machine.md.
+$(BUILD)/guest-fw/kernel%.elf: tests/guest/kernel.c | $(BUILD)/.setup-build
+	$(call say,GUEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -m64,$(FW_FLAGS)) -m$* -fno-toplevel-reorder -nostdlib -static -no-pie \
+		-Wl,-n,-Ttext=0x200000,-e,start,--build-id=none,--no-warn-rwx-segments $< -o $@
+
 $(BUILD)/guest-fw/%.elf: guest-fw/%.S guest-fw/stub.ld | $(BUILD)/.setup-build
 	$(call say,GUEST,$@)
 	$(Q)mkdir -p $(@D)

@@ -83,7 +83,7 @@ cov: $(BUILD)/.setup-check ## line coverage of virtqueue, devices and transport 
 	$(Q)tests/run $(TESTS:$(BUILD)/%=$(BUILD)/cov/%)
 	$(Q)tools/coverage $(BUILD)/cov
 
-guest: $(BUILD)/ringside $(BUILD)/guest-fw/fw.elf $(BUILD)/guest-fw/ends.elf $(BUILD)/.setup-demo ## guest-fw tests the devices from inside, on any KVM
+guest: $(BUILD)/ringside $(addprefix $(BUILD)/guest-fw/,fw.elf ends.elf kernel32.elf kernel64.elf) $(BUILD)/.setup-demo ## guest-fw tests the devices from inside, on any KVM
 	$(Q)TALLY=$(TALLY) tests/guest/run
 
 # The programs among them want to be root and to have the host's devices for themselves: in the box.
