@@ -60,6 +60,7 @@ ways:	way	k, keyboard
 	way	w, crash_loaded
 	way	d, debug_exit
 	way	e, early_debug_exit
+	way	t, timer_and_clock
 	way	l, living_log
 	way	s, spinning_log
 	way	h, halted_log
@@ -146,6 +147,38 @@ debug_exit:
 	call	print_to
 	mov	$0x10, %eax
 	out	%eax, $0xf4
+	ret
+
+/* The timer's interrupt comes to the first 8259, port 0x61 gates its third channel, the clock's battery is good: 6. */
+timer_and_clock:
+	mov	$0x34, %al		/* channel 0, every 65536 ticks */
+	out	%al, $0x43
+	xor	%eax, %eax
+	out	%al, $0x40
+	out	%al, $0x40
+	mov	$0x0a, %al		/* OCW3: read the requests */
+	out	%al, $0x20
+1:	in	$0x20, %al
+	test	$1, %al
+	jz	1b
+	in	$0x61, %al
+	or	$1, %al
+	out	%al, $0x61
+	in	$0x61, %al
+	test	$1, %al
+	jz	halt
+	mov	$0x0d, %al
+	out	%al, $0x70
+	in	$0x71, %al
+	cmp	$0x80, %al
+	jne	halt
+	mov	$0x32, %al		/* the century */
+	out	%al, $0x70
+	in	$0x71, %al
+	cmp	$0x20, %al
+	jne	halt
+	mov	$6, %al
+	out	%al, $0xf4
 	ret
 
 early_debug_exit:

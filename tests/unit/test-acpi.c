@@ -87,6 +87,8 @@ static const struct acpi_mmio three[] = {
 static const struct acpi_params full = {
 	.n_cpus = 4,
 	.serial = true,
+	.pit = true,
+	.rtc = true,
 	.pci = true,
 	.pci_slots = 0x8000000f,
 	.mem_size = 1ull << 30,
@@ -228,12 +230,30 @@ static void fadt_says_hardware_reduced(void **state)
 	(void)state;
 	assert_true(get(fadt + 112, 4) & 1u << 20);
 	assert_true(get(fadt + 112, 4) & 1u << 10);
-	assert_int_equal(get(fadt + 109, 2), 0x24);
+	assert_int_equal(get(fadt + 109, 2), 0x04);
+	assert_int_equal(fadt[108], LAYOUT_RTC_CENTURY);
 	assert_int_equal(get(fadt + 120, 8), LAYOUT_PM_PORT + PM_RESET);
 	assert_int_equal(fadt[128], PM_RESET_VALUE);
 	assert_int_equal(get(fadt + 248, 8), LAYOUT_PM_PORT + PM_SLEEP_CONTROL);
 	assert_int_equal(get(fadt + 260, 8), LAYOUT_PM_PORT + PM_SLEEP_STATUS);
 	g_free(t.ram);
+}
+
+static void a_machine_without_a_clock_says_so(void **state)
+{
+	struct tables with = build(&full), without = build(&least);
+	const uint8_t *fadt = without.ram + find(&without, "FACP");
+	g_autofree char *text = round_trip(&with, get(with.ram + find(&with, "FACP") + 140, 8));
+	g_autofree char *none = round_trip(&without, get(fadt + 140, 8));
+
+	(void)state;
+	assert_int_equal(get(fadt + 109, 2), 0x24);
+	assert_int_equal(fadt[108], 0);
+	assert_has(text, "PNP0B00");
+	assert_has(text, "0x0070,             // Range Minimum");
+	assert_null(strstr(none, "PNP0B00"));
+	g_free(with.ram);
+	g_free(without.ram);
 }
 
 /* Counts MADT structures of @type. */
@@ -263,6 +283,24 @@ static void large_apic_ids_use_the_other_structure(void **state)
 	assert_int_equal(count(madt, 1), 1);
 	g_free(round_trip(&t, find(&t, "APIC")));
 	g_free(t.ram);
+}
+
+/* As on every PC: interrupt 0 of the 8259s is pin 2 of the I/O APIC. */
+static void the_timers_pin_is_another(void **state)
+{
+	struct tables with = build(&full), without = build(&least);
+	const uint8_t *madt = with.ram + find(&with, "APIC");
+	bool found = false;
+
+	(void)state;
+	assert_int_equal(count(madt, 2), 2);
+	assert_int_equal(count(without.ram + find(&without, "APIC"), 2), 1);
+	for (uint64_t at = 44; at < get(madt + 4, 4); at += madt[at + 1])
+		if (madt[at] == 2 && madt[at + 3] == 0)
+			found = get(madt + at + 4, 4) == 2 && get(madt + at + 8, 2) == 0;
+	assert_true(found);
+	g_free(with.ram);
+	g_free(without.ram);
 }
 
 static void most_mmio_devices_fit(void **state)
@@ -433,6 +471,8 @@ int main(void)
 		cmocka_unit_test(dsdt_describes_the_machine),
 		cmocka_unit_test(machine_without_pci_has_no_bridge),
 		cmocka_unit_test(fadt_says_hardware_reduced),
+		cmocka_unit_test(a_machine_without_a_clock_says_so),
+		cmocka_unit_test(the_timers_pin_is_another),
 		cmocka_unit_test(large_apic_ids_use_the_other_structure),
 		cmocka_unit_test(most_mmio_devices_fit),
 		cmocka_unit_test(a_kernel_told_to_leave_the_io_apic_alone_will_miss_it),

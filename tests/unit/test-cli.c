@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "devices/base/error.h"
+#include "devices/base/prop.h"
 #include "devices/registry.h"
 #include "tools/cli/cli.h"
 #include "vmm/machine/boot-files.h"
@@ -107,6 +108,8 @@ static void defaults(void **state)
 	assert_false(cfg->no_reboot);
 	assert_int_equal(cfg->sandbox, SANDBOX_DEFAULT);
 	assert_int_equal(cfg->grace, 10);
+	assert_true(cfg->pc.pit);
+	assert_true(cfg->pc.rtc);
 	machine_config_free(cfg);
 }
 
@@ -471,6 +474,26 @@ static void the_debug_exit_port_can_be_chosen(void **state)
 		"-debug-exit: long options take two dashes: --debug-exit[=PORT]");
 }
 
+static void relics_of_a_pc_can_be_left_out(void **state)
+{
+	struct machine_config *cfg = config("run -k k --pc rtc=off");
+	g_autofree char *help = text_of("run --pc help");
+
+	(void)state;
+	assert_true(cfg->pc.pit);
+	assert_false(cfg->pc.rtc);
+	machine_config_free(cfg);
+	cfg = config("run -k k --pc pit=off,rtc=on");
+	assert_false(cfg->pc.pit);
+	assert_true(cfg->pc.rtc);
+	machine_config_free(cfg);
+	for (const struct prop *row = machine_pc_props; row->key; row++)
+		assert_non_null(strstr(help, row->key));
+	refused("run -k k --pc pit", "--pc pit: it takes KEY=on|off");
+	refused("run -k k --pc pit=maybe", "--pc,pit=maybe: not valid; it takes on or off");
+	refused("run -k k --pc pti=on", "--pc: unknown key 'pti'; did you mean 'pit'?");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -484,6 +507,7 @@ int main(void)
 		cmocka_unit_test(bad_arguments_get_one_line_each),
 		cmocka_unit_test(a_long_option_with_one_dash_is_told_of_the_other),
 		cmocka_unit_test(habits_are_answered),
+		cmocka_unit_test(relics_of_a_pc_can_be_left_out),
 		cmocka_unit_test(the_debug_exit_port_can_be_chosen),
 		cmocka_unit_test(devices_of_others_are_answered),
 		cmocka_unit_test(values_that_look_like_options_stay_values),

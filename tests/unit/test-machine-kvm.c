@@ -971,6 +971,49 @@ static bool a_reset_can_do_without(const char *call)
 	return g_strv_contains(all, call) || is_optional(call);
 }
 
+static void the_timer_is_there_unless_it_is_not_wanted(void **state)
+{
+	(void)state;
+	for (unsigned pit = 0; pit < 2; pit++) {
+		struct machine_config *cfg = config();
+		struct machine *m;
+
+		cfg->pc.pit = pit;
+		fake_kvm_begin(0);
+		m = build(cfg, NULL);
+		assert_non_null(m);
+		assert_int_equal(fake_kvm_has_pit(), pit);
+		assert_true(machine_power_on(m, NULL));
+		assert_int_equal(fake_kvm_calls_of(KVM_SET_PIT2), pit);
+		end(m, cfg);
+	}
+}
+
+static void a_port_of_another_device_is_refused(void **state)
+{
+	static const struct {
+		int port;
+		bool free;
+	} rows[] = { { 0xf4, true },  { 0x501, true }, { 0x505 - 3, false },
+		     { 0x1e, false }, { 0x9f, false }, { 0x3d, false },
+		     { 0x61, false }, { 0x6d, false }, { 0xcf8, false } };
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		struct machine_config *cfg = config();
+		g_autoptr(GError) err = NULL;
+		struct machine *m;
+
+		cfg->debug_exit = rows[i].port;
+		fake_kvm_begin(0);
+		m = build(cfg, &err);
+		assert_int_equal(m != NULL, rows[i].free);
+		if (!m)
+			assert_non_null(strstr(err->message, "another device has one of"));
+		end(m, cfg);
+	}
+}
+
 static void a_reset_whose_nth_call_fails_ends_the_machine_or_does_without(void **state)
 {
 	unsigned n, ended = 0, went_on = 0;
@@ -1036,6 +1079,8 @@ int main(void)
 		cmocka_unit_test(every_vcpu_goes_on_after_each_pause),
 		cmocka_unit_test(devices_come_and_go_between_stop_and_cont),
 		cmocka_unit_test(a_reset_begins_at_the_kernels_entry),
+		cmocka_unit_test(the_timer_is_there_unless_it_is_not_wanted),
+		cmocka_unit_test(a_port_of_another_device_is_refused),
 		cmocka_unit_test(a_reset_whose_nth_call_fails_ends_the_machine_or_does_without),
 		cmocka_unit_test(a_vcpu_that_kvm_cannot_run_ends_the_machine),
 	};

@@ -133,6 +133,7 @@ static int setup(void **state)
 	const struct pci_root_config root = { .ecam_base = 0xe0000000u,
 					      .mem_base = 0xe1000000u,
 					      .mem_size = 1u << 20 };
+	static const struct machine_pc pc;
 	struct platform_config platform;
 
 	(void)state;
@@ -146,9 +147,12 @@ static int setup(void **state)
 	m->cpus = &cpus;
 	m->devices = g_ptr_array_new();
 	m->bus = bus_new();
-	platform = (struct platform_config){
-		.bus = m->bus, .kvm = &m->kvm, .debug_exit = -1, .ops = &platform_ops, .opaque = m
-	};
+	platform = (struct platform_config){ .bus = m->bus,
+					     .kvm = &m->kvm,
+					     .pc = &pc,
+					     .debug_exit = -1,
+					     .ops = &platform_ops,
+					     .opaque = m };
 	m->platform = platform_new(&platform, NULL);
 	assert_non_null(m->platform);
 	m->pci = pci_root_new(board_fake_board(board), &root, NULL);

@@ -99,6 +99,25 @@ static bool set_protocol(struct parse *p, const struct option *o, const char *va
 	return ringside_usage(err, "--protocol %s: not known; it takes %s", value, names);
 }
 
+static bool set_pc(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	static const struct prop *const tables[] = { machine_pc_props, NULL };
+	g_autofree char *name = NULL;
+	g_autoptr(GPtrArray) pairs = prop_split(value, &name);
+
+	(void)o;
+	if (name && strcmp(name, "help") == 0) {
+		g_free(p->text);
+		p->text = cli_pc_text();
+		return true;
+	}
+	if (name)
+		return ringside_usage(
+			err, "--pc %s: it takes KEY=on|off,...; --pc help lists the keys", value);
+	return prop_parse(machine_pc_props, &p->cfg->pc, pairs, "--pc", err) &&
+	       prop_all_used(pairs, tables, "--pc", err);
+}
+
 /* A bare number counts MiB, as everywhere. */
 struct memory_options {
 	bool shared;
@@ -314,6 +333,7 @@ static const struct option options[] = {
 	  set_memory, 0 },
 	{ "cpus", 'c', "N", "processors, 1 to 64 [1]", set_cpus, 0 },
 	{ "cpu", 0, "MODEL", "host[,-FEATURE...]; help lists [host]", set_cpu, AT(cpu) },
+	{ "pc", 0, "KEYS", "a PC's relics, KEY=on|off,...; help lists", set_pc, 0 },
 	{ "device", 'd', "SPEC", "NAME[,KEY=VALUE...]; help lists", set_device, 0 },
 	{ "disk", 0, "FILE", "short for --device blk,path=FILE", set_shorthand, 0 },
 	{ "net", 0, "KIND", "short for --device net,backend=KIND", set_shorthand, 0 },

@@ -87,6 +87,16 @@ static void add_row(GString *out, const char *left, const char *right, unsigned 
 	g_string_append_c(out, '\n');
 }
 
+char *cli_pc_text(void)
+{
+	g_autofree char *rows = prop_help(machine_pc_props, HELP_WIDTH);
+
+	return g_strconcat(
+		"--pc KEY=on|off,...: what of a PC's past the guest finds. Always there are "
+		"the\n8259s (in KVM), and the ways to reset of ports 0x64, 0x92 and 0xcf9.\n",
+		rows, NULL);
+}
+
 char *cli_sandbox_text(void)
 {
 	GString *out = g_string_new("Levels of --sandbox, and what the process gives up before the "

@@ -3,7 +3,8 @@
  *
  * The machine is of the hardware-reduced kind (4.1): it has no PM1 block, no PM timer and no fixed
  * events. A kernel then looks for no 8259, no PIT and no SCI, which is most of what it would probe
- * for, and the interrupts of the tables are I/O APIC pins and nothing else. What remains to be
+ * for (the 8259s and the PIT are there for those who know no ACPI), and the interrupts of the
+ * tables are I/O APIC pins and nothing else. What remains to be
  * described is small: two sleep registers and a reset register (vmm/x86/pm.h), and an event device
  * whose interrupt means "read the event register". The power button is such an event.
  *
@@ -48,7 +49,8 @@ struct __attribute__((packed)) fadt {
 	struct header h;
 	uint32_t facs, dsdt;
 	uint8_t reserved1, profile;
-	uint8_t pm1_and_older[63];
+	uint8_t pm1_and_older[62];
+	uint8_t century; /* the clock's register */
 	uint16_t boot_flags;
 	uint8_t reserved2;
 	uint32_t flags;
@@ -172,13 +174,14 @@ static struct address pm_register(unsigned reg)
 	return (struct address){ SPACE_IO, 8, 0, ACCESS_BYTE, LAYOUT_PM_PORT + reg };
 }
 
-static uint64_t add_fadt(struct image *im, uint64_t dsdt)
+static uint64_t add_fadt(struct image *im, const struct acpi_params *p, uint64_t dsdt)
 {
 	struct fadt f = {
 		.h = header("FACP", 6),
 		.dsdt = (uint32_t)dsdt,
 		.profile = PROFILE_SERVER,
-		.boot_flags = BOOT_NO_VGA | BOOT_NO_CLOCK,
+		.century = p->rtc ? LAYOUT_RTC_CENTURY : 0,
+		.boot_flags = BOOT_NO_VGA | (p->rtc ? 0 : BOOT_NO_CLOCK),
 		.flags = FLAG_WBINVD | FLAG_POWER_BUTTON | FLAG_SLEEP_BUTTON | FLAG_RESET_REGISTER |
 			 FLAG_HW_REDUCED,
 		.reset = pm_register(PM_RESET),
@@ -212,7 +215,7 @@ static void add_cpu(GByteArray *a, uint32_t id)
 		g_byte_array_append(a, (const guint8 *)&x2apic, sizeof(x2apic));
 }
 
-static uint64_t add_madt(struct image *im, unsigned n_cpus)
+static uint64_t add_madt(struct image *im, const struct acpi_params *p)
 {
 	const struct madt head = { .h = header("APIC", 5), .lapic = LAYOUT_LAPIC };
 	const struct __attribute__((packed)) {
@@ -223,7 +226,10 @@ static uint64_t add_madt(struct image *im, unsigned n_cpus)
 		uint8_t type, len, bus, source;
 		uint32_t gsi;
 		uint16_t flags;
-	} override = { 2, sizeof(override), 0, LAYOUT_GSI_SCI, LAYOUT_GSI_SCI, 0xd };
+	} override[] = {
+		{ 2, sizeof(override[0]), 0, LAYOUT_GSI_SCI, LAYOUT_GSI_SCI, 0xd },
+		{ 2, sizeof(override[0]), 0, 0, LAYOUT_GSI_PIT, 0 },
+	};
 	const struct __attribute__((packed)) { /* LINT1 of every processor */
 		uint8_t type, len, uid;
 		uint16_t flags;
@@ -232,10 +238,10 @@ static uint64_t add_madt(struct image *im, unsigned n_cpus)
 	GByteArray *a = g_byte_array_new();
 
 	g_byte_array_append(a, (const guint8 *)&head, sizeof(head));
-	for (unsigned i = 0; i < n_cpus; i++)
+	for (unsigned i = 0; i < p->n_cpus; i++)
 		add_cpu(a, i);
 	g_byte_array_append(a, (const guint8 *)&ioapic, sizeof(ioapic));
-	g_byte_array_append(a, (const guint8 *)&override, sizeof(override));
+	g_byte_array_append(a, (const guint8 *) override, (p->pit ? 2 : 1) * sizeof(override[0]));
 	g_byte_array_append(a, (const guint8 *)&nmi, sizeof(nmi));
 	return add_array(im, a);
 }
@@ -287,8 +293,8 @@ uint64_t acpi_build(const struct acpi_params *p, const struct gmem *mem, GError 
 
 	g_byte_array_set_size(bytes, sizeof(struct rsdp)); /* filled in last */
 	dsdt = add_dsdt(&im, p);
-	im.table[im.n++] = add_fadt(&im, dsdt);
-	im.table[im.n++] = add_madt(&im, p->n_cpus);
+	im.table[im.n++] = add_fadt(&im, p, dsdt);
+	im.table[im.n++] = add_madt(&im, p);
 	if (p->pci)
 		im.table[im.n++] = add_mcfg(&im);
 	fill_rsdp(&im, add_xsdt(&im));

@@ -20,6 +20,8 @@ struct acpi_mmio {
 struct acpi_params {
 	unsigned n_cpus; /* APIC ids 0 to n_cpus - 1 */
 	bool serial;
+	bool pit; /* its interrupt is a pin of another number than on the 8259s */
+	bool rtc;
 	bool pci;           /* whether there is a PCI host bridge at all */
 	uint32_t pci_slots; /* bit i: slot i of bus 0 may use INTx */
 	uint64_t mem_size;  /* decides where the 64-bit PCI window is */

@@ -89,6 +89,18 @@ static void add_serial(GByteArray *a)
 	aml_end(a, dev);
 }
 
+/* vmm/x86/rtc.h: without an interrupt. */
+static void add_rtc(GByteArray *a)
+{
+	gsize dev = aml_device(a, "RTC");
+	GByteArray *crs = aml_crs_begin();
+
+	aml_name_eisaid(a, "_HID", "PNP0B00");
+	aml_crs_io(crs, LAYOUT_RTC_PORT, 2);
+	aml_crs_end(a, "_CRS", crs);
+	aml_end(a, dev);
+}
+
 /* vmm/x86/pvpanic.h: the name is QEMU's, as drivers know it. */
 static void add_pvpanic(GByteArray *a)
 {
@@ -235,6 +247,8 @@ void acpi_dsdt(GByteArray *a, const struct acpi_params *p)
 		add_serial(a);
 	for (unsigned i = 0; i < p->n_mmio; i++)
 		add_mmio(a, p, i);
+	if (p->rtc)
+		add_rtc(a);
 	add_pvpanic(a);
 	add_power_button(a);
 	add_events(a);

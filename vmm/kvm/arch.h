@@ -16,10 +16,11 @@
  * them, and not all of their instructions. */
 bool kvm_on_hardware(void);
 
-/* Gives the machine, which has no vCPU yet, its interrupt controllers. */
+/* Gives the machine, which has no vCPU yet, its interrupt controllers, and its timer if kvm->pit.
+ */
 bool kvm_create_irqchips(struct kvm *kvm, GError **err);
 
-/* Puts the interrupt controllers into the state of those of @from. 0 or -errno. */
+/* Puts the interrupt controllers, and the timer, into the state of those of @from. 0 or -errno. */
 int kvm_copy_irqchips(struct kvm *kvm, const struct kvm *from);
 
 /* Global system interrupts from 0 on are the controllers' pins; those of MSI messages follow. */

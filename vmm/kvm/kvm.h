@@ -13,13 +13,14 @@
 struct kvm {
 	int fd; /* /dev/kvm */
 	int vm;
-	size_t run_size;           /* of a vCPU's struct kvm_run */
-	unsigned max_cpus;         /* vCPUs of one machine */
-	unsigned max_routes;       /* interrupt routes of one machine */
-	unsigned max_slots;        /* memory slots */
-	bool binary_stats;         /* KVM_GET_STATS_FD */
-	bool readonly_slots;       /* KVM_MEM_READONLY */
-	bool tsc_deadline;         /* the local APIC's timer has that mode */
+	bool pit;            /* wanted: kvm_create_machine() makes one; set after kvm_open() */
+	size_t run_size;     /* of a vCPU's struct kvm_run */
+	unsigned max_cpus;   /* vCPUs of one machine */
+	unsigned max_routes; /* interrupt routes of one machine */
+	unsigned max_slots;  /* memory slots */
+	bool binary_stats;   /* KVM_GET_STATS_FD */
+	bool readonly_slots; /* KVM_MEM_READONLY */
+	bool tsc_deadline;   /* the local APIC's timer has that mode */
 	bool any_length_doorbells; /* ioeventfd of length 0 */
 };
 

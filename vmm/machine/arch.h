@@ -18,6 +18,7 @@
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine/boot-files.h"
 #include "vmm/machine/bus.h"
+#include "vmm/machine/machine.h"
 
 /* Guest-physical addresses. */
 struct arch_range {
@@ -68,6 +69,8 @@ struct platform_ops {
 struct platform_config {
 	struct bus *bus; /* these outlive it */
 	struct kvm *kvm;
+	uint64_t mem_size; /* bytes of RAM */
+	const struct machine_pc *pc;
 	int debug_exit; /* I/O port, of four, of the debug exit device; -1: there is none */
 	const struct platform_ops *ops;
 	void *opaque;
@@ -100,6 +103,7 @@ struct arch_load {
 	uint64_t mem_size;  /* bytes of RAM */
 	struct vcpus *cpus; /* paused, in the state after power-on */
 	unsigned n_cpus;
+	const struct machine_pc *pc;          /* what of a PC's past there is */
 	bool serial, pci;                     /* whether there is a serial port, a PCI bus */
 	const struct transport_place *places; /* of the devices */
 	unsigned n_places;

@@ -16,6 +16,7 @@ bool machine_load(struct machine *m, GError **err)
 		.mem_size = m->ram.size,
 		.cpus = m->cpus,
 		.n_cpus = m->cfg->cpus,
+		.pc = &m->cfg->pc,
 		.serial = m->serial != NULL,
 		.pci = m->pci != NULL,
 		.places = places,

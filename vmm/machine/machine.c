@@ -5,6 +5,7 @@
 
 #include "devices/backend/open.h"
 #include "devices/base/error.h"
+#include "devices/base/prop.h"
 #include "vmm/machine/machine-int.h"
 
 static void device_free(void *p)
@@ -15,6 +16,14 @@ static void device_free(void *p)
 	g_free(d->given);
 	g_free(d);
 }
+
+const struct prop machine_pc_props[] = {
+	{ "pit", PROP_BOOL, offsetof(struct machine_pc, pit), "on",
+	  .help = "interval timer (8254), in KVM, with port 0x61" },
+	{ "rtc", PROP_BOOL, offsetof(struct machine_pc, rtc), "on",
+	  .help = "clock and battery-backed memory (MC146818), without interrupts" },
+	{ 0 },
+};
 
 struct machine_config *machine_config_new(void)
 {
@@ -27,6 +36,7 @@ struct machine_config *machine_config_new(void)
 	cfg->sandbox = SANDBOX_DEFAULT;
 	cfg->grace = 10;
 	cfg->debug_exit = -1;
+	cfg->pc = (struct machine_pc){ .pit = true, .rtc = true };
 	return cfg;
 }
 
@@ -141,6 +151,8 @@ static bool make_platform(struct machine *m, GError **err)
 	const struct platform_config cfg = {
 		.bus = m->bus,
 		.kvm = &m->kvm,
+		.mem_size = m->ram.size,
+		.pc = &m->cfg->pc,
 		.debug_exit = m->cfg->debug_exit,
 		.ops = &ops,
 		.opaque = m,
@@ -164,6 +176,7 @@ static bool make_kvm(struct machine *m, GError **err)
 {
 	int ret;
 
+	m->kvm.pit = m->cfg->pc.pit;
 	if (!kvm_create_machine(&m->kvm, err))
 		return false;
 	ret = ram_plug(&m->ram, &m->kvm);

@@ -25,6 +25,16 @@ struct machine_device {
 
 struct terminal_mode;
 
+/* What of a PC's past there is (--pc). */
+struct machine_pc {
+	bool pit; /* the interval timer, in KVM */
+	bool rtc; /* the clock and its memory */
+};
+
+/* The rows of --pc, of a struct machine_pc. */
+struct prop;
+extern const struct prop machine_pc_props[];
+
 /* How a run ended. cli.h gives each its exit status. */
 enum machine_end {
 	MACHINE_RUNNING, /* not yet */
@@ -51,6 +61,7 @@ struct machine_config {
 	GPtrArray *devices; /* of struct machine_device */
 	char *serial;   /* a stream as in backend/chr.h; NULL: the terminal unless it is taken */
 	char *debugcon; /* a stream for the debug console, NULL: there is none */
+	struct machine_pc pc;
 	int debug_exit; /* I/O port of the debug exit device, -1: there is none */
 	char *control;  /* unix:PATH or NULL */
 	bool stats;     /* print them at the end */

@@ -50,6 +50,8 @@ static uint64_t build_tables(const struct arch_load *p, GError **err)
 	struct acpi_mmio mmio[LAYOUT_MMIO_MAX];
 	struct acpi_params params = {
 		.n_cpus = p->n_cpus,
+		.pit = p->pc->pit,
+		.rtc = p->pc->rtc,
 		.serial = p->serial,
 		.pci = p->pci,
 		.mem_size = p->mem_size,

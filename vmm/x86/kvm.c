@@ -1,4 +1,4 @@
-/* vmm/kvm/arch.h for x86-64: KVM's PIC and I/O APIC. */
+/* vmm/kvm/arch.h for x86-64: KVM's PIC and I/O APIC, and its PIT. */
 #include <cpuid.h>
 
 #include "devices/base/error.h"
@@ -17,6 +17,17 @@ bool kvm_on_hardware(void)
 	       (__get_cpuid(MORE_FEATURES, &a, &b, &c, &d) && c & SVM);
 }
 
+/* With the speaker's flag port 0x61 is KVM's, too. */
+static bool create_pit(struct kvm *kvm, GError **err)
+{
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+	int ret = kvm->pit ? kvm_ioctl(kvm->vm, KVM_CREATE_PIT2, &pit) : 0;
+
+	return ret >= 0 ||
+	       ringside_error_errno(err, -ret,
+				    "/dev/kvm: KVM_CREATE_PIT2 (--pc pit=off does without)");
+}
+
 bool kvm_create_irqchips(struct kvm *kvm, GError **err)
 {
 	uint64_t identity = LAYOUT_KVM_IDENTITY;
@@ -31,7 +42,15 @@ bool kvm_create_irqchips(struct kvm *kvm, GError **err)
 	ret = kvm_ioctl_value(kvm->vm, KVM_CREATE_IRQCHIP, 0);
 	if (ret < 0)
 		return ringside_error_errno(err, -ret, "/dev/kvm: KVM_CREATE_IRQCHIP");
-	return true;
+	return create_pit(kvm, err);
+}
+
+static int copy_pit(struct kvm *kvm, const struct kvm *from)
+{
+	struct kvm_pit_state2 state;
+	int ret = kvm_ioctl(from->vm, KVM_GET_PIT2, &state);
+
+	return ret < 0 ? ret : kvm_ioctl(kvm->vm, KVM_SET_PIT2, &state);
 }
 
 int kvm_copy_irqchips(struct kvm *kvm, const struct kvm *from)
@@ -49,11 +68,11 @@ int kvm_copy_irqchips(struct kvm *kvm, const struct kvm *from)
 		if (ret >= 0)
 			ret = kvm_ioctl(kvm->vm, KVM_SET_IRQCHIP, &chip);
 	}
-	return ret;
+	return ret < 0 || !kvm->pit ? ret : copy_pit(kvm, from);
 }
 
 const unsigned kvm_n_gsis = LAYOUT_GSIS;
-const unsigned kvm_n_pin_routes = LAYOUT_GSIS + 2 * PIC_PINS;
+const unsigned kvm_n_pin_routes = LAYOUT_GSIS + 2 * PIC_PINS - 1;
 
 static void add_pin(struct kvm_irq_routing *table, unsigned gsi, unsigned chip, unsigned pin)
 {
@@ -72,6 +91,9 @@ void kvm_add_pin_routes(struct kvm_irq_routing *table)
 			add_pin(table, gsi, KVM_IRQCHIP_PIC_MASTER, gsi);
 		else if (gsi < 2 * PIC_PINS)
 			add_pin(table, gsi, KVM_IRQCHIP_PIC_SLAVE, gsi - PIC_PINS);
-		add_pin(table, gsi, KVM_IRQCHIP_IOAPIC, gsi);
+		if (gsi == 0)
+			add_pin(table, gsi, KVM_IRQCHIP_IOAPIC, LAYOUT_GSI_PIT);
+		else if (gsi != LAYOUT_GSI_PIT)
+			add_pin(table, gsi, KVM_IRQCHIP_IOAPIC, gsi);
 	}
 }

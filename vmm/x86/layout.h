@@ -77,6 +77,11 @@
 #define LAYOUT_KBD_DATA     0x60u /* vmm/x86/legacy.h: ways to reset and to switch off */
 #define LAYOUT_KBD_PORT     0x64u
 #define LAYOUT_PORT_A       0x92u
+#define LAYOUT_PIC          0x20u /* and 0xa0, two ports each: KVM's, as are the next two */
+#define LAYOUT_PIT          0x40u
+#define LAYOUT_PORT_B       0x61u /* system control port B: the PIT's third channel */
+#define LAYOUT_RTC_PORT     0x70u
+#define LAYOUT_RTC_CENTURY  0x32u /* its register of the century */
 #define LAYOUT_PM1_QEMU     0x604u
 #define LAYOUT_PM1_BOCHS    0xb004u
 #define LAYOUT_PVPANIC_PORT 0x505u
@@ -94,9 +99,11 @@
  * Global system interrupts: the 24 pins of KVM's I/O APIC, all active-high. A PCI function's INTx
  * reaches LAYOUT_GSI_INTX + (slot + pin) % 4, level-triggered. virtio-mmio takes the pins that
  * layout_mmio_gsi() lists, edge-triggered, and starts over when they run out. Left alone:
- * 0 and 2 (timer and cascade), 8 (KVM takes it for the clock's and counts its EOIs).
+ * 8 (KVM takes it for the clock's and counts its EOIs), 0 and 2. The PIT's interrupt is 0 of the
+ * 8259s and, as on every PC, pin 2 of the I/O APIC, where their cascade would be.
  */
 #define LAYOUT_GSIS       24u
+#define LAYOUT_GSI_PIT    2u /* the I/O APIC's pin */
 #define LAYOUT_GSI_SERIAL 4u
 #define LAYOUT_GSI_SCI    9u
 #define LAYOUT_GSI_INTX   16u

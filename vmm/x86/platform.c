@@ -10,6 +10,20 @@
 #include "vmm/x86/legacy.h"
 #include "vmm/x86/pm.h"
 #include "vmm/x86/pvpanic.h"
+#include "vmm/x86/rtc.h"
+
+/* Ports that KVM answers itself: on the bus, so that nobody else is given them. */
+#define KERNEL_REGIONS 4u
+
+static const struct {
+	uint16_t base, size;
+	bool pit;
+} kernel_ports[KERNEL_REGIONS] = {
+	{ LAYOUT_PIC, 2, false },
+	{ LAYOUT_PIC + 0x80, 2, false },
+	{ LAYOUT_PIT, 4, true },
+	{ LAYOUT_PORT_B, 1, true },
+};
 
 struct platform {
 	struct kvm *kvm;
@@ -20,6 +34,8 @@ struct platform {
 	struct pvpanic pvpanic;
 	struct legacy legacy;
 	struct debug_exit debug_exit;
+	struct rtc *rtc; /* NULL: there is none */
+	struct board_region kernels[KERNEL_REGIONS];
 };
 
 /*
@@ -95,8 +111,22 @@ static bool plug(struct bus *bus, struct board_region *region, const char *what,
 	return ret == 0 || ringside_error_errno(err, -ret, "%s", what);
 }
 
+static bool plug_kernels(struct platform *p, struct bus *bus, bool pit, GError **err)
+{
+	for (unsigned i = 0; i < KERNEL_REGIONS; i++) {
+		p->kernels[i] = (struct board_region){ .base = kernel_ports[i].base,
+						       .size = kernel_ports[i].size,
+						       .io = true };
+		if ((pit || !kernel_ports[i].pit) && !plug(bus, &p->kernels[i], "KVM's ports", err))
+			return false;
+	}
+	return true;
+}
+
 static bool plug_all(struct platform *p, struct bus *bus, GError **err)
 {
+	if (p->rtc && !plug(bus, rtc_region(p->rtc), "clock", err))
+		return false;
 	if (!plug(bus, &p->pm_region, "power management ports", err) ||
 	    !plug(bus, &p->pvpanic.region, "panic device", err))
 		return false;
@@ -138,7 +168,11 @@ struct platform *platform_new(const struct platform_config *cfg, GError **err)
 	};
 	pvpanic_init(&p->pvpanic, &pvpanic_ops, p);
 	legacy_init(&p->legacy, &pm_ops, p);
-	if (!plug_all(p, cfg->bus, err) || !plug_debug_exit(p, cfg->bus, cfg->debug_exit, err)) {
+	if (cfg->pc->rtc)
+		p->rtc = rtc_new(layout_low_len(cfg->mem_size), layout_high_len(cfg->mem_size),
+				 NULL);
+	if (!plug_all(p, cfg->bus, err) || !plug_kernels(p, cfg->bus, cfg->pc->pit, err) ||
+	    !plug_debug_exit(p, cfg->bus, cfg->debug_exit, err)) {
 		/* Those that are on the bus already are not used: no vCPU has run. */
 		platform_free(p);
 		return NULL;
@@ -151,12 +185,15 @@ void platform_free(struct platform *p)
 	if (!p)
 		return;
 	pm_free(p->pm);
+	rtc_free(p->rtc);
 	g_free(p);
 }
 
 void platform_reset(struct platform *p)
 {
 	pm_reset(p->pm);
+	if (p->rtc)
+		rtc_reset(p->rtc);
 }
 
 void platform_power_button(struct platform *p)

@@ -42,6 +42,9 @@ static const struct {
 	NAME(KVM_IRQ_LINE),
 	NAME(KVM_GET_IRQCHIP),
 	NAME(KVM_SET_IRQCHIP),
+	NAME(KVM_CREATE_PIT2),
+	NAME(KVM_GET_PIT2),
+	NAME(KVM_SET_PIT2),
 	NAME(KVM_CREATE_VCPU),
 	NAME(KVM_GET_STATS_FD),
 	NAME(KVM_GET_TSC_KHZ),
@@ -92,6 +95,8 @@ struct fake_vm {
 	struct kvm_userspace_memory_region slot[MAX_SLOTS];
 	struct kvm_irq_routing_entry route[MAX_GSI]; /* by GSI; MSI messages only, type 0: none */
 	struct kvm_irqchip chip[3];
+	bool has_pit;
+	struct kvm_pit_state2 pit;
 };
 
 struct fake_vcpu {
@@ -393,6 +398,17 @@ static int copy_chip(struct fake_vm *vm, struct kvm_irqchip *chip, bool set)
 	return 0;
 }
 
+static int copy_pit(struct fake_vm *vm, struct kvm_pit_state2 *state, bool set)
+{
+	if (!vm->has_pit)
+		return -ENXIO;
+	if (set)
+		vm->pit = *state;
+	else
+		*state = vm->pit;
+	return 0;
+}
+
 /* Of a vCPU: its state. -ENOTTY: that is no part of it. */
 static int copy_part(int fd, unsigned long request, void *arg)
 {
@@ -433,6 +449,12 @@ static int answer(int fd, unsigned long request, void *arg)
 	case KVM_GET_IRQCHIP:
 	case KVM_SET_IRQCHIP:
 		return copy_chip(find_vm(fd), arg, request == KVM_SET_IRQCHIP);
+	case KVM_CREATE_PIT2:
+		find_vm(fd)->has_pit = true;
+		return 0;
+	case KVM_GET_PIT2:
+	case KVM_SET_PIT2:
+		return copy_pit(find_vm(fd), arg, request == KVM_SET_PIT2);
 	case KVM_TRANSLATE:
 		return 0;
 	default:
@@ -592,6 +614,11 @@ bool fake_kvm_routes(unsigned gsi, uint64_t addr, uint32_t data)
 
 	return fake_kvm_message(gsi, &routed_addr, &routed_data) && routed_addr == addr &&
 	       routed_data == data;
+}
+
+bool fake_kvm_has_pit(void)
+{
+	return first()->has_pit;
 }
 
 bool fake_kvm_slot(unsigned n, struct kvm_userspace_memory_region *ret)

@@ -27,6 +27,8 @@ static void parse(struct input *in, struct acpi_params *p)
 		case ACPI_CPUS:
 			p->n_cpus = in16(&args) % 300 + 1;
 			p->serial = in8(&args) & 1;
+			p->pit = in8(&args) & 1;
+			p->rtc = in8(&args) & 1;
 			break;
 		case ACPI_PCI:
 			p->pci = in8(&args) & 1;

@@ -1,8 +1,8 @@
 /*
- * What else of the machine a guest reaches by instructions: the serial port, the debug console and
- * the debug exit device, the power management registers, the panic device and the other ports that
- * end it (0xcf9 is the target pci's), on the machine's own bus, and what is read out of the guest's
- * prints.
+ * What else of the machine a guest reaches by instructions: the serial port, the clock, the debug
+ * console and the debug exit device, the power management registers, the panic device and the other
+ * ports that end it (0xcf9 is the target pci's), on the machine's own bus, and what is read out of
+ * the guest's prints.
  */
 #include <string.h>
 
@@ -21,6 +21,7 @@
 #include "vmm/x86/legacy.h"
 #include "vmm/x86/pm.h"
 #include "vmm/x86/pvpanic.h"
+#include "vmm/x86/rtc.h"
 
 #define DEBUG_EXIT 0xf4u
 
@@ -31,6 +32,7 @@ struct ports {
 	struct board_region pm_region;
 	struct pvpanic pvpanic;
 	struct legacy legacy;
+	struct rtc *rtc;
 	struct debugcon *debugcon;
 	struct debug_exit debug_exit;
 	struct panic_watch panic;
@@ -110,7 +112,8 @@ static uint16_t port_of(struct input *in)
 {
 	static const uint16_t others[] = { LAYOUT_KBD_DATA,     LAYOUT_KBD_PORT, LAYOUT_PORT_A,
 					   LAYOUT_PVPANIC_PORT, LAYOUT_PM1_QEMU, LAYOUT_PM1_BOCHS,
-					   DEBUGCON_PORT,       DEBUG_EXIT };
+					   DEBUGCON_PORT,       DEBUG_EXIT,      LAYOUT_RTC_PORT,
+					   LAYOUT_RTC_PORT + 1 };
 	unsigned n = in8(in);
 
 	if (n >= 128)
@@ -167,6 +170,7 @@ static void peer(struct ports *p, struct input *in)
 	if (how & 32) {
 		serial_reset(p->serial);
 		pm_reset(p->pm);
+		rtc_reset(p->rtc);
 		panic_watch_reset(&p->panic);
 	}
 	if (how & 64)
@@ -208,6 +212,7 @@ static void ports_open(struct ports *p)
 					      .write = pm_write,
 					      .opaque = p->pm };
 	pvpanic_init(&p->pvpanic, &pvpanic_ops, p);
+	p->rtc = rtc_new(1u << 30, 1u << 30, NULL);
 	legacy_init(&p->legacy, &pm_ops, p);
 	p->debugcon = debugcon_new(chr_open("fake", NULL, "--debugcon", &err), p->loop, &err);
 	if (!p->debugcon)
@@ -215,8 +220,9 @@ static void ports_open(struct ports *p)
 	debugcon_unthrottle(p->debugcon, true);
 	debug_exit_init(&p->debug_exit, DEBUG_EXIT, debug_exit, p);
 	if (serial_plug(p->serial, p->bus, LAYOUT_SERIAL_PORT) < 0 ||
-	    debugcon_plug(p->debugcon, p->bus) < 0 || bus_add(p->bus, &p->debug_exit.region) < 0 ||
-	    bus_add(p->bus, &p->pm_region) < 0 || bus_add(p->bus, &p->pvpanic.region) < 0)
+	    debugcon_plug(p->debugcon, p->bus) < 0 || bus_add(p->bus, rtc_region(p->rtc)) < 0 ||
+	    bus_add(p->bus, &p->debug_exit.region) < 0 || bus_add(p->bus, &p->pm_region) < 0 ||
+	    bus_add(p->bus, &p->pvpanic.region) < 0)
 		fuzz_bug("the ports are taken");
 	for (unsigned i = 0; i < LEGACY_REGIONS; i++)
 		if (bus_add(p->bus, &p->legacy.region[i]) < 0)
@@ -226,6 +232,8 @@ static void ports_open(struct ports *p)
 static void ports_close(struct ports *p)
 {
 	debugcon_free(p->debugcon);
+	bus_del(p->bus, rtc_region(p->rtc));
+	rtc_free(p->rtc);
 	serial_free(p->serial);
 	bus_del(p->bus, &p->pm_region);
 	pm_free(p->pm);
