@@ -26,6 +26,7 @@ static const struct {
 };
 
 struct platform {
+	struct bus *bus;
 	struct kvm *kvm;
 	const struct platform_ops *ops;
 	void *opaque;
@@ -154,6 +155,7 @@ struct platform *platform_new(const struct platform_config *cfg, GError **err)
 {
 	struct platform *p = g_new0(struct platform, 1);
 
+	p->bus = cfg->bus;
 	p->kvm = cfg->kvm;
 	p->ops = cfg->ops;
 	p->opaque = cfg->opaque;
@@ -173,17 +175,30 @@ struct platform *platform_new(const struct platform_config *cfg, GError **err)
 				 NULL);
 	if (!plug_all(p, cfg->bus, err) || !plug_kernels(p, cfg->bus, cfg->pc->pit, err) ||
 	    !plug_debug_exit(p, cfg->bus, cfg->debug_exit, err)) {
-		/* Those that are on the bus already are not used: no vCPU has run. */
 		platform_free(p);
 		return NULL;
 	}
 	return p;
 }
 
+static void unplug_all(struct platform *p)
+{
+	bus_del(p->bus, &p->pm_region);
+	bus_del(p->bus, &p->pvpanic.region);
+	bus_del(p->bus, &p->debug_exit.region);
+	if (p->rtc)
+		bus_del(p->bus, rtc_region(p->rtc));
+	for (unsigned i = 0; i < LEGACY_REGIONS; i++)
+		bus_del(p->bus, &p->legacy.region[i]);
+	for (unsigned i = 0; i < KERNEL_REGIONS; i++)
+		bus_del(p->bus, &p->kernels[i]);
+}
+
 void platform_free(struct platform *p)
 {
 	if (!p)
 		return;
+	unplug_all(p);
 	pm_free(p->pm);
 	rtc_free(p->rtc);
 	g_free(p);
