@@ -61,6 +61,7 @@ ways:	way	k, keyboard
 	way	d, debug_exit
 	way	e, early_debug_exit
 	way	t, timer_and_clock
+	way	i, idle_for_a_timer
 	way	l, living_log
 	way	s, spinning_log
 	way	h, halted_log
@@ -179,6 +180,17 @@ timer_and_clock:
 	jne	halt
 	mov	$6, %al
 	out	%al, $0xf4
+	ret
+
+/* Waits for ever for a timer to count, as kernels do that have never seen a PC without one. */
+idle_for_a_timer:
+	mov	$0x04, %al
+	out	%al, $0x43
+	in	$0x40, %al
+	mov	%al, %cl
+	in	$0x40, %al
+	cmp	%cl, %al
+	je	idle_for_a_timer
 	ret
 
 early_debug_exit:

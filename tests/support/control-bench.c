@@ -77,6 +77,18 @@ static void fake_stats(void *opaque, control_stat_fn fn, void *arg)
 	fn("vcpu1", "exits-io", 9, arg);
 }
 
+static void fake_unanswered(void *opaque, control_unanswered_fn fn, void *arg)
+{
+	const struct unanswered timer = {
+		.io = true, .exact = true, .addr = 0x40, .reads = 95000, .len = 1
+	};
+	const struct unanswered page = { .addr = 0xfed000f0, .writes = 7, .len = 8 };
+
+	(void)opaque;
+	fn(&timer, "interval timer", "--pc pit=on", arg);
+	fn(&page, NULL, NULL, arg);
+}
+
 const struct control_ops bench_ops = {
 	.status = fake_status,
 	.quit = fake_quit,
@@ -86,6 +98,7 @@ const struct control_ops bench_ops = {
 	.cont = fake_cont,
 	.for_each_device = fake_devices,
 	.for_each_stat = fake_stats,
+	.for_each_unanswered = fake_unanswered,
 };
 
 int bench_setup(void **state)

@@ -9,6 +9,7 @@
 #include <glib.h>
 
 #include "vmm/machine/bus.h"
+#include "vmm/machine/unanswered.h"
 
 /* Answers reads with its number and the offset; remembers the last write. */
 struct thing {
@@ -220,9 +221,31 @@ static void regions_come_and_go_under_accesses(void **state)
 	bus_free(bus);
 }
 
+/* Answered ones are not; one that a region takes only in part is. */
+static void what_nobody_answers_is_counted(void **state)
+{
+	struct unanswered all[UNANSWERED_MAX];
+	struct bus *bus = bus_new();
+	struct thing t = thing(0x40, 4, true, 1);
+	uint64_t sum;
+
+	(void)state;
+	assert_int_equal(add(bus, &t), 0);
+	(void)bus_read(bus, true, 0x40, 4);
+	bus_write(bus, true, 0x43, 1, 0);
+	assert_int_equal(unanswered_get(bus_unanswered(bus), all, &sum), 0);
+	(void)bus_read(bus, true, 0x43, 2);
+	bus_write(bus, true, 0x44, 1, 0);
+	bus_write(bus, false, 0x40, 8, 0);
+	assert_int_equal(unanswered_get(bus_unanswered(bus), all, &sum), 3);
+	assert_int_equal(sum, 3);
+	bus_free(bus);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_nobody_answers_is_counted),
 		cmocka_unit_test(accesses_find_their_region_however_many_there_are),
 		cmocka_unit_test(nobody_reads_as_all_ones_of_that_length),
 		cmocka_unit_test(an_access_across_a_regions_end_reaches_nobody),

@@ -250,6 +250,19 @@ static void versions_and_commands_are_told(void **state)
 	qmp_hang_up(c);
 }
 
+static void accesses_that_nobody_answered_are_told(void **state)
+{
+	struct qmp *c = qmp_greet(*state);
+
+	qmp_say(c, "{\"execute\":\"query-unanswered\"}");
+	qmp_expect(c, "{\"return\":["
+		      "{\"space\":\"io\",\"address\":64,\"reads\":95000,\"writes\":0,\"bytes\":1,"
+		      "\"exact\":true,\"name\":\"interval timer\",\"given-by\":\"--pc pit=on\"},"
+		      "{\"space\":\"memory\",\"address\":4275044592,\"reads\":0,\"writes\":7,"
+		      "\"bytes\":8,\"exact\":false}]}");
+	qmp_hang_up(c);
+}
+
 static void events_come_with_a_time_and_to_those_greeted(void **state)
 {
 	struct bench *b = *state;
@@ -413,6 +426,7 @@ int main(void)
 		TEST(a_client_that_reads_nothing_is_hung_up_on_at_last),
 		TEST(commands_reach_the_machine),
 		TEST(versions_and_commands_are_told),
+		TEST(accesses_that_nobody_answered_are_told),
 		TEST(events_come_with_a_time_and_to_those_greeted),
 		TEST(several_clients_at_once_and_one_after_the_other),
 		TEST(a_client_may_leave_in_the_middle_of_its_command),

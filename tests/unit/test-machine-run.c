@@ -367,6 +367,39 @@ static void the_guest_ends_the_run_with_a_value(void **state)
 	assert_int_equal(machine_debug_value(m), 0x10);
 }
 
+static void what_the_guest_waited_for_has_a_name(void **state)
+{
+	g_autofree char *nothing = NULL, *little = NULL, *timer = NULL, *more = NULL;
+
+	(void)state;
+	nothing = machine_missed(m);
+	assert_null(nothing);
+	for (unsigned i = 0; i < 99; i++)
+		(void)bus_read(m->bus, true, 0x40, 1);
+	for (unsigned i = 0; i < 5000; i++) /* to lose time */
+		bus_write(m->bus, true, 0x80, 1, 0);
+	little = machine_missed(m);
+	assert_null(little);
+	for (unsigned i = 0; i < 94901; i++)
+		(void)bus_read(m->bus, true, 0x40, 1);
+	timer = machine_missed(m);
+	assert_string_equal(timer, "the guest read port 0x40 95,000 times: there is no interval "
+				   "timer (PIT) (--pc pit=on)");
+	for (unsigned i = 0; i < 200; i++) {
+		bus_write(m->bus, true, 0x1234, 1, 0);
+		(void)bus_read(m->bus, false, 0xfed00000 + i, 1);
+	}
+	more = machine_missed(m);
+	assert_non_null(strstr(more,
+			       "(--pc pit=on); it wrote to port 0x1234 200 times, where "
+			       "nothing is; it read the page of memory at 0xfed00000 200 times: "
+			       "there is no HPET"));
+	machine_reset(m);
+	g_free(g_steal_pointer(&more));
+	more = machine_missed(m);
+	assert_null(more); /* another guest */
+}
+
 static gboolean quit_now(void *arg)
 {
 	(void)arg;
@@ -402,6 +435,7 @@ int main(void)
 		TEST(nobody_runs_past_a_panic),
 		TEST(a_reset_after_a_panics_words_is_one),
 		TEST(the_guest_ends_the_run_with_a_value),
+		TEST(what_the_guest_waited_for_has_a_name),
 		TEST(quitting_does_not_wait_for_ever),
 	};
 

@@ -145,6 +145,14 @@ static void overdue(enum machine_end end, uint32_t value)
 	_exit(main_status(end, value));
 }
 
+static void say_missed(struct machine *m)
+{
+	g_autofree char *missed = machine_missed(m);
+
+	if (missed)
+		main_say(missed);
+}
+
 static int run_machine(struct machine *m, const struct machine_config *cfg, GError **err)
 {
 	struct control *control = NULL;
@@ -165,6 +173,8 @@ static int run_machine(struct machine *m, const struct machine_config *cfg, GErr
 	restore();
 	if (text)
 		main_say(text);
+	if (end == MACHINE_QUIT)
+		say_missed(m);
 	if (cfg->stats)
 		machine_stats_print(m, stderr);
 	return main_status(end, machine_debug_value(m));

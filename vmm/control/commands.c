@@ -55,6 +55,42 @@ static void command_cont(struct control_call *call)
 	call->ops->cont(call->opaque);
 }
 
+static void add_unanswered(const struct unanswered *u, const char *name, const char *gives,
+			   void *arg)
+{
+	JsonBuilder *b = arg;
+
+	json_builder_begin_object(b);
+	json_builder_set_member_name(b, "space");
+	json_builder_add_string_value(b, u->io ? "io" : "memory");
+	json_builder_set_member_name(b, "address");
+	json_builder_add_int_value(b, (gint64)u->addr);
+	json_builder_set_member_name(b, "reads");
+	json_builder_add_int_value(b, (gint64)u->reads);
+	json_builder_set_member_name(b, "writes");
+	json_builder_add_int_value(b, (gint64)u->writes);
+	json_builder_set_member_name(b, "bytes");
+	json_builder_add_int_value(b, u->len);
+	json_builder_set_member_name(b, "exact");
+	json_builder_add_boolean_value(b, u->exact);
+	if (name) {
+		json_builder_set_member_name(b, "name");
+		json_builder_add_string_value(b, name);
+	}
+	if (gives) {
+		json_builder_set_member_name(b, "given-by");
+		json_builder_add_string_value(b, gives);
+	}
+	json_builder_end_object(b);
+}
+
+static void query_unanswered(struct control_call *call)
+{
+	json_builder_begin_array(call->out);
+	call->ops->for_each_unanswered(call->opaque, add_unanswered, call->out);
+	json_builder_end_array(call->out);
+}
+
 /* There are none to be had; a client may still say so. */
 static void capabilities(struct control_call *call)
 {
@@ -79,6 +115,7 @@ static const struct control_command commands[] = {
 	  control_query_stats,
 	  { { "target", CONTROL_STRING, false }, { "vcpus", CONTROL_ARRAY, false } } },
 	{ "query-status", query_status, { { 0 } } },
+	{ "query-unanswered", query_unanswered, { { 0 } } },
 	{ "query-version", query_version, { { 0 } } },
 	{ "query-virtio", control_query_virtio, { { 0 } } },
 	{ "query-virtio-queue",

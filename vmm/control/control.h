@@ -13,12 +13,17 @@
 #include <stdint.h>
 
 #include "devices/core/vdev.h"
+#include "vmm/machine/unanswered.h"
 
 typedef void (*control_device_fn)(struct vdev *dev, const char *transport, void *arg);
 
 /* One figure: what it is about ("vcpu0", "net0/1") and its name there ("exits-io", "kicks").
  * Figures about one thing come one after the other. */
 typedef void (*control_stat_fn)(const char *object, const char *name, uint64_t value, void *arg);
+
+/* An access that nobody answered: what a PC has there, the option that gives it, or NULL. */
+typedef void (*control_unanswered_fn)(const struct unanswered *u, const char *name,
+				      const char *gives, void *arg);
 
 struct control_ops {
 	const char *(*status)(void *opaque); /* "running", "paused", "shutdown" */
@@ -31,6 +36,8 @@ struct control_ops {
 	void (*for_each_device)(void *opaque, control_device_fn fn, void *arg);
 	/* Calls fn for each figure that is not a queue's: those are asked of the devices. */
 	void (*for_each_stat)(void *opaque, control_stat_fn fn, void *arg);
+	/* Those with most accesses first. */
+	void (*for_each_unanswered)(void *opaque, control_unanswered_fn fn, void *arg);
 };
 
 struct control;

@@ -64,6 +64,11 @@ static void for_each_stat(void *opaque, control_stat_fn fn, void *arg)
 	}
 }
 
+static void for_each_unanswered(void *opaque, control_unanswered_fn fn, void *arg)
+{
+	machine_for_each_unanswered(opaque, fn, arg);
+}
+
 static const struct control_ops ops = {
 	.status = control_status,
 	.quit = control_quit,
@@ -73,6 +78,7 @@ static const struct control_ops ops = {
 	.cont = control_cont,
 	.for_each_device = for_each_device,
 	.for_each_stat = for_each_stat,
+	.for_each_unanswered = for_each_unanswered,
 };
 
 struct control *control_machine_new(const char *spec, struct machine *m, GError **err)

@@ -119,5 +119,20 @@ struct arch_load {
  */
 bool arch_load(const struct arch_load *p, GError **err);
 
+/* What is at a place where nobody answered. */
+struct arch_known {
+	const char *name;
+	const char *gives; /* the option that gives it, or what would help; NULL: nothing does */
+	bool there;        /* it is there; the access was of a width that it does not take */
+	bool idle;         /* kernels write there to lose time, and miss nothing */
+};
+
+/* False if it has no name. */
+bool arch_known_place(bool io, uint64_t addr, const struct machine_pc *pc, struct arch_known *ret);
+
+/* The last line of what the guest wrote to the text screen of a PC, of which there is none; NULL if
+ * it has not. Free with g_free(). */
+char *arch_screen_text(const struct gmem *mem);
+
 /* What a Linux kernel with this command line will miss: one line for the operator, or NULL. */
 const char *arch_will_miss(const char *cmdline);

@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "vmm/machine/unanswered.h"
+
 struct space {
 	unsigned n;
 	struct board_region **w; /* sorted by base, disjoint */
@@ -13,6 +15,7 @@ struct space {
 struct bus {
 	pthread_rwlock_t lock; /* of both tables, not of the regions' functions */
 	struct space space[2];
+	struct unanswered_table *unanswered;
 };
 
 struct bus *bus_new(void)
@@ -20,6 +23,7 @@ struct bus *bus_new(void)
 	struct bus *bus = g_new0(struct bus, 1);
 
 	pthread_rwlock_init(&bus->lock, NULL);
+	bus->unanswered = unanswered_new();
 	return bus;
 }
 
@@ -29,8 +33,14 @@ void bus_free(struct bus *bus)
 		return;
 	for (unsigned i = 0; i < G_N_ELEMENTS(bus->space); i++)
 		g_free(bus->space[i].w);
+	unanswered_free(bus->unanswered);
 	pthread_rwlock_destroy(&bus->lock);
 	g_free(bus);
+}
+
+struct unanswered_table *bus_unanswered(struct bus *bus)
+{
+	return bus->unanswered;
 }
 
 /* The number of regions that begin at or below @addr. */
@@ -128,7 +138,11 @@ uint64_t bus_read(struct bus *bus, bool io, uint64_t addr, unsigned len)
 {
 	struct board_region w;
 
-	if (!bus_find(bus, io, addr, len, &w) || !w.read)
+	if (!bus_find(bus, io, addr, len, &w)) {
+		unanswered_add(bus->unanswered, io, addr, len, false);
+		return ones(len);
+	}
+	if (!w.read)
 		return ones(len);
 	return w.read(w.opaque, addr - w.base, len) & ones(len);
 }
@@ -137,6 +151,8 @@ void bus_write(struct bus *bus, bool io, uint64_t addr, unsigned len, uint64_t v
 {
 	struct board_region w;
 
-	if (bus_find(bus, io, addr, len, &w) && w.write)
+	if (!bus_find(bus, io, addr, len, &w))
+		unanswered_add(bus->unanswered, io, addr, len, true);
+	else if (w.write)
 		w.write(w.opaque, addr - w.base, len, value & ones(len));
 }

@@ -14,9 +14,13 @@
 #include "transport/board.h"
 
 struct bus;
+struct unanswered_table;
 
 struct bus *bus_new(void);
 void bus_free(struct bus *bus); /* NULL is fine */
+
+/* The accesses that no region took; the bus's own. */
+struct unanswered_table *bus_unanswered(struct bus *bus);
 
 /* 0; -EINVAL for an empty region or one that wraps (or leaves the 64 Ki ports); -EEXIST where
  * another region is already. */
@@ -24,6 +28,6 @@ int bus_add(struct bus *bus, struct board_region *w);
 void bus_del(struct bus *bus, struct board_region *w);
 
 /* An access of @len bytes (1, 2, 4 or 8) at @addr. Where no region takes all of it, reads give all
- * ones and writes are lost. */
+ * ones and writes are lost, and it is counted. */
 uint64_t bus_read(struct bus *bus, bool io, uint64_t addr, unsigned len);
 void bus_write(struct bus *bus, bool io, uint64_t addr, unsigned len, uint64_t value);

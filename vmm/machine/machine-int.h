@@ -125,6 +125,8 @@ struct device *machine_add_device(struct machine *m, const char *spec, GError **
 void machine_remove_device(struct machine *m, struct device *d);
 /* stats.c: counts from now on, for machine_stats_print(); before a driver has the device. */
 void machine_stats_begin(struct device *d);
+/* missed.c: what --stats has to say. */
+void machine_print_unanswered(struct machine *m, FILE *to);
 /* The rows of --device that are the machine's and no device's. */
 extern const struct prop machine_device_props[];
 

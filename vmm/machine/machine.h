@@ -147,5 +147,18 @@ struct machine_cpu_stats {
 /* Statistics of vCPU @cpu (below machine_cpus()). May lag a little while the guest runs. */
 void machine_cpu_stats(struct machine *m, unsigned cpu, struct machine_cpu_stats *ret);
 
+/*
+ * Accesses that nobody answered, since the guest started: calls @fn for each place, those with most
+ * first. @name is what a PC has there, @gives the option that gives it here; NULL: no such thing.
+ */
+struct unanswered;
+typedef void (*machine_unanswered_fn)(const struct unanswered *u, const char *name,
+				      const char *gives, void *opaque);
+void machine_for_each_unanswered(struct machine *m, machine_unanswered_fn fn, void *opaque);
+
+/* What a guest that was ended from outside may have waited for: one line, or NULL. Free with
+ * g_free(). */
+char *machine_missed(struct machine *m);
+
 /* All statistics as an aligned table. Those of the queues are in vq_stats(dev->queue[q].vq). */
 void machine_stats_print(struct machine *m, FILE *to);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "vmm/machine/machine-int.h"
+#include "vmm/machine/unanswered.h"
 
 #define QUIT_PATIENCE_MS 1500u
 
@@ -169,6 +170,7 @@ static void reset_devices(struct machine *m)
 	if (m->serial)
 		serial_reset(m->serial);
 	platform_reset(m->platform);
+	unanswered_reset(bus_unanswered(m->bus));
 }
 
 /*

@@ -165,6 +165,7 @@ void machine_stats_print(struct machine *m, FILE *to)
 	for (unsigned i = 0; i < m->cfg->cpus; i++)
 		to_process += print_cpu(m, i, to);
 	fprintf(to, "exits to the process in all: %" G_GUINT64_FORMAT "\n", to_process);
+	machine_print_unanswered(m, to);
 	if (!m->devices->len)
 		return;
 	fprintf(to, "%-12s %-4s %10s %10s %10s %10s %14s %14s %6s\n", "# queue", "on", "kicks",

@@ -86,6 +86,14 @@ static void each_stat(void *opaque, control_stat_fn fn, void *arg)
 	fn("vcpu1", "exits-io", 9, arg);
 }
 
+static void each_unanswered(void *opaque, control_unanswered_fn fn, void *arg)
+{
+	const struct unanswered u = { .io = true, .addr = 0x40, .reads = 7, .len = 1 };
+
+	(void)opaque;
+	fn(&u, "timer", NULL, arg);
+}
+
 static const struct control_ops ops = {
 	.status = get_status,
 	.quit = quit,
@@ -95,6 +103,7 @@ static const struct control_ops ops = {
 	.cont = cont,
 	.for_each_device = each_device,
 	.for_each_stat = each_stat,
+	.for_each_unanswered = each_unanswered,
 };
 
 /*
