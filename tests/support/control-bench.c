@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "vmm/kvm/registers.h"
+
 /*
  * The machine.
  */
@@ -89,6 +91,22 @@ static void fake_unanswered(void *opaque, control_unanswered_fn fn, void *arg)
 	fn(&page, NULL, NULL, arg);
 }
 
+static int fake_vcpus(void *opaque, control_registers_fn fn, void *arg)
+{
+	static const struct vcpu_registers r = {
+		.n = 2,
+		.reg = { { "rax", 64, UINT64_MAX }, { "cs", 16, 8 } },
+		.halted = true,
+		.n_code = 2,
+		.code = { 0xf4, 0x0b },
+	};
+	struct bench *b = opaque;
+
+	fn(0, &r, "cpu_idle+0x2", arg);
+	fn(1, &r, NULL, arg);
+	return b->vcpus_error;
+}
+
 const struct control_ops bench_ops = {
 	.status = fake_status,
 	.quit = fake_quit,
@@ -98,6 +116,7 @@ const struct control_ops bench_ops = {
 	.cont = fake_cont,
 	.for_each_device = fake_devices,
 	.for_each_stat = fake_stats,
+	.for_each_vcpu = fake_vcpus,
 	.for_each_unanswered = fake_unanswered,
 };
 

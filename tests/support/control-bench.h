@@ -21,7 +21,8 @@ struct bench {
 	unsigned quits, powerdowns, resets, stops, conts;
 	struct rig *rig[RIGS]; /* its devices */
 	unsigned n_rigs;
-	bool turns; /* stopping turns the main loop, as the machine does */
+	int vcpus_error; /* what query-registers fails with, or 0 */
+	bool turns;      /* stopping turns the main loop, as the machine does */
 };
 
 extern const struct control_ops bench_ops; /* their opaque is a struct bench */

@@ -263,6 +263,22 @@ static void accesses_that_nobody_answered_are_told(void **state)
 	qmp_hang_up(c);
 }
 
+static void registers_are_told(void **state)
+{
+	struct bench *b = *state;
+	struct qmp *c = qmp_greet(b);
+
+	qmp_say(c, "{\"execute\":\"query-registers\"}");
+	qmp_expect(c,
+		   "{\"return\":[{\"cpu-index\":0,\"state\":\"halted\",\"symbol\":\"cpu_idle+0x2\","
+		   "\"code\":\"f40b\",\"registers\":{\"rax\":\"0xffffffffffffffff\","
+		   "\"cs\":\"0x8\"}},{\"cpu-index\":1,");
+	b->vcpus_error = -EBUSY;
+	qmp_say(c, "{\"execute\":\"query-registers\"}");
+	qmp_expect(c, "registers: Device or resource busy");
+	qmp_hang_up(c);
+}
+
 static void events_come_with_a_time_and_to_those_greeted(void **state)
 {
 	struct bench *b = *state;
@@ -427,6 +443,7 @@ int main(void)
 		TEST(commands_reach_the_machine),
 		TEST(versions_and_commands_are_told),
 		TEST(accesses_that_nobody_answered_are_told),
+		TEST(registers_are_told),
 		TEST(events_come_with_a_time_and_to_those_greeted),
 		TEST(several_clients_at_once_and_one_after_the_other),
 		TEST(a_client_may_leave_in_the_middle_of_its_command),

@@ -18,6 +18,7 @@
 #include "devices/base/error.h"
 #include "tests/support/kvm/fake.h"
 #include "tests/support/open-files.h"
+#include "vmm/kvm/registers.h"
 #include "vmm/kvm/sys.h"
 #include "vmm/kvm/vcpu-int.h"
 #include "vmm/machine/machine-int.h"
@@ -791,13 +792,25 @@ static int guest_that_reboots_now_and_then(unsigned cpu, struct kvm_run *run)
 
 #define STEPS 300u
 
+static void ask_for_registers(struct operator* o)
+{
+	struct vcpu_registers r;
+	char *where = NULL;
+	int ret = machine_registers(o->m, o->step % 2, &r, &where);
+
+	assert_true(ret == 0 || ret == -EBUSY);
+	assert_null(where);
+	if (ret == 0)
+		assert_string_equal(r.reg[0].name, "rax");
+}
+
 static void act_at_random(struct operator* o)
 {
 	if (o->step++ == STEPS) {
 		machine_quit(o->m);
 		return;
 	}
-	switch (g_rand_int_range(o->rand, 0, 4)) {
+	switch (g_rand_int_range(o->rand, 0, 5)) {
 	case 0:
 		machine_stop(o->m);
 		break;
@@ -806,6 +819,9 @@ static void act_at_random(struct operator* o)
 		break;
 	case 2:
 		machine_reset(o->m);
+		break;
+	case 3:
+		ask_for_registers(o);
 		break;
 	default:
 		break;
@@ -938,6 +954,41 @@ static void reset_while_stopped(struct operator* o)
 static void a_reset_begins_at_the_kernels_entry(void **state)
 {
 	struct operator o = { .act = reset_while_stopped };
+	struct machine_config *cfg = config();
+	struct machine *m = start(cfg, guest_that_reads);
+
+	(void)state;
+	assert_int_equal(run(m, &o, NULL), MACHINE_QUIT);
+	finish(m, cfg);
+}
+
+/* The guest does not notice, nor do clients. */
+static void look_at_registers(struct operator* o)
+{
+	struct kvm_regs regs = { .rip = 0x1234, .r15 = UINT64_MAX };
+	struct vcpu_registers r;
+	char *where = NULL;
+	unsigned seen = 0;
+
+	machine_stop(o->m);
+	assert_int_equal(kvm_ioctl(o->m->cpus->vcpu[1].fd, KVM_SET_REGS, &regs), 0);
+	machine_cont(o->m);
+	assert_int_equal(machine_registers(o->m, 1, &r, &where), 0);
+	assert_int_equal(machine_status(o->m), MACHINE_STATUS_RUNNING);
+	assert_int_equal(r.pc, 0x1234);
+	for (unsigned i = 0; i < r.n; i++) {
+		seen += strcmp(r.reg[i].name, "r15") == 0 && r.reg[i].value == UINT64_MAX;
+		seen += strcmp(r.reg[i].name, "rip") == 0 && r.reg[i].value == 0x1234;
+		seen += strcmp(r.reg[i].name, "cs") == 0 && r.reg[i].bits == 16;
+	}
+	assert_int_equal(seen, 3);
+	assert_string_equal(events->str, "STOP RESUME ");
+	machine_quit(o->m);
+}
+
+static void registers_are_read_while_the_guest_runs(void **state)
+{
+	struct operator o = { .act = look_at_registers };
 	struct machine_config *cfg = config();
 	struct machine *m = start(cfg, guest_that_reads);
 
@@ -1079,6 +1130,7 @@ int main(void)
 		cmocka_unit_test(every_vcpu_goes_on_after_each_pause),
 		cmocka_unit_test(devices_come_and_go_between_stop_and_cont),
 		cmocka_unit_test(a_reset_begins_at_the_kernels_entry),
+		cmocka_unit_test(registers_are_read_while_the_guest_runs),
 		cmocka_unit_test(the_timer_is_there_unless_it_is_not_wanted),
 		cmocka_unit_test(a_port_of_another_device_is_refused),
 		cmocka_unit_test(a_reset_whose_nth_call_fails_ends_the_machine_or_does_without),

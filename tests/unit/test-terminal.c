@@ -38,6 +38,9 @@ static char *keys(const char *typed)
 		case TERMINAL_KEY_LEAVE:
 			g_string_append(out, "<x>");
 			break;
+		case TERMINAL_KEY_INFO:
+			g_string_append(out, "<i>");
+			break;
 		case TERMINAL_KEY_HELP:
 			g_string_append(out, "<h>");
 			break;
@@ -57,6 +60,7 @@ static void ctrl_a_introduces_our_keys(void **state)
 		{ "a" CTRL_A "xb", "a<x>b" },
 		{ CTRL_A "X", "<x>" },
 		{ CTRL_A "h" CTRL_A "?", "<h><h>" },
+		{ CTRL_A "i" CTRL_A "I", "<i><i>" },
 		{ CTRL_A CTRL_A "x", CTRL_A "x" },
 		{ CTRL_A "qx", "x" },
 		{ CTRL_A, "" },
@@ -76,6 +80,7 @@ static void ctrl_a_introduces_our_keys(void **state)
  */
 struct echo {
 	struct loop *main;
+	struct terminal *terminal;
 	struct chr *chr;
 	unsigned n;
 	bool end, left;
@@ -100,14 +105,24 @@ static void echo_leave(void *opaque)
 	e->end = e->left = true;
 }
 
+static void echo_info(void *opaque)
+{
+	struct echo *e = opaque;
+
+	terminal_say(e->terminal, "one\ntwo\n");
+}
+
+static const struct terminal_ops echo_ops = { .leave = echo_leave, .info = echo_info };
+
 static const struct chr_user echo_user = { .readable = echo_readable };
 
 static int echo_child(void)
 {
 	static struct terminal_mode mode;
 	struct echo e = { .main = loop_main() };
-	struct terminal *t = terminal_new(e.main, &mode, echo_leave, &e);
+	struct terminal *t = terminal_new(e.main, &mode, &echo_ops, &e);
 
+	e.terminal = t;
 	e.chr = chr_open("stdio", terminal_chr(t), "test", NULL);
 	chr_attach(e.chr, e.main, &echo_user, &e);
 	terminal_start(t);
@@ -185,6 +200,13 @@ static void ctrl_a_x_leaves_and_ctrl_a_h_helps(void **state)
 	assert_true(on_a_pty("ab" CTRL_A "h" CTRL_A "x", "Ctrl-A x") >= 200);
 }
 
+/* In raw mode a line feed alone does not return to the first column. */
+static void ctrl_a_i_asks_for_registers(void **state)
+{
+	(void)state;
+	assert_int_equal(on_a_pty("ab" CTRL_A "i!", "\r\none\r\ntwo\r\n"), 3);
+}
+
 /* Runs the child with a pipe on both sides, which is no terminal: all bytes are the guest's. */
 static void a_pipe_is_read_as_it_is(void **state)
 {
@@ -253,6 +275,8 @@ static void reader_leave(void *opaque)
 	r->end = r->left = true;
 }
 
+static const struct terminal_ops reader_ops = { .leave = reader_leave };
+
 static const struct chr_user reader_user = { .readable = reader_readable };
 
 static int reader_child(size_t chunk)
@@ -260,7 +284,7 @@ static int reader_child(size_t chunk)
 	static struct terminal_mode mode;
 	struct reader r = { .chunk = chunk };
 	struct loop *main = loop_main();
-	struct terminal *t = terminal_new(main, &mode, reader_leave, &r);
+	struct terminal *t = terminal_new(main, &mode, &reader_ops, &r);
 	g_autofree char *told = NULL;
 
 	r.chr = chr_open("stdio", terminal_chr(t), "test", NULL);
@@ -337,7 +361,7 @@ static int serial_child(size_t chunk)
 	static struct terminal_mode mode;
 	struct loop *main = loop_main();
 	struct reader left = { 0 };
-	struct terminal *t = terminal_new(main, &mode, reader_leave, &left);
+	struct terminal *t = terminal_new(main, &mode, &reader_ops, &left);
 	struct guest g = { .bus = bus_new() };
 	struct serial *s = serial_new(chr_open("stdio", terminal_chr(t), "test", NULL), main, &ops,
 				      NULL, NULL);
@@ -435,7 +459,8 @@ static int idle_child(void)
 {
 	static struct terminal_mode mode;
 	struct echo e = { .main = loop_main() };
-	struct terminal *t = terminal_new(e.main, &mode, echo_leave, &e);
+	struct terminal *t = terminal_new(e.main, &mode, &echo_ops, &e);
+	e.terminal = t;
 	int busy = 0;
 
 	terminal_start(t);
@@ -474,6 +499,7 @@ int main(void)
 		cmocka_unit_test(ctrl_a_introduces_our_keys),
 		cmocka_unit_test(a_terminal_is_raw_meanwhile_and_put_back),
 		cmocka_unit_test(ctrl_a_x_leaves_and_ctrl_a_h_helps),
+		cmocka_unit_test(ctrl_a_i_asks_for_registers),
 		cmocka_unit_test(a_pipe_is_read_as_it_is),
 		cmocka_unit_test(a_pipe_that_ends_unread_is_no_work),
 		cmocka_unit_test(a_paste_reaches_a_slow_reader_whole),

@@ -344,6 +344,8 @@ static const struct option options[] = {
 	  set_debug_exit, 0 },
 	{ "control", 0, "unix:PATH", "control socket (JSON, as QMP)", set_text, AT(control) },
 	{ "stats", 0, NULL, "print counters at the end", set_flag, AT(stats) },
+	{ "symbols", 0, "FILE", "an ELF file that names the guest's addresses (vmlinux)", set_text,
+	  AT(symbols) },
 	{ "no-reboot", 0, NULL, "end when the guest reboots", set_flag, AT(no_reboot) },
 	{ "grace", 0, "SECONDS", "from the first SIGTERM to the end, or off [10]", set_grace, 0 },
 	{ "sandbox", 0, "LEVEL", "on, strict, off; help tells [on]", set_sandbox, 0 },

@@ -211,7 +211,7 @@ char *cli_help_text(const struct option *options, size_t n)
 	g_string_append(out, "\nSTREAM is none (serial port only), or one of\n"
 			     "  " CHR_SPECS "\n"
 			     "\nKeys, while standard input is a terminal: Ctrl-A x quits, "
-			     "Ctrl-A h shows help.\n"
+			     "Ctrl-A h shows help,\nCtrl-A i the processors' registers.\n"
 			     "SIGTERM and SIGINT press the power button; a second one, or --grace "
 			     "SECONDS\nlater, ends the guest.\n"
 			     "\nExit status:\n");

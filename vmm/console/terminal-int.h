@@ -15,7 +15,7 @@ struct terminal_stream {
 struct terminal {
 	struct loop *main;
 	struct terminal_mode *mode;
-	void (*leave)(void *opaque);
+	const struct terminal_ops *ops;
 	void *opaque;
 
 	bool tty; /* of standard input */

@@ -42,6 +42,9 @@ enum terminal_key terminal_key(bool *escaped, unsigned char byte)
 	case 'x':
 	case 'X':
 		return TERMINAL_KEY_LEAVE;
+	case 'i':
+	case 'I':
+		return TERMINAL_KEY_INFO;
 	case 'h':
 	case 'H':
 	case '?':
@@ -78,10 +81,20 @@ static void terminal_keep(struct terminal *t, const uint8_t *data, size_t len)
 static void help(struct terminal *t)
 {
 	static const char text[] = "\r\nringside: Ctrl-A x  leave, as if the power was cut\r\n"
+				   "          Ctrl-A i  show the processors' registers\r\n"
 				   "          Ctrl-A h  this help\r\n"
 				   "          Ctrl-A Ctrl-A  send Ctrl-A to the guest\r\n";
 
 	(void)chr_write(&t->output.chr, text, sizeof(text) - 1);
+}
+
+void terminal_say(struct terminal *t, const char *text)
+{
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+	g_autofree char *out = g_strjoinv("\r\n", lines);
+
+	(void)chr_write(&t->output.chr, "\r\n", 2);
+	(void)chr_write(&t->output.chr, out, strlen(out));
 }
 
 static void take_keys(struct terminal *t, const uint8_t *data, size_t len)
@@ -92,7 +105,10 @@ static void take_keys(struct terminal *t, const uint8_t *data, size_t len)
 			terminal_keep(t, &data[i], 1);
 			break;
 		case TERMINAL_KEY_LEAVE:
-			t->leave(t->opaque);
+			t->ops->leave(t->opaque);
+			break;
+		case TERMINAL_KEY_INFO:
+			t->ops->info(t->opaque);
 			break;
 		case TERMINAL_KEY_HELP:
 			help(t);
@@ -178,13 +194,13 @@ static void on_input(void *arg, GIOCondition revents)
 }
 
 struct terminal *terminal_new(struct loop *main, struct terminal_mode *mode,
-			      void (*leave)(void *opaque), void *opaque)
+			      const struct terminal_ops *ops, void *opaque)
 {
 	struct terminal *t = g_new0(struct terminal, 1);
 
 	t->main = main;
 	t->mode = mode;
-	t->leave = leave;
+	t->ops = ops;
 	t->opaque = opaque;
 	t->tty = isatty(STDIN_FILENO);
 	chr_fifo_init(&t->input, t->tty ? TTY_AHEAD : PIPE_AHEAD);

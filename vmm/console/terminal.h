@@ -3,7 +3,8 @@
  * machine may take (devices/backend/chr/chr.h), and the keys that are ours.
  *
  * When standard input is a terminal it is put into raw mode, so that all keys, Ctrl-C too, reach
- * the guest; Ctrl-A x quits, Ctrl-A h shows help, Ctrl-A Ctrl-A sends one Ctrl-A. What was read
+ * the guest; Ctrl-A x quits, Ctrl-A i shows the processors' registers, Ctrl-A h shows help, Ctrl-A
+ * Ctrl-A sends one Ctrl-A. What was read
  * before anybody could take it waits: up to 1 MiB, and whoever pastes more waits, too, unless the
  * guest takes nothing for a second. A standard input that is no terminal is read as it is, no
  * faster than it is taken, and nothing is changed about it.
@@ -30,14 +31,23 @@ void terminal_restore(struct terminal_mode *mode);
 
 struct terminal;
 
-/* @mode outlives it. @leave is called on @main for Ctrl-A x. */
+/* What keys of ours ask for; on @main. */
+struct terminal_ops {
+	void (*leave)(void *opaque); /* Ctrl-A x */
+	void (*info)(void *opaque);  /* Ctrl-A i */
+};
+
+/* @mode and @ops outlive it. */
 struct terminal *terminal_new(struct loop *main, struct terminal_mode *mode,
-			      void (*leave)(void *opaque), void *opaque);
+			      const struct terminal_ops *ops, void *opaque);
 void terminal_free(struct terminal *t); /* restores; NULL is fine */
 
 /* Raw mode and reading begin: when the guest does, and after the process was stopped and went
  * on. */
 void terminal_start(struct terminal *t);
+
+/* Lines of ours, each ended by a line feed, on standard output; as much as it takes at once. */
+void terminal_say(struct terminal *t, const char *text);
 
 /* SIGWINCH came. */
 void terminal_resized(struct terminal *t);
@@ -53,5 +63,11 @@ struct chr *terminal_output(struct terminal *t);
 struct chr *terminal_debug(struct terminal *t);
 
 /* What a key means, after *escaped said whether the one before it was Ctrl-A. */
-enum terminal_key { TERMINAL_KEY_DATA, TERMINAL_KEY_NONE, TERMINAL_KEY_LEAVE, TERMINAL_KEY_HELP };
+enum terminal_key {
+	TERMINAL_KEY_DATA,
+	TERMINAL_KEY_NONE,
+	TERMINAL_KEY_LEAVE,
+	TERMINAL_KEY_INFO,
+	TERMINAL_KEY_HELP,
+};
 enum terminal_key terminal_key(bool *escaped, unsigned char byte);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmm/control/control-impl.h"
+#include "vmm/kvm/registers.h"
 
 /*
  * Commands.
@@ -91,6 +92,50 @@ static void query_unanswered(struct control_call *call)
 	json_builder_end_array(call->out);
 }
 
+/* Numbers as in a debugger: JSON's have no unsigned 64 bits. */
+static void add_registers(unsigned cpu, const struct vcpu_registers *r, const char *where,
+			  void *arg)
+{
+	g_autoptr(GString) code = g_string_new(NULL);
+	JsonBuilder *b = arg;
+
+	for (unsigned i = 0; i < r->n_code; i++)
+		g_string_append_printf(code, "%02x", r->code[i]);
+	json_builder_begin_object(b);
+	json_builder_set_member_name(b, "cpu-index");
+	json_builder_add_int_value(b, cpu);
+	json_builder_set_member_name(b, "state");
+	json_builder_add_string_value(b, r->off ? "off" : r->halted ? "halted" : "running");
+	if (where) {
+		json_builder_set_member_name(b, "symbol");
+		json_builder_add_string_value(b, where);
+	}
+	json_builder_set_member_name(b, "code");
+	json_builder_add_string_value(b, code->str);
+	json_builder_set_member_name(b, "registers");
+	json_builder_begin_object(b);
+	for (unsigned i = 0; i < r->n; i++) {
+		g_autofree char *value = g_strdup_printf("0x%" G_GINT64_MODIFIER "x",
+							 r->reg[i].value);
+
+		json_builder_set_member_name(b, r->reg[i].name);
+		json_builder_add_string_value(b, value);
+	}
+	json_builder_end_object(b);
+	json_builder_end_object(b);
+}
+
+static void query_registers(struct control_call *call)
+{
+	int ret;
+
+	json_builder_begin_array(call->out);
+	ret = call->ops->for_each_vcpu(call->opaque, add_registers, call->out);
+	json_builder_end_array(call->out);
+	if (ret < 0)
+		control_fail(call, "registers: %s", g_strerror(-ret));
+}
+
 /* There are none to be had; a client may still say so. */
 static void capabilities(struct control_call *call)
 {
@@ -111,6 +156,7 @@ static const struct control_command commands[] = {
 	  control_port_remove,
 	  { { "path", CONTROL_STRING, true }, { "port", CONTROL_STRING, true } } },
 	{ "query-commands", query_commands, { { 0 } } },
+	{ "query-registers", query_registers, { { 0 } } },
 	{ "query-stats",
 	  control_query_stats,
 	  { { "target", CONTROL_STRING, false }, { "vcpus", CONTROL_ARRAY, false } } },

@@ -25,6 +25,11 @@ typedef void (*control_stat_fn)(const char *object, const char *name, uint64_t v
 typedef void (*control_unanswered_fn)(const struct unanswered *u, const char *name,
 				      const char *gives, void *arg);
 
+/* Of a vCPU: "running", "halted" or "off"; where in the guest; NULL @where: no name is known. */
+struct vcpu_registers;
+typedef void (*control_registers_fn)(unsigned cpu, const struct vcpu_registers *r,
+				     const char *where, void *arg);
+
 struct control_ops {
 	const char *(*status)(void *opaque); /* "running", "paused", "shutdown" */
 	void (*quit)(void *opaque);
@@ -37,6 +42,8 @@ struct control_ops {
 	/* Calls fn for each figure that is not a queue's: those are asked of the devices. */
 	void (*for_each_stat)(void *opaque, control_stat_fn fn, void *arg);
 	/* Those with most accesses first. */
+	/* Calls fn for each vCPU; -errno. */
+	int (*for_each_vcpu)(void *opaque, control_registers_fn fn, void *arg);
 	void (*for_each_unanswered)(void *opaque, control_unanswered_fn fn, void *arg);
 };
 

@@ -1,5 +1,7 @@
 #include "vmm/control/machine.h"
 
+#include "vmm/kvm/registers.h"
+
 static const char *control_status(void *opaque)
 {
 	static const char *const names[] = {
@@ -69,6 +71,20 @@ static void for_each_unanswered(void *opaque, control_unanswered_fn fn, void *ar
 	machine_for_each_unanswered(opaque, fn, arg);
 }
 
+static int for_each_vcpu(void *opaque, control_registers_fn fn, void *arg)
+{
+	for (unsigned cpu = 0; cpu < machine_cpus(opaque); cpu++) {
+		g_autofree char *where = NULL;
+		struct vcpu_registers r;
+		int ret = machine_registers(opaque, cpu, &r, &where);
+
+		if (ret < 0)
+			return ret;
+		fn(cpu, &r, where, arg);
+	}
+	return 0;
+}
+
 static const struct control_ops ops = {
 	.status = control_status,
 	.quit = control_quit,
@@ -78,6 +94,7 @@ static const struct control_ops ops = {
 	.cont = control_cont,
 	.for_each_device = for_each_device,
 	.for_each_stat = for_each_stat,
+	.for_each_vcpu = for_each_vcpu,
 	.for_each_unanswered = for_each_unanswered,
 };
 

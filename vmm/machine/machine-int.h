@@ -73,6 +73,7 @@ struct machine {
 	struct debugcon *debugcon;
 	struct chr *debugcon_chr;
 	struct boot_files files;
+	struct symbols *symbols; /* NULL: none were given */
 	struct platform *platform;
 	struct vcpus *cpus;
 

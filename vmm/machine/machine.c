@@ -6,7 +6,9 @@
 #include "devices/backend/open.h"
 #include "devices/base/error.h"
 #include "devices/base/prop.h"
+#include "vmm/kvm/registers.h"
 #include "vmm/machine/machine-int.h"
+#include "vmm/machine/symbols.h"
 
 static void device_free(void *p)
 {
@@ -51,6 +53,7 @@ void machine_config_free(struct machine_config *cfg)
 	g_free(cfg->cpu);
 	g_free(cfg->serial);
 	g_free(cfg->debugcon);
+	g_free(cfg->symbols);
 	g_free(cfg->control);
 	g_ptr_array_unref(cfg->devices);
 	g_free(cfg);
@@ -204,6 +207,31 @@ static void on_leave(void *opaque)
 	machine_quit(opaque);
 }
 
+/* Ctrl-A i, later: it is no good place to wait for vCPUs where keys are read. */
+static void show_registers(void *opaque)
+{
+	struct machine *m = opaque;
+
+	for (unsigned i = 0; i < m->cfg->cpus && m->end == MACHINE_RUNNING; i++) {
+		g_autofree char *where = NULL, *text = NULL;
+		struct vcpu_registers r;
+		int ret = machine_registers(m, i, &r, &where);
+
+		text = ret < 0 ? g_strdup_printf("vCPU %u: registers: %s\n", i, g_strerror(-ret))
+			       : vcpu_registers_text(i, &r, where);
+		terminal_say(m->terminal, text);
+	}
+}
+
+static void on_info(void *opaque)
+{
+	struct machine *m = opaque;
+
+	loop_post(m->main, show_registers, m);
+}
+
+static const struct terminal_ops terminal_ops = { .leave = on_leave, .info = on_info };
+
 /* All that has a name on the host. The operator's mistakes come to light before KVM is asked for
  * anything. */
 static bool open_all(struct machine *m, GError **err)
@@ -211,6 +239,11 @@ static bool open_all(struct machine *m, GError **err)
 	const char *cpu = m->cfg->cpu ? m->cfg->cpu : "host";
 
 	m->model = arch_cpu_model(cpu, err);
+	if (m->cfg->symbols) {
+		m->symbols = symbols_open(m->cfg->symbols, err);
+		if (!m->symbols)
+			return false;
+	}
 	return m->model && ram_open(&m->ram, m->cfg->memory, m->cfg->memory_shared, err) &&
 	       machine_open_devices(m, err) && machine_check_sandbox(m, err) &&
 	       make_serial(m, err) && make_debugcon(m, err) && open_kvm(m, err) &&
@@ -252,7 +285,7 @@ struct machine *machine_new(const struct machine_config *cfg, GError **err)
 	machine_panic_init(m);
 	pthread_mutex_init(&m->lock, NULL);
 	m->main = loop_main();
-	m->terminal = terminal_new(m->main, cfg->mode, on_leave, m);
+	m->terminal = terminal_new(m->main, cfg->mode, &terminal_ops, m);
 	if (!open_all(m, err)) {
 		machine_free(m);
 		return NULL;
@@ -278,6 +311,7 @@ void machine_free(struct machine *m)
 	bus_free(m->bus);
 	kvm_close(&m->kvm);
 	boot_files_close(&m->files);
+	symbols_free(m->symbols);
 	machine_free_filters(m);
 	ram_close(&m->ram);
 	terminal_free(m->terminal);

@@ -65,6 +65,7 @@ struct machine_config {
 	int debug_exit; /* I/O port of the debug exit device, -1: there is none */
 	char *control;  /* unix:PATH or NULL */
 	bool stats;     /* print them at the end */
+	char *symbols;  /* an ELF file with names for the guest's addresses, or NULL */
 	bool no_reboot;
 	int grace; /* seconds from the first SIGTERM to the end; -1: as long as the guest likes */
 	/* Threads of event loops that are made at the start for devices that come later, since
@@ -146,6 +147,13 @@ struct machine_cpu_stats {
 
 /* Statistics of vCPU @cpu (below machine_cpus()). May lag a little while the guest runs. */
 void machine_cpu_stats(struct machine *m, unsigned cpu, struct machine_cpu_stats *ret);
+
+/* The registers of vCPU @cpu (below machine_cpus()), which leaves the guest for it if it runs.
+ * *ret_where: the name of its next instruction's address, or NULL; free with g_free(). 0; -EBUSY
+ * while the machine is about to stop or reset, and wants to be asked again; or what KVM says. */
+struct vcpu_registers;
+int machine_registers(struct machine *m, unsigned cpu, struct vcpu_registers *ret,
+		      char **ret_where);
 
 /*
  * Accesses that nobody answered, since the guest started: calls @fn for each place, those with most

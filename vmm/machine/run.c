@@ -10,9 +10,12 @@
  * device, it serves its loop. What is asked for then is noted, and seen to by the one
  * apply_requests() further up the stack.
  */
+#include <errno.h>
 #include <string.h>
 
+#include "vmm/kvm/registers.h"
 #include "vmm/machine/machine-int.h"
+#include "vmm/machine/symbols.h"
 #include "vmm/machine/unanswered.h"
 
 #define QUIT_PATIENCE_MS 1500u
@@ -290,6 +293,27 @@ enum machine_end machine_run(struct machine *m, const char **ret_text)
 /*
  * For the control socket, the terminal and signals.
  */
+int machine_registers(struct machine *m, unsigned cpu, struct vcpu_registers *ret, char **ret_where)
+{
+	bool runs = !m->stopped && m->end == MACHINE_RUNNING;
+	int err;
+
+	if (m->changing)
+		return -EBUSY;
+	m->changing = true;
+	if (runs)
+		pause_cpus(m);
+	err = vcpus_registers(m->cpus, cpu, ret);
+	if (runs)
+		resume_cpus(m);
+	m->changing = false;
+	g_main_context_wakeup(NULL); /* for what was asked for meanwhile */
+	if (err >= 0)
+		*ret_where = m->symbols ? symbols_name(m->symbols, ret->pc, ret->system_call)
+					: NULL;
+	return err;
+}
+
 enum machine_status machine_status(const struct machine *m)
 {
 	if (m->end != MACHINE_RUNNING)

@@ -105,6 +105,7 @@ static const struct syscall_use main_calls[] = {
 	{ SYSCALL_IOCTL(KVM_GET_MSRS) },
 	{ SYSCALL_IOCTL(KVM_SET_MSRS) },
 	{ SYSCALL_IOCTL(KVM_GET_REGS) },
+	{ SYSCALL_IOCTL(KVM_TRANSLATE) }, /* the code at rip */
 	{ SYSCALL_IOCTL(KVM_SET_REGS) },
 	{ SYSCALL_IOCTL(KVM_GET_SREGS) },
 	{ SYSCALL_IOCTL(KVM_SET_SREGS) },

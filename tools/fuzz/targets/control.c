@@ -17,6 +17,7 @@
 #include "tools/fuzz/language/trace.h"
 #include "tools/fuzz/targets/device.h"
 #include "vmm/control/control.h"
+#include "vmm/kvm/registers.h"
 
 #define N_DEVS 3u
 
@@ -94,6 +95,15 @@ static void each_unanswered(void *opaque, control_unanswered_fn fn, void *arg)
 	fn(&u, "timer", NULL, arg);
 }
 
+static int each_vcpu(void *opaque, control_registers_fn fn, void *arg)
+{
+	const struct vcpu_registers r = { .n = 1, .reg = { { "rax", 64, 7 } } };
+
+	(void)opaque;
+	fn(0, &r, NULL, arg);
+	return 0;
+}
+
 static const struct control_ops ops = {
 	.status = get_status,
 	.quit = quit,
@@ -103,6 +113,7 @@ static const struct control_ops ops = {
 	.cont = cont,
 	.for_each_device = each_device,
 	.for_each_stat = each_stat,
+	.for_each_vcpu = each_vcpu,
 	.for_each_unanswered = each_unanswered,
 };
 
