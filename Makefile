@@ -150,7 +150,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(TEST_HELP) $(BUILD)/libring
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(ALL_LDFLAGS) $(PKG_LIBS) $(TEST_PKG) -o $@
 
-$(BUILD)/tests/unit/test-machine-kvm $(BUILD)/tests/unit/test-kvm-board: $(BUILD)/obj/tests/support/kvm/fake.o # in the place of vmm/kvm/sys.c
+$(BUILD)/tests/unit/test-machine-kvm $(BUILD)/tests/unit/test-kvm-board $(BUILD)/tests/unit/test-vcpu-debug: $(BUILD)/obj/tests/support/kvm/fake.o # in the place of vmm/kvm/sys.c
 
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libringside.a
 	$(call say,LD,$@)

@@ -343,6 +343,8 @@ static const struct option options[] = {
 	{ "debug-exit", 0, "[=PORT]", "the guest ends the run by a write there [0xf4]",
 	  set_debug_exit, 0 },
 	{ "control", 0, "unix:PATH", "control socket (JSON, as QMP)", set_text, AT(control) },
+	{ "gdb", 0, "SOCKET", "GDB server: unix:PATH or tcp:[ADDRESS:]PORT", set_text, AT(gdb) },
+	{ "paused", 0, NULL, "begin when control or GDB says continue", set_flag, AT(paused) },
 	{ "stats", 0, NULL, "print counters at the end", set_flag, AT(stats) },
 	{ "symbols", 0, "FILE", "an ELF file that names the guest's addresses (vmlinux)", set_text,
 	  AT(symbols) },

@@ -22,6 +22,7 @@
 #include "vmm/console/std-fds.h"
 #include "vmm/console/terminal.h"
 #include "vmm/control/machine.h"
+#include "vmm/gdb/machine.h"
 #include "vmm/machine/machine.h"
 #include "vmm/sandbox/sandbox.h"
 
@@ -153,23 +154,42 @@ static void say_missed(struct machine *m)
 		main_say(missed);
 }
 
+/* Where others connect who control the machine. */
+struct sockets {
+	struct control *control;
+	struct gdb_machine *gdb;
+};
+
+static bool sockets_open(struct sockets *s, struct machine *m, const struct machine_config *cfg,
+			 GError **err)
+{
+	if (cfg->control)
+		s->control = control_machine_new(cfg->control, m, err);
+	if (cfg->control && !s->control)
+		return false;
+	if (cfg->gdb)
+		s->gdb = gdb_machine_new(cfg->gdb, m, err);
+	return !cfg->gdb || s->gdb;
+}
+
+static void sockets_close(struct sockets *s, struct machine *m)
+{
+	gdb_machine_free(s->gdb);
+	control_machine_free(s->control, m);
+}
+
 static int run_machine(struct machine *m, const struct machine_config *cfg, GError **err)
 {
-	struct control *control = NULL;
+	struct sockets sockets = { 0 };
 	const char *text = NULL;
 	enum machine_end end;
 
-	if (cfg->control) {
-		control = control_machine_new(cfg->control, m, err);
-		if (!control)
-			return -1;
-	}
-	if (!machine_build(m, err)) {
-		control_machine_free(control, m);
+	if (!sockets_open(&sockets, m, cfg, err) || !machine_build(m, err)) {
+		sockets_close(&sockets, m);
 		return -1;
 	}
 	end = machine_run(m, &text);
-	control_machine_free(control, m);
+	sockets_close(&sockets, m);
 	restore();
 	if (text)
 		main_say(text);

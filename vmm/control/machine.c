@@ -111,6 +111,6 @@ void control_machine_free(struct control *ctl, struct machine *m)
 {
 	if (!ctl)
 		return;
-	machine_observe(m, NULL, NULL);
+	machine_unobserve(m, control_event, ctl);
 	control_free(ctl);
 }

@@ -46,6 +46,15 @@ int vcpu_set_entry(int vcpu, const struct boot_entry *entry, const char **ret_wh
 /* What the vCPU does at the moment, on its own thread. 0 or -errno. */
 int vcpu_look_at(int vcpu, struct vcpu_look *ret);
 
+/* Has the vCPU, which is paused, stop at @debug, and after one instruction if @step is set. 0 or
+ * -errno. */
+int vcpu_set_debug(const struct kvm *kvm, int vcpu, const struct vcpu_debug *debug, bool step);
+
+/* KVM_EXIT_DEBUG, on the vCPU's thread: true, with what it stopped at, if the debugger wanted that;
+ * else it was the guest's own, which gets the exception that it would have got. */
+bool vcpu_debug_stop(const struct kvm *kvm, int vcpu, const struct kvm_run *run,
+		     const struct vcpu_debug *debug, bool step, struct vcpu_stop *ret);
+
 /* Registers as after INIT: KVM puts them into that state after a triple fault on AMD's processors,
  * which keep none for it to tell. */
 bool vcpu_is_reset(int vcpu);

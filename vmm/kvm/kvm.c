@@ -93,6 +93,7 @@ bool kvm_open(struct kvm *kvm, GError **err)
 	kvm->binary_stats = kvm_check_cap(kvm, KVM_CAP_BINARY_STATS_FD);
 	kvm->readonly_slots = kvm_check_cap(kvm, KVM_CAP_READONLY_MEM);
 	kvm->tsc_deadline = kvm_check_cap(kvm, KVM_CAP_TSC_DEADLINE_TIMER);
+	kvm->debug_flags = (uint32_t)kvm_check_cap(kvm, KVM_CAP_SET_GUEST_DEBUG2);
 	kvm->any_length_doorbells = kvm_check_cap(kvm, KVM_CAP_IOEVENTFD_ANY_LENGTH);
 	return true;
 }

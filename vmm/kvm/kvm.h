@@ -22,6 +22,7 @@ struct kvm {
 	bool readonly_slots; /* KVM_MEM_READONLY */
 	bool tsc_deadline;   /* the local APIC's timer has that mode */
 	bool any_length_doorbells; /* ioeventfd of length 0 */
+	uint32_t debug_flags;      /* KVM_GUESTDBG_* that it says it knows; 0: it does not say */
 };
 
 /* Opens /dev/kvm and checks what it can do. A usage error tells how to get it when it is missing

@@ -13,6 +13,7 @@ struct vcpu {
 	struct kvm_run *run;
 	pthread_t thread;
 	bool started, paused;                 /* under the lock */
+	enum vcpu_run how;                    /* changed while paused */
 	bool seen;                            /* since vcpus_look(); under the lock */
 	struct vcpu_look look;                /* likewise */
 	_Atomic bool look_wanted;             /* changed under the lock */
@@ -31,6 +32,7 @@ struct vcpus {
 	_Atomic bool pause; /* the wish; changed under the lock */
 	bool quit;
 	unsigned n_paused;
+	struct vcpu_debug debug; /* changed while all are paused */
 
 	unsigned n;
 	struct vcpu vcpu[];

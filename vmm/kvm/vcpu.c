@@ -21,15 +21,11 @@
 #define STACK_SIZE  (128u << 10)
 
 static const char *const exit_names[] = {
-	[VCPU_EXIT_IO_READ] = "io-read",
-	[VCPU_EXIT_IO_WRITE] = "io-write",
-	[VCPU_EXIT_MMIO_READ] = "mmio-read",
-	[VCPU_EXIT_MMIO_WRITE] = "mmio-write",
-	[VCPU_EXIT_SIGNAL] = "signal",
-	[VCPU_EXIT_SHUTDOWN] = "shutdown",
-	[VCPU_EXIT_INTERNAL_ERROR] = "internal-error",
-	[VCPU_EXIT_FAIL_ENTRY] = "fail-entry",
-	[VCPU_EXIT_OTHER] = "other",
+	[VCPU_EXIT_IO_READ] = "io-read",       [VCPU_EXIT_IO_WRITE] = "io-write",
+	[VCPU_EXIT_MMIO_READ] = "mmio-read",   [VCPU_EXIT_MMIO_WRITE] = "mmio-write",
+	[VCPU_EXIT_SIGNAL] = "signal",         [VCPU_EXIT_DEBUG] = "debug",
+	[VCPU_EXIT_SHUTDOWN] = "shutdown",     [VCPU_EXIT_INTERNAL_ERROR] = "internal-error",
+	[VCPU_EXIT_FAIL_ENTRY] = "fail-entry", [VCPU_EXIT_OTHER] = "other",
 };
 static_assert(G_N_ELEMENTS(exit_names) == N_VCPU_EXITS, "name every exit");
 
@@ -138,6 +134,18 @@ static void vcpu_fail(struct vcpu *v, enum vcpu_exit why, int errnum)
 	v->all->ops->failed(v->id, why, text, v->all->opaque);
 }
 
+static void on_debug(struct vcpu *v)
+{
+	struct vcpus *all = v->all;
+	struct vcpu_stop stop = { .cpu = v->id };
+
+	vcpu_count_exit(v, VCPU_EXIT_DEBUG);
+	if (!vcpu_debug_stop(all->kvm, v->fd, v->run, &all->debug, v->how == VCPU_STEP, &stop))
+		return;
+	vcpus_pause(all);
+	all->ops->stopped(&stop, all->opaque);
+}
+
 static void handle_exit(struct vcpu *v)
 {
 	switch (v->run->exit_reason) {
@@ -146,6 +154,9 @@ static void handle_exit(struct vcpu *v)
 		break;
 	case KVM_EXIT_MMIO:
 		do_mmio(v);
+		break;
+	case KVM_EXIT_DEBUG:
+		on_debug(v);
 		break;
 	case KVM_EXIT_INTR:
 		vcpu_count_exit(v, VCPU_EXIT_SIGNAL);
@@ -220,7 +231,7 @@ static bool wait_to_run(struct vcpu *v)
 		all->ops->paused(all->opaque);
 		pthread_mutex_lock(&all->lock);
 	}
-	while (all->pause && !all->quit)
+	while ((all->pause || v->how == VCPU_HOLD) && !all->quit)
 		pthread_cond_wait(&all->changed, &all->lock);
 	run = !all->quit;
 	v->paused = false;
@@ -346,6 +357,46 @@ void vcpus_resume(struct vcpus *all)
 	atomic_store_explicit(&all->pause, false, memory_order_release);
 	pthread_cond_broadcast(&all->changed);
 	pthread_mutex_unlock(&all->lock);
+}
+
+const struct syscall_use vcpus_debug_syscalls[] = {
+	{ SYSCALL_IOCTL(KVM_SET_GUEST_DEBUG) },
+	{ SYSCALL_IOCTL(KVM_TRANSLATE) },
+	{ .name = NULL },
+};
+
+int vcpus_debug(struct vcpus *all, const struct vcpu_debug *debug)
+{
+	int ret = 0;
+
+	all->debug = *debug;
+	for (unsigned i = 0; i < all->n && ret == 0; i++) {
+		const struct vcpu *v = &all->vcpu[i];
+
+		ret = vcpu_set_debug(all->kvm, v->fd, debug, v->how == VCPU_STEP);
+	}
+	return ret;
+}
+
+int vcpus_set_run(struct vcpus *all, unsigned cpu, enum vcpu_run how)
+{
+	struct vcpu *v = &all->vcpu[cpu];
+	bool step = how == VCPU_STEP;
+	int ret = 0;
+
+	if (step != (v->how == VCPU_STEP))
+		ret = vcpu_set_debug(all->kvm, v->fd, &all->debug, step);
+	if (ret < 0)
+		return ret;
+	pthread_mutex_lock(&all->lock);
+	v->how = how;
+	pthread_mutex_unlock(&all->lock);
+	return 0;
+}
+
+int vcpus_fd(const struct vcpus *all, unsigned cpu)
+{
+	return all->vcpu[cpu].fd;
 }
 
 unsigned vcpus_count(const struct vcpus *all)

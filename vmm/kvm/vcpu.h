@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "devices/base/syscalls.h"
 #include "virtqueue/gmem.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine/bus.h"
@@ -22,6 +23,7 @@ enum vcpu_exit {
 	VCPU_EXIT_MMIO_READ,
 	VCPU_EXIT_MMIO_WRITE,
 	VCPU_EXIT_SIGNAL, /* asked to pause, or a signal of the process's */
+	VCPU_EXIT_DEBUG,  /* a breakpoint, a watchpoint, a single step */
 	VCPU_EXIT_SHUTDOWN,
 	VCPU_EXIT_INTERNAL_ERROR,
 	VCPU_EXIT_FAIL_ENTRY,
@@ -31,6 +33,21 @@ enum vcpu_exit {
 
 const char *vcpu_exit_name(enum vcpu_exit why);
 
+/* What a debugger stops a vCPU at. */
+enum vcpu_stop_reason {
+	VCPU_STOP_STEP,
+	VCPU_STOP_INSTRUCTION, /* a breakpoint instruction in memory, or what stands for one */
+	VCPU_STOP_EXECUTE,     /* a hardware breakpoint */
+	VCPU_STOP_WRITE,       /* a hardware watchpoint: written, */
+	VCPU_STOP_ACCESS,      /* or read or written */
+};
+
+struct vcpu_stop {
+	unsigned cpu;
+	enum vcpu_stop_reason reason;
+	uint64_t addr; /* linear: of the instruction, or of what is watched */
+};
+
 /* Called on a vCPU's thread. */
 struct vcpu_ops {
 	/* The thread is there and has done nothing yet. */
@@ -38,6 +55,9 @@ struct vcpu_ops {
 	/* This vCPU cannot go on; all are paused, or about to be. @text is one line with its
 	 * registers, valid during the call. */
 	void (*failed)(unsigned cpu, enum vcpu_exit why, const char *text, void *opaque);
+	/* This vCPU came to what vcpus_debug() or VCPU_STEP is about; all are paused, or about to
+	 * be. */
+	void (*stopped)(const struct vcpu_stop *stop, void *opaque);
 	/* All vCPUs are paused. */
 	void (*paused)(void *opaque);
 };
@@ -77,6 +97,44 @@ bool vcpus_all_paused(struct vcpus *cpus);
 
 /* Lets them go on. The guest's watchdogs are told that time was lost. */
 void vcpus_resume(struct vcpus *cpus);
+
+/*
+ * For a debugger (KVM_SET_GUEST_DEBUG). All of this is called while every vCPU is paused.
+ */
+#define VCPU_HW_BREAKS_MAX 4u
+
+struct vcpu_hw_break {
+	enum vcpu_stop_reason reason; /* to be told; INSTRUCTION is as EXECUTE */
+	uint64_t addr;                /* linear */
+	unsigned len;                 /* 1, 2, 4 or 8 bytes, and @addr a multiple; 1 for code */
+};
+
+struct vcpu_debug {
+	const uint64_t *instruction; /* linear addresses of breakpoint instructions; not owned */
+	unsigned n_instructions;     /* 0: a guest's own go to the guest without an exit */
+	struct vcpu_hw_break hw[VCPU_HW_BREAKS_MAX];
+	unsigned n_hw; /* with some, the guest's own debug registers are without effect */
+};
+
+/* What all vCPUs stop at from now on; copied but for the addresses, which must not change while one
+ * of them runs. 0 or -errno. */
+int vcpus_debug(struct vcpus *cpus, const struct vcpu_debug *debug);
+
+/* The system calls of vcpus_debug() and vcpus_set_run(), and of a debugger that reads memory: for
+ * the main thread and for vCPUs' threads. */
+extern const struct syscall_use vcpus_debug_syscalls[];
+
+enum vcpu_run {
+	VCPU_RUN,
+	VCPU_STEP, /* one instruction, with interrupts held back where KVM can do that */
+	VCPU_HOLD, /* it stays paused; vcpus_all_paused() counts it all the same */
+};
+
+/* How vCPU @cpu goes on at the next vcpus_resume(), and at each one after that. 0 or -errno. */
+int vcpus_set_run(struct vcpus *cpus, unsigned cpu, enum vcpu_run how);
+
+/* The descriptor of vCPU @cpu, for ioctls that read or set registers. */
+int vcpus_fd(const struct vcpus *cpus, unsigned cpu);
 
 unsigned vcpus_count(const struct vcpus *cpus);
 

@@ -50,7 +50,20 @@ struct machine_panic {
 };
 
 /* What vCPU threads ask of the main thread, as bits. */
-enum { ASK_POWEROFF = 1, ASK_RESET = 2, ASK_FAILED = 4, ASK_PANICKED = 8, ASK_DEBUG_EXIT = 16 };
+enum {
+	ASK_POWEROFF = 1,
+	ASK_RESET = 2,
+	ASK_FAILED = 4,
+	ASK_PANICKED = 8,
+	ASK_DEBUG_EXIT = 16,
+	ASK_STOP = 32,
+};
+
+/* Somebody who is told of events. */
+struct machine_observer {
+	machine_event_fn fn;
+	void *opaque;
+};
 
 struct machine {
 	const struct machine_config *cfg;
@@ -85,8 +98,10 @@ struct machine {
 	pthread_mutex_t lock; /* of these: */
 	enum vcpu_exit why;   /* the first failure */
 	char *failure;
-	bool debug_written;   /* to the debug exit port; */
-	uint32_t debug_value; /* the first value that was */
+	bool debug_written;    /* to the debug exit port; */
+	uint32_t debug_value;  /* the first value that was */
+	bool at_stop;          /* a vCPU stopped for the debugger since the guest last ran: */
+	struct vcpu_stop stop; /* the first that did */
 
 	/* The main thread's. */
 	enum machine_end end;
@@ -103,8 +118,7 @@ struct machine {
 	int64_t terminated_at; /* by the last of them: g_get_monotonic_time() */
 	int grace_timer;       /* goes off when the guest has had time enough after the first */
 	GSource *grace_watch;
-	machine_event_fn event;
-	void *event_opaque;
+	GArray *observers; /* of struct machine_observer */
 };
 
 /* devices.c: parses and opens all devices of the configuration. */

@@ -55,6 +55,7 @@ void machine_config_free(struct machine_config *cfg)
 	g_free(cfg->debugcon);
 	g_free(cfg->symbols);
 	g_free(cfg->control);
+	g_free(cfg->gdb);
 	g_ptr_array_unref(cfg->devices);
 	g_free(cfg);
 }
@@ -282,6 +283,7 @@ struct machine *machine_new(const struct machine_config *cfg, GError **err)
 	m->kvm.fd = m->kvm.vm = -1;
 	m->files = BOOT_FILES_NONE;
 	m->signals = m->grace_timer = -1;
+	m->observers = g_array_new(FALSE, FALSE, sizeof(struct machine_observer));
 	machine_panic_init(m);
 	pthread_mutex_init(&m->lock, NULL);
 	m->main = loop_main();
@@ -317,6 +319,7 @@ void machine_free(struct machine *m)
 	terminal_free(m->terminal);
 	loop_free(m->main);
 	pthread_mutex_destroy(&m->lock);
+	g_array_unref(m->observers);
 	g_free(m->model);
 	g_free(m->failure);
 	g_free(m->text);

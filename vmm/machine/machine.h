@@ -24,6 +24,8 @@ struct machine_device {
 };
 
 struct terminal_mode;
+struct vcpu_stop;
+struct vcpus;
 
 /* What of a PC's past there is (--pc). */
 struct machine_pc {
@@ -66,6 +68,8 @@ struct machine_config {
 	char *control;  /* unix:PATH or NULL */
 	bool stats;     /* print them at the end */
 	char *symbols;  /* an ELF file with names for the guest's addresses, or NULL */
+	char *gdb;      /* unix:PATH or tcp:[ADDRESS:]PORT, or NULL */
+	bool paused;    /* the guest begins when somebody says so: machine_cont() */
 	bool no_reboot;
 	int grace; /* seconds from the first SIGTERM to the end; -1: as long as the guest likes */
 	/* Threads of event loops that are made at the start for devices that come later, since
@@ -124,9 +128,21 @@ void machine_stop(struct machine *m);      /* vCPUs and queues are paused; idemp
 void machine_cont(struct machine *m);      /* go on; idempotent */
 
 /* Called for events worth telling a control client. Names as in QMP: "STOP", "RESUME", "RESET",
- * "POWERDOWN", "SHUTDOWN", "GUEST_PANICKED", "GUEST_CRASHLOADED". One observer; NULL ends it. */
+ * "POWERDOWN", "SHUTDOWN", "GUEST_PANICKED", "GUEST_CRASHLOADED". */
 typedef void (*machine_event_fn)(const char *event, bool guest, void *opaque);
 void machine_observe(struct machine *m, machine_event_fn fn, void *opaque);
+void machine_unobserve(struct machine *m, machine_event_fn fn, void *opaque);
+
+/*
+ * ---- for a debugger, while the status is "paused" ----
+ */
+
+/* What a vCPU stopped at, of what vcpus_debug() and vcpus_set_run() asked for. False: the machine
+ * was stopped otherwise. */
+bool machine_stopped_at(struct machine *m, struct vcpu_stop *ret);
+
+struct vcpus *machine_vcpus(struct machine *m);
+const struct gmem *machine_memory(const struct machine *m);
 
 /* Calls @fn for each device in the order of the command line. @transport is its
  * transport's name (transport/registry.h). */

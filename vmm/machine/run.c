@@ -22,8 +22,12 @@
 
 void machine_tell(struct machine *m, const char *event, bool guest)
 {
-	if (m->event)
-		m->event(event, guest, m->event_opaque);
+	for (guint i = 0; i < m->observers->len; i++) {
+		const struct machine_observer *o = &g_array_index(m->observers,
+								  struct machine_observer, i);
+
+		o->fn(event, guest, o->opaque);
+	}
 }
 
 void machine_finish(struct machine *m, enum machine_end end, char *text)
@@ -62,6 +66,18 @@ static void on_failed(unsigned cpu, enum vcpu_exit why, const char *text, void *
 	machine_ask(m, ASK_FAILED);
 }
 
+static void on_stopped(const struct vcpu_stop *stop, void *opaque)
+{
+	struct machine *m = opaque;
+
+	pthread_mutex_lock(&m->lock);
+	if (!m->at_stop)
+		m->stop = *stop;
+	m->at_stop = true;
+	pthread_mutex_unlock(&m->lock);
+	machine_ask(m, ASK_STOP);
+}
+
 static void on_paused(void *opaque)
 {
 	(void)opaque;
@@ -77,6 +93,7 @@ static void on_started(unsigned cpu, void *opaque)
 const struct vcpu_ops machine_vcpu_ops = {
 	.started = on_started,
 	.failed = on_failed,
+	.stopped = on_stopped,
 	.paused = on_paused,
 };
 
@@ -146,6 +163,7 @@ static void pause_devices(struct machine *m, bool pause)
 static void stop_machine(struct machine *m)
 {
 	pause_cpus(m);
+	atomic_fetch_and(&m->asked, ~(unsigned)ASK_STOP); /* of one more that stopped meanwhile */
 	pause_devices(m, true);
 	m->stopped = true;
 	machine_tell(m, "STOP", false);
@@ -153,6 +171,9 @@ static void stop_machine(struct machine *m)
 
 static void cont_machine(struct machine *m)
 {
+	pthread_mutex_lock(&m->lock);
+	m->at_stop = false;
+	pthread_mutex_unlock(&m->lock);
 	pause_devices(m, false);
 	m->stopped = false;
 	resume_cpus(m);
@@ -208,6 +229,8 @@ static void apply_asked(struct machine *m)
 
 	if (asked & ASK_FAILED)
 		apply_failure(m);
+	if (asked & ASK_STOP)
+		m->want_stopped = true;
 	if (asked & ASK_PANICKED)
 		machine_panicked(m);
 	if (asked & ASK_DEBUG_EXIT)
@@ -270,12 +293,21 @@ static void apply_requests(struct machine *m)
 	m->changing = false;
 }
 
+static void begin_guest(struct machine *m)
+{
+	m->want_stopped = m->stopped = m->cfg->paused;
+	if (m->stopped)
+		pause_devices(m, true);
+	else
+		resume_cpus(m);
+}
+
 enum machine_end machine_run(struct machine *m, const char **ret_text)
 {
 	terminal_start(m->terminal);
 	vcpus_start(m->cpus, &machine_vcpu_ops, m);
 	machine_seal(m, SANDBOX_MAIN); /* no thread can be made after this */
-	resume_cpus(m);
+	begin_guest(m);
 	while (m->end == MACHINE_RUNNING) {
 		g_main_context_iteration(NULL, TRUE);
 		apply_requests(m);
@@ -379,6 +411,42 @@ void machine_cont(struct machine *m)
 
 void machine_observe(struct machine *m, machine_event_fn fn, void *opaque)
 {
-	m->event = fn;
-	m->event_opaque = opaque;
+	const struct machine_observer o = { fn, opaque };
+
+	g_array_append_val(m->observers, o);
+}
+
+void machine_unobserve(struct machine *m, machine_event_fn fn, void *opaque)
+{
+	for (guint i = m->observers->len; i-- > 0;) {
+		const struct machine_observer *o = &g_array_index(m->observers,
+								  struct machine_observer, i);
+
+		if (o->fn == fn && o->opaque == opaque)
+			g_array_remove_index(m->observers, i);
+	}
+}
+
+/*
+ * For a debugger.
+ */
+bool machine_stopped_at(struct machine *m, struct vcpu_stop *ret)
+{
+	bool at_stop;
+
+	pthread_mutex_lock(&m->lock);
+	at_stop = m->at_stop;
+	*ret = m->stop;
+	pthread_mutex_unlock(&m->lock);
+	return at_stop;
+}
+
+struct vcpus *machine_vcpus(struct machine *m)
+{
+	return m->cpus;
+}
+
+const struct gmem *machine_memory(const struct machine *m)
+{
+	return &m->ram.memory.mem;
 }

@@ -21,7 +21,7 @@
 #define FILES_A_QUEUE  4u
 #define MEMORY_USUAL   ((size_t)1 << 30)
 #define MEMORY_STRICT  ((size_t)512 << 20)
-#define CONTROL_PREFIX "unix:"
+#define UNIX_PREFIX    "unix:"
 
 /*
  * What the machine uses.
@@ -94,12 +94,24 @@ static bool make_main_filter(struct machine *m, GError **err)
 		add_syscalls(syscalls, m->serial_chr->syscalls, false);
 	if (m->debugcon_chr)
 		add_syscalls(syscalls, m->debugcon_chr->syscalls, false);
-	if (m->cfg->control)
+	if (m->cfg->control || m->cfg->gdb)
 		add_syscalls(syscalls, unix_listen_syscalls, false);
 	if (m->cfg->spare_iothreads)
 		add_syscalls(syscalls, late_device_syscalls, false);
+	if (m->cfg->gdb)
+		add_syscalls(syscalls, vcpus_debug_syscalls, false);
 	m->filter[SANDBOX_MAIN] = make_filter(SANDBOX_MAIN, syscalls, err);
 	return m->filter[SANDBOX_MAIN] != NULL;
+}
+
+static bool make_vcpu_filter(struct machine *m, GError **err)
+{
+	g_autoptr(GArray) syscalls = g_array_new(FALSE, FALSE, sizeof(struct sandbox_syscalls));
+
+	if (m->cfg->gdb)
+		add_syscalls(syscalls, vcpus_debug_syscalls, false);
+	m->filter[SANDBOX_VCPU] = make_filter(SANDBOX_VCPU, syscalls, err);
+	return m->filter[SANDBOX_VCPU] != NULL;
 }
 
 static bool make_filters(struct machine *m, GError **err)
@@ -113,8 +125,7 @@ static bool make_filters(struct machine *m, GError **err)
 		if (!t->filter)
 			return false;
 	}
-	m->filter[SANDBOX_VCPU] = sandbox_filter_new(SANDBOX_VCPU, NULL, 0, err);
-	return m->filter[SANDBOX_VCPU] && make_main_filter(m, err);
+	return make_vcpu_filter(m, err) && make_main_filter(m, err);
 }
 
 void machine_free_filters(struct machine *m)
@@ -192,7 +203,9 @@ static GPtrArray *directories(struct machine *m)
 	if (m->debugcon_chr && m->debugcon_chr->kept_path)
 		add_directory(all, m->debugcon_chr->kept_path);
 	if (m->cfg->control)
-		add_directory(all, m->cfg->control + strlen(CONTROL_PREFIX));
+		add_directory(all, m->cfg->control + strlen(UNIX_PREFIX));
+	if (m->cfg->gdb && g_str_has_prefix(m->cfg->gdb, UNIX_PREFIX))
+		add_directory(all, m->cfg->gdb + strlen(UNIX_PREFIX));
 	g_ptr_array_add(all, NULL);
 	return all;
 }

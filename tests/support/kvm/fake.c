@@ -71,6 +71,7 @@ static const struct {
 	NAME(KVM_SET_VCPU_EVENTS),
 	NAME(KVM_GET_MP_STATE),
 	NAME(KVM_SET_MP_STATE),
+	NAME(KVM_SET_GUEST_DEBUG),
 #undef NAME
 };
 
@@ -103,6 +104,7 @@ struct fake_vcpu {
 	int fd;
 	unsigned id;
 	struct kvm_run *run;
+	struct kvm_guest_debug debug;
 	uint8_t part[G_N_ELEMENTS(parts)][4096];
 };
 
@@ -457,6 +459,9 @@ static int answer(int fd, unsigned long request, void *arg)
 		return copy_pit(find_vm(fd), arg, request == KVM_SET_PIT2);
 	case KVM_TRANSLATE:
 		return 0;
+	case KVM_SET_GUEST_DEBUG:
+		find_vcpu(fd)->debug = *(const struct kvm_guest_debug *)arg;
+		return 0;
 	default:
 		return copy_part(fd, request, arg);
 	}
@@ -634,4 +639,9 @@ struct kvm_regs fake_kvm_regs(unsigned cpu)
 
 	memcpy(&regs, v->part[0], sizeof(regs));
 	return regs;
+}
+
+struct kvm_guest_debug fake_kvm_debug(unsigned cpu)
+{
+	return ((struct fake_vcpu *)g_ptr_array_index(kvm.vcpus, cpu))->debug;
 }

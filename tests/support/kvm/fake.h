@@ -43,3 +43,4 @@ bool fake_kvm_routes(unsigned gsi, uint64_t addr, uint32_t data); /* as just thi
 bool fake_kvm_has_pit(void);
 bool fake_kvm_slot(unsigned n, struct kvm_userspace_memory_region *ret);
 struct kvm_regs fake_kvm_regs(unsigned cpu);
+struct kvm_guest_debug fake_kvm_debug(unsigned cpu); /* as set last */
