@@ -242,13 +242,10 @@ static void publish(struct fuzzed *f, struct refdrv *t, unsigned flags)
 static void add_chain(struct fuzzed *f, struct input *in)
 {
 	struct refdrv *t = refdrv_of(f, in8(in));
-	struct refdrv_shape shape = refdrv_shape_read(in);
+	unsigned flags = refdrv_add_read(t, in);
 
-	if (!t)
-		return;
-	refdrv_add(t, &shape);
-	if (shape.flags & SHAPE_PUBLISH)
-		publish(f, t, shape.flags);
+	if (flags & SHAPE_PUBLISH)
+		publish(f, t, flags);
 }
 
 static void corrupt(struct fuzzed *f, struct input *in)
@@ -276,25 +273,14 @@ static void kick_queue(struct fuzzed *f, struct input *in)
 static void collect(struct fuzzed *f, struct input *in)
 {
 	struct refdrv *t = refdrv_of(f, in8(in));
-	unsigned how = in8(in);
 
-	if (!t)
-		return;
-	refdrv_collect(t);
-	if (how & 1)
-		(void)drv_enable_notify(&t->vq);
-	else if (how & 2)
-		drv_disable_notify(&t->vq);
+	refdrv_collect_read(t, in);
 }
 
 static void poke(struct fuzzed *f, struct input *in)
 {
-	uint64_t gpa = arena_gpa(in16(in) * 2u);
-
 	(void)f;
-	arena_wild();
-	trace("driver: pokes %zu bytes at %#lx", in_left(in), gpa);
-	(void)gmem_write(arena_mem(), gpa, in->at, in_left(in));
+	arena_poke(in);
 }
 
 static void race(struct fuzzed *f, struct input *in)

@@ -63,19 +63,31 @@ static void many_at_once(struct rig *r)
 	assert_int_equal(bd_request(r, BLK_T_IN, 0, data), BLK_S_OK);
 }
 
+static void frame_sent(struct rig *r, uint8_t *frame, size_t len, uint8_t fill)
+{
+	frame_plain(frame, mac_broadcast, len, fill);
+	assert_int_equal(net_transmit(r, &net_plain, frame, len), 0);
+}
+
+static void frame_comes(struct net_peer *p, const uint8_t *frame, size_t len)
+{
+	uint8_t in[NET_FRAME_MAX];
+
+	assert_int_equal(net_peer_receive(p, in), len);
+	assert_memory_equal(in, frame, len);
+}
+
 static void frames_are_lost(struct rig *r)
 {
 	struct net_peer p = net_peer_connect(r);
-	uint8_t out[100], in[NET_FRAME_MAX];
+	uint8_t out[100];
 
 	rig_start(r, RIG_ALL);
 	for (uint8_t i = 1; i <= 9; i++) {
-		frame_plain(out, mac_broadcast, sizeof(out), i);
-		assert_int_equal(net_transmit(r, &net_plain, out, sizeof(out)), 0);
+		frame_sent(r, out, sizeof(out), i);
 		if (i % 3 == 0)
 			continue;
-		assert_int_equal(net_peer_receive(&p, in), sizeof(out));
-		assert_memory_equal(in, out, sizeof(out));
+		frame_comes(&p, out, sizeof(out));
 	}
 	close(p.fd);
 }
@@ -83,14 +95,12 @@ static void frames_are_lost(struct rig *r)
 static void frames_are_late(struct rig *r)
 {
 	struct net_peer p = net_peer_connect(r);
-	uint8_t out[100], in[NET_FRAME_MAX];
+	uint8_t out[100];
 
 	rig_start(r, RIG_ALL);
 	for (uint8_t i = 1; i <= 9; i++) {
-		frame_plain(out, mac_broadcast, sizeof(out), i);
-		assert_int_equal(net_transmit(r, &net_plain, out, sizeof(out)), 0);
-		assert_int_equal(net_peer_receive(&p, in), sizeof(out));
-		assert_memory_equal(in, out, sizeof(out));
+		frame_sent(r, out, sizeof(out), i);
+		frame_comes(&p, out, sizeof(out));
 		assert_true(net_arrives(&p, mac_broadcast, 0));
 	}
 	close(p.fd);

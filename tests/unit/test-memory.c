@@ -122,16 +122,22 @@ static void slots_are_used_again(void **state)
 	memory_clear(&m);
 }
 
+/* Two that listen to a memory with its first region. */
+static void keepers_listen(struct memory *m, struct keeper *a, struct keeper *b)
+{
+	memory_init(m);
+	assert_int_equal(memory_listen(m, &keeper_ops, a), 0);
+	assert_int_equal(memory_listen(m, &keeper_ops, b), 0);
+	assert_int_equal(add(m, 0), 0);
+}
+
 static void who_cannot_take_a_region_undoes_it_for_all(void **state)
 {
 	struct keeper a = keeper(), b = keeper(), c = keeper();
 	struct memory m;
 
 	(void)state;
-	memory_init(&m);
-	assert_int_equal(memory_listen(&m, &keeper_ops, &a), 0);
-	assert_int_equal(memory_listen(&m, &keeper_ops, &b), 0);
-	assert_int_equal(add(&m, 0), 0);
+	keepers_listen(&m, &a, &b);
 	b.refuse = -ENXIO;
 	assert_int_equal(add(&m, 1), -ENXIO);
 	assert_int_equal(a.n, 1);
@@ -151,10 +157,7 @@ static void what_is_used_stays(void **state)
 	struct memory m;
 
 	(void)state;
-	memory_init(&m);
-	assert_int_equal(memory_listen(&m, &keeper_ops, &a), 0);
-	assert_int_equal(memory_listen(&m, &keeper_ops, &b), 0);
-	assert_int_equal(add(&m, 0), 0);
+	keepers_listen(&m, &a, &b);
 	assert_int_equal(add(&m, 1), 0);
 	b.used = 1 << 20;
 	assert_int_equal(memory_remove(&m, 1 << 20), -EBUSY);

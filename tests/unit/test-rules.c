@@ -196,66 +196,63 @@ static void pci_reset_with_2(struct rig *r)
 	still_works(r);
 }
 
-static void pci_reset_without_the_feature(struct rig *r)
+/* Of the queue: a register that is written while it runs, to no effect. */
+static void pci_put_live(struct rig *r, unsigned reg, unsigned len, uint32_t value)
 {
 	rig_start(r, RIG_NONE);
 	peek_put(r, 0x16, 2, ECHO_COPY);
-	peek_put(r, 0x3a, 2, 1);
+	peek_put(r, reg, len, value);
 	still_works(r);
+}
+
+/* And one before it runs. */
+static void pci_put_early(struct rig *r, unsigned feature, unsigned reg, uint32_t value)
+{
+	negotiate(r, feature, true, true);
+	peek_put(r, 0x16, 2, ECHO_COPY);
+	peek_put(r, reg, 2, value);
+}
+
+static void pci_reset_without_the_feature(struct rig *r)
+{
+	pci_put_live(r, 0x3a, 2, 1);
 }
 
 static void pci_enable_with_2(struct rig *r)
 {
-	negotiate(r, VIRTIO_F_EVENT_IDX, true, true);
-	peek_put(r, 0x16, 2, ECHO_COPY);
-	peek_put(r, 0x1c, 2, 2);
+	pci_put_early(r, VIRTIO_F_EVENT_IDX, 0x1c, 2);
 	assert_int_equal(peek_get(r, 0x1c, 2), 0);
 }
 
 static void pci_disable(struct rig *r)
 {
-	rig_start(r, RIG_NONE);
-	peek_put(r, 0x16, 2, ECHO_COPY);
-	peek_put(r, 0x1c, 2, 0);
-	still_works(r);
+	pci_put_live(r, 0x1c, 2, 0);
 }
 
 static void pci_size_of_a_live_queue(struct rig *r)
 {
-	rig_start(r, RIG_NONE);
-	peek_put(r, 0x16, 2, ECHO_COPY);
-	peek_put(r, 0x18, 2, 8);
+	pci_put_live(r, 0x18, 2, 8);
 	assert_int_equal(peek_get(r, 0x18, 2), 64);
-	still_works(r);
 }
 
 static void pci_address_of_a_live_queue(struct rig *r)
 {
-	rig_start(r, RIG_NONE);
-	peek_put(r, 0x16, 2, ECHO_COPY);
-	peek_put(r, 0x24, 4, 77);
-	still_works(r);
+	pci_put_live(r, 0x24, 4, 77);
 }
 
 static void pci_size_3(struct rig *r)
 {
-	negotiate(r, VIRTIO_F_EVENT_IDX, true, true);
-	peek_put(r, 0x16, 2, ECHO_COPY);
-	peek_put(r, 0x18, 2, 3);
+	pci_put_early(r, VIRTIO_F_EVENT_IDX, 0x18, 3);
 }
 
 static void pci_size_128(struct rig *r)
 {
-	negotiate(r, VIRTIO_F_EVENT_IDX, true, true);
-	peek_put(r, 0x16, 2, ECHO_COPY);
-	peek_put(r, 0x18, 2, 128);
+	pci_put_early(r, VIRTIO_F_EVENT_IDX, 0x18, 128);
 }
 
 static void pci_size_0_packed(struct rig *r)
 {
-	negotiate(r, VIRTIO_F_RING_PACKED, true, true);
-	peek_put(r, 0x16, 2, ECHO_COPY);
-	peek_put(r, 0x18, 2, 0);
+	pci_put_early(r, VIRTIO_F_RING_PACKED, 0x18, 0);
 }
 
 static void pci_vector(struct rig *r)

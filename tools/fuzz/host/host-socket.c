@@ -252,33 +252,22 @@ int ioctl(int fd, unsigned long request, ...)
 	return libc(fd, request, arg);
 }
 
-/* By two names: the second is what programs with large files call. */
-int fcntl(int fd, int command, ...)
-{
-	static __typeof__(fcntl) *libc;
-	va_list ap;
-	void *arg;
+/* By two names: the second is what programs with large files call. Of ours, none matters. */
+#define FCNTL(fn)                              \
+	int fn(int fd, int command, ...)       \
+	{                                      \
+		static __typeof__(fn) *libc;   \
+		va_list ap;                    \
+		void *arg;                     \
+                                               \
+		va_start(ap, command);         \
+		arg = va_arg(ap, void *);      \
+		va_end(ap);                    \
+		if (host_fd_ours(fd))          \
+			return 0;              \
+		LIBC(libc, #fn);               \
+		return libc(fd, command, arg); \
+	}
 
-	va_start(ap, command);
-	arg = va_arg(ap, void *);
-	va_end(ap);
-	if (host_fd_ours(fd))
-		return 0;
-	LIBC(libc, "fcntl");
-	return libc(fd, command, arg);
-}
-
-int fcntl64(int fd, int command, ...)
-{
-	static __typeof__(fcntl64) *libc;
-	va_list ap;
-	void *arg;
-
-	va_start(ap, command);
-	arg = va_arg(ap, void *);
-	va_end(ap);
-	if (host_fd_ours(fd))
-		return 0;
-	LIBC(libc, "fcntl64");
-	return libc(fd, command, arg);
-}
+FCNTL(fcntl)
+FCNTL(fcntl64)

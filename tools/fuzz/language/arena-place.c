@@ -4,6 +4,9 @@
  */
 #include "tools/fuzz/language/arena.h"
 
+#include "tools/fuzz/language/input.h"
+#include "tools/fuzz/language/trace.h"
+
 /* Up to the border between the middle and the high region: for buffers that cross it. */
 #define CROSSING 0x1000u
 
@@ -61,4 +64,13 @@ uint64_t arena_gpa(uint32_t off)
 {
 	off %= ARENA_LEN;
 	return off < ARENA_LOW_LEN ? off : ARENA_MID_GPA + (off - ARENA_LOW_LEN);
+}
+
+void arena_poke(struct input *in)
+{
+	uint64_t gpa = arena_gpa(in16(in) * 2u);
+
+	arena_wild();
+	trace("driver: pokes %zu bytes at %#lx", in_left(in), gpa);
+	(void)gmem_write(arena_mem(), gpa, in->at, in_left(in));
 }

@@ -380,3 +380,29 @@ void refdrv_collect(struct refdrv *t)
 		fuzz_bug("queue %u: the device broke a rule: %s", t->index, t->vq.broken);
 	t->made = false;
 }
+
+/*
+ * As records spell it.
+ */
+unsigned refdrv_add_read(struct refdrv *t, struct input *in)
+{
+	struct refdrv_shape shape = refdrv_shape_read(in);
+
+	if (!t)
+		return 0;
+	refdrv_add(t, &shape);
+	return shape.flags;
+}
+
+void refdrv_collect_read(struct refdrv *t, struct input *in)
+{
+	unsigned how = in8(in);
+
+	if (!t)
+		return;
+	refdrv_collect(t);
+	if (how & 1)
+		(void)drv_enable_notify(&t->vq);
+	else if (how & 2)
+		drv_disable_notify(&t->vq);
+}

@@ -66,6 +66,10 @@ bool refdrv_add(struct refdrv *t, const struct refdrv_shape *shape);
 /* The shape as a record spells it: counts, flags, lengths; what is left of it is the payload. */
 struct refdrv_shape refdrv_shape_read(struct input *in);
 
+/* Adds the chain that a record spells, and returns its flags. 0, and nothing added, if @t is NULL.
+ */
+unsigned refdrv_add_read(struct refdrv *t, struct input *in);
+
 /* Corrupts @field of the last chain added (or of the ring): see refdrv.c. */
 void refdrv_corrupt(struct refdrv *t, unsigned field, unsigned index, uint64_t value);
 
@@ -74,3 +78,6 @@ bool refdrv_publish(struct refdrv *t);
 
 /* Takes back all that the device has used. */
 void refdrv_collect(struct refdrv *t);
+
+/* The same, and then as a record spells it: interrupts are wanted, or not. NULL is fine. */
+void refdrv_collect_read(struct refdrv *t, struct input *in);

@@ -52,10 +52,9 @@ static void parse(struct input *in, struct acpi_params *p)
 
 static uint64_t get(const uint8_t *at, unsigned n)
 {
-	uint64_t v = 0;
+	struct input in = { at, at + n };
 
-	memcpy(&v, at, n);
-	return v;
+	return in64(&in);
 }
 
 static void check_sum(const uint8_t *at, size_t len)

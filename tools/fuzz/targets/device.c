@@ -109,13 +109,10 @@ static void publish(struct fixture *fx, struct refdrv *t, unsigned flags)
 static void add_chain(struct fixture *fx, struct input *in)
 {
 	struct refdrv *t = fixture_refdrv(in8(in));
-	struct refdrv_shape shape = refdrv_shape_read(in);
+	unsigned flags = refdrv_add_read(t, in);
 
-	if (!t)
-		return;
-	refdrv_add(t, &shape);
-	if (shape.flags & SHAPE_PUBLISH)
-		publish(fx, t, shape.flags);
+	if (flags & SHAPE_PUBLISH)
+		publish(fx, t, flags);
 }
 
 static void corrupt(struct fixture *fx, struct input *in)
@@ -154,16 +151,9 @@ static void turn(struct fixture *fx, struct input *in)
 static void collect(struct fixture *fx, struct input *in)
 {
 	struct refdrv *t = fixture_refdrv(in8(in));
-	unsigned how = in8(in);
 
 	(void)fx;
-	if (!t)
-		return;
-	refdrv_collect(t);
-	if (how & 1)
-		(void)drv_enable_notify(&t->vq);
-	else if (how & 2)
-		drv_disable_notify(&t->vq);
+	refdrv_collect_read(t, in);
 }
 
 static void interrupts(struct fixture *fx, struct input *in)
@@ -209,12 +199,8 @@ static void queue_start(struct fixture *fx, struct input *in)
 
 static void poke(struct fixture *fx, struct input *in)
 {
-	uint64_t gpa = arena_gpa(in16(in) * 2u);
-
-	arena_wild();
 	(void)fx;
-	trace("driver: pokes %zu bytes at %#lx", in_left(in), gpa);
-	(void)gmem_write(arena_mem(), gpa, in->at, in_left(in));
+	arena_poke(in);
 }
 
 static void race(struct fixture *fx, struct input *in)

@@ -25,6 +25,11 @@ struct ring {
 	bool packed;
 };
 
+static struct refdrv *ring_refdrv(struct ring *r)
+{
+	return r->refdrv.made ? &r->refdrv : NULL;
+}
+
 static void give_all_back(struct ring *r)
 {
 	while (r->n_held)
@@ -120,14 +125,8 @@ static void stop_and_go(struct ring *r, struct input *in)
 
 static void add_chain(struct ring *r, struct input *in)
 {
-	struct refdrv_shape shape;
-
 	(void)in8(in); /* as a device's: the queue */
-	shape = refdrv_shape_read(in);
-	if (!r->refdrv.made)
-		return;
-	refdrv_add(&r->refdrv, &shape);
-	if (shape.flags & SHAPE_PUBLISH)
+	if (refdrv_add_read(ring_refdrv(r), in) & SHAPE_PUBLISH)
 		(void)refdrv_publish(&r->refdrv);
 }
 
@@ -152,15 +151,7 @@ static void publish(struct ring *r, struct input *in)
 
 static void collect(struct ring *r, struct input *in)
 {
-	unsigned how = in8(in);
-
-	if (!r->refdrv.made)
-		return;
-	refdrv_collect(&r->refdrv);
-	if (how & 1)
-		(void)drv_enable_notify(&r->refdrv.vq);
-	else if (how & 2)
-		drv_disable_notify(&r->refdrv.vq);
+	refdrv_collect_read(ring_refdrv(r), in);
 }
 
 static void pop(struct ring *r, struct input *in)
@@ -271,12 +262,8 @@ static void arm(struct ring *r, struct input *in)
 
 static void poke(struct ring *r, struct input *in)
 {
-	uint64_t gpa = arena_gpa(in16(in) * 2u);
-
 	(void)r;
-	arena_wild();
-	trace("driver: pokes %zu bytes at %#lx", in_left(in), gpa);
-	(void)gmem_write(arena_mem(), gpa, in->at, in_left(in));
+	arena_poke(in);
 }
 
 static void race(struct ring *r, struct input *in)
