@@ -23,7 +23,7 @@ struct request {
 	uint8_t id[BLK_ID_BYTES], status;
 };
 
-static bool add(struct queue *q, struct request *r)
+static bool fw_bench_add(struct queue *q, struct request *r)
 {
 	const struct drv_buf bufs[] = {
 		buf_of(&r->header, sizeof(r->header)),
@@ -35,7 +35,7 @@ static bool add(struct queue *q, struct request *r)
 }
 
 /* Takes up to @n used requests. Returns how many are still missing. */
-static unsigned collect(struct queue *q, unsigned n)
+static unsigned fw_bench_collect(struct queue *q, unsigned n)
 {
 	struct request *r;
 	uint32_t len;
@@ -50,21 +50,21 @@ static unsigned collect(struct queue *q, unsigned n)
 	return n;
 }
 
-static bool await(struct queue *q, unsigned n)
+static bool fw_bench_await(struct queue *q, unsigned n)
 {
 	struct request *r;
 	uint32_t len;
 
 	if (q->v->irq == VIRTIO_POLL) {
 		while (n && queue_wait(q, (void **)&r, &len))
-			n = collect(q, n - 1);
+			n = fw_bench_collect(q, n - 1);
 		return n == 0;
 	}
 	do {
 		if (!queue_sleep(q))
 			return false;
 		do
-			n = collect(q, n);
+			n = fw_bench_collect(q, n);
 		while (!drv_enable_notify(&q->drv));
 	} while (n);
 	return true;
@@ -73,14 +73,14 @@ static bool await(struct queue *q, unsigned n)
 static bool one_batch(struct queue *q, struct request *r, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (!add(q, &r[i]))
+		if (!fw_bench_add(q, &r[i]))
 			return virtio_fail(q->v, "no room in the ring");
 	queue_kick(q);
-	return await(q, n);
+	return fw_bench_await(q, n);
 }
 
 /* @requests, rounded up to whole batches. */
-static bool run(struct virtio *v, unsigned batch, uint64_t requests, uint64_t *ret_ticks)
+static bool fw_bench_run(struct virtio *v, unsigned batch, uint64_t requests, uint64_t *ret_ticks)
 {
 	struct request *r = fw_take(BATCH_MAX * sizeof(*r));
 	uint64_t start;
@@ -104,7 +104,7 @@ static enum virtio_irq wanted_irq(void)
 	return irq;
 }
 
-static void measure(struct virtio *v)
+static void fw_bench_measure(struct virtio *v)
 {
 	bool packed = fw_option_is("ring", "packed");
 	uint64_t requests = fw_option_number("requests", 100000), ticks = 0;
@@ -119,7 +119,7 @@ static void measure(struct virtio *v)
 
 	if (batch == 0 || batch > BATCH_MAX)
 		fw_panic("batch: from 1 to 128");
-	if (!virtio_begin(v, &plan) || !run(v, batch, requests, &ticks))
+	if (!virtio_begin(v, &plan) || !fw_bench_run(v, batch, requests, &ticks))
 		fw_panic(v->why);
 	if (virtio_has(&v->dev, VIRTIO_F_RING_PACKED) != packed)
 		fw_panic("the device does not offer this ring");
@@ -133,7 +133,7 @@ void bench(struct virtio *list, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		if (list[i].dev.id == blk_driver.id) {
-			measure(&list[i]);
+			fw_bench_measure(&list[i]);
 			return;
 		}
 	fw_panic("bench: there is no block device");

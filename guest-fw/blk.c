@@ -26,13 +26,13 @@ static void write_line(uint8_t line[LINE], const char *word, uint64_t n)
 }
 
 /* What sector @n should hold, or does. */
-static void fill(uint8_t *data, const char *word, uint64_t n)
+static void fw_blk_fill(uint8_t *data, const char *word, uint64_t n)
 {
 	for (unsigned i = 0; i < BLK_SECTOR; i += LINE)
 		write_line(data + i, word, n);
 }
 
-static bool holds(const uint8_t *data, const char *word, uint64_t n)
+static bool fw_blk_holds(const uint8_t *data, const char *word, uint64_t n)
 {
 	uint8_t line[LINE];
 
@@ -44,7 +44,7 @@ static bool holds(const uint8_t *data, const char *word, uint64_t n)
 }
 
 /* Header, data in two pieces, status: chains of four buffers. False if there is no room. */
-static bool add(struct queue *q, struct request *r, uint32_t type, uint64_t sector)
+static bool fw_blk_add(struct queue *q, struct request *r, uint32_t type, uint64_t sector)
 {
 	bool out = type == BLK_T_OUT;
 	const struct drv_buf bufs[] = {
@@ -59,7 +59,7 @@ static bool add(struct queue *q, struct request *r, uint32_t type, uint64_t sect
 	return queue_add(q, bufs, out ? 3 : 1, out ? 1 : 3, r);
 }
 
-static bool done(struct queue *q, unsigned n)
+static bool fw_blk_done(struct queue *q, unsigned n)
 {
 	while (n--) {
 		struct request *r;
@@ -76,21 +76,21 @@ static bool done(struct queue *q, unsigned n)
 }
 
 /* REQUESTS requests from @sector on, together as far as the ring has room. */
-static bool many(struct queue *q, struct request *r, uint32_t type, uint64_t sector)
+static bool fw_blk_many(struct queue *q, struct request *r, uint32_t type, uint64_t sector)
 {
 	unsigned under_way = 0;
 
 	for (unsigned i = 0; i < REQUESTS; i++, under_way++)
-		while (!add(q, &r[i], type, sector + i * SECTORS)) {
+		while (!fw_blk_add(q, &r[i], type, sector + i * SECTORS)) {
 			if (under_way == 0)
 				return virtio_fail(q->v, "the ring is too short for a request");
 			queue_kick(q);
-			if (!done(q, 1))
+			if (!fw_blk_done(q, 1))
 				return false;
 			under_way--;
 		}
 	queue_kick(q);
-	return done(q, under_way);
+	return fw_blk_done(q, under_way);
 }
 
 static bool all_hold(struct virtio *v, const struct request *r, const char *word, uint64_t sector,
@@ -98,7 +98,7 @@ static bool all_hold(struct virtio *v, const struct request *r, const char *word
 {
 	for (unsigned i = 0; i < REQUESTS; i++)
 		for (size_t s = 0; s < SECTORS; s++, sector++)
-			if (!holds(r[i].data + s * BLK_SECTOR, word, sector + salt))
+			if (!fw_blk_holds(r[i].data + s * BLK_SECTOR, word, sector + salt))
 				return virtio_fail(v, "a sector does not hold what it should");
 	return true;
 }
@@ -109,17 +109,18 @@ static bool write_and_read(struct virtio *v, struct request *r, uint64_t sector)
 
 	for (unsigned i = 0; i < REQUESTS; i++)
 		for (size_t s = 0; s < SECTORS; s++)
-			fill(r[i].data + s * BLK_SECTOR, "wrote  ",
-			     sector + i * SECTORS + s + salt);
-	if (!many(v->queue[0], r, BLK_T_OUT, sector))
+			fw_blk_fill(r[i].data + s * BLK_SECTOR, "wrote  ",
+				    sector + i * SECTORS + s + salt);
+	if (!fw_blk_many(v->queue[0], r, BLK_T_OUT, sector))
 		return false;
 	for (unsigned i = 0; i < REQUESTS; i++)
 		__builtin_memset(r[i].data, 0, DATA);
-	return many(v->queue[0], r, BLK_T_IN, sector) && all_hold(v, r, "wrote  ", sector, salt);
+	return fw_blk_many(v->queue[0], r, BLK_T_IN, sector) &&
+	       all_hold(v, r, "wrote  ", sector, salt);
 }
 
 /* A request with a header and, in r->data, room for @n bytes. */
-static bool simple(struct virtio *v, struct request *r, uint32_t type, uint32_t n)
+static bool fw_blk_simple(struct virtio *v, struct request *r, uint32_t type, uint32_t n)
 {
 	const struct drv_buf bufs[] = {
 		buf_of(&r->header, sizeof(r->header)), buf_of(r->data, n + 1), /* and the status */
@@ -133,14 +134,14 @@ static bool simple(struct virtio *v, struct request *r, uint32_t type, uint32_t 
 	return (r->data[n] == BLK_S_OK && len == n + 1) || virtio_fail(v, "a request failed");
 }
 
-static bool test(struct virtio *v)
+static bool fw_blk_test(struct virtio *v)
 {
 	struct request *r = fw_take(REQUESTS * sizeof(*r));
 	uint64_t half = virtio_config_read64(&v->dev, 0) / 2;
 
 	if (half < (uint64_t)REQUESTS * SECTORS)
 		return virtio_fail(v, "the disk has less than 64 KiB");
-	if (!many(v->queue[0], r, BLK_T_IN, 0) || !all_hold(v, r, "sector ", 0, 0))
+	if (!fw_blk_many(v->queue[0], r, BLK_T_IN, 0) || !all_hold(v, r, "sector ", 0, 0))
 		return false;
 	v->did = "known sectors read, flushed, its serial number";
 	if (!virtio_has(&v->dev, BLK_F_RO)) {
@@ -149,13 +150,13 @@ static bool test(struct virtio *v)
 		if (!write_and_read(v, r, half))
 			return false;
 	}
-	if (virtio_has(&v->dev, BLK_F_FLUSH) && !simple(v, r, BLK_T_FLUSH, 0))
+	if (virtio_has(&v->dev, BLK_F_FLUSH) && !fw_blk_simple(v, r, BLK_T_FLUSH, 0))
 		return false;
-	return simple(v, r, BLK_T_GET_ID, BLK_ID_BYTES);
+	return fw_blk_simple(v, r, BLK_T_GET_ID, BLK_ID_BYTES);
 }
 
 /* The known text, where it was written over. */
-static bool mend(struct virtio *v)
+static bool fw_blk_mend(struct virtio *v)
 {
 	static const struct virtio_plan plan = {
 		.features = 1ull << BLK_F_RO,
@@ -168,8 +169,8 @@ static bool mend(struct virtio *v)
 
 	for (unsigned i = 0; i < REQUESTS; i++)
 		for (size_t s = 0; s < SECTORS; s++)
-			fill(r[i].data + s * BLK_SECTOR, "sector ", i * SECTORS + s);
-	ok = ok && (virtio_has(&v->dev, BLK_F_RO) || many(v->queue[0], r, BLK_T_OUT, 0));
+			fw_blk_fill(r[i].data + s * BLK_SECTOR, "sector ", i * SECTORS + s);
+	ok = ok && (virtio_has(&v->dev, BLK_F_RO) || fw_blk_many(v->queue[0], r, BLK_T_OUT, 0));
 	virtio_end(v);
 	return ok;
 }
@@ -181,6 +182,6 @@ const struct driver blk_driver = {
 		    1ull << BLK_F_BLK_SIZE | 1ull << BLK_F_TOPOLOGY | 1ull << BLK_F_CONFIG_WCE |
 		    1ull << BLK_F_MQ | 1ull << BLK_F_DISCARD | 1ull << BLK_F_WRITE_ZEROES,
 	.n_queues = 1,
-	.test = test,
-	.mend = mend,
+	.test = fw_blk_test,
+	.mend = fw_blk_mend,
 };

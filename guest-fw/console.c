@@ -45,7 +45,7 @@ static struct queue *port_queue(struct virtio *v, uint32_t port, unsigned which)
 	return index < v->n_queues ? v->queue[index] : NULL;
 }
 
-static bool put(struct queue *q, const char *text, uint32_t n)
+static bool fw_console_put(struct queue *q, const char *text, uint32_t n)
 {
 	const struct drv_buf bufs[] = { buf_of(text, n / 2), buf_of(text + n / 2, n - n / 2) };
 	uint32_t len;
@@ -56,7 +56,7 @@ static bool put(struct queue *q, const char *text, uint32_t n)
 /*
  * Ports.
  */
-static bool tell(struct virtio *v, uint32_t port, unsigned event)
+static bool fw_console_tell(struct virtio *v, uint32_t port, unsigned event)
 {
 	struct message *m = fw_take(sizeof(*m));
 	const struct drv_buf buf = buf_of(m, sizeof(*m));
@@ -67,7 +67,8 @@ static bool tell(struct virtio *v, uint32_t port, unsigned event)
 }
 
 /* The next message to us, in *ret_m, with @ret_text behind it. */
-static bool hear(struct virtio *v, struct message *ret_m, uint8_t ret_text[MESSAGE_BYTES])
+static bool fw_console_hear(struct virtio *v, struct message *ret_m,
+			    uint8_t ret_text[MESSAGE_BYTES])
 {
 	struct queue *q = v->queue[CONTROL_RX];
 	uint8_t *at;
@@ -87,13 +88,13 @@ static bool hear(struct virtio *v, struct message *ret_m, uint8_t ret_text[MESSA
 }
 
 /* One message to us; what it tells is noted. */
-static bool learn(struct virtio *v, struct ports *ports)
+static bool fw_console_learn(struct virtio *v, struct ports *ports)
 {
 	uint32_t n_ports = virtio_config_read(&v->dev, 4, 4), port;
 	uint8_t text[MESSAGE_BYTES];
 	struct message m;
 
-	if (!hear(v, &m, text))
+	if (!fw_console_hear(v, &m, text))
 		return false;
 	port = le32_cpu(m.id);
 	if (port >= n_ports)
@@ -102,7 +103,7 @@ static bool learn(struct virtio *v, struct ports *ports)
 	case PORT_ADD:
 		ports->any = true;
 		ports->zero = ports->zero || port == 0;
-		return tell(v, port, PORT_READY);
+		return fw_console_tell(v, port, PORT_READY);
 	case PORT_NAME:
 		if (fw_same_text((const char *)text, "echo"))
 			ports->echo = port;
@@ -117,17 +118,17 @@ static bool learn(struct virtio *v, struct ports *ports)
 
 /* Ports are told of in order, so the first says whether there is a port 0. The one called "echo" is
  * of use once its other end is there. */
-static bool meet(struct virtio *v, struct ports *ports)
+static bool fw_console_meet(struct virtio *v, struct ports *ports)
 {
-	if (!tell(v, 0, DEVICE_READY))
+	if (!fw_console_tell(v, 0, DEVICE_READY))
 		return false;
 	while (fw_option("echo") ? !ports->echo_open : !ports->any)
-		if (!learn(v, ports))
+		if (!fw_console_learn(v, ports))
 			return false;
-	return !ports->echo_open || tell(v, ports->echo, PORT_OPEN);
+	return !ports->echo_open || fw_console_tell(v, ports->echo, PORT_OPEN);
 }
 
-static bool echo(struct virtio *v, uint32_t port)
+static bool fw_console_echo(struct virtio *v, uint32_t port)
 {
 	struct queue *rx = port_queue(v, port, RX0), *tx = port_queue(v, port, TX0);
 	uint8_t *in = fw_take(4096), *at;
@@ -138,7 +139,7 @@ static bool echo(struct virtio *v, uint32_t port)
 	if (!queue_give(rx, in, sizeof(word)))
 		return false;
 	queue_kick(rx);
-	if (!put(tx, word, sizeof(word)))
+	if (!fw_console_put(tx, word, sizeof(word)))
 		return false;
 	for (;;) {
 		if (!queue_wait(rx, (void **)&at, &len))
@@ -153,17 +154,17 @@ static bool echo(struct virtio *v, uint32_t port)
 	return fw_same(in, word, sizeof(word)) || virtio_fail(v, "other bytes came back");
 }
 
-static bool use(struct virtio *v, const struct ports *ports)
+static bool fw_console_use(struct virtio *v, const struct ports *ports)
 {
 	v->did = "its ports";
 	if (ports->zero) {
 		v->did = "a line out";
-		if (!put(v->queue[TX0], hello, sizeof(hello) - 1))
+		if (!fw_console_put(v->queue[TX0], hello, sizeof(hello) - 1))
 			return false;
 	}
 	if (ports->echo_open) {
 		v->did = ports->zero ? "a line out, a port's echo back" : "a port's echo back";
-		if (!echo(v, ports->echo))
+		if (!fw_console_echo(v, ports->echo))
 			return false;
 	}
 	return true;
@@ -176,7 +177,7 @@ static bool give_messages(struct virtio *v)
 	return queue_give_all(v->queue[CONTROL_RX], at, MESSAGES, MESSAGE_BYTES, MESSAGE_BYTES);
 }
 
-static bool test(struct virtio *v)
+static bool fw_console_test(struct virtio *v)
 {
 	bool multiport = virtio_has(&v->dev, F_MULTIPORT);
 
@@ -186,9 +187,9 @@ static bool test(struct virtio *v)
 	}
 	if (multiport && !give_messages(v))
 		return false;
-	if (multiport && v->round == 0 && !meet(v, v->notes))
+	if (multiport && v->round == 0 && !fw_console_meet(v, v->notes))
 		return false;
-	return use(v, v->notes);
+	return fw_console_use(v, v->notes);
 }
 
 const struct driver console_driver = {
@@ -196,5 +197,5 @@ const struct driver console_driver = {
 	.name = "console",
 	.features = 1ull << F_SIZE | 1ull << F_MULTIPORT | 1ull << F_EMERG_WRITE,
 	.n_queues = N_QUEUES,
-	.test = test,
+	.test = fw_console_test,
 };

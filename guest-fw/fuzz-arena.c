@@ -21,7 +21,7 @@ static struct {
 struct trace trace_now;
 
 /* An address that the compiler knows nothing of: it would not believe in 0. */
-static void *pointer(uint64_t gpa)
+static void *arena_pointer(uint64_t gpa)
 {
 	void *p;
 
@@ -35,10 +35,11 @@ void arena_init(void)
 		return;
 	/* Not ARENA_FIRST: an address is the same in an input and here. */
 	arena.mem.n = 2;
-	arena.mem.region[0] =
-		(struct gmem_region){ .gpa = 0, .len = ARENA_LOW_LEN, .hva = pointer(0), .fd = -1 };
+	arena.mem.region[0] = (struct gmem_region){
+		.gpa = 0, .len = ARENA_LOW_LEN, .hva = arena_pointer(0), .fd = -1
+	};
 	arena.mem.region[1] = (struct gmem_region){
-		.gpa = ARENA_MID_GPA, .len = MID_LEN, .hva = pointer(ARENA_MID_GPA), .fd = -1
+		.gpa = ARENA_MID_GPA, .len = MID_LEN, .hva = arena_pointer(ARENA_MID_GPA), .fd = -1
 	};
 }
 
@@ -49,7 +50,7 @@ const struct gmem *arena_mem(void)
 
 static bool is_zero(uint64_t gpa, size_t len)
 {
-	const uint64_t *at = pointer(gpa);
+	const uint64_t *at = arena_pointer(gpa);
 
 	for (size_t i = 0; i < len / sizeof(*at); i++)
 		if (at[i])
@@ -57,10 +58,10 @@ static bool is_zero(uint64_t gpa, size_t len)
 	return true;
 }
 
-static void zero(void)
+static void arena_zero(void)
 {
-	__builtin_memset(pointer(ARENA_FIRST), 0, ARENA_LOW_LEN - ARENA_FIRST);
-	__builtin_memset(pointer(ARENA_MID_GPA), 0, MID_LEN);
+	__builtin_memset(arena_pointer(ARENA_FIRST), 0, ARENA_LOW_LEN - ARENA_FIRST);
+	__builtin_memset(arena_pointer(ARENA_MID_GPA), 0, MID_LEN);
 }
 
 /* When only one driver runs, as in-process. */
@@ -68,7 +69,7 @@ void arena_begin(void)
 {
 	if (arena.shared)
 		return;
-	zero();
+	arena_zero();
 	arena_place_anew();
 	arena.wild = false;
 }
@@ -87,7 +88,7 @@ void fuzz_arena_begin(unsigned drivers)
 
 void fuzz_arena_end(void)
 {
-	zero();
+	arena_zero();
 	arena.quiet = true;
 }
 

@@ -19,7 +19,7 @@ static void wait_us(unsigned us)
 		fw_relax();
 }
 
-static bool has(const struct fuzzed *f, unsigned bit)
+static bool fuzz_driver_has(const struct fuzzed *f, unsigned bit)
 {
 	return f->accepted >> bit & 1;
 }
@@ -32,7 +32,7 @@ static struct refdrv *refdrv_of(const struct fuzzed *f, unsigned q)
 /*
  * Reset.
  */
-static void reset(struct fuzzed *f)
+static void fuzz_driver_reset(struct fuzzed *f)
 {
 	for (unsigned q = 0; q < REFDRV_QUEUES; q++)
 		f->refdrv[q]->made = false;
@@ -52,7 +52,7 @@ static void reset(struct fuzzed *f)
 /*
  * Start.
  */
-static void negotiate(struct fuzzed *f, uint64_t without)
+static void fuzz_driver_negotiate(struct fuzzed *f, uint64_t without)
 {
 	const uint64_t ring = 1ull << VIRTIO_F_RING_PACKED;
 	uint64_t offered = virtio_offered(&f->v->dev).w[0], must = 1ull << VIRTIO_F_VERSION_1;
@@ -64,10 +64,10 @@ static void negotiate(struct fuzzed *f, uint64_t without)
 
 static bool start_queue(struct fuzzed *f, unsigned index, unsigned size)
 {
-	struct refdrv_kind kind = { .packed = has(f, VIRTIO_F_RING_PACKED),
-				    .event_idx = has(f, VIRTIO_F_EVENT_IDX),
-				    .indirect = has(f, VIRTIO_F_INDIRECT_DESC),
-				    .in_order = has(f, VIRTIO_F_IN_ORDER) };
+	struct refdrv_kind kind = { .packed = fuzz_driver_has(f, VIRTIO_F_RING_PACKED),
+				    .event_idx = fuzz_driver_has(f, VIRTIO_F_EVENT_IDX),
+				    .indirect = fuzz_driver_has(f, VIRTIO_F_INDIRECT_DESC),
+				    .in_order = fuzz_driver_has(f, VIRTIO_F_IN_ORDER) };
 	unsigned max = virtio_queue_max(&f->v->dev, index);
 	struct queue *q;
 	struct refdrv *t;
@@ -90,7 +90,7 @@ static bool start_queue(struct fuzzed *f, unsigned index, unsigned size)
 	return queue_start(q);
 }
 
-static void start(struct fuzzed *f, struct input *in)
+static void fuzz_driver_start(struct fuzzed *f, struct input *in)
 {
 	uint64_t without = in64(in);
 	unsigned n = in8(in), size = in8(in);
@@ -99,14 +99,14 @@ static void start(struct fuzzed *f, struct input *in)
 		return;
 	trace("driver: starts");
 	fuzz_restore_bus(f);
-	reset(f);
+	fuzz_driver_reset(f);
 	arena_begin();
 	virtio_acknowledge(&f->v->dev);
-	negotiate(f, without);
+	fuzz_driver_negotiate(f, without);
 	virtio_irq_on(f->v);
 	if (f->v->irq == VIRTIO_MSIX)
 		(void)virtio_pci_config_vector(&f->v->dev, 0);
-	if (has(f, VIRTIO_F_RING_PACKED))
+	if (fuzz_driver_has(f, VIRTIO_F_RING_PACKED))
 		size = size % REFDRV_SIZE + 1;
 	else
 		size = size ? 1u << size % 7 : 8;
@@ -122,11 +122,11 @@ static void restart_queue(struct fuzzed *f, struct input *in)
 
 	if (!refdrv_of(f, q))
 		(void)start_queue(f, q,
-				  has(f, VIRTIO_F_RING_PACKED) ? size % REFDRV_SIZE + 1
-							       : 1u << size % 7);
+				  fuzz_driver_has(f, VIRTIO_F_RING_PACKED) ? size % REFDRV_SIZE + 1
+									   : 1u << size % 7);
 }
 
-static void queue_reset(struct fuzzed *f, struct input *in)
+static void fuzz_driver_queue_reset(struct fuzzed *f, struct input *in)
 {
 	unsigned q = in8(in);
 
@@ -134,7 +134,7 @@ static void queue_reset(struct fuzzed *f, struct input *in)
 	if (refdrv_of(f, q))
 		refdrv_collect(f->refdrv[q]);
 	fuzz_reset_queue(f, q);
-	if (refdrv_of(f, q) && has(f, VIRTIO_F_RING_RESET))
+	if (refdrv_of(f, q) && fuzz_driver_has(f, VIRTIO_F_RING_RESET))
 		f->refdrv[q]->made = false;
 }
 
@@ -142,7 +142,7 @@ static void reset_device(struct fuzzed *f, struct input *in)
 {
 	(void)in;
 	trace("driver: resets the device");
-	reset(f);
+	fuzz_driver_reset(f);
 }
 
 /*
@@ -156,18 +156,18 @@ static void note_unknown_features(struct fuzzed *f)
 		f->refdrv[q]->lies = true;
 }
 
-static void set_status(struct fuzzed *f, struct input *in)
+static void fuzz_driver_set_status(struct fuzzed *f, struct input *in)
 {
 	uint8_t value = in8(in);
 
 	trace("driver: status %#x", value);
 	if (value == 0)
-		reset(f);
+		fuzz_driver_reset(f);
 	else
 		f->v->dev.ops->set_status(&f->v->dev, value);
 }
 
-static void set_features(struct fuzzed *f, struct input *in)
+static void fuzz_driver_set_features(struct fuzzed *f, struct input *in)
 {
 	unsigned select = in8(in);
 	uint32_t bits = in32(in);
@@ -177,7 +177,7 @@ static void set_features(struct fuzzed *f, struct input *in)
 	f->v->dev.ops->accept(&f->v->dev, select, bits);
 }
 
-static void read_register(struct fuzzed *f, struct input *in)
+static void fuzz_driver_read_register(struct fuzzed *f, struct input *in)
 {
 	uint32_t off = in16(in);
 	unsigned code = in8(in), len = 1u << code % 4;
@@ -187,7 +187,7 @@ static void read_register(struct fuzzed *f, struct input *in)
 	trace("driver: register %#x of area %u (%u bytes) reads as %#lx", off, area, len, value);
 }
 
-static void write_register(struct fuzzed *f, struct input *in)
+static void fuzz_driver_write_register(struct fuzzed *f, struct input *in)
 {
 	uint32_t off = in16(in);
 	unsigned code = in8(in), len = 1u << code % 4;
@@ -200,7 +200,7 @@ static void write_register(struct fuzzed *f, struct input *in)
 	fuzz_write(f, area, off, len, value);
 }
 
-static void interrupts(struct fuzzed *f, struct input *in)
+static void fuzz_driver_interrupts(struct fuzzed *f, struct input *in)
 {
 	(void)in;
 	trace("driver: looks at its interrupts");
@@ -211,11 +211,11 @@ static void interrupts(struct fuzzed *f, struct input *in)
 /*
  * Rings.
  */
-static void kick(struct fuzzed *f, unsigned q)
+static void fuzz_driver_kick(struct fuzzed *f, unsigned q)
 {
 	uint32_t value = q;
 
-	if (has(f, VIRTIO_F_NOTIFICATION_DATA) && refdrv_of(f, q))
+	if (fuzz_driver_has(f, VIRTIO_F_NOTIFICATION_DATA) && refdrv_of(f, q))
 		value |= drv_notification_data(&f->refdrv[q]->vq);
 	trace("driver: queue %u: kick", q);
 	fuzz_kick(f, q, value);
@@ -228,27 +228,27 @@ static void race_now(struct fuzzed *f, struct refdrv *t)
 		refdrv_corrupt(t, f->race.how, f->race.n, f->race.value);
 }
 
-static void publish(struct fuzzed *f, struct refdrv *t, unsigned flags)
+static void fuzz_driver_publish(struct fuzzed *f, struct refdrv *t, unsigned flags)
 {
 	bool wanted = refdrv_publish(t);
 
 	if (flags & SHAPE_KICK || (wanted && !(flags & SHAPE_NO_KICK)))
-		kick(f, t->index);
+		fuzz_driver_kick(f, t->index);
 	race_now(f, t);
 	if (flags & SHAPE_RUN)
 		wait_us(RUN_US);
 }
 
-static void add_chain(struct fuzzed *f, struct input *in)
+static void fuzz_driver_add_chain(struct fuzzed *f, struct input *in)
 {
 	struct refdrv *t = refdrv_of(f, in8(in));
 	unsigned flags = refdrv_add_read(t, in);
 
 	if (flags & SHAPE_PUBLISH)
-		publish(f, t, flags);
+		fuzz_driver_publish(f, t, flags);
 }
 
-static void corrupt(struct fuzzed *f, struct input *in)
+static void fuzz_driver_corrupt(struct fuzzed *f, struct input *in)
 {
 	struct refdrv *t = refdrv_of(f, in8(in));
 	unsigned field = in8(in), index = in8(in);
@@ -257,70 +257,70 @@ static void corrupt(struct fuzzed *f, struct input *in)
 		refdrv_corrupt(t, field, index, fuzz_value(in64(in)));
 }
 
-static void publish_queue(struct fuzzed *f, struct input *in)
+static void fuzz_driver_publish_queue(struct fuzzed *f, struct input *in)
 {
 	struct refdrv *t = refdrv_of(f, in8(in));
 
 	if (t)
-		publish(f, t, in8(in));
+		fuzz_driver_publish(f, t, in8(in));
 }
 
 static void kick_queue(struct fuzzed *f, struct input *in)
 {
-	kick(f, in8(in));
+	fuzz_driver_kick(f, in8(in));
 }
 
-static void collect(struct fuzzed *f, struct input *in)
+static void fuzz_driver_collect(struct fuzzed *f, struct input *in)
 {
 	struct refdrv *t = refdrv_of(f, in8(in));
 
 	refdrv_collect_read(t, in);
 }
 
-static void poke(struct fuzzed *f, struct input *in)
+static void fuzz_driver_poke(struct fuzzed *f, struct input *in)
 {
 	(void)f;
 	arena_poke(in);
 }
 
-static void race(struct fuzzed *f, struct input *in)
+static void fuzz_driver_race(struct fuzzed *f, struct input *in)
 {
 	f->race.n = in8(in) % RACE_MAX;
 	f->race.how = in8(in);
 	f->race.value = fuzz_value(in64(in));
 }
 
-static void turn(struct fuzzed *f, struct input *in)
+static void fuzz_driver_turn(struct fuzzed *f, struct input *in)
 {
 	(void)f;
 	wait_us(in8(in) % 32);
 }
 
-static void pass_time(struct fuzzed *f, struct input *in)
+static void fuzz_driver_pass_time(struct fuzzed *f, struct input *in)
 {
 	(void)f;
 	wait_us(in16(in) % 1024);
 }
 
 static void (*const run[N_DEV_OPS])(struct fuzzed *f, struct input *in) = {
-	[DEV_START] = start,
-	[DEV_STATUS] = set_status,
-	[DEV_FEATURES] = set_features,
-	[DEV_READ] = read_register,
-	[DEV_WRITE] = write_register,
-	[DEV_CHAIN] = add_chain,
-	[DEV_CORRUPT] = corrupt,
-	[DEV_PUBLISH] = publish_queue,
+	[DEV_START] = fuzz_driver_start,
+	[DEV_STATUS] = fuzz_driver_set_status,
+	[DEV_FEATURES] = fuzz_driver_set_features,
+	[DEV_READ] = fuzz_driver_read_register,
+	[DEV_WRITE] = fuzz_driver_write_register,
+	[DEV_CHAIN] = fuzz_driver_add_chain,
+	[DEV_CORRUPT] = fuzz_driver_corrupt,
+	[DEV_PUBLISH] = fuzz_driver_publish_queue,
 	[DEV_KICK] = kick_queue,
-	[DEV_TURN] = turn,
-	[DEV_COLLECT] = collect,
-	[DEV_INTERRUPTS] = interrupts,
+	[DEV_TURN] = fuzz_driver_turn,
+	[DEV_COLLECT] = fuzz_driver_collect,
+	[DEV_INTERRUPTS] = fuzz_driver_interrupts,
 	[DEV_RESET] = reset_device,
-	[DEV_QUEUE_RESET] = queue_reset,
+	[DEV_QUEUE_RESET] = fuzz_driver_queue_reset,
 	[DEV_QUEUE_START] = restart_queue,
-	[DEV_POKE] = poke,
-	[DEV_RACE] = race,
-	[DEV_TIME] = pass_time,
+	[DEV_POKE] = fuzz_driver_poke,
+	[DEV_RACE] = fuzz_driver_race,
+	[DEV_TIME] = fuzz_driver_pass_time,
 };
 
 /*
@@ -370,7 +370,7 @@ void fuzz_driver_end(struct fuzzed *f)
 		if (refdrv_of(f, q))
 			refdrv_collect(f->refdrv[q]);
 	fuzz_restore_bus(f);
-	reset(f);
+	fuzz_driver_reset(f);
 	virtio_irq_ack(f->v);
 	virtio_irq_off(f->v);
 }

@@ -14,14 +14,14 @@
 
 #define AT_END 64ul /* so near to the end of memory that it is meant */
 
-static const struct virtio_pci *pci(const struct fuzzed *f)
+static const struct virtio_pci *fuzz_link_pci(const struct fuzzed *f)
 {
 	return &f->v->dev.pci;
 }
 
 static uint32_t access_data(const struct fuzzed *f)
 {
-	return pci(f)->access_cap + VPCI_CAP_EXTRA;
+	return fuzz_link_pci(f)->access_cap + VPCI_CAP_EXTRA;
 }
 
 /*
@@ -66,7 +66,7 @@ static uint64_t read_bar(const struct fuzzed *f, uint32_t off, unsigned len)
 {
 	if (f->by_access)
 		return virtio_pci_access_read(&f->v->dev, 0, off, len);
-	return fw_io.read(NULL, pci(f)->bar[0] + off, len);
+	return fw_io.read(NULL, fuzz_link_pci(f)->bar[0] + off, len);
 }
 
 static void write_bar(const struct fuzzed *f, uint32_t off, unsigned len, uint64_t value)
@@ -75,7 +75,7 @@ static void write_bar(const struct fuzzed *f, uint32_t off, unsigned len, uint64
 	if (f->by_access)
 		virtio_pci_access_write(&f->v->dev, 0, off, len, (uint32_t)value);
 	else
-		fw_io.write(NULL, pci(f)->bar[0] + off, len, value);
+		fw_io.write(NULL, fuzz_link_pci(f)->bar[0] + off, len, value);
 }
 
 /* A write to the access capability's data is one to the BAR. */
@@ -83,24 +83,25 @@ static void write_pci(const struct fuzzed *f, uint32_t off, unsigned len, uint64
 {
 	uint32_t data = access_data(f);
 
-	if (pci(f)->access_cap && off < data + 4 && data < off + len) {
-		uint32_t to = fw_io.pci_read(NULL, pci(f)->function,
-					     pci(f)->access_cap + VPCI_CAP_OFFSET, 4);
+	if (fuzz_link_pci(f)->access_cap && off < data + 4 && data < off + len) {
+		uint32_t to = fw_io.pci_read(NULL, fuzz_link_pci(f)->function,
+					     fuzz_link_pci(f)->access_cap + VPCI_CAP_OFFSET, 4);
 
 		value = spare_processor(to, 4, value);
 	}
-	fw_io.write(NULL, pci(f)->function + off, len, value);
+	fw_io.write(NULL, fuzz_link_pci(f)->function + off, len, value);
 }
 
 /* Where in the BAR (or, on mmio, the region) an area is. */
-static uint32_t place(const struct fuzzed *f, enum link_area area, uint32_t off, unsigned len)
+static uint32_t fuzz_link_place(const struct fuzzed *f, enum link_area area, uint32_t off,
+				unsigned len)
 {
 	uint32_t bytes = virtio_on_pci(f->v) ? BAR_BYTES : MMIO_BYTES;
 
 	if (area == LINK_REGISTERS && virtio_on_pci(f->v))
-		off += pci(f)->common.offset;
+		off += fuzz_link_pci(f)->common.offset;
 	else if (area == LINK_CONFIG)
-		off += virtio_on_pci(f->v) ? pci(f)->config.offset : R_CONFIG;
+		off += virtio_on_pci(f->v) ? fuzz_link_pci(f)->config.offset : R_CONFIG;
 	off %= bytes;
 	return off > bytes - len ? bytes - len : off; /* beyond is someone else's */
 }
@@ -109,11 +110,13 @@ uint64_t fuzz_read(const struct fuzzed *f, enum link_area area, uint32_t off, un
 {
 	if (!virtio_on_pci(f->v))
 		return area <= LINK_CONFIG
-			       ? fw_io.read(NULL, f->v->dev.mmio + place(f, area, off, len), len)
+			       ? fw_io.read(NULL,
+					    f->v->dev.mmio + fuzz_link_place(f, area, off, len),
+					    len)
 			       : 0;
 	if (area == LINK_PCI)
-		return fw_io.read(NULL, pci(f)->function + off % (4096 - len + 1), len);
-	return read_bar(f, place(f, area, off, len), len);
+		return fw_io.read(NULL, fuzz_link_pci(f)->function + off % (4096 - len + 1), len);
+	return read_bar(f, fuzz_link_place(f, area, off, len), len);
 }
 
 void fuzz_write(const struct fuzzed *f, enum link_area area, uint32_t off, unsigned len,
@@ -122,9 +125,9 @@ void fuzz_write(const struct fuzzed *f, enum link_area area, uint32_t off, unsig
 	if (virtio_on_pci(f->v) && area == LINK_PCI)
 		write_pci(f, off % (4096 - len + 1), len, value);
 	else if (virtio_on_pci(f->v))
-		write_bar(f, place(f, area, off, len), len, value);
+		write_bar(f, fuzz_link_place(f, area, off, len), len, value);
 	else if (area <= LINK_CONFIG)
-		fw_io.write(NULL, f->v->dev.mmio + place(f, area, off, len), len, value);
+		fw_io.write(NULL, f->v->dev.mmio + fuzz_link_place(f, area, off, len), len, value);
 }
 
 void fuzz_kick(const struct fuzzed *f, unsigned q, uint32_t value)
@@ -132,7 +135,9 @@ void fuzz_kick(const struct fuzzed *f, unsigned q, uint32_t value)
 	bool wide = f->accepted >> VIRTIO_F_NOTIFICATION_DATA & 1;
 
 	if (virtio_on_pci(f->v))
-		fuzz_write(f, LINK_BAR, pci(f)->notify.offset + q * pci(f)->notify_multiplier,
+		fuzz_write(f, LINK_BAR,
+			   fuzz_link_pci(f)->notify.offset +
+				   q * fuzz_link_pci(f)->notify_multiplier,
 			   wide ? 4 : 2, value);
 	else
 		fuzz_write(f, LINK_REGISTERS, R_QUEUE_NOTIFY, 4, value);

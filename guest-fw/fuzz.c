@@ -9,7 +9,7 @@
 #define INPUT_MAX 16384u
 #define PIECES    64u /* records and phrases in an input, at most */
 
-static const char *name_of(const struct virtio *v)
+static const char *fuzz_guest_name_of(const struct virtio *v)
 {
 	const struct driver *driver = driver_of(v);
 
@@ -28,7 +28,7 @@ struct maker {
 };
 
 /* What a driver does; the host's part is the host's. */
-static bool may(const struct maker *k, unsigned op)
+static bool fuzz_guest_may(const struct maker *k, unsigned op)
 {
 	switch (op) {
 	case DEV_STATUS:
@@ -45,12 +45,12 @@ static bool may(const struct maker *k, unsigned op)
 	}
 }
 
-static void put(struct maker *k, unsigned op)
+static void fuzz_guest_put(struct maker *k, unsigned op)
 {
 	uint8_t rec[RECORD_MAX];
 	unsigned n;
 
-	if (!may(k, op))
+	if (!fuzz_guest_may(k, op))
 		return;
 	n = mutate_make_record(&k->m, op, rec);
 	if (n > INPUT_MAX - k->n)
@@ -66,7 +66,7 @@ static void put_phrase(struct maker *k)
 	const struct grammar_phrase *p = &k->m.g->phrases[dice(&k->m, k->m.g->n_phrases)];
 
 	for (unsigned i = 0; i < p->n; i++)
-		put(k, p->op[i]);
+		fuzz_guest_put(k, p->op[i]);
 }
 
 /* A driver that goes wrong at some point, or not at all. */
@@ -77,13 +77,13 @@ static struct input make_up(struct maker *k, bool sound)
 	k->n = 2;
 	k->to[0] = (uint8_t)dice(&k->m, 256);
 	k->to[1] = 0;
-	put(k, DEV_START);
+	fuzz_guest_put(k, DEV_START);
 	for (unsigned i = 0; i < n; i++) {
 		k->sound = sound || i < wrong_from;
 		if (dice(&k->m, 2))
 			put_phrase(k);
 		else
-			put(k, dice(&k->m, 12) ? mutate_pick_op(&k->m) : DEV_START);
+			fuzz_guest_put(k, dice(&k->m, 12) ? mutate_pick_op(&k->m) : DEV_START);
 	}
 	return (struct input){ k->to, k->to + k->n };
 }
@@ -91,7 +91,7 @@ static struct input make_up(struct maker *k, bool sound)
 /*
  * Running.
  */
-static void run(struct fuzzed *const *f, unsigned n, struct mutator *order)
+static void fuzz_guest_run(struct fuzzed *const *f, unsigned n, struct mutator *order)
 {
 	unsigned left = n;
 	bool done[FUZZ_TOGETHER] = { false };
@@ -118,7 +118,8 @@ static void run(struct fuzzed *const *f, unsigned n, struct mutator *order)
 }
 
 /* Different ones, as long as there are. */
-static unsigned choose(struct mutator *m, struct fuzzed *all, unsigned n, struct fuzzed **ret)
+static unsigned fuzz_guest_choose(struct mutator *m, struct fuzzed *all, unsigned n,
+				  struct fuzzed **ret)
 {
 	unsigned want = dice(m, 2) ? 1 : 1 + dice(m, FUZZ_TOGETHER), got = 0;
 
@@ -145,20 +146,20 @@ static void one_of_seed(struct fuzzed *all, unsigned n, uint64_t seed, uint32_t 
 
 	for (unsigned i = 0; i < 8; i++) /* similar seeds go different ways */
 		(void)dice(&k.m, 2);
-	n_f = choose(&k.m, all, n, f);
+	n_f = fuzz_guest_choose(&k.m, all, n, f);
 	sound = dice(&k.m, 4) == 0;
 	say("@run %u", number);
 	for (unsigned i = 0; i < n_f; i++) {
 		f[i]->packed = dice(&k.m, 2);
-		k.m.g = grammar_of(name_of(f[i]->v));
+		k.m.g = grammar_of(fuzz_guest_name_of(f[i]->v));
 		k.n_queues = f[i]->n_queues;
 		k.to = bytes[i];
 		f[i]->in = make_up(&k, sound);
-		say(" %s-%s-%s", name_of(f[i]->v), f[i]->v->dev.ops->name,
+		say(" %s-%s-%s", fuzz_guest_name_of(f[i]->v), f[i]->v->dev.ops->name,
 		    f[i]->packed ? "packed" : "split");
 	}
 	say("\n");
-	run(f, n_f, &k.m);
+	fuzz_guest_run(f, n_f, &k.m);
 }
 
 static void from_seed(struct fuzzed *all, unsigned n)
@@ -177,7 +178,7 @@ static void one_of_disk(struct fuzzed *all, unsigned n, const struct fuzz_slot *
 
 	for (unsigned i = 0; i < n; i++) {
 		struct fuzzed *f = &all[i];
-		const char *name = name_of(f->v);
+		const char *name = fuzz_guest_name_of(f->v);
 		size_t name_len = strlen(name);
 
 		if (strncmp(slot->target, name, name_len) != 0 || slot->target[name_len] != '-')
@@ -187,7 +188,7 @@ static void one_of_disk(struct fuzzed *all, unsigned n, const struct fuzz_slot *
 									  ? len
 									  : sizeof(slot->data)) };
 		say("@run %u %s %s\n", number, f->v->dev.ops->name, slot->target);
-		run(&f, 1, NULL);
+		fuzz_guest_run(&f, 1, NULL);
 	}
 }
 
@@ -214,7 +215,7 @@ static void from_disk(struct fuzzed *all, unsigned n)
 }
 
 /* Devices may be as the fuzzing left them where a reset does not reach: what a disk holds. */
-static void mend(struct fuzzed *all, unsigned n)
+static void fuzz_guest_mend(struct fuzzed *all, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		const struct driver *driver = driver_of(all[i].v);
@@ -243,5 +244,5 @@ void fuzz(struct virtio *list, unsigned n)
 	else
 		from_seed(all, n);
 	say("@fuzzed\n");
-	mend(all, n);
+	fuzz_guest_mend(all, n);
 }

@@ -9,7 +9,7 @@
 #define QUEUE 1024u
 
 /* As many requests as the ring takes, of 1.5 GiB each; and one kick. Returns how many. */
-static unsigned fill(struct queue *q)
+static unsigned hostile_blk_fill(struct queue *q)
 {
 	struct blk_header *header = fw_take(sizeof(*header));
 	uint8_t *status = fw_take(QUEUE);
@@ -29,21 +29,21 @@ static unsigned fill(struct queue *q)
 	return n;
 }
 
-static _Noreturn void stay(void)
+static _Noreturn void hostile_blk_stay(void)
 {
 	for (;;)
 		fw_relax();
 }
 
-static const char *reads(struct virtio *v)
+static const char *hostile_blk_reads(struct virtio *v)
 {
-	say("hostile: %u reads of 1.5 GiB are in flight\n", fill(v->queue[0]));
-	stay();
+	say("hostile: %u reads of 1.5 GiB are in flight\n", hostile_blk_fill(v->queue[0]));
+	hostile_blk_stay();
 }
 
 static const char *reads_then_reset(struct virtio *v)
 {
-	say("hostile: %u reads of 1.5 GiB are in flight\n", fill(v->queue[0]));
+	say("hostile: %u reads of 1.5 GiB are in flight\n", hostile_blk_fill(v->queue[0]));
 	virtio_end(v);
 	return "the reset came back";
 }
@@ -51,7 +51,7 @@ static const char *reads_then_reset(struct virtio *v)
 #define RINGS (1ull << VIRTIO_F_RING_PACKED | 1ull << VIRTIO_F_INDIRECT_DESC)
 
 const struct attack blk_attacks[] = {
-	{ "blk-reads", 2, RINGS, 1, QUEUE, reads },
+	{ "blk-reads", 2, RINGS, 1, QUEUE, hostile_blk_reads },
 	{ "blk-reads-then-reset", 2, RINGS, 1, QUEUE, reads_then_reset },
 	{ 0 },
 };

@@ -29,24 +29,24 @@ struct net {
 
 static const uint8_t our_ip[] = { 10, 0, 2, 15 }, host_ip[] = { 10, 0, 2, 2 };
 
-static void put16(uint8_t *at, unsigned value)
+static void hostile_net_put16(uint8_t *at, unsigned value)
 {
 	at[0] = (uint8_t)(value >> 8);
 	at[1] = (uint8_t)value;
 }
 
-static void put32(uint8_t *at, uint32_t value)
+static void hostile_net_put32(uint8_t *at, uint32_t value)
 {
-	put16(at, value >> 16);
-	put16(at + 2, value & 0xffff);
+	hostile_net_put16(at, value >> 16);
+	hostile_net_put16(at + 2, value & 0xffff);
 }
 
-static uint32_t get32(const uint8_t *at)
+static uint32_t hostile_net_get32(const uint8_t *at)
 {
 	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-static unsigned sum(unsigned sum, const uint8_t *bytes, size_t n)
+static unsigned hostile_net_sum(unsigned sum, const uint8_t *bytes, size_t n)
 {
 	for (size_t i = 0; i < n; i += 2)
 		sum += (unsigned)bytes[i] << 8 | (i + 1 < n ? bytes[i + 1] : 0);
@@ -56,7 +56,7 @@ static unsigned sum(unsigned sum, const uint8_t *bytes, size_t n)
 }
 
 /* Waits until the device has taken all. */
-static void flush(struct net *net)
+static void hostile_net_flush(struct net *net)
 {
 	struct queue *q = net->v->queue[TX];
 	uint32_t len;
@@ -69,8 +69,8 @@ static void flush(struct net *net)
 }
 
 /* A segment to the host, with @n bytes of data, 0 or 1; in what order is all that matters. */
-static void send(struct net *net, unsigned port, unsigned flags, uint32_t seq, uint32_t ack,
-		 unsigned n)
+static void hostile_net_send(struct net *net, unsigned port, unsigned flags, uint32_t seq,
+			     uint32_t ack, unsigned n)
 {
 	uint8_t *page = net->out + (size_t)net->n_out * 4096, *f = page + HEADER, *tcp = f + TCP_AT;
 	struct drv_buf bufs[] = { buf_of(page, HEADER), buf_of(f, LEN - 1 + n) };
@@ -78,30 +78,32 @@ static void send(struct net *net, unsigned port, unsigned flags, uint32_t seq, u
 	__builtin_memset(page, 0, HEADER + LEN);
 	for (unsigned i = 0; i < 6; i++)
 		f[6 + i] = (uint8_t)virtio_config_read(&net->v->dev, i, 1);
-	put16(f + 12, 0x0800);
+	hostile_net_put16(f + 12, 0x0800);
 	f[14] = 0x45;
-	put16(f + 16, 40 + n);
+	hostile_net_put16(f + 16, 40 + n);
 	f[22] = 64; /* hops */
 	f[23] = 6;  /* TCP */
 	__builtin_memcpy(f + 26, our_ip, 4);
 	__builtin_memcpy(f + 30, host_ip, 4);
-	put16(f + 24, ~sum(0, f + 14, 20) & 0xffff);
-	put16(tcp, port);
-	put16(tcp + 2, net->port);
-	put32(tcp + 4, seq);
-	put32(tcp + 8, ack);
+	hostile_net_put16(f + 24, ~hostile_net_sum(0, f + 14, 20) & 0xffff);
+	hostile_net_put16(tcp, port);
+	hostile_net_put16(tcp + 2, net->port);
+	hostile_net_put32(tcp + 4, seq);
+	hostile_net_put32(tcp + 8, ack);
 	tcp[12] = 0x50;
 	tcp[13] = (uint8_t)flags;
-	put16(tcp + 14, 65535);
-	put16(tcp + 16, ~sum(sum(6 + 20 + n, f + 26, 8), tcp, 20 + n) & 0xffff);
+	hostile_net_put16(tcp + 14, 65535);
+	hostile_net_put16(tcp + 16,
+			  ~hostile_net_sum(hostile_net_sum(6 + 20 + n, f + 26, 8), tcp, 20 + n) &
+				  0xffff);
 	if (!queue_add(net->v->queue[TX], bufs, 2, 0, page))
 		fw_panic("no room to send");
 	if (++net->n_out == BUFFERS)
-		flush(net);
+		hostile_net_flush(net);
 }
 
 /* The sequence number of the host's answer to a SYN from @port. */
-static uint32_t await_syn_ack(struct net *net, unsigned port)
+static uint32_t hostile_net_await_syn_ack(struct net *net, unsigned port)
 {
 	struct queue *q = net->v->queue[RX];
 	uint32_t len, seq;
@@ -110,7 +112,7 @@ static uint32_t await_syn_ack(struct net *net, unsigned port)
 	for (unsigned i = 0; i < PATIENCE; i++) {
 		if (!queue_wait(q, (void **)&at, &len))
 			fw_panic(net->v->why);
-		seq = get32(at + HEADER + TCP_AT + 4);
+		seq = hostile_net_get32(at + HEADER + TCP_AT + 4);
 		if (at[HEADER + 23] == 6 && at[HEADER + TCP_AT + 13] == (SYN | ACK) &&
 		    (at[HEADER + TCP_AT + 2] << 8 | at[HEADER + TCP_AT + 3]) == (int)port)
 			return seq;
@@ -121,7 +123,7 @@ static uint32_t await_syn_ack(struct net *net, unsigned port)
 	fw_panic("the host does not answer");
 }
 
-static struct net begin(struct virtio *v)
+static struct net hostile_net_begin(struct virtio *v)
 {
 	struct net net = { .v = v,
 			   .port = (unsigned)fw_option_number("port", 0),
@@ -133,43 +135,43 @@ static struct net begin(struct virtio *v)
 	return net;
 }
 
-static _Noreturn void stay(void)
+static _Noreturn void hostile_net_stay(void)
 {
 	for (;;)
 		fw_relax();
 }
 
 /* Bytes at odd offsets, from the far end of the region down. */
-static const char *holes(struct virtio *v)
+static const char *hostile_net_holes(struct virtio *v)
 {
-	struct net net = begin(v);
+	struct net net = hostile_net_begin(v);
 	uint32_t ack;
 
-	send(&net, FIRST_PORT, SYN, FIRST_SEQ, 0, 0);
-	flush(&net);
-	ack = await_syn_ack(&net, FIRST_PORT) + 1;
-	send(&net, FIRST_PORT, ACK, FIRST_SEQ + 1, ack, 0);
+	hostile_net_send(&net, FIRST_PORT, SYN, FIRST_SEQ, 0, 0);
+	hostile_net_flush(&net);
+	ack = hostile_net_await_syn_ack(&net, FIRST_PORT) + 1;
+	hostile_net_send(&net, FIRST_PORT, ACK, FIRST_SEQ + 1, ack, 0);
 	for (unsigned i = HOLES; i > 0; i--)
-		send(&net, FIRST_PORT, ACK, FIRST_SEQ + 2 + 2 * i, ack, 1);
-	flush(&net);
+		hostile_net_send(&net, FIRST_PORT, ACK, FIRST_SEQ + 2 + 2 * i, ack, 1);
+	hostile_net_flush(&net);
 	say("hostile: %u bytes, and as many holes\n", HOLES);
-	stay();
+	hostile_net_stay();
 }
 
 /* As many connections as it takes; and again, after a reset of the machine. */
-static const char *connections(struct virtio *v)
+static const char *hostile_net_connections(struct virtio *v)
 {
-	struct net net = begin(v);
+	struct net net = hostile_net_begin(v);
 
 	for (unsigned i = 0; i < CONNECTIONS; i++)
-		send(&net, FIRST_PORT + i, SYN, FIRST_SEQ, 0, 0);
-	flush(&net);
+		hostile_net_send(&net, FIRST_PORT + i, SYN, FIRST_SEQ, 0, 0);
+	hostile_net_flush(&net);
 	say("hostile: %u connections, then a reset\n", CONNECTIONS);
 	machine_reset();
 }
 
 const struct attack net_attacks[] = {
-	{ "net-holes", 1, 0, N_QUEUES, QUEUE, holes },
-	{ "net-connections", 1, 0, N_QUEUES, QUEUE, connections },
+	{ "net-holes", 1, 0, N_QUEUES, QUEUE, hostile_net_holes },
+	{ "net-connections", 1, 0, N_QUEUES, QUEUE, hostile_net_connections },
 	{ 0 },
 };

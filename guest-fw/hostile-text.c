@@ -5,7 +5,7 @@
 
 #define SERIAL_PORT 0x3f8
 
-static void put(const char *bytes, size_t n)
+static void hostile_text_put(const char *bytes, size_t n)
 {
 	fw_out(SERIAL_PORT, bytes, n);
 }
@@ -18,15 +18,15 @@ static const char *panic_controls(struct virtio *v)
 
 	(void)v;
 	say("Kernel panic - not syncing: reason ");
-	put(title, sizeof(title) - 1);
+	hostile_text_put(title, sizeof(title) - 1);
 	for (unsigned c = 0x7f; c <= 0x9f; c++) {
 		char wide[] = { '\xc2', (char)c };
 
-		put(&wide[1], 1);
+		hostile_text_put(&wide[1], 1);
 		if (c >= 0x80)
-			put(wide, sizeof(wide));
+			hostile_text_put(wide, sizeof(wide));
 	}
-	put(turned, sizeof(turned) - 1);
+	hostile_text_put(turned, sizeof(turned) - 1);
 	say(" end\n");
 	machine_reset();
 }

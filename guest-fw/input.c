@@ -20,7 +20,7 @@ struct event {
 };
 
 /* How many bytes of answer there are. */
-static uint8_t ask(struct virtio *v, uint8_t select, uint8_t subsel)
+static uint8_t fw_input_ask(struct virtio *v, uint8_t select, uint8_t subsel)
 {
 	virtio_config_write(&v->dev, CONFIG_SELECT, 1, select);
 	virtio_config_write(&v->dev, CONFIG_SUBSEL, 1, subsel);
@@ -29,7 +29,7 @@ static uint8_t ask(struct virtio *v, uint8_t select, uint8_t subsel)
 
 static bool read_name(struct virtio *v, char name[PAYLOAD_MAX + 1])
 {
-	uint8_t n = ask(v, CFG_ID_NAME, 0);
+	uint8_t n = fw_input_ask(v, CFG_ID_NAME, 0);
 
 	if (n == 0 || n > PAYLOAD_MAX)
 		return virtio_fail(v, "it has no name");
@@ -39,7 +39,7 @@ static bool read_name(struct virtio *v, char name[PAYLOAD_MAX + 1])
 	return true;
 }
 
-static bool light(struct virtio *v)
+static bool fw_input_light(struct virtio *v)
 {
 	struct event *e = fw_take(sizeof(*e));
 	const struct drv_buf buf = buf_of(e, sizeof(*e));
@@ -69,17 +69,17 @@ static bool hear_report(struct virtio *v)
 	return virtio_fail(v, "a report without end");
 }
 
-static bool test(struct virtio *v)
+static bool fw_input_test(struct virtio *v)
 {
 	struct event *events = fw_take(BUFFERS * sizeof(*events));
 	char name[PAYLOAD_MAX + 1];
 
 	if (!read_name(v, name))
 		return false;
-	if (ask(v, CFG_EV_BITS, EV_KEY) == 0)
+	if (fw_input_ask(v, CFG_EV_BITS, EV_KEY) == 0)
 		return virtio_fail(v, "it has no keys");
-	v->idle = !ask(v, CFG_EV_BITS, EV_LED);
-	if (!v->idle && !light(v))
+	v->idle = !fw_input_ask(v, CFG_EV_BITS, EV_LED);
+	if (!v->idle && !fw_input_light(v))
 		return false;
 	if (!queue_give_all(v->queue[EVENTS], events, BUFFERS, sizeof(*events), sizeof(*events)))
 		return false;
@@ -96,5 +96,5 @@ const struct driver input_driver = {
 	.id = 18,
 	.name = "input",
 	.n_queues = N_QUEUES,
-	.test = test,
+	.test = fw_input_test,
 };

@@ -43,13 +43,13 @@ struct __attribute__((packed)) table {
 enum { FADT_DSDT = 40, FADT_RESET = 116, FADT_RESET_VALUE = 128, FADT_SLEEP = 244 };
 enum { GAS_ADDRESS = 4, MCFG_BASE = 44 };
 
-static const uint8_t *at(uint64_t address)
+static const uint8_t *fw_machine_at(uint64_t address)
 {
 	/* NOLINTNEXTLINE(performance-no-int-to-ptr): all memory is where it is */
 	return (const uint8_t *)(uintptr_t)address;
 }
 
-static uint64_t number(const uint8_t *from, unsigned bytes)
+static uint64_t fw_machine_number(const uint8_t *from, unsigned bytes)
 {
 	uint64_t n = 0;
 
@@ -63,11 +63,12 @@ static uint64_t number(const uint8_t *from, unsigned bytes)
  */
 static const uint8_t *find_table(const char *signature)
 {
-	const uint8_t *xsdt = at(fw.rsdp ? number(at(fw.rsdp) + 24, 8) : 0);
-	size_t end = xsdt ? number(xsdt + 4, 4) : 0;
+	const uint8_t *xsdt =
+		fw_machine_at(fw.rsdp ? fw_machine_number(fw_machine_at(fw.rsdp) + 24, 8) : 0);
+	size_t end = xsdt ? fw_machine_number(xsdt + 4, 4) : 0;
 
 	for (size_t i = sizeof(struct table); i + 8 <= end; i += 8) {
-		const uint8_t *table = at(number(xsdt + i, 8));
+		const uint8_t *table = fw_machine_at(fw_machine_number(xsdt + i, 8));
 
 		if (fw_same(table, signature, 4))
 			return table;
@@ -79,8 +80,8 @@ static const uint8_t *find_table(const char *signature)
 static const uint8_t *find_in_dsdt(const uint8_t *from, const char *bytes, size_t n)
 {
 	const uint8_t *fadt = find_table("FACP");
-	const uint8_t *dsdt = fadt ? at(number(fadt + FADT_DSDT, 4)) : NULL;
-	const uint8_t *end = dsdt ? dsdt + number(dsdt + 4, 4) : NULL;
+	const uint8_t *dsdt = fadt ? fw_machine_at(fw_machine_number(fadt + FADT_DSDT, 4)) : NULL;
+	const uint8_t *end = dsdt ? dsdt + fw_machine_number(dsdt + 4, 4) : NULL;
 
 	if (!from)
 		from = dsdt;
@@ -97,12 +98,12 @@ static const uint8_t *block_end(const uint8_t *length)
 
 	if (more == 0)
 		return length + (length[0] & 0x3f);
-	return length + ((length[0] & 0xf) | number(length + 1, more) << 4);
+	return length + ((length[0] & 0xf) | fw_machine_number(length + 1, more) << 4);
 }
 
 static void read_memmap(const struct start_info *info)
 {
-	const struct memmap *m = (const void *)at(info->memmap);
+	const struct memmap *m = (const void *)fw_machine_at(info->memmap);
 
 	for (uint32_t i = 0; info->version && i < info->n_memmap; i++) {
 		uint64_t end = m[i].at + m[i].len, *most = &fw.memory_end[end > 1ull << 32];
@@ -117,7 +118,7 @@ void machine_init(const void *start_info)
 	const struct start_info *info = start_info;
 
 	static char cmdline[CMDLINE_MAX]; /* where it is, a device may write when we fuzz */
-	const char *from = (const char *)at(info->cmdline);
+	const char *from = (const char *)fw_machine_at(info->cmdline);
 
 	for (size_t i = 0; from && from[i] && i < sizeof(cmdline) - 1; i++)
 		cmdline[i] = from[i];
@@ -138,7 +139,7 @@ static _Noreturn void write_last(unsigned offset, uint8_t value)
 	static const volatile uint32_t none;
 
 	if (fadt)
-		fw_out((uint16_t)number(fadt + offset + GAS_ADDRESS, 2), &value, 1);
+		fw_out((uint16_t)fw_machine_number(fadt + offset + GAS_ADDRESS, 2), &value, 1);
 	for (;;)
 		fw_wait(&none, 0);
 }
@@ -163,7 +164,7 @@ uintptr_t machine_ecam(void)
 {
 	const uint8_t *mcfg = find_table("MCFG");
 
-	return mcfg ? number(mcfg + MCFG_BASE, 8) : 0;
+	return mcfg ? fw_machine_number(mcfg + MCFG_BASE, 8) : 0;
 }
 
 /* The resources of a device: Memory32Fixed (6.4.3.4) and extended interrupt (6.4.3.6). */
@@ -172,11 +173,11 @@ static bool read_resources(const uint8_t *from, const uint8_t *end, struct machi
 	bool memory = false, interrupt = false;
 
 	for (; from + 9 <= end; from++) { /* the shorter one's length */
-		if (!memory && from[0] == 0x86 && number(from + 1, 2) == 9) {
-			ret->base = number(from + 4, 4);
+		if (!memory && from[0] == 0x86 && fw_machine_number(from + 1, 2) == 9) {
+			ret->base = fw_machine_number(from + 4, 4);
 			memory = true;
-		} else if (memory && from[0] == 0x89 && number(from + 1, 2) >= 6) {
-			ret->gsi = (uint32_t)number(from + 5, 4);
+		} else if (memory && from[0] == 0x89 && fw_machine_number(from + 1, 2) >= 6) {
+			ret->gsi = (uint32_t)fw_machine_number(from + 5, 4);
 			ret->level = !(from[3] & 2);
 			interrupt = true;
 			break;

@@ -56,7 +56,7 @@ const struct driver *driver_of(const struct virtio *v)
 /*
  * One way to drive a device.
  */
-static bool test(struct virtio *v, const struct driver *driver)
+static bool fw_test(struct virtio *v, const struct driver *driver)
 {
 	if (!driver->test(v) || (v->irq != VIRTIO_POLL && !v->idle && !virtio_had_irq(v)))
 		return false;
@@ -73,7 +73,7 @@ static void say_way(const struct virtio *v)
 	say(" %s", virtio_irq_name[v->irq]);
 }
 
-static bool try(struct virtio *v, uint64_t ring, enum virtio_irq irq)
+static bool fw_try(struct virtio *v, uint64_t ring, enum virtio_irq irq)
 {
 	const struct driver *driver = driver_of(v);
 	size_t mark = fw_taken();
@@ -83,7 +83,7 @@ static bool try(struct virtio *v, uint64_t ring, enum virtio_irq irq)
 		.n_queues = driver->n_queues,
 		.queue_size = 64,
 	};
-	bool ok = virtio_begin(v, &plan) && test(v, driver) && virtio_irq_over(v);
+	bool ok = virtio_begin(v, &plan) && fw_test(v, driver) && virtio_irq_over(v);
 
 	if (!ok) {
 		say("not ok %s %s %s: %s%s (with", driver->name, v->dev.ops->name,
@@ -106,7 +106,7 @@ static bool try_each_feature(struct virtio *v, uint64_t ring)
 
 	for (size_t i = 0; i < FW_COUNT(ring_features); i++)
 		if (offered >> ring_features[i].bit & 1 &&
-		    !try(v, ring | 1ull << ring_features[i].bit, VIRTIO_POLL))
+		    !fw_try(v, ring | 1ull << ring_features[i].bit, VIRTIO_POLL))
 			return false;
 	return true;
 }
@@ -114,7 +114,7 @@ static bool try_each_feature(struct virtio *v, uint64_t ring)
 static bool try_each_irq(struct virtio *v, uint64_t features)
 {
 	for (unsigned irq = 0; irq < N_VIRTIO_IRQS; irq++)
-		if (virtio_can(v, irq) && !try(v, features, irq))
+		if (virtio_can(v, irq) && !fw_try(v, features, irq))
 			return false;
 	return true;
 }
@@ -124,7 +124,7 @@ static bool test_ring(struct virtio *v, uint64_t ring, bool thorough)
 	uint64_t offered = virtio_offered(&v->dev).w[0];
 
 	if (thorough ? !try_each_irq(v, ring) || !try_each_feature(v, ring)
-		     : !try(v, ring, VIRTIO_POLL))
+		     : !fw_try(v, ring, VIRTIO_POLL))
 		return false;
 	if (!try_each_irq(v, ring | all_ring_features()))
 		return false;

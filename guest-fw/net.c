@@ -33,19 +33,19 @@ struct net {
 	uint8_t *in;  /* BUFFERS of them, a page each */
 };
 
-static void put16(uint8_t *at, unsigned value)
+static void fw_net_put16(uint8_t *at, unsigned value)
 {
 	at[0] = (uint8_t)(value >> 8);
 	at[1] = (uint8_t)value;
 }
 
-static void copy(uint8_t *to, const uint8_t *from, size_t n)
+static void fw_net_copy(uint8_t *to, const uint8_t *from, size_t n)
 {
 	__builtin_memcpy(to, from, n);
 }
 
 /* The internet checksum (RFC 1071). */
-static unsigned checksum(const uint8_t *bytes, size_t n)
+static unsigned fw_net_checksum(const uint8_t *bytes, size_t n)
 {
 	unsigned sum = 0;
 
@@ -59,7 +59,7 @@ static unsigned checksum(const uint8_t *bytes, size_t n)
 /*
  * Frames out and in.
  */
-static bool send(struct net *net, uint32_t len)
+static bool fw_net_send(struct net *net, uint32_t len)
 {
 	const struct drv_buf bufs[] = {
 		buf_of(net->out, HEADER),
@@ -71,8 +71,8 @@ static bool send(struct net *net, uint32_t len)
 }
 
 /* Takes frames until one has @bytes at @offset; *ret_frame is it, until the next call. */
-static bool expect(struct net *net, unsigned offset, const uint8_t *bytes, size_t n,
-		   const uint8_t **ret_frame)
+static bool fw_net_expect(struct net *net, unsigned offset, const uint8_t *bytes, size_t n,
+			  const uint8_t **ret_frame)
 {
 	struct queue *q = net->v->queue[RX];
 	uint8_t *at;
@@ -97,18 +97,18 @@ static bool expect(struct net *net, unsigned offset, const uint8_t *bytes, size_
 /*
  * The two questions.
  */
-static uint8_t *ether(struct net *net, unsigned type)
+static uint8_t *fw_net_ether(struct net *net, unsigned type)
 {
 	uint8_t *frame = net->out + HEADER;
 
 	__builtin_memset(net->out, 0, HEADER + FRAME);
-	copy(frame, net->host_mac, 6);
-	copy(frame + 6, net->our_mac, 6);
-	put16(frame + 12, type);
+	fw_net_copy(frame, net->host_mac, 6);
+	fw_net_copy(frame + 6, net->our_mac, 6);
+	fw_net_put16(frame + 12, type);
 	return frame + ETHER;
 }
 
-static bool arp(struct net *net)
+static bool fw_net_arp(struct net *net)
 {
 	static const uint8_t request[] = { 0, 1, 8, 0, 6, 4, 0, 1 };
 	static const uint8_t reply[] = { 8, 6, 0, 1, 8, 0, 6, 4, 0, 2 };
@@ -116,44 +116,45 @@ static bool arp(struct net *net)
 	uint8_t *p;
 
 	__builtin_memset(net->host_mac, 0xff, 6);
-	p = ether(net, 0x0806);
-	copy(p, request, sizeof(request));
-	copy(p + 8, net->our_mac, 6);
-	copy(p + 14, our_ip, 4);
-	copy(p + 24, host_ip, 4);
-	if (!send(net, ETHER + ARP) || !expect(net, 12, reply, sizeof(reply), &frame))
+	p = fw_net_ether(net, 0x0806);
+	fw_net_copy(p, request, sizeof(request));
+	fw_net_copy(p + 8, net->our_mac, 6);
+	fw_net_copy(p + 14, our_ip, 4);
+	fw_net_copy(p + 24, host_ip, 4);
+	if (!fw_net_send(net, ETHER + ARP) || !fw_net_expect(net, 12, reply, sizeof(reply), &frame))
 		return false;
-	copy(net->host_mac, frame + ETHER + 8, 6);
+	fw_net_copy(net->host_mac, frame + ETHER + 8, 6);
 	return fw_same(frame + ETHER + 14, host_ip, 4) || virtio_fail(net->v, "a wrong ARP reply");
 }
 
-static bool ping(struct net *net)
+static bool fw_net_ping(struct net *net)
 {
-	uint8_t *ip = ether(net, 0x0800), *icmp = ip + IP;
+	uint8_t *ip = fw_net_ether(net, 0x0800), *icmp = ip + IP;
 	static const uint8_t start[] = { 0x45, 0 }, echo_reply = 0;
 	const unsigned data = ETHER + IP + 8;
 	const uint8_t *frame;
 
-	copy(ip, start, sizeof(start));
-	put16(ip + 2, IP + ICMP);
+	fw_net_copy(ip, start, sizeof(start));
+	fw_net_put16(ip + 2, IP + ICMP);
 	ip[8] = 64; /* hops */
 	ip[9] = 1;  /* ICMP */
-	copy(ip + 12, our_ip, 4);
-	copy(ip + 16, host_ip, 4);
-	put16(ip + 10, checksum(ip, IP));
+	fw_net_copy(ip + 12, our_ip, 4);
+	fw_net_copy(ip + 16, host_ip, 4);
+	fw_net_put16(ip + 10, fw_net_checksum(ip, IP));
 	icmp[0] = 8; /* echo request */
 	for (unsigned i = 8; i < ICMP; i++)
 		icmp[i] = (uint8_t)(i + fw_ticks());
-	put16(icmp + 2, checksum(icmp, ICMP));
+	fw_net_put16(icmp + 2, fw_net_checksum(icmp, ICMP));
 	/* Known by its data: who had the device before us may have answers under way, too. */
-	if (!send(net, ETHER + IP + ICMP) || !expect(net, data, icmp + 8, ICMP - 8, &frame))
+	if (!fw_net_send(net, ETHER + IP + ICMP) ||
+	    !fw_net_expect(net, data, icmp + 8, ICMP - 8, &frame))
 		return false;
 	if (frame[ETHER + IP] != echo_reply || !fw_same(frame + ETHER + 12, host_ip, 4))
 		return virtio_fail(net->v, "a wrong echo");
 	return true;
 }
 
-static bool test(struct virtio *v)
+static bool fw_net_test(struct virtio *v)
 {
 	struct net net = { .v = v,
 			   .out = fw_take(HEADER + FRAME),
@@ -164,7 +165,7 @@ static bool test(struct virtio *v)
 	if (!queue_give_all(v->queue[RX], net.in, BUFFERS, 4096, HEADER + FRAME))
 		return false;
 	v->did = "ARP and echo answered by 10.0.2.2";
-	return arp(&net) && ping(&net);
+	return fw_net_arp(&net) && fw_net_ping(&net);
 }
 
 const struct driver net_driver = {
@@ -173,5 +174,5 @@ const struct driver net_driver = {
 	.features = 1ull << F_CSUM | 1ull << F_MTU | 1ull << F_MAC | 1ull << F_MRG_RXBUF |
 		    1ull << F_STATUS,
 	.n_queues = N_QUEUES,
-	.test = test,
+	.test = fw_net_test,
 };

@@ -11,7 +11,7 @@ static bool all_equal(const uint8_t *bytes, size_t n)
 	return true;
 }
 
-static bool test(struct virtio *v)
+static bool fw_rng_test(struct virtio *v)
 {
 	uint8_t *bytes = fw_take(2ul * BYTES);
 	uint32_t len;
@@ -40,5 +40,5 @@ const struct driver rng_driver = {
 	.id = 4,
 	.name = "rng",
 	.n_queues = 1,
-	.test = test,
+	.test = fw_rng_test,
 };

@@ -62,7 +62,7 @@ char *strchr(const char *s, int c)
 /*
  * Printing.
  */
-static void put(struct line *l, char c)
+static void fw_text_put(struct line *l, char c)
 {
 	if (l->n < sizeof(l->text))
 		l->text[l->n++] = c;
@@ -71,7 +71,7 @@ static void put(struct line *l, char c)
 static void put_text(struct line *l, const char *s)
 {
 	while (*s)
-		put(l, *s++);
+		fw_text_put(l, *s++);
 }
 
 static void put_number(struct line *l, uint64_t n, unsigned base)
@@ -83,14 +83,14 @@ static void put_number(struct line *l, uint64_t n, unsigned base)
 		digits[i++] = "0123456789abcdef"[n % base];
 	while (n /= base);
 	while (i)
-		put(l, digits[--i]);
+		fw_text_put(l, digits[--i]);
 }
 
 static void put_char(struct line *l, char c)
 {
 	if (c == '\n')
-		put(l, '\r');
-	put(l, c);
+		fw_text_put(l, '\r');
+	fw_text_put(l, c);
 }
 
 /* NOLINTBEGIN(clang-analyzer-valist.Uninitialized): clang-tidy 14 knows va_start() in the first
@@ -105,7 +105,7 @@ static void put_integer(struct line *l, char kind, bool wide, bool prefix, va_li
 	if (prefix && n)
 		put_text(l, "0x");
 	if (minus)
-		put(l, '-');
+		fw_text_put(l, '-');
 	if (minus)
 		n = wide ? -n : (uint32_t)-n;
 	put_number(l, n, kind == 'x' ? 16 : 10);
@@ -125,7 +125,7 @@ static void put_all(struct line *l, const char *format, va_list *args)
 		if (*format == 's')
 			put_text(l, va_arg(*args, const char *));
 		else if (*format == 'c')
-			put(l, (char)va_arg(*args, int));
+			fw_text_put(l, (char)va_arg(*args, int));
 		else
 			put_integer(l, *format, wide, prefix, args);
 	}
@@ -193,7 +193,7 @@ static bool is_end(char c)
 }
 
 /* If @text begins with all of @word, what follows it. */
-static const char *after(const char *text, const char *word)
+static const char *fw_text_after(const char *text, const char *word)
 {
 	while (*word && *text == *word)
 		text++, word++;
@@ -205,7 +205,7 @@ const char *fw_option(const char *name)
 	const char *at = fw.cmdline, *rest;
 
 	while (at && *at) {
-		rest = after(at, name);
+		rest = fw_text_after(at, name);
 		if (rest && (*rest == '=' || is_end(*rest)))
 			return *rest == '=' ? rest + 1 : "";
 		while (!is_end(*at))
@@ -218,7 +218,7 @@ const char *fw_option(const char *name)
 
 bool fw_option_is(const char *name, const char *value)
 {
-	const char *at = fw_option(name), *rest = at ? after(at, value) : NULL;
+	const char *at = fw_option(name), *rest = at ? fw_text_after(at, value) : NULL;
 
 	return rest && is_end(*rest);
 }

@@ -195,7 +195,7 @@ static bool make_ring(struct queue *q, uint16_t size)
 	return drv_vq_init(&q->drv, &cfg);
 }
 
-static bool start(struct queue *q, uint16_t size)
+static bool fw_virtio_start(struct queue *q, uint16_t size)
 {
 	if (!make_ring(q, size))
 		return virtio_fail(q->v, "no ring of that size");
@@ -219,7 +219,8 @@ static bool start_queues(struct virtio *v, const struct virtio_plan *plan)
 		v->queue[i]->v = v;
 		v->queue[i]->index = i;
 		v->n_queues = i + 1;
-		if (!start(v->queue[i], size < plan->queue_size ? size : plan->queue_size))
+		if (!fw_virtio_start(v->queue[i],
+				     size < plan->queue_size ? size : plan->queue_size))
 			return false;
 	}
 	return v->n_queues > 0 || virtio_fail(v, "no queue");
@@ -273,7 +274,7 @@ bool virtio_restart_queues(struct virtio *v)
 			return virtio_fail(v, v->dev.error);
 		if (size > 16) /* 33 of 64: a packed ring need not be a power of two */
 			size = q->drv.cfg.packed ? size / 2 + 1 : size / 2;
-		if (!start(q, size))
+		if (!fw_virtio_start(q, size))
 			return false;
 	}
 	v->round++;
@@ -292,7 +293,7 @@ void queue_kick(struct queue *q)
 		      q->regs.notify_data ? drv_notification_data(&q->drv) : 0);
 }
 
-static bool poll(struct queue *q, void **ret_cookie, uint32_t *ret_len)
+static bool fw_virtio_poll(struct queue *q, void **ret_cookie, uint32_t *ret_len)
 {
 	uint64_t start_ticks = fw_ticks();
 
@@ -336,7 +337,7 @@ bool virtio_had_irq(struct virtio *v)
 bool queue_wait(struct queue *q, void **ret_cookie, uint32_t *ret_len)
 {
 	if (q->v->irq == VIRTIO_POLL)
-		return poll(q, ret_cookie, ret_len);
+		return fw_virtio_poll(q, ret_cookie, ret_len);
 	while (!drv_used(&q->drv, ret_cookie, ret_len)) {
 		if (q->drv.broken)
 			return virtio_fail(q->v, q->drv.broken);
@@ -348,7 +349,7 @@ bool queue_wait(struct queue *q, void **ret_cookie, uint32_t *ret_len)
 }
 
 /* Buffers that adjoin become one; how many are left. */
-static unsigned join(struct drv_buf *to, const struct drv_buf *bufs, unsigned n)
+static unsigned fw_virtio_join(struct drv_buf *to, const struct drv_buf *bufs, unsigned n)
 {
 	unsigned left = 0;
 
@@ -369,8 +370,8 @@ bool queue_add(struct queue *q, const struct drv_buf *bufs, unsigned n_rd, unsig
 	unsigned n = n_rd;
 
 	if (n_rd + n_wr > q->drv.cfg.size && !q->drv.cfg.indirect) {
-		n = join(joined, bufs, n_rd);
-		n_wr = join(joined + n, bufs + n_rd, n_wr);
+		n = fw_virtio_join(joined, bufs, n_rd);
+		n_wr = fw_virtio_join(joined + n, bufs + n_rd, n_wr);
 		bufs = joined;
 	}
 	return drv_add(&q->drv, bufs, n, n_wr, cookie) >= 0;

@@ -21,7 +21,7 @@ char *disk_new_file(bool in_memory, uint64_t size)
 	return path;
 }
 
-static struct loop *worker(void *opaque)
+static struct loop *blk_disk_worker(void *opaque)
 {
 	struct disk *d = opaque;
 
@@ -41,7 +41,7 @@ static struct blk_backend *open_path(const char *path, const struct disk_variant
 		.ro = ro,
 		.direct = v->direct,
 		.aio = v->aio,
-		.worker = v->worker ? worker : NULL,
+		.worker = v->worker ? blk_disk_worker : NULL,
 		.opaque = d,
 	};
 
@@ -62,14 +62,14 @@ static void batch_done(void *arg)
 	((struct disk *)arg)->batches++;
 }
 
-static void stopped(void *arg)
+static void blk_disk_stopped(void *arg)
 {
 	((struct disk *)arg)->stopped++;
 }
 
 struct blk_channel *disk_channel(struct disk *d)
 {
-	d->owner = (struct blk_owner){ d->loop, batch_done, stopped, d };
+	d->owner = (struct blk_owner){ d->loop, batch_done, blk_disk_stopped, d };
 	d->stopped = 0;
 	return d->be->ops->channel_new(d->be, &d->owner);
 }
@@ -126,7 +126,7 @@ void disk_close(struct disk *d)
 	g_free(d);
 }
 
-static void done(struct blk_io *io, int result)
+static void blk_disk_done(struct blk_io *io, int result)
 {
 	struct disk_request *r = (struct disk_request *)io;
 
@@ -139,7 +139,7 @@ static void done(struct blk_io *io, int result)
 void disk_submit(struct disk *d, struct disk_request *r)
 {
 	r->disk = d;
-	r->io.done = done;
+	r->io.done = blk_disk_done;
 	d->ch->ops->submit(d->ch, &r->io);
 }
 

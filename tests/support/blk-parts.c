@@ -21,7 +21,7 @@ struct parts {
 	unsigned seed;
 };
 
-static void begin(struct parts *p, const struct disk_variant *v)
+static void blk_parts_begin(struct parts *p, const struct disk_variant *v)
 {
 	*p = (struct parts){ .d = disk_open(v, PARTS_BYTES),
 			     .model = disk_buffer(PARTS_BYTES),
@@ -30,21 +30,21 @@ static void begin(struct parts *p, const struct disk_variant *v)
 	assert_int_equal(disk_rw(p->d, BLK_WRITE, 0, p->model, PARTS_BYTES), 0);
 }
 
-static void check(struct parts *p)
+static void blk_parts_check(struct parts *p)
 {
 	assert_int_equal(pread(p->d->fd, p->seen, PARTS_BYTES, 0), PARTS_BYTES);
 	assert_memory_equal(p->seen, p->model, PARTS_BYTES);
 }
 
-static void finish(struct parts *p)
+static void blk_parts_finish(struct parts *p)
 {
-	check(p);
+	blk_parts_check(p);
 	disk_close(p->d);
 	free(p->model);
 	free(p->seen);
 }
 
-static uint8_t *fresh(struct parts *p, size_t len)
+static uint8_t *blk_parts_fresh(struct parts *p, size_t len)
 {
 	uint8_t *bytes = disk_buffer(len);
 
@@ -55,7 +55,7 @@ static uint8_t *fresh(struct parts *p, size_t len)
 /* Writes from, and reads into, memory that lies at @skew from where the host would like it. */
 static void write_part(struct parts *p, size_t at, size_t len, unsigned flags, size_t skew)
 {
-	uint8_t *bytes = fresh(p, len + skew);
+	uint8_t *bytes = blk_parts_fresh(p, len + skew);
 	struct iovec v = { bytes + skew, len };
 	struct blk_io io = {
 		.op = BLK_WRITE, .flags = flags, .iov = &v, .n_iov = 1, .offset = at, .len = len
@@ -68,7 +68,7 @@ static void write_part(struct parts *p, size_t at, size_t len, unsigned flags, s
 
 static void read_part(struct parts *p, size_t at, size_t len, size_t skew)
 {
-	uint8_t *bytes = fresh(p, len + skew);
+	uint8_t *bytes = blk_parts_fresh(p, len + skew);
 
 	assert_int_equal(disk_rw(p->d, BLK_READ, at, bytes + skew, len), 0);
 	assert_memory_equal(bytes + skew, p->model + at, len);
@@ -79,17 +79,17 @@ static void parts_are_written_and_read(const struct disk_variant *v)
 {
 	struct parts p;
 
-	begin(&p, v);
+	blk_parts_begin(&p, v);
 	for (size_t at = 0; at < 2 * PARTS_BLOCK; at += SECTOR)
 		for (size_t len = SECTOR; len <= 3 * PARTS_BLOCK; len += 3 * SECTOR) {
 			write_part(&p, at, len, len % 1024 ? 0 : BLK_IO_STABLE, at % 3 * 7);
 			read_part(&p, at, len, at % 5);
 		}
-	check(&p);
+	blk_parts_check(&p);
 	write_part(&p, PARTS_BYTES - SECTOR, SECTOR, 0, 0);
 	write_part(&p, PARTS_BYTES - PARTS_BLOCK - SECTOR, 2 * SECTOR, 0, 1);
 	read_part(&p, PARTS_BYTES - 3 * SECTOR, 3 * SECTOR, 0);
-	finish(&p);
+	blk_parts_finish(&p);
 }
 
 /* More than the bounce buffer takes, beginning and ending within a block. */
@@ -97,12 +97,12 @@ static void a_large_part_goes_in_pieces(const struct disk_variant *v)
 {
 	struct parts p;
 
-	begin(&p, v);
+	blk_parts_begin(&p, v);
 	write_part(&p, SECTOR, 3ul * BLK_BOUNCE, 0, 0);
 	read_part(&p, 7 * SECTOR, 2ul * BLK_BOUNCE + SECTOR, 0);
 	write_part(&p, 5 * SECTOR, BLK_BOUNCE - SECTOR, BLK_IO_STABLE, 9);
 	write_part(&p, PARTS_BLOCK, 2ul * BLK_BOUNCE + 3 * SECTOR, 0, 0);
-	finish(&p);
+	blk_parts_finish(&p);
 }
 
 static void parts_are_zeroed(const struct disk_variant *v)
@@ -110,17 +110,17 @@ static void parts_are_zeroed(const struct disk_variant *v)
 	static const unsigned flags[] = { 0, BLK_IO_UNMAP, BLK_IO_STABLE };
 	struct parts p;
 
-	begin(&p, v);
+	blk_parts_begin(&p, v);
 	for (size_t i = 0; i < 2 * G_N_ELEMENTS(flags); i++)
 		for (size_t at = 0, len = SECTOR; at + len <= 16 * PARTS_BLOCK; at += len) {
 			len = len % (5 * PARTS_BLOCK) + 3 * SECTOR;
 			((struct blk_file *)p.d->be)->no_zero_range = i % 2; /* written, then */
 			memset(p.model + at, 0, len);
 			assert_int_equal(disk_range(p.d, BLK_ZERO, flags[i / 2], at, len), 0);
-			check(&p);
+			blk_parts_check(&p);
 			write_part(&p, 0, 20 * PARTS_BLOCK, 0, 0);
 		}
-	finish(&p);
+	blk_parts_finish(&p);
 }
 
 static void what_lies_around_a_discarded_part_stays(const struct disk_variant *v)
@@ -128,10 +128,10 @@ static void what_lies_around_a_discarded_part_stays(const struct disk_variant *v
 	const size_t at = 3 * SECTOR, len = 2 * PARTS_BLOCK;
 	struct parts p;
 
-	begin(&p, v);
+	blk_parts_begin(&p, v);
 	assert_int_equal(disk_range(p.d, BLK_DISCARD, 0, at, len), 0);
 	assert_int_equal(disk_rw(p.d, BLK_READ, at, p.model + at, len), 0); /* whatever that is */
-	finish(&p);
+	blk_parts_finish(&p);
 }
 
 /*
@@ -261,14 +261,14 @@ static void parts_of_one_block_do_not_undo_each_other(const struct disk_variant 
 			       { .first = 1, .step = 2, .left = ROUNDS } };
 	struct parts p;
 
-	begin(&p, v);
+	blk_parts_begin(&p, v);
 	writers_run(p.d, w, 2);
 	for (size_t sector = 0; sector < PARTS_BLOCK / SECTOR; sector++)
 		memcpy(p.model + PARTS_BLOCK + sector * SECTOR,
 		       w[sector % 2].bytes + sector * SECTOR, SECTOR);
 	for (unsigned i = 0; i < 2; i++)
 		free(w[i].bytes);
-	finish(&p);
+	blk_parts_finish(&p);
 }
 
 /* Of two requests that overlap either may win, but where they do not there is only one. */
@@ -276,7 +276,7 @@ static void a_part_does_not_undo_the_whole(const struct disk_variant *v)
 {
 	struct parts p;
 
-	begin(&p, v);
+	blk_parts_begin(&p, v);
 	for (unsigned pass = 0; pass < 150; pass++) {
 		struct writer w[2] = { { .first = 0, .step = 0, .left = 3 },
 				       { .whole = true, .left = 1, .round = pass } };
@@ -285,11 +285,11 @@ static void a_part_does_not_undo_the_whole(const struct disk_variant *v)
 		assert_int_equal(pread(p.d->fd, p.model + PARTS_BLOCK, SECTOR, PARTS_BLOCK),
 				 SECTOR);
 		memcpy(p.model + PARTS_BLOCK + SECTOR, w[1].bytes + SECTOR, PARTS_BLOCK - SECTOR);
-		check(&p);
+		blk_parts_check(&p);
 		for (unsigned i = 0; i < 2; i++)
 			free(w[i].bytes);
 	}
-	finish(&p);
+	blk_parts_finish(&p);
 }
 
 const struct parts_case parts_cases[] = {

@@ -11,7 +11,7 @@ void user_want(struct user *u)
 	chr_want(u->chr, u->reading, u->out->len > 0);
 }
 
-static void on_readable(void *arg)
+static void chr_user_on_readable(void *arg)
 {
 	struct user *u = arg;
 	uint8_t buf[1000];
@@ -21,7 +21,7 @@ static void on_readable(void *arg)
 		g_byte_array_append(u->got, buf, (guint)n);
 }
 
-static void on_writable(void *arg)
+static void chr_user_on_writable(void *arg)
 {
 	struct user *u = arg;
 
@@ -45,7 +45,7 @@ static void on_connected(void *arg, bool on)
 		u->departures++;
 }
 
-static void on_trouble(void *arg, const char *what, int errnum)
+static void chr_user_on_trouble(void *arg, const char *what, int errnum)
 {
 	struct user *u = arg;
 
@@ -55,10 +55,10 @@ static void on_trouble(void *arg, const char *what, int errnum)
 }
 
 static const struct chr_user callbacks = {
-	.readable = on_readable,
-	.writable = on_writable,
+	.readable = chr_user_on_readable,
+	.writable = chr_user_on_writable,
 	.connected = on_connected,
-	.trouble = on_trouble,
+	.trouble = chr_user_on_trouble,
 };
 
 struct user *user_new(void)
@@ -121,7 +121,7 @@ void user_free(struct user *u)
 void user_send(struct user *u, const void *bytes, size_t len)
 {
 	g_byte_array_append(u->out, bytes, (guint)len);
-	on_writable(u);
+	chr_user_on_writable(u);
 }
 
 void user_wait_idle(void)

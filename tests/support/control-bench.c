@@ -43,7 +43,7 @@ static void fake_reset(void *opaque)
 	control_event("RESET", false, b->ctl);
 }
 
-static void fake_stop(void *opaque)
+static void control_bench_fake_stop(void *opaque)
 {
 	struct bench *b = opaque;
 
@@ -112,7 +112,7 @@ const struct control_ops bench_ops = {
 	.quit = fake_quit,
 	.powerdown = fake_powerdown,
 	.reset = fake_reset,
-	.stop = fake_stop,
+	.stop = control_bench_fake_stop,
 	.cont = fake_cont,
 	.for_each_device = fake_devices,
 	.for_each_stat = fake_stats,

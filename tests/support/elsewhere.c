@@ -53,12 +53,12 @@ struct worker {
 	unsigned n_held;
 };
 
-static void answer(struct worker *w, struct answer a)
+static void elsewhere_answer(struct worker *w, struct answer a)
 {
 	g_assert(write(w->e->answers[1], &a, sizeof(a)) == sizeof(a));
 }
 
-static void copy(struct vq_chain *c)
+static void elsewhere_copy(struct vq_chain *c)
 {
 	uint8_t bytes[256];
 	size_t n;
@@ -68,12 +68,12 @@ static void copy(struct vq_chain *c)
 			break;
 }
 
-static void complete(struct worker *w)
+static void elsewhere_complete(struct worker *w)
 {
 	while (w->n_held) {
 		struct vq_chain *c = w->held[--w->n_held];
 
-		copy(c);
+		elsewhere_copy(c);
 		vq_push(w->vq, c);
 		w->e->in_hand--;
 		w->e->completed++;
@@ -83,29 +83,29 @@ static void complete(struct worker *w)
 }
 
 /* One batch. False: the ring is empty, or broken. */
-static bool look(struct worker *w)
+static bool elsewhere_look(struct worker *w)
 {
 	int n;
 
 	vq_disable_notify(w->vq);
 	n = vq_pop(w->vq, w->held, BATCH);
 	if (n < 0)
-		answer(w,
-		       (struct answer){ .fault = vq_fault(w->vq), .head = vq_fault_head(w->vq) });
+		elsewhere_answer(w, (struct answer){ .fault = vq_fault(w->vq),
+						     .head = vq_fault_head(w->vq) });
 	if (n <= 0)
 		return n == 0 && !vq_enable_notify(w->vq);
 	w->e->in_hand = w->n_held = (unsigned)n;
 	if (!w->e->busy)
-		complete(w);
+		elsewhere_complete(w);
 	return true;
 }
 
-static void go(struct worker *w, const struct order *o)
+static void elsewhere_go(struct worker *w, const struct order *o)
 {
 	enum vq_fault fault = vq_start(w->vq, o->mem, &o->ring);
 
 	if (fault != VQ_OK) {
-		answer(w, (struct answer){ .fault = fault, .head = -1 });
+		elsewhere_answer(w, (struct answer){ .fault = fault, .head = -1 });
 		return;
 	}
 	w->kick_fd = o->kick_fd;
@@ -125,16 +125,16 @@ static void stop_if_idle(struct worker *w)
 	a.started = vq_started(w->vq);
 	a.position = vq_stop(w->vq);
 	w->e->runs = false;
-	answer(w, a);
+	elsewhere_answer(w, a);
 }
 
-static enum what obey(struct worker *w)
+static enum what elsewhere_obey(struct worker *w)
 {
 	struct order o;
 
 	g_assert(read(w->e->orders[0], &o, sizeof(o)) == sizeof(o));
 	if (o.what == GO) {
-		go(w, &o);
+		elsewhere_go(w, &o);
 	} else if (o.what == CALL) {
 		w->call_fd = o.call_fd;
 		g_assert(write(w->e->acks[1], "", 1) == 1);
@@ -142,13 +142,13 @@ static enum what obey(struct worker *w)
 		w->stopping = true;
 	}
 	if (w->n_held && !w->e->busy)
-		complete(w);
+		elsewhere_complete(w);
 	stop_if_idle(w);
 	return o.what;
 }
 
 /* Orders first: so none waits for more than a batch. */
-static void *work(void *arg)
+static void *elsewhere_work(void *arg)
 {
 	struct worker w = { .e = arg, .vq = vq_new(), .kick_fd = -1 };
 	enum what last = LOOK;
@@ -161,13 +161,13 @@ static void *work(void *arg)
 
 		(void)poll(p, may_look ? 2 : 1, may_look && w.pending ? 0 : -1);
 		if (p[0].revents) {
-			last = obey(&w);
+			last = elsewhere_obey(&w);
 			continue;
 		}
 		if (may_look && p[1].revents && read(w.kick_fd, &count, sizeof(count)) > 0)
 			w.pending = true;
 		if (may_look && w.pending)
-			w.pending = look(&w);
+			w.pending = elsewhere_look(&w);
 	}
 	vq_free(w.vq);
 	return NULL;
@@ -176,17 +176,17 @@ static void *work(void *arg)
 /*
  * The engine, on the thread of the queue's owner.
  */
-static struct elsewhere *of(struct vdev *dev, unsigned q)
+static struct elsewhere *elsewhere_of(struct vdev *dev, unsigned q)
 {
 	return dev->queue[q].engine_data;
 }
 
-static void order(struct elsewhere *e, struct order o)
+static void elsewhere_order(struct elsewhere *e, struct order o)
 {
 	g_assert(write(e->orders[1], &o, sizeof(o)) == sizeof(o));
 }
 
-static void answered(void *arg, GIOCondition revents)
+static void elsewhere_answered(void *arg, GIOCondition revents)
 {
 	struct elsewhere *e = arg;
 	struct answer a;
@@ -204,7 +204,7 @@ static void answered(void *arg, GIOCondition revents)
 
 static void elsewhere_start(struct vdev *dev, unsigned q)
 {
-	struct elsewhere *e = of(dev, q);
+	struct elsewhere *e = elsewhere_of(dev, q);
 	struct order o = { .what = GO,
 			   .kick_fd = dev->queue[q].kick_fd,
 			   .call_fd = vdev_queue_call_fd(dev, q),
@@ -218,8 +218,8 @@ static void elsewhere_start(struct vdev *dev, unsigned q)
 		return;
 	}
 	e->started = true;
-	e->watch = loop_watch(dev->queue[q].loop, e->answers[0], G_IO_IN, answered, e);
-	order(e, o);
+	e->watch = loop_watch(dev->queue[q].loop, e->answers[0], G_IO_IN, elsewhere_answered, e);
+	elsewhere_order(e, o);
 }
 
 static void elsewhere_first_kick(struct vdev *dev, unsigned q)
@@ -229,20 +229,20 @@ static void elsewhere_first_kick(struct vdev *dev, unsigned q)
 
 static void elsewhere_call_changed(struct vdev *dev, unsigned q)
 {
-	struct elsewhere *e = of(dev, q);
+	struct elsewhere *e = elsewhere_of(dev, q);
 	char ack;
 
-	order(e, (struct order){ .what = CALL, .call_fd = vdev_queue_call_fd(dev, q) });
+	elsewhere_order(e, (struct order){ .what = CALL, .call_fd = vdev_queue_call_fd(dev, q) });
 	g_assert(read(e->acks[0], &ack, 1) == 1);
 }
 
 static void elsewhere_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 {
-	struct elsewhere *e = of(dev, q);
+	struct elsewhere *e = elsewhere_of(dev, q);
 
 	(void)why; /* a pause and a reset are the same here: nothing is kept but the position */
 	if (e->started)
-		order(e, (struct order){ .what = STOP });
+		elsewhere_order(e, (struct order){ .what = STOP });
 	else
 		vdev_engine_stopped(dev, q, NULL);
 }
@@ -263,13 +263,13 @@ struct elsewhere *elsewhere_new(void)
 	struct elsewhere *e = g_new0(struct elsewhere, 1);
 
 	g_assert(pipe(e->orders) == 0 && pipe(e->answers) == 0 && pipe(e->acks) == 0);
-	g_assert(pthread_create(&e->thread, NULL, work, e) == 0);
+	g_assert(pthread_create(&e->thread, NULL, elsewhere_work, e) == 0);
 	return e;
 }
 
 void elsewhere_free(struct elsewhere *e)
 {
-	order(e, (struct order){ .what = LEAVE });
+	elsewhere_order(e, (struct order){ .what = LEAVE });
 	pthread_join(e->thread, NULL);
 	for (unsigned i = 0; i < 2; i++) {
 		close(e->orders[i]);
@@ -297,5 +297,5 @@ bool elsewhere_runs(const struct elsewhere *e)
 void elsewhere_busy(struct elsewhere *e, bool busy)
 {
 	e->busy = busy;
-	order(e, (struct order){ .what = LOOK });
+	elsewhere_order(e, (struct order){ .what = LOOK });
 }

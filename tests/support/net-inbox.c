@@ -85,7 +85,7 @@ static void put_buffers(struct inbox *in)
 }
 
 /* Takes what is in queue @k's buffer. False if nothing is; there is a buffer for it then. */
-static bool take(struct inbox *in, unsigned k, struct inbox_frame *ret)
+static bool net_inbox_take(struct inbox *in, unsigned k, struct inbox_frame *ret)
 {
 	if (in->down & 1u << k)
 		return false;
@@ -106,7 +106,7 @@ unsigned inbox_next(struct inbox *in, bool (*is)(const struct inbox_frame *f, un
 
 	for (;;) {
 		for (unsigned k = 0; k < INBOX_PAIRS; k++)
-			if (take(in, k, ret) && is(ret, arg))
+			if (net_inbox_take(in, k, ret) && is(ret, arg))
 				return k;
 		rig_turn(in->r, deadline);
 	}

@@ -22,7 +22,7 @@
 
 #define EXPERIMENTAL 0x88b5
 
-static void write_file(const char *name, const char *text)
+static void net_own_write_file(const char *name, const char *text)
 {
 	int fd = open(name, O_WRONLY | O_CLOEXEC);
 
@@ -42,9 +42,9 @@ bool own_network(void)
 			print_error("unshare: %s\n", g_strerror(errno));
 			return false;
 		}
-		write_file("/proc/self/setgroups", "deny");
-		write_file("/proc/self/uid_map", uids);
-		write_file("/proc/self/gid_map", gids);
+		net_own_write_file("/proc/self/setgroups", "deny");
+		net_own_write_file("/proc/self/uid_map", uids);
+		net_own_write_file("/proc/self/gid_map", gids);
 	}
 	return true;
 }

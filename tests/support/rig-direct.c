@@ -7,7 +7,7 @@ struct direct_link {
 	uint64_t queue[VDEV_QUEUES_MAX], config; /* interrupts already told of */
 };
 
-static void link_open(struct rig *r)
+static void rig_direct_link_open(struct rig *r)
 {
 	struct direct_link *l = g_new0(struct direct_link, 1);
 
@@ -18,7 +18,7 @@ static void link_open(struct rig *r)
 	r->driver.io = &r->io; /* to wait */
 }
 
-static void link_close(struct rig *r)
+static void rig_direct_link_close(struct rig *r)
 {
 	struct direct_link *l = r->transport;
 
@@ -26,7 +26,7 @@ static void link_close(struct rig *r)
 	g_free(l);
 }
 
-static void interrupts(struct rig *r)
+static void rig_direct_interrupts(struct rig *r)
 {
 	struct direct_link *l = r->transport;
 
@@ -42,7 +42,7 @@ static void interrupts(struct rig *r)
 }
 
 const struct rig_link_ops rig_direct_ops = {
-	.open = link_open,
-	.close = link_close,
-	.interrupts = interrupts,
+	.open = rig_direct_link_open,
+	.close = rig_direct_link_close,
+	.interrupts = rig_direct_interrupts,
 };

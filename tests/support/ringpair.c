@@ -175,7 +175,7 @@ void ringpair_complete(struct ringpair *p, struct vq_chain *c)
 	vq_push(p->vq, c);
 }
 
-static struct vring_desc desc_of(struct drv_buf buf, unsigned flags, unsigned next)
+static struct vring_desc ringpair_desc_of(struct drv_buf buf, unsigned flags, unsigned next)
 {
 	return (struct vring_desc){
 		.addr = cpu_le64(buf.gpa),
@@ -197,12 +197,12 @@ static struct vring_packed_desc packed_desc_of(struct drv_buf buf, unsigned flag
 
 void ringpair_raw(struct ringpair *p, unsigned i, struct drv_buf buf, unsigned flags)
 {
-	p->drv.split.desc[RINGPAIR_RAW + i] = desc_of(buf, flags, RINGPAIR_RAW + i + 1);
+	p->drv.split.desc[RINGPAIR_RAW + i] = ringpair_desc_of(buf, flags, RINGPAIR_RAW + i + 1);
 }
 
 void ringpair_entry(struct ringpair *p, unsigned i, struct drv_buf buf, unsigned flags)
 {
-	struct vring_desc split = desc_of(buf, flags, i + 1);
+	struct vring_desc split = ringpair_desc_of(buf, flags, i + 1);
 	struct vring_packed_desc packed = packed_desc_of(buf, flags);
 
 	assert_true(gmem_write(&p->mem, RINGPAIR_TABLE + sizeof(split) * i,

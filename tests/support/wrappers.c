@@ -108,7 +108,7 @@ static const struct backend_wrapper drop_wrapper = {
 /*
  * slow.
  */
-static GSource *timer(struct loop *loop, GSourceFunc fn, void *arg)
+static GSource *wrappers_timer(struct loop *loop, GSourceFunc fn, void *arg)
 {
 	GSource *source = g_timeout_source_new(1);
 
@@ -142,7 +142,7 @@ static bool put_off(struct slow_net *s, bool *refused)
 {
 	*refused = !*refused;
 	if (*refused && !s->timer)
-		s->timer = timer(s->wrap.base.loop, slow_net_again, s);
+		s->timer = wrappers_timer(s->wrap.base.loop, slow_net_again, s);
 	return *refused;
 }
 
@@ -224,7 +224,7 @@ static size_t slow_write(struct chr *chr, const void *buf, size_t len)
 		return 0;
 	n = chr_wrap_ops.write(chr, buf, 1);
 	if (n)
-		s->timer = timer(chr->loop, slow_chr_again, s);
+		s->timer = wrappers_timer(chr->loop, slow_chr_again, s);
 	return n;
 }
 

@@ -25,7 +25,7 @@
 enum { SLOT = 1024, SLOT_TARGET = 2, SLOT_DATA = 24, MAGIC_BYTES = 16 };
 
 /* Into a file that is named after what is in it. */
-static bool save(const char *dir, const uint8_t *data, size_t len)
+static bool corpus_save(const char *dir, const uint8_t *data, size_t len)
 {
 	g_autofree char *sum = g_compute_checksum_for_data(G_CHECKSUM_SHA1, data, len);
 	g_autofree char *path = g_build_filename(dir, sum, NULL);
@@ -60,7 +60,7 @@ static bool save_hex(const char *line, void *dir)
 	g_autofree uint8_t *data = g_malloc(max + 1);
 
 	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it is freed */
-	return read_hex(line, data, max, &len) && save(dir, data, len);
+	return read_hex(line, data, max, &len) && corpus_save(dir, data, len);
 }
 
 static bool each_line(const char *file, bool (*fn)(const char *line, void *opaque), void *opaque)
@@ -81,7 +81,7 @@ static bool each_line(const char *file, bool (*fn)(const char *line, void *opaqu
 	return ok;
 }
 
-static bool unpack(const char *file, char *dir)
+static bool corpus_unpack(const char *file, char *dir)
 {
 	return each_line(file, save_hex, dir);
 }
@@ -110,7 +110,7 @@ static bool add_slot(const char *line, void *opaque)
 	return true;
 }
 
-static bool make_disk(char **files)
+static bool corpus_make_disk(char **files)
 {
 	g_autoptr(GByteArray) slots = g_byte_array_new();
 	struct disk d = { .slots = slots };
@@ -139,7 +139,7 @@ static gint by_length(gconstpointer a, gconstpointer b)
 	return longer ? (longer > 0 ? 1 : -1) : strcmp(x, y);
 }
 
-static bool pack(const char *dir)
+static bool corpus_pack(const char *dir)
 {
 	g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
@@ -161,7 +161,7 @@ static bool pack(const char *dir)
 	return d != NULL;
 }
 
-static bool dict(const char *target)
+static bool corpus_dict(const char *target)
 {
 	const struct grammar *g = grammar_of(target);
 
@@ -177,7 +177,7 @@ static bool dict(const char *target)
 }
 
 /* Each from nothing, in so many steps that most have several records. */
-static bool make(const char *target, uint64_t seed, uint64_t count, const char *dir)
+static bool corpus_make(const char *target, uint64_t seed, uint64_t count, const char *dir)
 {
 	struct mutator m = { .g = grammar_of(target), .seed = seed };
 	uint8_t data[512];
@@ -188,7 +188,7 @@ static bool make(const char *target, uint64_t seed, uint64_t count, const char *
 
 		for (unsigned i = 0; i < 16; i++)
 			size = mutate(&m, data, size, sizeof(data));
-		ok &= save(dir, data, size);
+		ok &= corpus_save(dir, data, size);
 	}
 	return ok;
 }
@@ -198,20 +198,20 @@ int main(int argc, char **argv)
 	const char *what = argc > 1 ? argv[1] : "";
 
 	if (strcmp(what, "seeds") == 0 && argc == 4)
-		return seeds_write(argv[2], argv[3], save) ? 0 : 1;
+		return seeds_write(argv[2], argv[3], corpus_save) ? 0 : 1;
 	if (strcmp(what, "make") == 0 && argc == 6)
-		return make(argv[2], g_ascii_strtoull(argv[3], NULL, 10),
-			    g_ascii_strtoull(argv[4], NULL, 10), argv[5])
+		return corpus_make(argv[2], g_ascii_strtoull(argv[3], NULL, 10),
+				   g_ascii_strtoull(argv[4], NULL, 10), argv[5])
 			       ? 0
 			       : 1;
 	if (strcmp(what, "unpack") == 0 && argc == 4)
-		return unpack(argv[2], argv[3]) ? 0 : 1;
+		return corpus_unpack(argv[2], argv[3]) ? 0 : 1;
 	if (strcmp(what, "pack") == 0 && argc == 3)
-		return pack(argv[2]) ? 0 : 1;
+		return corpus_pack(argv[2]) ? 0 : 1;
 	if (strcmp(what, "disk") == 0 && argc >= 3)
-		return make_disk(argv + 2) ? 0 : 1;
+		return corpus_make_disk(argv + 2) ? 0 : 1;
 	if (strcmp(what, "dict") == 0 && argc == 3)
-		return dict(argv[2]) ? 0 : 1;
+		return corpus_dict(argv[2]) ? 0 : 1;
 	(void)fprintf(stderr, "usage: corpus seeds TARGET DIR | make TARGET SEED COUNT DIR | "
 			      "unpack FILE DIR | pack DIR | dict TARGET | disk FILE...\n");
 	return 2;

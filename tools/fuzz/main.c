@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 /* Inputs grow up to some dozens of records and no further, for each costs time; those of the corpus
  * that are longer may stay so. */
-static size_t limit(size_t size, size_t max)
+static size_t fuzz_main_limit(size_t size, size_t max)
 {
 	size_t grown = target->run == fuzz_device_run || target->run == fuzz_ring_run ? 256 : 512;
 
@@ -54,7 +54,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
 {
 	struct mutator m = { grammar_of(target->name), LLVMFuzzerMutate, seed };
 
-	return mutate(&m, data, size, limit(size, max));
+	return mutate(&m, data, size, fuzz_main_limit(size, max));
 }
 
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len,
@@ -63,5 +63,5 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_len, const uint8_t *
 	struct mutator m = { grammar_of(target->name), LLVMFuzzerMutate, seed };
 
 	return mutate_cross(&m, (struct input){ a, a + a_len }, (struct input){ b, b + b_len }, out,
-			    limit(0, max));
+			    fuzz_main_limit(0, max));
 }

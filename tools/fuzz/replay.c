@@ -24,14 +24,14 @@ struct options {
 	char **files;
 };
 
-static const struct fuzz_target *target_of(const struct options *o, const char *file)
+static const struct fuzz_target *replay_target_of(const struct options *o, const char *file)
 {
 	g_autofree char *dir = g_path_get_dirname(file);
 
 	return fuzz_target_find(o->target ? o->target : dir);
 }
 
-static void tell(const struct fuzz_target *t, const char *data, size_t len, FILE *to)
+static void replay_tell(const struct fuzz_target *t, const char *data, size_t len, FILE *to)
 {
 	trace_begin(to);
 	t->run(t, (const uint8_t *)data, len);
@@ -39,26 +39,26 @@ static void tell(const struct fuzz_target *t, const char *data, size_t len, FILE
 }
 
 /* The trace as text; free with free(). */
-static char *told(const struct fuzz_target *t, const char *data, size_t len)
+static char *replay_told(const struct fuzz_target *t, const char *data, size_t len)
 {
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
-	tell(t, data, len, f);
+	replay_tell(t, data, len, f);
 	(void)fclose(f);
 	return text;
 }
 
 /* Runs it on a device that others have used and on one that nobody has. Where the stories part, or
  * NULL; free with g_free(). */
-static char *compare(const struct fuzz_target *t, const char *data, size_t len)
+static char *replay_compare(const struct fuzz_target *t, const char *data, size_t len)
 {
-	char *used = told(t, data, len), *fresh, *ret = NULL;
+	char *used = replay_told(t, data, len), *fresh, *ret = NULL;
 	size_t at = 0, line = 0;
 
 	fixture_keep(false);
-	fresh = told(t, data, len);
+	fresh = replay_told(t, data, len);
 	fixture_keep(true);
 	for (; used[at] && used[at] == fresh[at]; at++)
 		line = used[at] == '\n' ? at + 1 : line;
@@ -73,7 +73,7 @@ static char *compare(const struct fuzz_target *t, const char *data, size_t len)
 
 static bool replay(const struct options *o, const char *file, unsigned n)
 {
-	const struct fuzz_target *t = target_of(o, file);
+	const struct fuzz_target *t = replay_target_of(o, file);
 	g_autofree char *data = NULL, *wrong = NULL;
 	g_autoptr(GError) err = NULL;
 	gsize len;
@@ -84,11 +84,11 @@ static bool replay(const struct options *o, const char *file, unsigned n)
 	}
 	if (!o->quiet && !o->twice) {
 		printf("%s: %zu bytes for %s\n", file, len, t->name);
-		tell(t, data, len, stdout);
+		replay_tell(t, data, len, stdout);
 		return true;
 	}
 	if (o->twice)
-		wrong = compare(t, data, len);
+		wrong = replay_compare(t, data, len);
 	else
 		t->run(t, (const uint8_t *)data, len);
 	printf("%s %u - %s%s%s\n", wrong ? "not ok" : "ok", n, file, wrong ? ": " : "",
@@ -96,7 +96,7 @@ static bool replay(const struct options *o, const char *file, unsigned n)
 	return !wrong;
 }
 
-static void list(void)
+static void replay_list(void)
 {
 	for (guint i = 0; i < fuzz_targets()->len; i++)
 		printf("%s\n", ((struct fuzz_target *)g_ptr_array_index(fuzz_targets(), i))->name);
@@ -126,7 +126,7 @@ int main(int argc, char **argv)
 	(void)setvbuf(stdout, NULL, _IOLBF, 0); /* a crash cuts nothing off */
 	fuzz_init();
 	if (o.list)
-		list();
+		replay_list();
 	for (unsigned i = 0; o.files && o.files[i]; i++)
 		ok &= replay(&o, o.files[i], i + 1);
 	fixture_forget_all();

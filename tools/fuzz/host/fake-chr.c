@@ -63,7 +63,7 @@ static bool fake_size(struct chr *chr, uint16_t *cols, uint16_t *rows)
 	return c->cols && c->rows;
 }
 
-static void fake_close(struct chr *chr)
+static void fake_chr_close(struct chr *chr)
 {
 	struct fake_chr *c = (struct fake_chr *)chr;
 
@@ -79,13 +79,13 @@ static const struct chr_ops ops = {
 	.attach = fake_attach,
 	.detach = fake_attach,
 	.size = fake_size,
-	.close = fake_close,
+	.close = fake_chr_close,
 };
 
 /*
  * The input's part.
  */
-static bool attached(const struct fake_chr *c)
+static bool fake_chr_attached(const struct fake_chr *c)
 {
 	return c->chr.user != NULL;
 }
@@ -94,13 +94,13 @@ void fake_chr_bytes(struct fake_chr *c, struct input bytes)
 {
 	trace("stream: %zu bytes come in", in_left(&bytes));
 	g_byte_array_append(c->in, bytes.at, (guint)in_left(&bytes));
-	if (attached(c) && c->want_read)
+	if (fake_chr_attached(c) && c->want_read)
 		c->chr.user->readable(c->chr.arg);
 }
 
 void fake_chr_connect(struct fake_chr *c, bool on)
 {
-	if (!attached(c) || c->chr.connected == on)
+	if (!fake_chr_attached(c) || c->chr.connected == on)
 		return;
 	trace("stream: somebody %s", on ? "comes" : "leaves");
 	c->chr.connected = on;
@@ -113,7 +113,7 @@ void fake_chr_connect(struct fake_chr *c, bool on)
 void fake_chr_room(struct fake_chr *c, uint32_t room)
 {
 	c->room = room;
-	if (attached(c) && room && c->want_write)
+	if (fake_chr_attached(c) && room && c->want_write)
 		c->chr.user->writable(c->chr.arg);
 }
 
@@ -121,13 +121,13 @@ void fake_chr_size(struct fake_chr *c, uint16_t cols, uint16_t rows)
 {
 	c->cols = cols;
 	c->rows = rows;
-	if (attached(c) && c->chr.user->resized)
+	if (fake_chr_attached(c) && c->chr.user->resized)
 		c->chr.user->resized(c->chr.arg);
 }
 
 void fake_chr_trouble(struct fake_chr *c)
 {
-	if (attached(c) && c->chr.user->trouble)
+	if (fake_chr_attached(c) && c->chr.user->trouble)
 		c->chr.user->trouble(c->chr.arg, "write", EIO);
 }
 
@@ -176,7 +176,7 @@ struct chr *__wrap_chr_open(const char *spec, struct chr *terminal, const char *
 	c->rows = 25;
 	if (fakes_take_chr(c))
 		return &c->chr;
-	fake_close(&c->chr);
+	fake_chr_close(&c->chr);
 	ringside_usage(err, "%s: enough", context);
 	return NULL;
 }

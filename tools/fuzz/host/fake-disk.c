@@ -35,7 +35,7 @@ static const char *const op_names[] = { "read", "write", "flush", "discard", "ze
 /*
  * The contract.
  */
-static void check(const struct fake_disk *d, const struct blk_io *io)
+static void fake_disk_check(const struct fake_disk *d, const struct blk_io *io)
 {
 	uint64_t sum = 0;
 
@@ -58,7 +58,7 @@ static void check(const struct fake_disk *d, const struct blk_io *io)
 			 sum);
 }
 
-static void move(struct fake_disk *d, const struct blk_io *io)
+static void fake_disk_move(struct fake_disk *d, const struct blk_io *io)
 {
 	uint8_t *at = d->bytes + io->offset;
 
@@ -71,12 +71,12 @@ static void move(struct fake_disk *d, const struct blk_io *io)
 	}
 }
 
-static void end(struct fake_disk *d, struct blk_io *io, int result)
+static void fake_disk_end_io(struct fake_disk *d, struct blk_io *io, int result)
 {
 	trace("disk: %s at %#lx, %lu bytes: %s", op_names[io->op], io->offset, io->len,
 	      result ? g_strerror(-result) : "done");
 	if (result == 0 && (io->op == BLK_READ || io->op == BLK_WRITE))
-		move(d, io);
+		fake_disk_move(d, io);
 	else if (result == 0 && io->op == BLK_ZERO)
 		memset(d->bytes + io->offset, 0, io->len);
 	if (io->op == BLK_WRITE)
@@ -87,7 +87,7 @@ static void end(struct fake_disk *d, struct blk_io *io, int result)
 /*
  * A channel.
  */
-static struct request *nth(const struct fake_disk *d, guint n)
+static struct request *fake_disk_nth(const struct fake_disk *d, guint n)
 {
 	return &g_array_index(d->pending, struct request, n);
 }
@@ -97,7 +97,7 @@ static unsigned in_hand(const struct fake_channel *ch)
 	unsigned n = 0;
 
 	for (guint i = 0; i < ch->disk->pending->len; i++)
-		n += nth(ch->disk, i)->ch == ch && nth(ch->disk, i)->in_hand;
+		n += fake_disk_nth(ch->disk, i)->ch == ch && fake_disk_nth(ch->disk, i)->in_hand;
 	return n;
 }
 
@@ -107,19 +107,19 @@ static void fake_submit(struct blk_channel *base, struct blk_io *io)
 	struct fake_disk *d = ch->disk;
 	const struct request r = { io, ch, false };
 
-	check(d, io);
+	fake_disk_check(d, io);
 	if (!ch->stopping && (d->policy == DISK_AT_ONCE || d->policy == DISK_FAILS))
-		end(d, io, d->policy == DISK_FAILS ? -EIO : 0);
+		fake_disk_end_io(d, io, d->policy == DISK_FAILS ? -EIO : 0);
 	else
 		g_array_append_val(d->pending, r);
 }
 
 static void end_nth(struct fake_disk *d, guint n, int result)
 {
-	struct blk_io *io = nth(d, n)->io;
+	struct blk_io *io = fake_disk_nth(d, n)->io;
 
 	g_array_remove_index(d->pending, n);
-	end(d, io, result);
+	fake_disk_end_io(d, io, result);
 }
 
 /* The last one first: nobody was promised an order. */
@@ -128,7 +128,7 @@ static void end_all(struct fake_channel *ch)
 	struct fake_disk *d = ch->disk;
 
 	for (guint i = d->pending->len; i > 0; i = MIN(i - 1, d->pending->len))
-		if (nth(d, i - 1)->ch == ch) {
+		if (fake_disk_nth(d, i - 1)->ch == ch) {
 			end_nth(d, i - 1, 0);
 			i = d->pending->len + 1; /* it may have submitted another */
 		}
@@ -141,8 +141,8 @@ static void begin_some(struct fake_channel *ch)
 	unsigned left = IN_HAND - MIN(in_hand(ch), IN_HAND);
 
 	for (guint i = 0; i < d->pending->len && left; i++)
-		if (nth(d, i)->ch == ch && !nth(d, i)->in_hand) {
-			nth(d, i)->in_hand = true;
+		if (fake_disk_nth(d, i)->ch == ch && !fake_disk_nth(d, i)->in_hand) {
+			fake_disk_nth(d, i)->in_hand = true;
 			left--;
 		}
 }
@@ -167,7 +167,7 @@ static void host_is_done(void *arg)
 	struct fake_disk *d = ch->disk;
 
 	for (guint i = d->pending->len; i > 0; i--) {
-		struct request *r = nth(d, i - 1);
+		struct request *r = fake_disk_nth(d, i - 1);
 
 		if (r->ch != ch || !r->in_hand)
 			continue;
@@ -180,7 +180,7 @@ static void host_is_done(void *arg)
 	ch->owner.stopped(ch->owner.arg);
 }
 
-static bool fake_stop(struct blk_channel *base)
+static bool fake_disk_stop(struct blk_channel *base)
 {
 	struct fake_channel *ch = (struct fake_channel *)base;
 
@@ -203,8 +203,8 @@ static struct blk_io *fake_undone(struct blk_channel *base)
 	if (!ch->stopping || in_hand(ch))
 		fuzz_bug("disk: what is undone is asked for, of a channel that has not stopped");
 	for (guint i = d->pending->len; i > 0; i--)
-		if (nth(d, i - 1)->ch == ch) {
-			struct blk_io *io = nth(d, i - 1)->io;
+		if (fake_disk_nth(d, i - 1)->ch == ch) {
+			struct blk_io *io = fake_disk_nth(d, i - 1)->io;
 
 			g_array_remove_index(d->pending, i - 1);
 			io->next = first;
@@ -220,7 +220,7 @@ static void fake_free(struct blk_channel *base)
 	if (!ch->stopping)
 		fuzz_bug("disk: a channel is freed that was not stopped");
 	for (guint i = 0; i < ch->disk->pending->len; i++)
-		if (nth(ch->disk, i)->ch == ch)
+		if (fake_disk_nth(ch->disk, i)->ch == ch)
 			fuzz_bug("disk: a channel is freed with requests in flight");
 	ch->disk->channels--;
 	g_free(ch);
@@ -228,7 +228,7 @@ static void fake_free(struct blk_channel *base)
 
 static const struct blk_channel_ops channel_ops = { .submit = fake_submit,
 						    .flush = fake_flush,
-						    .stop = fake_stop,
+						    .stop = fake_disk_stop,
 						    .undone = fake_undone,
 						    .free = fake_free };
 
@@ -263,7 +263,7 @@ void fake_disk_end(struct fake_disk *d, unsigned n, int result)
 	if (!d->pending->len)
 		return;
 	n %= d->pending->len;
-	ch = nth(d, n)->ch;
+	ch = fake_disk_nth(d, n)->ch;
 	end_nth(d, n, -result);
 	fake_flush(&ch->base);
 	ch->owner.batch_done(ch->owner.arg);
@@ -281,7 +281,7 @@ void fake_disk_begin(struct fake_disk *d)
 /*
  * Life.
  */
-static void fake_close(struct blk_backend *be)
+static void fake_disk_close(struct blk_backend *be)
 {
 	struct fake_disk *d = (struct fake_disk *)be;
 
@@ -293,7 +293,7 @@ static void fake_close(struct blk_backend *be)
 }
 
 static const struct blk_backend_ops backend_ops = { .channel_new = fake_channel_new,
-						    .close = fake_close };
+						    .close = fake_disk_close };
 
 static struct blk_backend *fake_disk_new(const struct blk_file_options *o)
 {
@@ -309,7 +309,7 @@ static struct blk_backend *fake_disk_new(const struct blk_file_options *o)
 					  .discard = !o->ro };
 	d->pending = g_array_new(FALSE, FALSE, sizeof(struct request));
 	if (!fakes_take_disk(d)) {
-		fake_close(&d->base);
+		fake_disk_close(&d->base);
 		return NULL;
 	}
 	return &d->base;

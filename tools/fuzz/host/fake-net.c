@@ -21,8 +21,8 @@ struct fake_net {
 	unsigned sum; /* of all bytes sent: so that they are read */
 };
 
-static bool give(struct fake_net *n, unsigned channel, GByteArray *frame,
-		 const struct net_offload *off)
+static bool fake_net_give(struct fake_net *n, unsigned channel, GByteArray *frame,
+			  const struct net_offload *off)
 {
 	/* A copy of the right length, so that what lies beyond is forbidden. */
 	g_autofree uint8_t *data = g_memdup2(frame->data, frame->len);
@@ -30,14 +30,14 @@ static bool give(struct fake_net *n, unsigned channel, GByteArray *frame,
 	return n->be.events->frame(n->be.opaque, channel, data, frame->len, off);
 }
 
-static void forget(struct fake_net *n, unsigned channel)
+static void fake_net_forget(struct fake_net *n, unsigned channel)
 {
 	g_clear_pointer(&n->held[channel], g_byte_array_unref);
 }
 
 /* Takes over @frame. */
-static void arrive(struct fake_net *n, unsigned channel, GByteArray *frame,
-		   const struct net_offload *off)
+static void fake_net_arrive(struct fake_net *n, unsigned channel, GByteArray *frame,
+			    const struct net_offload *off)
 {
 	if (!n->on[channel] || n->held[channel]) {
 		g_byte_array_unref(frame); /* as on a link that nobody reads */
@@ -46,8 +46,8 @@ static void arrive(struct fake_net *n, unsigned channel, GByteArray *frame,
 	trace("net backend: a frame of %u bytes for channel %u", frame->len, channel);
 	n->held[channel] = frame;
 	n->held_off[channel] = *off;
-	if (give(n, channel, frame, off))
-		forget(n, channel);
+	if (fake_net_give(n, channel, frame, off))
+		fake_net_forget(n, channel);
 	n->be.events->batch_end(n->be.opaque, channel);
 }
 
@@ -95,7 +95,7 @@ static int fake_send(struct net_backend *be, unsigned channel, const struct iove
 
 		for (unsigned i = 0; i < n; i++)
 			g_byte_array_append(frame, iov[i].iov_base, (guint)iov[i].iov_len);
-		arrive(net, channel, frame, off);
+		fake_net_arrive(net, channel, frame, off);
 	}
 	return 0;
 }
@@ -108,10 +108,10 @@ static void fake_receive(struct net_backend *be, unsigned channel, bool on)
 		fuzz_bug("net backend: there is no channel %u", channel);
 	n->on[channel] = on;
 	if (!on) {
-		forget(n, channel);
+		fake_net_forget(n, channel);
 	} else if (n->held[channel]) {
-		if (give(n, channel, n->held[channel], &n->held_off[channel]))
-			forget(n, channel);
+		if (fake_net_give(n, channel, n->held[channel], &n->held_off[channel]))
+			fake_net_forget(n, channel);
 		be->events->batch_end(be->opaque, channel);
 	}
 }
@@ -122,7 +122,7 @@ static void fake_discard(struct net_backend *be, unsigned channel)
 
 	if (channel >= be->n_channels || n->on[channel])
 		fuzz_bug("net backend: channel %u is discarded, and listened to", channel);
-	forget(n, channel);
+	fake_net_forget(n, channel);
 }
 
 static int fake_offloads(struct net_backend *be, unsigned work)
@@ -140,18 +140,18 @@ static int fake_channels(struct net_backend *be, unsigned n)
 	return host_fails(HOST_FAIL_OFFLOAD) ? -EINVAL : 0;
 }
 
-static void fake_close(struct net_backend *be)
+static void fake_net_close(struct net_backend *be)
 {
 	struct fake_net *n = (struct fake_net *)be;
 
 	fakes_forget(n);
 	for (unsigned i = 0; i < NET_CHANNELS_MAX; i++)
-		forget(n, i);
+		fake_net_forget(n, i);
 	g_free(n);
 }
 
 static const struct net_backend_ops tap_like = {
-	.close = fake_close,
+	.close = fake_net_close,
 	.send = fake_send,
 	.receive = fake_receive,
 	.discard = fake_discard,
@@ -160,7 +160,7 @@ static const struct net_backend_ops tap_like = {
 };
 
 static const struct net_backend_ops socket_like = {
-	.close = fake_close,
+	.close = fake_net_close,
 	.send = fake_send,
 	.receive = fake_receive,
 	.discard = fake_discard,
@@ -178,7 +178,7 @@ void fake_net_frame(struct fake_net *n, unsigned channel, struct input frame, ui
 	g_byte_array_append(bytes, frame.at, len);
 	g_byte_array_set_size(bytes, MAX(NET_FRAME_MIN, MIN(len + extra, NET_FRAME_MAX)));
 	memset(bytes->data + len, 0, bytes->len - len);
-	arrive(n, channel % n->be.n_channels, bytes, off);
+	fake_net_arrive(n, channel % n->be.n_channels, bytes, off);
 }
 
 void fake_net_link(struct fake_net *n, bool up)
@@ -208,7 +208,7 @@ void fake_net_begin(struct fake_net *n)
 	for (unsigned i = 0; i < NET_CHANNELS_MAX; i++) {
 		if (n->on[i])
 			fuzz_bug("net backend: channel %u delivers while no driver is there", i);
-		forget(n, i);
+		fake_net_forget(n, i);
 	}
 	n->busy = n->lost = n->sum = 0;
 	n->echo = false;

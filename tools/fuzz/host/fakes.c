@@ -40,7 +40,7 @@ TAKE(chr, struct fake_chr *)
 TAKE(evdev, struct fake_evdev *)
 TAKE(file, int)
 
-static void forget(void **list, unsigned *n, const void *fake)
+static void fakes_forget_one(void **list, unsigned *n, const void *fake)
 {
 	for (unsigned i = 0; i < *n; i++)
 		if (list[i] == fake)
@@ -51,10 +51,10 @@ void fakes_forget(const void *fake)
 {
 	if (!current)
 		return;
-	forget((void **)current->disk, &current->n_disks, fake);
-	forget((void **)current->net, &current->n_nets, fake);
-	forget((void **)current->chr, &current->n_chrs, fake);
-	forget((void **)current->evdev, &current->n_evdevs, fake);
+	fakes_forget_one((void **)current->disk, &current->n_disks, fake);
+	fakes_forget_one((void **)current->net, &current->n_nets, fake);
+	fakes_forget_one((void **)current->chr, &current->n_chrs, fake);
+	fakes_forget_one((void **)current->evdev, &current->n_evdevs, fake);
 }
 
 void fakes_begin(struct fakes *f)

@@ -46,7 +46,7 @@ static struct {
 /*
  * A turn.
  */
-static GIOCondition has(const struct watch *w)
+static GIOCondition host_loop_has(const struct watch *w)
 {
 	return w->events ? host_ready_for(w->fd, w->events) : 0;
 }
@@ -54,14 +54,14 @@ static GIOCondition has(const struct watch *w)
 static bool any_ready(const struct watches *l)
 {
 	for (const struct watch *w = l->first; w; w = w->next)
-		if (has(w))
+		if (host_loop_has(w))
 			return true;
 	return false;
 }
 
 #define AT_ONCE 64u
 
-static bool turn(const struct watches *l)
+static bool host_loop_turn(const struct watches *l)
 {
 	struct {
 		struct watch *w;
@@ -73,7 +73,7 @@ static bool turn(const struct watches *l)
 	for (struct watch *w = l->first; w && n < AT_ONCE; w = w->next) {
 		ready[n].w = w;
 		ready[n].serial = w->serial;
-		ready[n].has = has(w);
+		ready[n].has = host_loop_has(w);
 		n += ready[n].has != 0;
 	}
 	for (unsigned i = 0; i < n; i++)
@@ -82,7 +82,7 @@ static bool turn(const struct watches *l)
 	return n > 0;
 }
 
-static struct watches *find(GMainContext *context)
+static struct watches *host_loop_find(GMainContext *context)
 {
 	if (all.found && all.found->context == context)
 		return all.found;
@@ -94,9 +94,9 @@ static struct watches *find(GMainContext *context)
 
 bool host_turn(void)
 {
-	struct watches *l = find(host.context);
+	struct watches *l = host_loop_find(host.context);
 
-	return l && turn(l);
+	return l && host_loop_turn(l);
 }
 
 /*
@@ -122,7 +122,7 @@ static gboolean source_dispatch(GSource *source, GSourceFunc callback, gpointer 
 {
 	(void)callback;
 	(void)data;
-	(void)turn(((struct watches_source *)source)->of);
+	(void)host_loop_turn(((struct watches_source *)source)->of);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -130,9 +130,9 @@ static GSourceFuncs source_funcs = { .prepare = source_prepare,
 				     .check = source_check,
 				     .dispatch = source_dispatch };
 
-static struct watches *make(GMainContext *context)
+static struct watches *host_loop_make(GMainContext *context)
 {
-	struct watches *l = find(NULL);
+	struct watches *l = host_loop_find(NULL);
 
 	if (!l) {
 		fuzz_bug("more loops than there are places for");
@@ -147,7 +147,7 @@ static struct watches *make(GMainContext *context)
 	return l;
 }
 
-static void end(struct watches *l)
+static void host_loop_end(struct watches *l)
 {
 	g_source_destroy(l->source);
 	g_source_unref(l->source);
@@ -164,11 +164,11 @@ GSource *__wrap_loop_watch(struct loop *loop, int fd, GIOCondition events, loop_
 GSource *__wrap_loop_watch(struct loop *loop, int fd, GIOCondition events, loop_watch_fn fn,
 			   void *arg)
 {
-	struct watches *l = find(loop_context(loop));
+	struct watches *l = host_loop_find(loop_context(loop));
 	struct watch *w = all.free;
 
 	if (!l)
-		l = make(loop_context(loop));
+		l = host_loop_make(loop_context(loop));
 	if (w)
 		all.free = w->next;
 	else if (all.n < WATCHES)
@@ -213,6 +213,6 @@ void __wrap_loop_unwatch(GSource *source)
 	w->next = all.free;
 	all.free = w;
 	if (!l->first)
-		end(l);
+		host_loop_end(l);
 }
 /* NOLINTEND(bugprone-reserved-identifier) */

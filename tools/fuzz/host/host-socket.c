@@ -20,24 +20,24 @@
 #define PEER_PORT 40000u /* of the first who connects */
 
 /* libc's @name, as a pointer of the same type as @function. */
-#define LIBC(function, name)                                              \
-	do                                                                \
-		if (!(function))                                          \
-			*(void **)&(function) = dlsym(RTLD_NEXT, (name)); \
+#define LIBC(function, host_socket_name)                                              \
+	do                                                                            \
+		if (!(function))                                                      \
+			*(void **)&(function) = dlsym(RTLD_NEXT, (host_socket_name)); \
 	while (0)
 
-static int fail(int error)
+static int host_socket_fail(int error)
 {
 	errno = error;
 	return -1;
 }
 
-static ssize_t result(gssize ret)
+static ssize_t host_socket_result(gssize ret)
 {
-	return ret >= 0 ? ret : fail((int)-ret);
+	return ret >= 0 ? ret : host_socket_fail((int)-ret);
 }
 
-static int name(struct sockaddr *addr, socklen_t *len, unsigned port)
+static int host_socket_name(struct sockaddr *addr, socklen_t *len, unsigned port)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,
 				   .sin_port = htons((uint16_t)port),
@@ -57,10 +57,10 @@ int socket(int domain, int type, int protocol)
 
 	if (host_now()) {
 		if (!host.sockets || (type & 0xf) == SOCK_RAW)
-			return fail(EACCES);
+			return host_socket_fail(EACCES);
 		if (host_fails(HOST_FAIL_SOCKET))
-			return fail(EMFILE);
-		return (int)result(
+			return host_socket_fail(EMFILE);
+		return (int)host_socket_result(
 			host_fd_new((type & 0xf) == SOCK_STREAM ? HOST_STREAM : HOST_PACKET));
 	}
 	LIBC(libc, "socket");
@@ -102,7 +102,7 @@ int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 			return 0;
 		/* Never at once: Linux does not, and libslirp 4.7 frees a packet twice then. */
 		host_hang_up(fd, true);
-		return fail(EINPROGRESS);
+		return host_socket_fail(EINPROGRESS);
 	}
 	LIBC(libc, "connect");
 	return libc(fd, addr, len);
@@ -114,10 +114,10 @@ int accept(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 	int new;
 
 	if (host_fd_ours(fd)) {
-		new = (int)result(host_accept(fd));
+		new = (int)host_socket_result(host_accept(fd));
 		return new < 0 ? new
-			       : (name(addr.__sockaddr__, len,
-				       PEER_PORT + (unsigned)(new - HOST_FD_BASE)),
+			       : (host_socket_name(addr.__sockaddr__, len,
+						   PEER_PORT + (unsigned)(new - HOST_FD_BASE)),
 				  new);
 	}
 	LIBC(libc, "accept");
@@ -129,7 +129,7 @@ int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 	static __typeof__(getsockname) *libc;
 
 	if (host_fd_ours(fd))
-		return name(addr.__sockaddr__, len, HOST_PORT);
+		return host_socket_name(addr.__sockaddr__, len, HOST_PORT);
 	LIBC(libc, "getsockname");
 	return libc(fd, addr, len);
 }
@@ -139,9 +139,10 @@ int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 	static __typeof__(getpeername) *libc;
 
 	if (host_fd_ours(fd))
-		return host_fd(fd)->reset ? fail(ENOTCONN)
-					  : name(addr.__sockaddr__, len,
-						 PEER_PORT + (unsigned)(fd - HOST_FD_BASE));
+		return host_fd(fd)->reset
+			       ? host_socket_fail(ENOTCONN)
+			       : host_socket_name(addr.__sockaddr__, len,
+						  PEER_PORT + (unsigned)(fd - HOST_FD_BASE));
 	LIBC(libc, "getpeername");
 	return libc(fd, addr, len);
 }
@@ -185,7 +186,7 @@ ssize_t recv(int fd, void *buf, size_t len, int flags)
 	static __typeof__(recv) *libc;
 
 	if (host_fd_ours(fd))
-		return result(host_read(fd, buf, len));
+		return host_socket_result(host_read(fd, buf, len));
 	LIBC(libc, "recv");
 	return libc(fd, buf, len, flags);
 }
@@ -195,8 +196,8 @@ ssize_t recvfrom(int fd, void *buf, size_t len, int flags, __SOCKADDR_ARG addr, 
 	static __typeof__(recvfrom) *libc;
 
 	if (host_fd_ours(fd)) {
-		name(addr.__sockaddr__, addr_len, PEER_PORT);
-		return result(host_read(fd, buf, len));
+		host_socket_name(addr.__sockaddr__, addr_len, PEER_PORT);
+		return host_socket_result(host_read(fd, buf, len));
 	}
 	LIBC(libc, "recvfrom");
 	return libc(fd, buf, len, flags, addr, addr_len);
@@ -208,7 +209,7 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	static __typeof__(recvmsg) *libc;
 
 	if (host_fd_ours(fd))
-		return fail(EAGAIN);
+		return host_socket_fail(EAGAIN);
 	LIBC(libc, "recvmsg");
 	return libc(fd, msg, flags);
 }
@@ -218,7 +219,7 @@ ssize_t send(int fd, const void *buf, size_t len, int flags)
 	static __typeof__(send) *libc;
 
 	if (host_fd_ours(fd))
-		return result(host_write(fd, buf, len));
+		return host_socket_result(host_write(fd, buf, len));
 	LIBC(libc, "send");
 	return libc(fd, buf, len, flags);
 }
@@ -229,7 +230,7 @@ ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SOCKADDR_
 	static __typeof__(sendto) *libc;
 
 	if (host_fd_ours(fd))
-		return result(host_write(fd, buf, len));
+		return host_socket_result(host_write(fd, buf, len));
 	LIBC(libc, "sendto");
 	return libc(fd, buf, len, flags, addr, addr_len);
 }

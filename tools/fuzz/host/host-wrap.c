@@ -36,7 +36,7 @@
 	type __wrap_##name args; \
 	type __wrap_##name args
 
-static gssize result(gssize ret)
+static gssize host_wrap_result(gssize ret)
 {
 	if (ret >= 0)
 		return ret;
@@ -46,13 +46,13 @@ static gssize result(gssize ret)
 
 WRAP(ssize_t, recv, (int fd, void *buf, size_t len, int flags))
 {
-	return host_fd_ours(fd) ? result(host_read(fd, buf, len))
+	return host_fd_ours(fd) ? host_wrap_result(host_read(fd, buf, len))
 				: __real_recv(fd, buf, len, flags);
 }
 
 WRAP(ssize_t, send, (int fd, const void *buf, size_t len, int flags))
 {
-	return host_fd_ours(fd) ? result(host_write(fd, buf, len))
+	return host_fd_ours(fd) ? host_wrap_result(host_write(fd, buf, len))
 				: __real_send(fd, buf, len, flags);
 }
 
@@ -68,19 +68,19 @@ static gssize write_pieces(int fd, const struct iovec *iov, size_t n)
 
 WRAP(ssize_t, writev, (int fd, const struct iovec *iov, int n))
 {
-	return host_fd_ours(fd) ? result(write_pieces(fd, iov, (size_t)n))
+	return host_fd_ours(fd) ? host_wrap_result(write_pieces(fd, iov, (size_t)n))
 				: __real_writev(fd, iov, n);
 }
 
 WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags))
 {
-	return host_fd_ours(fd) ? result(write_pieces(fd, msg->msg_iov, msg->msg_iovlen))
+	return host_fd_ours(fd) ? host_wrap_result(write_pieces(fd, msg->msg_iov, msg->msg_iovlen))
 				: __real_sendmsg(fd, msg, flags);
 }
 
 WRAP(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags))
 {
-	return host_fd_ours(fd) ? (int)result(host_accept(fd))
+	return host_fd_ours(fd) ? (int)host_wrap_result(host_accept(fd))
 				: __real_accept4(fd, addr, len, flags);
 }
 
@@ -127,7 +127,8 @@ WRAP(int, ioctl, (int fd, unsigned long request, ...))
 		*(int *)arg = host_pending(fd);
 		return 0;
 	}
-	return (int)result(host_fd_kind(fd) == HOST_PACKET ? tap_ioctl(request, arg) : -ENOTTY);
+	return (int)host_wrap_result(host_fd_kind(fd) == HOST_PACKET ? tap_ioctl(request, arg)
+								     : -ENOTTY);
 }
 
 /* What a disk of the project's own asks of its file. File-scope like the host itself. */
@@ -141,7 +142,7 @@ unsigned host_disk_calls(void)
 WRAP(ssize_t, pread, (int fd, void *buf, size_t len, off_t off))
 {
 	if (host_fd_ours(fd))
-		return result(host_pread(fd, buf, len, (uint64_t)off));
+		return host_wrap_result(host_pread(fd, buf, len, (uint64_t)off));
 	disk_calls++;
 	return __real_pread(fd, buf, len, off);
 }
@@ -178,15 +179,16 @@ WRAP(int, fdatasync, (int fd))
 
 WRAP(off_t, lseek, (int fd, off_t off, int whence))
 {
-	return host_fd_ours(fd) ? result(host_seek(fd, (uint64_t)off, whence == SEEK_HOLE))
-				: __real_lseek(fd, off, whence);
+	return host_fd_ours(fd)
+		       ? host_wrap_result(host_seek(fd, (uint64_t)off, whence == SEEK_HOLE))
+		       : __real_lseek(fd, off, whence);
 }
 
 WRAP(int, timerfd_create, (int clock, int flags))
 {
 	(void)clock;
 	(void)flags;
-	return (int)result(host_fd_new(HOST_TIMER));
+	return (int)host_wrap_result(host_fd_new(HOST_TIMER));
 }
 
 WRAP(int, timerfd_settime,
@@ -213,7 +215,7 @@ WRAP(int, fcntl, (int fd, int command, ...))
 WRAP(ssize_t, getrandom, (void *buf, size_t len, unsigned flags))
 {
 	(void)flags;
-	return host_random(buf, len) ? (ssize_t)len : result(-ENOSYS);
+	return host_random(buf, len) ? (ssize_t)len : host_wrap_result(-ENOSYS);
 }
 
 WRAP(GMainContext *, g_main_context_default, (void))
@@ -298,7 +300,7 @@ int eventfd(unsigned count, int flags)
 	(void)flags;
 	if (fd >= 0)
 		host_event_add(fd, count);
-	return (int)result(fd);
+	return (int)host_wrap_result(fd);
 }
 
 ssize_t read(int fd, void *buf, size_t len)
@@ -306,7 +308,7 @@ ssize_t read(int fd, void *buf, size_t len)
 	static ssize_t (*libc)(int fd, void *buf, size_t len);
 
 	if (host_fd_ours(fd))
-		return result(host_read(fd, buf, len));
+		return host_wrap_result(host_read(fd, buf, len));
 	if (!libc)
 		*(void **)&libc = libc_function("read");
 	return libc(fd, buf, len);
@@ -317,7 +319,7 @@ ssize_t write(int fd, const void *buf, size_t len)
 	static ssize_t (*libc)(int fd, const void *buf, size_t len);
 
 	if (host_fd_ours(fd))
-		return result(host_write(fd, buf, len));
+		return host_wrap_result(host_write(fd, buf, len));
 	if (!libc)
 		*(void **)&libc = libc_function("write");
 	return libc(fd, buf, len);

@@ -105,7 +105,7 @@ static void udp_header(uint8_t *frame, const struct net_packet *p, size_t len)
 		net_packet_sum(frame, p, len, 6);
 }
 
-static size_t segment(struct net_guest *g, const struct flood *f, uint16_t at)
+static size_t net_guest_segment(struct net_guest *g, const struct flood *f, uint16_t at)
 {
 	const struct net_guest_flow *flow = &g->flow[f->flow];
 	struct net_packet p = packet_of(f->flow, NET_TCP);
@@ -116,7 +116,7 @@ static size_t segment(struct net_guest *g, const struct flood *f, uint16_t at)
 	return net_packet_make(g->frame, &p, f->len);
 }
 
-static size_t syn(struct net_guest *g, const struct flood *f, uint16_t at)
+static size_t net_guest_first_syn(struct net_guest *g, const struct flood *f, uint16_t at)
 {
 	struct net_packet p = packet_of(f->flow, NET_TCP);
 
@@ -125,7 +125,7 @@ static size_t syn(struct net_guest *g, const struct flood *f, uint16_t at)
 	return net_packet_make(g->frame, &p, f->flags & 1 ? f->len : 0);
 }
 
-static size_t datagram(struct net_guest *g, const struct flood *f, uint16_t at)
+static size_t net_guest_datagram(struct net_guest *g, const struct flood *f, uint16_t at)
 {
 	struct net_packet p = packet_of(f->flow, NET_UDP);
 	size_t len = net_packet_make(g->frame, &p, 8u + f->len);
@@ -135,7 +135,7 @@ static size_t datagram(struct net_guest *g, const struct flood *f, uint16_t at)
 	return len;
 }
 
-static size_t fragment(struct net_guest *g, const struct flood *f, uint16_t at)
+static size_t net_guest_fragment(struct net_guest *g, const struct flood *f, uint16_t at)
 {
 	struct net_packet p = packet_of(0, NET_UDP);
 	size_t len = net_packet_make(g->frame, &p, f->len & ~7u);
@@ -148,7 +148,7 @@ static size_t fragment(struct net_guest *g, const struct flood *f, uint16_t at)
 	return len;
 }
 
-static size_t echo(struct net_guest *g, const struct flood *f, uint16_t at)
+static size_t net_guest_echo(struct net_guest *g, const struct flood *f, uint16_t at)
 {
 	struct net_packet p = packet_of(f->flow, f->flow % 2 ? NET_ICMPV6 : NET_ICMP);
 	size_t payload = 8u + f->len, len;
@@ -166,7 +166,7 @@ static size_t echo(struct net_guest *g, const struct flood *f, uint16_t at)
 	return len;
 }
 
-static size_t dhcp(struct net_guest *g, const struct flood *f, uint16_t at)
+static size_t net_guest_dhcp(struct net_guest *g, const struct flood *f, uint16_t at)
 {
 	static const uint8_t options[] = { 99, 130, 83, 99, 53, 1, 1, 255 };
 	struct net_packet p = packet_of(0, NET_UDP);
@@ -186,7 +186,7 @@ static size_t dhcp(struct net_guest *g, const struct flood *f, uint16_t at)
 	return len;
 }
 
-static size_t arp(struct net_guest *g, const struct flood *f, uint16_t at)
+static size_t net_guest_arp(struct net_guest *g, const struct flood *f, uint16_t at)
 {
 	static const uint8_t head[] = { 0, 1, 8, 0, 6, 4, 0, 2 };
 
@@ -200,9 +200,10 @@ static size_t arp(struct net_guest *g, const struct flood *f, uint16_t at)
 }
 
 static size_t (*const make[N_FLOODS])(struct net_guest *g, const struct flood *f, uint16_t at) = {
-	[FLOOD_SEGMENT] = segment,   [FLOOD_SYN] = syn,   [FLOOD_DATAGRAM] = datagram,
-	[FLOOD_FRAGMENT] = fragment, [FLOOD_ECHO] = echo, [FLOOD_DHCP] = dhcp,
-	[FLOOD_ARP] = arp,
+	[FLOOD_SEGMENT] = net_guest_segment,   [FLOOD_SYN] = net_guest_first_syn,
+	[FLOOD_DATAGRAM] = net_guest_datagram, [FLOOD_FRAGMENT] = net_guest_fragment,
+	[FLOOD_ECHO] = net_guest_echo,         [FLOOD_DHCP] = net_guest_dhcp,
+	[FLOOD_ARP] = net_guest_arp,
 };
 
 /* Small numbers come most often; the largest size once in a run. */

@@ -43,7 +43,7 @@ static struct refdrv *sound_refdrv(const struct vq *vq)
 	return NULL;
 }
 
-static uint64_t bytes(const struct drv_buf *buf, unsigned n)
+static uint64_t observe_bytes(const struct drv_buf *buf, unsigned n)
 {
 	uint64_t sum = 0;
 
@@ -65,7 +65,7 @@ static void each_mark(const struct refdrv_chain *t, uint64_t len, void (*fn)(uin
 	}
 }
 
-static void mark(uint64_t *word)
+static void observe_mark(uint64_t *word)
 {
 	*word = CANARY;
 }
@@ -76,7 +76,7 @@ static void check_mark(uint64_t *word)
 		fuzz_bug("the used length covers bytes that were never written");
 }
 
-static void popped(struct refdrv *t, const struct vq_chain *c)
+static void observe_popped(struct refdrv *t, const struct vq_chain *c)
 {
 	const struct refdrv_chain *made;
 
@@ -84,15 +84,15 @@ static void popped(struct refdrv *t, const struct vq_chain *c)
 		fuzz_bug("queue %u: the device has a chain %u, which was not given", t->index,
 			 c->id);
 	made = &t->chain[c->id];
-	if (c->rd.left != bytes(made->buf, made->n_rd) ||
-	    c->wr.left != bytes(made->buf + made->n_rd, made->n - made->n_rd))
+	if (c->rd.left != observe_bytes(made->buf, made->n_rd) ||
+	    c->wr.left != observe_bytes(made->buf + made->n_rd, made->n - made->n_rd))
 		fuzz_bug("queue %u: chain %u has %lu readable and %lu writable bytes; the device "
 			 "sees %zu and %zu",
-			 t->index, c->id, bytes(made->buf, made->n_rd),
-			 bytes(made->buf + made->n_rd, made->n - made->n_rd), c->rd.left,
+			 t->index, c->id, observe_bytes(made->buf, made->n_rd),
+			 observe_bytes(made->buf + made->n_rd, made->n - made->n_rd), c->rd.left,
 			 c->wr.left);
 	if (!made->shared)
-		each_mark(made, UINT64_MAX, mark);
+		each_mark(made, UINT64_MAX, observe_mark);
 }
 
 /*
@@ -106,7 +106,7 @@ static void look_popped(const struct vq_chain *c)
 	trace("device: takes chain %u: %zu bytes to read, %zu to write", c->id, c->rd.left,
 	      c->wr.left);
 	if (t)
-		popped(t, c);
+		observe_popped(t, c);
 }
 
 static void look_pushed(const struct vq_chain *c)

@@ -58,7 +58,7 @@ static bool seen_before(uintptr_t word)
 	return false;
 }
 
-static uint64_t changed(uint64_t old)
+static uint64_t race_changed(uint64_t old)
 {
 	switch (race.how) {
 	case HOW_SET:
@@ -72,7 +72,7 @@ static uint64_t changed(uint64_t old)
 	}
 }
 
-static void loaded(const void *at, size_t len)
+static void race_loaded(const void *at, size_t len)
 {
 	uint64_t word = 0;
 
@@ -83,7 +83,7 @@ static void loaded(const void *at, size_t len)
 	if (len > sizeof(word))
 		len = sizeof(word);
 	memcpy(&word, at, len);
-	word = changed(word);
+	word = race_changed(word);
 	memcpy((void *)at, &word, len);
 	trace("driver: changes a word of %zu bytes under the device's hand, to %#lx", len, word);
 }
@@ -93,7 +93,7 @@ static inline void load(const void *at, size_t len)
 	if (G_UNLIKELY(--race.fuel == 0) && race.live)
 		fuzz_bug("the device works without end");
 	if (G_UNLIKELY(race.armed))
-		loaded(at, len);
+		race_loaded(at, len);
 }
 
 /* The compiler's names.
@@ -117,7 +117,7 @@ void *__wrap___asan_memcpy(void *to, const void *from, size_t len);
 void *__wrap___asan_memcpy(void *to, const void *from, size_t len)
 {
 	if (race.armed && len)
-		loaded(from, len);
+		race_loaded(from, len);
 	return __real___asan_memcpy(to, from, len);
 }
 #endif

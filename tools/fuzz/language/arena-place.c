@@ -23,7 +23,7 @@ void arena_place_anew(void)
 }
 
 /* Room for @len bytes among the first @room, of which *@n are taken: its offset, or @room. */
-static uint64_t take(uint64_t *n, uint64_t room, size_t len, size_t align)
+static uint64_t arena_take(uint64_t *n, uint64_t room, size_t len, size_t align)
 {
 	uint64_t at = (*n + align - 1) / align * align;
 
@@ -35,7 +35,7 @@ static uint64_t take(uint64_t *n, uint64_t room, size_t len, size_t align)
 
 static uint64_t take_low(size_t len, size_t align)
 {
-	uint64_t at = take(&used.low, ARENA_LOW_LEN, len, align);
+	uint64_t at = arena_take(&used.low, ARENA_LOW_LEN, len, align);
 
 	return at < ARENA_LOW_LEN ? at : 0;
 }
@@ -48,7 +48,7 @@ uint64_t arena_ring(size_t len)
 /* Eight bytes apart, the sanitizer's grain, plus eight forbidden ones. */
 uint64_t arena_buffer(size_t len)
 {
-	uint64_t room = ARENA_MID_LEN - CROSSING, at = take(&used.mid, room, len + 8, 8);
+	uint64_t room = ARENA_MID_LEN - CROSSING, at = arena_take(&used.mid, room, len + 8, 8);
 
 	return at < room ? ARENA_MID_GPA + at : take_low(len + 8, 8);
 }

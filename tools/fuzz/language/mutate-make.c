@@ -19,14 +19,14 @@ void mutate_put(uint8_t *to, uint64_t value, unsigned len)
 		to[i] = (uint8_t)(value >> (8 * i));
 }
 
-static uint64_t any64(struct mutator *m)
+static uint64_t mutate_any64(struct mutator *m)
 {
 	uint64_t high = dice(m, UINT32_MAX);
 
 	return high << 32 | dice(m, UINT32_MAX);
 }
 
-static uint64_t interesting(struct mutator *m)
+static uint64_t mutate_interesting(struct mutator *m)
 {
 	static const uint64_t some[] = {
 		0,
@@ -102,7 +102,7 @@ static uint64_t few_bits(struct mutator *m)
 }
 
 /* A count: mostly small. */
-static unsigned small(struct mutator *m)
+static unsigned mutate_small(struct mutator *m)
 {
 	return dice(m, 4) ? dice(m, 8) : dice(m, 256);
 }
@@ -128,7 +128,7 @@ uint64_t mutate_argument(struct mutator *m, char letter)
 	case 'q':
 		return dice(m, 3) ? dice(m, 3) : dice(m, 10);
 	case 'n':
-		return small(m);
+		return mutate_small(m);
 	case 'b':
 		return dice(m, 256);
 	case 'r':
@@ -136,13 +136,13 @@ uint64_t mutate_argument(struct mutator *m, char letter)
 			return m->g->registers[dice(m, m->g->n_registers)];
 		return dice(m, 0x4000);
 	case 'w':
-		return dice(m, 2) ? dice(m, 64) : interesting(m);
+		return dice(m, 2) ? dice(m, 64) : mutate_interesting(m);
 	case 'f':
 		return dice(m, 3) ? few_bits(m) : 0;
 	case 'l':
-		return dice(m, 2) ? any64(m) : interesting(m);
+		return dice(m, 2) ? mutate_any64(m) : mutate_interesting(m);
 	default:
-		return interesting(m);
+		return mutate_interesting(m);
 	}
 }
 

@@ -30,8 +30,8 @@ static void take_apart(const struct mutator *m, const uint8_t *data, size_t size
  */
 
 /* Puts @n bytes in at @at; 0 if there is no room. */
-static size_t insert(uint8_t *data, size_t size, size_t max, size_t at, const uint8_t *bytes,
-		     size_t n)
+static size_t mutate_insert(uint8_t *data, size_t size, size_t max, size_t at, const uint8_t *bytes,
+			    size_t n)
 {
 	if (n > max - size)
 		return 0;
@@ -52,7 +52,7 @@ static size_t add_record(struct mutator *m, const struct parts *p, uint8_t *data
 	uint8_t rec[RECORD_MAX];
 	unsigned n = mutate_make_record(m, mutate_pick_op(m), rec);
 
-	return insert(data, size, max, p->at[dice(m, p->n + 1)], rec, n);
+	return mutate_insert(data, size, max, p->at[dice(m, p->n + 1)], rec, n);
 }
 
 /* Several that belong together. */
@@ -68,7 +68,7 @@ static size_t add_phrase(struct mutator *m, const struct parts *p, uint8_t *data
 	phrase = &m->g->phrases[dice(m, m->g->n_phrases)];
 	for (unsigned i = 0; i < phrase->n; i++)
 		n += mutate_make_record(m, phrase->op[i], bytes + n);
-	return insert(data, size, max, p->at[dice(m, p->n + 1)], bytes, n);
+	return mutate_insert(data, size, max, p->at[dice(m, p->n + 1)], bytes, n);
 }
 
 static size_t drop_record(struct mutator *m, const struct parts *p, uint8_t *data, size_t size)
@@ -86,7 +86,7 @@ static size_t double_record(struct mutator *m, const struct parts *p, uint8_t *d
 	size_t n = p->at[from + 1] - p->at[from];
 
 	memcpy(rec, data + p->at[from], n);
-	return insert(data, size, max, p->at[dice(m, p->n + 1)], rec, n);
+	return mutate_insert(data, size, max, p->at[dice(m, p->n + 1)], rec, n);
 }
 
 static size_t move_record(struct mutator *m, const struct parts *p, uint8_t *data, size_t size)
@@ -99,7 +99,7 @@ static size_t move_record(struct mutator *m, const struct parts *p, uint8_t *dat
 	cut_out(data, size, p->at[from], p->at[from + 1]);
 	if (to > from)
 		at -= n;
-	return insert(data, size - n, size, at, rec, n);
+	return mutate_insert(data, size - n, size, at, rec, n);
 }
 
 /* One argument of one record becomes another of its kind. */
@@ -135,7 +135,7 @@ static size_t change_argument(struct mutator *m, const struct parts *p, uint8_t 
 		fresh[1] = (uint8_t)(at + mutate_some_bytes(m, fresh + 2 + at, 255 - at));
 	}
 	size = cut_out(data, size, p->at[i], p->at[i + 1]);
-	return insert(data, size, max, p->at[i], fresh, fresh[1] + 2u);
+	return mutate_insert(data, size, max, p->at[i], fresh, fresh[1] + 2u);
 }
 
 static size_t change_heading(struct mutator *m, uint8_t *data, size_t size)
@@ -146,7 +146,7 @@ static size_t change_heading(struct mutator *m, uint8_t *data, size_t size)
 	return size;
 }
 
-static size_t change(struct mutator *m, uint8_t *data, size_t size, size_t max)
+static size_t mutate_change(struct mutator *m, uint8_t *data, size_t size, size_t max)
 {
 	struct parts p;
 	unsigned what;
@@ -187,7 +187,7 @@ static size_t make_input(struct mutator *m, uint8_t *data, size_t max)
 		data[i] = (uint8_t)dice(m, 16);
 	memset(rec, 0, sizeof(rec)); /* the first operation of each grammar begins all others */
 	if (size + 2 <= max)
-		size = insert(data, size, max, size, rec, 2);
+		size = mutate_insert(data, size, max, size, rec, 2);
 	return size;
 }
 
@@ -196,7 +196,7 @@ size_t mutate(struct mutator *m, uint8_t *data, size_t size, size_t max)
 	if (size <= m->g->heading)
 		size = make_input(m, data, max);
 	for (unsigned n = 1 + dice(m, 4); n; n--) {
-		size_t changed = change(m, data, size, max);
+		size_t changed = mutate_change(m, data, size, max);
 
 		if (changed)
 			size = changed;

@@ -68,7 +68,7 @@ static bool make_buffer(struct refdrv_chain *c, const struct refdrv_shape *shape
 }
 
 /* Copies what the driver says into its readable buffers. */
-static void fill(const struct refdrv_chain *c, struct input payload)
+static void refdrv_fill(const struct refdrv_chain *c, struct input payload)
 {
 	for (unsigned i = 0; i < c->n_rd; i++) {
 		struct input part = in_part(&payload, c->buf[i].len);
@@ -139,7 +139,7 @@ bool refdrv_add(struct refdrv *t, const struct refdrv_shape *shape)
 	slots = drv_use_table(&t->vq, c.n) ? 1 : c.n;
 	if (slots > t->vq.n_free || t->vq.broken)
 		return false;
-	fill(&c, shape->payload);
+	refdrv_fill(&c, shape->payload);
 	kept = &t->chain[id];
 	*kept = c;
 	arena_open(drv_table_gpa(&t->vq, id), table_bytes(t, &c));
@@ -218,7 +218,7 @@ static void open_desc(const struct refdrv *t, const struct corrupted *d, bool ta
 }
 
 /* From here on the device may be led to any descriptor there is, of whatever chain it once was. */
-static void open_all(struct refdrv *t)
+static void refdrv_open_all(struct refdrv *t)
 {
 	const struct corrupted *ring = t->vq.cfg.packed ? (const void *)t->vq.packed.desc
 							: (const void *)t->vq.split.desc;
@@ -279,7 +279,7 @@ static void corrupt_desc(struct refdrv *t, struct corrupted *at, unsigned field,
 	if (in_ring && field == CORRUPT_FLAGS && value & VRING_DESC_F_INDIRECT)
 		arena_wild(); /* any bytes are a table now */
 	else if (in_ring && (field >= CORRUPT_FLAGS || t->vq.cfg.indirect))
-		open_all(t);
+		refdrv_open_all(t);
 }
 
 static void corrupt_split(struct refdrv *t, unsigned field, uint16_t value)
@@ -300,7 +300,7 @@ static void corrupt_split(struct refdrv *t, unsigned field, uint16_t value)
 		*s->used_event = cpu_le16(value);
 		return;
 	}
-	open_all(t);
+	refdrv_open_all(t);
 }
 
 static void corrupt_packed(struct refdrv *t, unsigned field, uint16_t value)

@@ -17,7 +17,7 @@ struct seed {
  * Records.
  */
 
-static void put(struct seed *s, uint64_t value, unsigned bytes)
+static void seeds_put(struct seed *s, uint64_t value, unsigned bytes)
 {
 	for (unsigned i = 0; i < bytes && s->len < SEED_MAX; i++)
 		s->data[s->len++] = (uint8_t)(value >> (8 * i));
@@ -25,13 +25,13 @@ static void put(struct seed *s, uint64_t value, unsigned bytes)
 
 /* As @signature says (grammar.h): ints for small arguments, uint64_t for v, l and f; an 's' is a
  * pointer and an int of length. */
-static void record(struct seed *s, unsigned op, const char *signature, ...)
+static void seeds_record(struct seed *s, unsigned op, const char *signature, ...)
 {
 	size_t begin = s->len;
 	va_list ap;
 
-	put(s, op, 1);
-	put(s, 0, 1);
+	seeds_put(s, op, 1);
+	seeds_put(s, 0, 1);
 	va_start(ap, signature);
 	/* NOLINTBEGIN(clang-analyzer-valist.Uninitialized): it is, above */
 	for (const char *c = signature; *c; c++) {
@@ -39,11 +39,14 @@ static void record(struct seed *s, unsigned op, const char *signature, ...)
 			const char *bytes = va_arg(ap, const char *);
 
 			for (int n = va_arg(ap, int); n > 0; n--)
-				put(s, (uint8_t)*bytes++, 1);
+				seeds_put(s, (uint8_t)*bytes++, 1);
 		} else if (strchr("vlf", *c)) {
-			put(s, va_arg(ap, uint64_t), 8);
+			seeds_put(s, va_arg(ap, uint64_t), 8);
 		} else {
-			put(s, (unsigned)va_arg(ap, int), *c == 'd' ? 4 : strchr("wr", *c) ? 2 : 1);
+			seeds_put(s, (unsigned)va_arg(ap, int),
+				  *c == 'd'          ? 4
+				  : strchr("wr", *c) ? 2
+						     : 1);
 		}
 	}
 	/* NOLINTEND(clang-analyzer-valist.Uninitialized) */
@@ -62,21 +65,21 @@ static void record(struct seed *s, unsigned op, const char *signature, ...)
 #define PLAIN (~(uint64_t)0)
 
 /* A request: what is read in one buffer (two, with a header of its own), what is written. */
-static void request(struct seed *s, unsigned q, const struct grammar_bytes *say, unsigned n_wr,
-		    unsigned wr_len, unsigned extra, unsigned flags)
+static void seeds_request(struct seed *s, unsigned q, const struct grammar_bytes *say,
+			  unsigned n_wr, unsigned wr_len, unsigned extra, unsigned flags)
 {
-	record(s, DEV_CHAIN, "qhgwws", (int)q,
-	       (int)((say->len || extra ? 1 + !!extra : 0) | n_wr << 4),
-	       (int)(flags | SHAPE_PUBLISH | SHAPE_RUN), (int)wr_len, (int)extra, say->bytes,
-	       (int)say->len);
+	seeds_record(s, DEV_CHAIN, "qhgwws", (int)q,
+		     (int)((say->len || extra ? 1 + !!extra : 0) | n_wr << 4),
+		     (int)(flags | SHAPE_PUBLISH | SHAPE_RUN), (int)wr_len, (int)extra, say->bytes,
+		     (int)say->len);
 }
 
-static void finish(struct seed *s)
+static void seeds_finish(struct seed *s)
 {
 	for (unsigned q = 0; q < 4; q++)
-		record(s, DEV_COLLECT, "qn", (int)q, 1);
-	record(s, DEV_INTERRUPTS, "");
-	record(s, DEV_RESET, "");
+		seeds_record(s, DEV_COLLECT, "qn", (int)q, 1);
+	seeds_record(s, DEV_INTERRUPTS, "");
+	seeds_record(s, DEV_RESET, "");
 }
 
 /* All that the grammar knows for this device, to each of its queues, in every way there is. */
@@ -85,37 +88,38 @@ static void all_requests(struct seed *s, const struct grammar *g, unsigned queue
 	static const struct grammar_bytes nothing = { "", 0 };
 
 	for (unsigned q = 0; q < queues; q++) {
-		request(s, q, &nothing, 1, 64, 0, 0);
-		request(s, q, &nothing, 2, 600, 0, 0);
+		seeds_request(s, q, &nothing, 1, 64, 0, 0);
+		seeds_request(s, q, &nothing, 2, 600, 0, 0);
 		for (unsigned i = 0; i < g->n_examples && i < 16; i++)
-			request(s, q, &g->examples[i], 2, 512, i % 3 == 2 ? 512 : 0, SHAPE_STATUS);
+			seeds_request(s, q, &g->examples[i], 2, 512, i % 3 == 2 ? 512 : 0,
+				      SHAPE_STATUS);
 	}
 }
 
 static void host_side(struct seed *s)
 {
-	record(s, DEV_FRAME, "nbwbwbbs", 0, 2, 50, 0, 0, 0, 0,
-	       "\xff\xff\xff\xff\xff\xff\x52\x54\0\0\0\2\x08\0", 14);
-	record(s, DEV_FRAME, "nbwbwbbs", 0, 1, 100, 1, 20, 34, 16,
-	       "\x52\x54\0\0\0\1\x52\x54\0\0\0\2\x08\0\x45\0\0\x28\0\0\0\0\x40\6", 24);
-	record(s, DEV_SOCKET, "bbb", 4, 0, 0);
-	record(s, DEV_SOCKET, "bbb", 9, 2, 1);
-	record(s, DEV_BYTES, "ns", 0, "typed\n", 6);
-	record(s, DEV_BYTES, "ns", 1, "more\n", 5);
-	record(s, DEV_PEER, "nbww", 0, 1, 0, 0);
-	record(s, DEV_PEER, "nbww", 0, 3, 0, 0);
-	record(s, DEV_PEER, "nbww", 0, 8, 100, 40);
-	record(s, DEV_EVENTS, "s", "\1\x1e\0\1\0", 5);
-	record(s, DEV_EVENTS, "s", "\3\0\0\x10\0\3\1\0\x10\0", 10);
-	record(s, DEV_HOST_PEER, "bw", 1, 0);
-	record(s, DEV_TURN, "n", 4);
-	record(s, DEV_HOST_BYTES, "ns", 0,
-	       "\0\0\0\x0e\xff\xff\xff\xff\xff\xff\x52\x54\0\0\0\2\x08\0", 18);
-	record(s, DEV_TURN, "n", 4);
+	seeds_record(s, DEV_FRAME, "nbwbwbbs", 0, 2, 50, 0, 0, 0, 0,
+		     "\xff\xff\xff\xff\xff\xff\x52\x54\0\0\0\2\x08\0", 14);
+	seeds_record(s, DEV_FRAME, "nbwbwbbs", 0, 1, 100, 1, 20, 34, 16,
+		     "\x52\x54\0\0\0\1\x52\x54\0\0\0\2\x08\0\x45\0\0\x28\0\0\0\0\x40\6", 24);
+	seeds_record(s, DEV_SOCKET, "bbb", 4, 0, 0);
+	seeds_record(s, DEV_SOCKET, "bbb", 9, 2, 1);
+	seeds_record(s, DEV_BYTES, "ns", 0, "typed\n", 6);
+	seeds_record(s, DEV_BYTES, "ns", 1, "more\n", 5);
+	seeds_record(s, DEV_PEER, "nbww", 0, 1, 0, 0);
+	seeds_record(s, DEV_PEER, "nbww", 0, 3, 0, 0);
+	seeds_record(s, DEV_PEER, "nbww", 0, 8, 100, 40);
+	seeds_record(s, DEV_EVENTS, "s", "\1\x1e\0\1\0", 5);
+	seeds_record(s, DEV_EVENTS, "s", "\3\0\0\x10\0\3\1\0\x10\0", 10);
+	seeds_record(s, DEV_HOST_PEER, "bw", 1, 0);
+	seeds_record(s, DEV_TURN, "n", 4);
+	seeds_record(s, DEV_HOST_BYTES, "ns", 0,
+		     "\0\0\0\x0e\xff\xff\xff\xff\xff\xff\x52\x54\0\0\0\2\x08\0", 18);
+	seeds_record(s, DEV_TURN, "n", 4);
 	for (unsigned select = 0; select < 0x14; select += select == 3 ? 13 : 1) {
-		record(s, DEV_WRITE, "rbv", 0, 4, (uint64_t)select);
-		record(s, DEV_WRITE, "rbv", 1, 4, (uint64_t)(select & 3));
-		record(s, DEV_READ, "rb", 8, 6);
+		seeds_record(s, DEV_WRITE, "rbv", 0, 4, (uint64_t)select);
+		seeds_record(s, DEV_WRITE, "rbv", 1, 4, (uint64_t)(select & 3));
+		seeds_record(s, DEV_READ, "rb", 8, 6);
 	}
 }
 
@@ -123,38 +127,39 @@ static void device_seed(struct seed *s, const struct grammar *g, unsigned link, 
 			uint64_t without)
 {
 	*s = (struct seed){ .len = 0 };
-	put(s, link, 1);
-	put(s, variant, 1);
-	record(s, DEV_READ, "rb", 0, 2);
-	record(s, DEV_START, "fnn", without, 8, 4);
+	seeds_put(s, link, 1);
+	seeds_put(s, variant, 1);
+	seeds_record(s, DEV_READ, "rb", 0, 2);
+	seeds_record(s, DEV_START, "fnn", without, 8, 4);
 	all_requests(s, g, link % 3 ? 1 : 8);
 	host_side(s);
-	finish(s);
+	seeds_finish(s);
 }
 
 /* Requests that wait for the disk, a pause in between, queues that come and go. */
 static void long_life(struct seed *s, const struct grammar *g, unsigned link, unsigned variant)
 {
 	*s = (struct seed){ .len = 0 };
-	put(s, link, 1);
-	put(s, variant, 1);
-	record(s, DEV_START, "fnn", ALL, 8, 3);
-	record(s, DEV_DISK_POLICY, "n", 2);
+	seeds_put(s, link, 1);
+	seeds_put(s, variant, 1);
+	seeds_record(s, DEV_START, "fnn", ALL, 8, 3);
+	seeds_record(s, DEV_DISK_POLICY, "n", 2);
 	for (unsigned i = 0; i < g->n_examples && i < 6; i++)
-		request(s, i % 2, &g->examples[i], 2, 512, i == 2 ? 512 : 0, SHAPE_STATUS);
-	record(s, DEV_DISK_END, "nn", 1, 0);
-	record(s, DEV_DISK_END, "nn", 0, 1);
-	record(s, DEV_PAUSE, "");
-	record(s, DEV_EVENTS, "s", "\1\x1e\0\1\0", 5);
-	record(s, DEV_RESUME, "");
-	record(s, DEV_QUEUE_RESET, "q", 0);
-	record(s, DEV_QUEUE_START, "qn", 0, 3);
+		seeds_request(s, i % 2, &g->examples[i], 2, 512, i == 2 ? 512 : 0, SHAPE_STATUS);
+	seeds_record(s, DEV_DISK_END, "nn", 1, 0);
+	seeds_record(s, DEV_DISK_END, "nn", 0, 1);
+	seeds_record(s, DEV_PAUSE, "");
+	seeds_record(s, DEV_EVENTS, "s", "\1\x1e\0\1\0", 5);
+	seeds_record(s, DEV_RESUME, "");
+	seeds_record(s, DEV_QUEUE_RESET, "q", 0);
+	seeds_record(s, DEV_QUEUE_START, "qn", 0, 3);
 	for (unsigned i = 0; i < 12; i++) {
-		request(s, i % 3, &g->examples[g->n_examples ? i % g->n_examples : 0], 1, 40, 0, 0);
-		record(s, DEV_COLLECT, "qn", (int)(i % 3), (int)(i % 3));
+		seeds_request(s, i % 3, &g->examples[g->n_examples ? i % g->n_examples : 0], 1, 40,
+			      0, 0);
+		seeds_record(s, DEV_COLLECT, "qn", (int)(i % 3), (int)(i % 3));
 	}
-	record(s, DEV_TIME, "w", 20000);
-	finish(s);
+	seeds_record(s, DEV_TIME, "w", 20000);
+	seeds_finish(s);
 }
 
 static bool device_seeds(const char *dir, const struct grammar *target, seed_save_fn save)
@@ -188,17 +193,17 @@ static void control_seed(struct seed *s, const struct grammar_bytes *args, unsig
 			 unsigned device)
 {
 	*s = (struct seed){ .len = 0 };
-	record(s, CONTROL_CONNECT, "n", 0);
+	seeds_record(s, CONTROL_CONNECT, "n", 0);
 	if (device < 3) {
-		record(s, CONTROL_START, "nfnn", (int)device, ALL, 2, 3);
-		record(s, CONTROL_CHAIN, "qhgwws", 0, 0x11, 0, 8, 0, "0123456789abcdef", 16);
+		seeds_record(s, CONTROL_START, "nfnn", (int)device, ALL, 2, 3);
+		seeds_record(s, CONTROL_CHAIN, "qhgwws", 0, 0x11, 0, 8, 0, "0123456789abcdef", 16);
 		if (command % 2)
-			record(s, CONTROL_CORRUPT, "qnnv", 0, (int)(command / 2), 0,
-			       (uint64_t)0xffffffff);
-		record(s, CONTROL_PUBLISH, "qg", 0, SHAPE_RUN);
+			seeds_record(s, CONTROL_CORRUPT, "qnnv", 0, (int)(command / 2), 0,
+				     (uint64_t)0xffffffff);
+		seeds_record(s, CONTROL_PUBLISH, "qg", 0, SHAPE_RUN);
 	}
-	record(s, CONTROL_LINE, "nbs", 0, (int)command, args->bytes, (int)args->len);
-	record(s, CONTROL_TURN, "n", 8);
+	seeds_record(s, CONTROL_LINE, "nbs", 0, (int)command, args->bytes, (int)args->len);
+	seeds_record(s, CONTROL_TURN, "n", 8);
 }
 
 static bool control_seeds(const char *dir, const struct grammar *g, seed_save_fn save)
@@ -226,10 +231,10 @@ static bool options_seeds(const char *dir, const struct grammar *g, seed_save_fn
 			const struct grammar_bytes *e = &g->examples[i];
 			struct seed s = { .len = 0 };
 
-			record(&s, OPT_WORD, "s", "run", 3);
-			record(&s, OPT_PAIR, "ns", 0, "kernel", 6); /* --kernel, a must */
-			record(&s, n < 8 ? OPT_DEVICE : OPT_PAIR, "ns", (int)n, e->bytes,
-			       (int)e->len);
+			seeds_record(&s, OPT_WORD, "s", "run", 3);
+			seeds_record(&s, OPT_PAIR, "ns", 0, "kernel", 6); /* --kernel, a must */
+			seeds_record(&s, n < 8 ? OPT_DEVICE : OPT_PAIR, "ns", (int)n, e->bytes,
+				     (int)e->len);
 			ok &= save(dir, s.data, s.len);
 		}
 	return ok;
@@ -248,14 +253,14 @@ static bool acpi_seeds(const char *dir, const struct grammar *g, seed_save_fn sa
 	for (unsigned i = 0; i < 3 * 3 * 2; i++) {
 		struct seed s = { .len = 0 };
 
-		record(&s, ACPI_CPUS, "wn", cpus[i % 3] - 1, (int)(i % 2));
+		seeds_record(&s, ACPI_CPUS, "wn", cpus[i % 3] - 1, (int)(i % 2));
 		if (i / 3 % 3)
-			record(&s, ACPI_PCI, "nd", 1, slots[i / 3 % 3 - 1]);
+			seeds_record(&s, ACPI_PCI, "nd", 1, slots[i / 3 % 3 - 1]);
 		if (i / 9) {
-			record(&s, ACPI_MMIO, "b", 255);
-			record(&s, ACPI_MMIO, "b", 255);
+			seeds_record(&s, ACPI_MMIO, "b", 255);
+			seeds_record(&s, ACPI_MMIO, "b", 255);
 		}
-		record(&s, ACPI_MEMORY, "v", i % 2 ? UINT64_MAX : (uint64_t)1 << 32);
+		seeds_record(&s, ACPI_MEMORY, "v", i % 2 ? UINT64_MAX : (uint64_t)1 << 32);
 		ok &= save(dir, s.data, s.len);
 	}
 	return ok;
@@ -301,24 +306,24 @@ static bool state_seeds(const char *dir, const struct grammar *g, seed_save_fn s
 /*
  * All others: each word of the language once, with its examples, and then all of them.
  */
-static void word(struct seed *s, const struct grammar *g, unsigned op, unsigned i)
+static void seeds_word(struct seed *s, const struct grammar *g, unsigned op, unsigned i)
 {
 	size_t begin = s->len;
 
-	put(s, op, 1);
-	put(s, 0, 1);
+	seeds_put(s, op, 1);
+	seeds_put(s, 0, 1);
 	for (const char *c = g->ops[op].args; *c; c++) {
 		if (*c == 's' && g->n_examples)
 			for (unsigned b = 0; b < g->examples[i % g->n_examples].len; b++)
-				put(s, (uint8_t)g->examples[i % g->n_examples].bytes[b], 1);
+				seeds_put(s, (uint8_t)g->examples[i % g->n_examples].bytes[b], 1);
 		else if (*c == 'r' && g->n_registers)
-			put(s, g->registers[i % g->n_registers], 2);
+			seeds_put(s, g->registers[i % g->n_registers], 2);
 		else
-			put(s, i % 3,
-			    *c == 'd'           ? 4
-			    : strchr("wr", *c)  ? 2
-			    : strchr("vlf", *c) ? 8
-						: 1);
+			seeds_put(s, i % 3,
+				  *c == 'd'           ? 4
+				  : strchr("wr", *c)  ? 2
+				  : strchr("vlf", *c) ? 8
+						      : 1);
 	}
 	if (s->len < SEED_MAX)
 		s->data[begin + 1] = (uint8_t)(s->len - begin - 2);
@@ -335,9 +340,9 @@ static bool word_seeds(const char *dir, const struct grammar *g, seed_save_fn sa
 	for (unsigned i = 0; i < rounds; i++) {
 		s = (struct seed){ .len = g->heading };
 		for (unsigned op = 0; op < g->n_ops; op++) {
-			word(&s, g, op, i);
+			seeds_word(&s, g, op, i);
 			if (all.len < SEED_MAX / 4)
-				word(&all, g, op, i);
+				seeds_word(&all, g, op, i);
 		}
 		ok &= save(dir, s.data, s.len);
 	}

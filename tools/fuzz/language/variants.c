@@ -65,7 +65,7 @@ static bool is_costly(const char *spec)
 }
 
 /* The costly ones get a place each, and the others share the rest. */
-static void find(struct list *l, const struct vdev_class *class)
+static void variants_find(struct list *l, const struct vdev_class *class)
 {
 	const char *cheap[PLACES];
 	unsigned n_cheap = 0, costly = COSTLY;
@@ -92,6 +92,6 @@ const char *variant_nth(const struct vdev_class *class, unsigned n)
 	while (i + 1 < G_N_ELEMENTS(lists) && lists[i].class && lists[i].class != class)
 		i++;
 	if (!lists[i].class)
-		find(&lists[i], class);
+		variants_find(&lists[i], class);
 	return lists[i].spec[n % PLACES];
 }

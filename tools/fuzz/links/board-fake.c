@@ -52,7 +52,7 @@ struct board_fake {
 	     var < var##_end; var++)
 #define INDEX(array, var) ((guint)((var) - (__typeof__(var))(void *)(array)->data))
 
-static struct board_fake *lock(struct board *board)
+static struct board_fake *board_fake_lock(struct board *board)
 {
 	struct board_fake *b = (struct board_fake *)board;
 
@@ -60,7 +60,7 @@ static struct board_fake *lock(struct board *board)
 	return b;
 }
 
-static int unlock(struct board_fake *b, int ret)
+static int board_fake_unlock(struct board_fake *b, int ret)
 {
 	pthread_mutex_unlock(&b->lock);
 	return ret;
@@ -92,37 +92,37 @@ static _Noreturn G_GNUC_PRINTF(2, 3) void board_bug(const struct board_fake *b, 
 
 static int region_add(struct board *board, struct board_region *w)
 {
-	struct board_fake *b = lock(board);
+	struct board_fake *b = board_fake_lock(board);
 
 	if (b->refuse & BOARD_REFUSE_REGION)
-		return unlock(b, -ENOSPC);
+		return board_fake_unlock(b, -ENOSPC);
 	EACH(b->regions, region_ref, other)
 	if (*other == w)
 		board_bug(b, "a region is added twice");
 	EACH(b->regions, region_ref, other)
 	if ((*other)->io == w->io && w->base < (*other)->base + (*other)->size &&
 	    (*other)->base < w->base + w->size)
-		return unlock(b, -EEXIST);
+		return board_fake_unlock(b, -EEXIST);
 	g_array_append_val(b->regions, w);
 	TELL(b, "board: region of %#lx bytes at %#lx", w->size, w->base);
-	return unlock(b, 0);
+	return board_fake_unlock(b, 0);
 }
 
 static void region_del(struct board *board, struct board_region *w)
 {
-	struct board_fake *b = lock(board);
+	struct board_fake *b = board_fake_lock(board);
 
 	EACH(b->regions, region_ref, have)
 	if (*have == w) {
 		g_array_remove_index(b->regions, INDEX(b->regions, have));
-		unlock(b, 0);
+		board_fake_unlock(b, 0);
 		return;
 	}
 	board_bug(b, "a region is removed that is not there");
 }
 
 /* As KVM_IOEVENTFD judges what it is given. */
-static bool is_sound(const struct board_doorbell *doorbell)
+static bool board_fake_is_sound(const struct board_doorbell *doorbell)
 {
 	switch (doorbell->len) {
 	case 0: /* any length: then no value can be asked for */
@@ -138,7 +138,7 @@ static bool is_sound(const struct board_doorbell *doorbell)
 }
 
 /* No write can belong to two: any length or any value meets all of them at its address. */
-static bool collide(const struct board_doorbell *a, const struct board_doorbell *b)
+static bool board_fake_collide(const struct board_doorbell *a, const struct board_doorbell *b)
 {
 	if (a->io != b->io || a->addr != b->addr)
 		return false;
@@ -147,7 +147,7 @@ static bool collide(const struct board_doorbell *a, const struct board_doorbell 
 	return a->len == b->len && (!a->has_match || !b->has_match || a->match == b->match);
 }
 
-static bool same_doorbell(const struct board_doorbell *a, const struct board_doorbell *b)
+static bool board_fake_same_doorbell(const struct board_doorbell *a, const struct board_doorbell *b)
 {
 	return a->addr == b->addr && a->len == b->len && a->io == b->io && a->fd == b->fd &&
 	       a->has_match == b->has_match && (!a->has_match || a->match == b->match);
@@ -158,7 +158,7 @@ static int doorbell_add(struct board_fake *b, const struct board_doorbell *doorb
 	if (b->refuse & BOARD_REFUSE_DOORBELL)
 		return -ENOSPC;
 	EACH(b->doorbells, struct board_doorbell, have)
-	if (collide(have, doorbell))
+	if (board_fake_collide(have, doorbell))
 		return -EEXIST;
 	g_array_append_val(b->doorbells, *doorbell);
 	return 0;
@@ -167,65 +167,65 @@ static int doorbell_add(struct board_fake *b, const struct board_doorbell *doorb
 static int doorbell_del(struct board_fake *b, const struct board_doorbell *doorbell)
 {
 	EACH(b->doorbells, struct board_doorbell, have)
-	if (same_doorbell(have, doorbell)) {
+	if (board_fake_same_doorbell(have, doorbell)) {
 		g_array_remove_index_fast(b->doorbells, INDEX(b->doorbells, have));
 		return 0;
 	}
 	board_bug(b, "a doorbell is removed that is not there");
 }
 
-static int doorbell(struct board *board, const struct board_doorbell *doorbell, bool add)
+static int board_fake_doorbell(struct board *board, const struct board_doorbell *doorbell, bool add)
 {
-	struct board_fake *b = lock(board);
+	struct board_fake *b = board_fake_lock(board);
 
-	if (!is_sound(doorbell))
-		return unlock(b, -EINVAL);
-	return unlock(b, add ? doorbell_add(b, doorbell) : doorbell_del(b, doorbell));
+	if (!board_fake_is_sound(doorbell))
+		return board_fake_unlock(b, -EINVAL);
+	return board_fake_unlock(b, add ? doorbell_add(b, doorbell) : doorbell_del(b, doorbell));
 }
 
-static int regpage(struct board *board, uint64_t addr, const void *page)
+static int board_fake_regpage(struct board *board, uint64_t addr, const void *page)
 {
-	struct board_fake *b = lock(board);
+	struct board_fake *b = board_fake_lock(board);
 	struct regpage new = { addr, page };
 
 	if (!b->has_regpages)
-		return unlock(b, -ENOTSUP);
+		return board_fake_unlock(b, -ENOTSUP);
 	if (addr % PAGE || (uintptr_t)page % PAGE)
-		return unlock(b, -EINVAL);
+		return board_fake_unlock(b, -EINVAL);
 	EACH(b->regpages, struct regpage, have)
 	if (have->addr == addr) {
 		if (page)
 			board_bug(b, "two cached register pages at one place");
 		g_array_remove_index_fast(b->regpages, INDEX(b->regpages, have));
-		return unlock(b, 0);
+		return board_fake_unlock(b, 0);
 	}
 	if (!page)
 		board_bug(b, "a cached register page is removed that is not there");
 	if (b->refuse & BOARD_REFUSE_REGPAGE)
-		return unlock(b, -ENOSPC);
+		return board_fake_unlock(b, -ENOSPC);
 	g_array_append_val(b->regpages, new);
 	b->counts.regpages++;
-	return unlock(b, 0);
+	return board_fake_unlock(b, 0);
 }
 
 static int irq_line(struct board *board, unsigned gsi, int fd, int resample_fd, bool add)
 {
-	struct board_fake *b = lock(board);
+	struct board_fake *b = board_fake_lock(board);
 	struct irq_line new = { .gsi = gsi, .fd = fd, .resample_fd = resample_fd };
 
 	if (add && b->refuse & BOARD_REFUSE_IRQ_LINE)
-		return unlock(b, -ENOSPC);
+		return board_fake_unlock(b, -ENOSPC);
 	if (add) {
 		EACH(b->irq_lines, struct irq_line, other)
 		if (other->fd == fd)
-			return unlock(b, -EBUSY); /* an eventfd is one irqfd's */
+			return board_fake_unlock(b, -EBUSY); /* an eventfd is one irqfd's */
 		g_array_append_val(b->irq_lines, new);
-		return unlock(b, 0);
+		return board_fake_unlock(b, 0);
 	}
 	EACH(b->irq_lines, struct irq_line, have)
 	if (have->gsi == gsi && have->fd == fd) {
 		g_array_remove_index_fast(b->irq_lines, INDEX(b->irq_lines, have));
-		return unlock(b, 0);
+		return board_fake_unlock(b, 0);
 	}
 	board_bug(b, "an irq line is removed that is not there");
 }
@@ -242,61 +242,61 @@ static struct msi *msi_of(struct board_fake *b, int msi)
 
 static int msi_open(struct board *board)
 {
-	struct board_fake *b = lock(board);
+	struct board_fake *b = board_fake_lock(board);
 	struct msi new = { .open = true, .fd = -1 };
 
 	if (b->refuse & BOARD_REFUSE_MSI)
-		return unlock(b, -ENOSPC);
+		return board_fake_unlock(b, -ENOSPC);
 	EACH(b->msis, struct msi, m)
 	if (!m->open) {
 		*m = new;
-		return unlock(b, (int)INDEX(b->msis, m));
+		return board_fake_unlock(b, (int)INDEX(b->msis, m));
 	}
 	g_array_append_val(b->msis, new);
-	return unlock(b, (int)b->msis->len - 1);
+	return board_fake_unlock(b, (int)b->msis->len - 1);
 }
 
 static void msi_close(struct board *board, int msi)
 {
-	struct board_fake *b = lock(board);
+	struct board_fake *b = board_fake_lock(board);
 	struct msi *m = msi_of(b, msi);
 
 	if (m->fd >= 0)
 		board_bug(b, "message %d is closed while it is attached", msi);
 	m->open = false;
-	unlock(b, 0);
+	board_fake_unlock(b, 0);
 }
 
 static int msi_route(struct board *board, int msi, uint64_t addr, uint32_t data)
 {
-	struct board_fake *b = lock(board);
+	struct board_fake *b = board_fake_lock(board);
 	struct msi *m = msi_of(b, msi);
 
 	if (b->refuse & BOARD_REFUSE_ROUTE)
-		return unlock(b, -EINVAL);
+		return board_fake_unlock(b, -EINVAL);
 	m->addr = addr;
 	m->data = data;
-	return unlock(b, 0);
+	return board_fake_unlock(b, 0);
 }
 
 static int msi_attach(struct board *board, int msi, int fd, bool add)
 {
-	struct board_fake *b = lock(board);
+	struct board_fake *b = board_fake_lock(board);
 	struct msi *m = msi_of(b, msi);
 
 	if (add ? m->fd >= 0 : m->fd != fd)
 		board_bug(b, "message %d is %s twice", msi, add ? "attached" : "detached");
 	if (add && b->refuse & BOARD_REFUSE_ATTACH)
-		return unlock(b, -ENOSPC);
+		return board_fake_unlock(b, -ENOSPC);
 	m->fd = add ? fd : -1;
-	return unlock(b, 0);
+	return board_fake_unlock(b, 0);
 }
 
 static const struct board_ops ops = {
 	.region_add = region_add,
 	.region_del = region_del,
-	.doorbell = doorbell,
-	.regpage = regpage,
+	.doorbell = board_fake_doorbell,
+	.regpage = board_fake_regpage,
 	.irq_line = irq_line,
 	.msi_open = msi_open,
 	.msi_close = msi_close,
@@ -339,7 +339,7 @@ static bool read_regpage(struct board_fake *b, uint64_t addr, unsigned len, uint
 	return false;
 }
 
-static uint64_t mask(unsigned len)
+static uint64_t board_fake_mask(unsigned len)
 {
 	return len >= 8 ? UINT64_MAX : (1ull << (8 * len)) - 1;
 }
@@ -350,18 +350,18 @@ uint64_t board_fake_read(struct board_fake *b, bool io, uint64_t addr, unsigned 
 	uint64_t value = UINT64_MAX;
 	bool found;
 
-	lock(&b->board);
+	board_fake_lock(&b->board);
 	if (!io && read_regpage(b, addr, len, &value)) {
 		b->counts.regpage_reads++;
-		unlock(b, 0);
+		board_fake_unlock(b, 0);
 		return value;
 	}
 	b->counts.reads++;
 	found = find_region(b, io, addr, len, &w);
-	unlock(b, 0);
+	board_fake_unlock(b, 0);
 	if (found && w.read)
 		value = w.read(w.opaque, addr - w.base, len);
-	value &= mask(len);
+	value &= board_fake_mask(len);
 	TELL(b, "guest: %u bytes at %s%#lx read as %#lx", len, io ? "port " : "", addr, value);
 	return value;
 }
@@ -384,16 +384,16 @@ void board_fake_write(struct board_fake *b, bool io, uint64_t addr, unsigned len
 	struct board_region w;
 	bool found;
 
-	value &= mask(len);
+	value &= board_fake_mask(len);
 	TELL(b, "guest: writes %#lx, %u bytes, to %s%#lx", value, len, io ? "port " : "", addr);
-	lock(&b->board);
+	board_fake_lock(&b->board);
 	if (ring_doorbell(b, io, addr, len, value)) {
-		unlock(b, 0);
+		board_fake_unlock(b, 0);
 		return;
 	}
 	b->counts.writes++;
 	found = find_region(b, io, addr, len, &w);
-	unlock(b, 0);
+	board_fake_unlock(b, 0);
 	if (found && w.write)
 		w.write(w.opaque, addr - w.base, len, value);
 }
@@ -402,7 +402,7 @@ void board_fake_write(struct board_fake *b, bool io, uint64_t addr, unsigned len
  * Interrupts.
  */
 
-static void record(struct board_fake *b, const struct msi *m)
+static void board_fake_record(struct board_fake *b, const struct msi *m)
 {
 	struct message new = { m->addr, m->data, 1 };
 
@@ -415,11 +415,11 @@ static void record(struct board_fake *b, const struct msi *m)
 }
 
 /* What has come; how many. */
-static unsigned collect(struct board_fake *b)
+static unsigned board_fake_collect(struct board_fake *b)
 {
 	unsigned n = 0;
 
-	lock(&b->board);
+	board_fake_lock(&b->board);
 	EACH(b->irq_lines, struct irq_line, l)
 	if (b->env->take(l->fd)) {
 		l->edges++;
@@ -429,23 +429,23 @@ static unsigned collect(struct board_fake *b)
 	}
 	EACH(b->msis, struct msi, m)
 	if (m->fd >= 0 && b->env->take(m->fd)) {
-		record(b, m);
+		board_fake_record(b, m);
 		TELL(b, "board: message %#x to %#lx", m->data, m->addr);
 		n++;
 	}
-	unlock(b, 0);
+	board_fake_unlock(b, 0);
 	return n;
 }
 
 unsigned board_fake_interrupts(struct board_fake *b)
 {
-	unsigned n = collect(b);
+	unsigned n = board_fake_collect(b);
 
-	lock(&b->board);
+	board_fake_lock(&b->board);
 	EACH(b->irq_lines, struct irq_line, l)
 	l->edges = 0;
 	g_array_set_size(b->messages, 0);
-	unlock(b, 0);
+	board_fake_unlock(b, 0);
 	return n;
 }
 
@@ -453,14 +453,14 @@ unsigned board_fake_take_edges(struct board_fake *b, unsigned gsi)
 {
 	unsigned edges = 0;
 
-	collect(b);
-	lock(&b->board);
+	board_fake_collect(b);
+	board_fake_lock(&b->board);
 	EACH(b->irq_lines, struct irq_line, l)
 	if (l->gsi == gsi) {
 		edges += l->edges;
 		l->edges = 0;
 	}
-	unlock(b, 0);
+	board_fake_unlock(b, 0);
 	return edges;
 }
 
@@ -468,49 +468,49 @@ bool board_fake_level(struct board_fake *b, unsigned gsi)
 {
 	bool level = false;
 
-	collect(b);
-	lock(&b->board);
+	board_fake_collect(b);
+	board_fake_lock(&b->board);
 	EACH(b->irq_lines, struct irq_line, l)
 	level |= l->gsi == gsi && l->level;
-	unlock(b, 0);
+	board_fake_unlock(b, 0);
 	return level;
 }
 
 void board_fake_eoi(struct board_fake *b, unsigned gsi)
 {
-	collect(b);
-	lock(&b->board);
+	board_fake_collect(b);
+	board_fake_lock(&b->board);
 	EACH(b->irq_lines, struct irq_line, l)
 	if (l->gsi == gsi && l->resample_fd >= 0) {
 		l->level = false;
 		b->env->signal(l->resample_fd);
 	}
-	unlock(b, 0);
+	board_fake_unlock(b, 0);
 }
 
 void board_fake_eoi_all(struct board_fake *b)
 {
-	lock(&b->board);
+	board_fake_lock(&b->board);
 	EACH(b->irq_lines, struct irq_line, l)
 	if (l->level) {
 		l->level = false;
 		b->env->signal(l->resample_fd);
 	}
-	unlock(b, 0);
+	board_fake_unlock(b, 0);
 }
 
 unsigned board_fake_take_msi(struct board_fake *b, uint64_t addr, uint32_t data)
 {
 	unsigned count = 0;
 
-	collect(b);
-	lock(&b->board);
+	board_fake_collect(b);
+	board_fake_lock(&b->board);
 	EACH(b->messages, struct message, m)
 	if (m->addr == addr && m->data == data) {
 		count = m->count;
 		m->count = 0;
 	}
-	unlock(b, 0);
+	board_fake_unlock(b, 0);
 	return count;
 }
 
@@ -532,10 +532,10 @@ bool board_fake_has_regpage(struct board_fake *b, uint64_t addr)
 {
 	bool found = false;
 
-	lock(&b->board);
+	board_fake_lock(&b->board);
 	EACH(b->regpages, struct regpage, s)
 	found |= s->addr == addr;
-	unlock(b, 0);
+	board_fake_unlock(b, 0);
 	return found;
 }
 
@@ -543,10 +543,10 @@ bool board_fake_has_irq_line(struct board_fake *b, unsigned gsi)
 {
 	bool found = false;
 
-	lock(&b->board);
+	board_fake_lock(&b->board);
 	EACH(b->irq_lines, struct irq_line, l)
 	found |= l->gsi == gsi;
-	unlock(b, 0);
+	board_fake_unlock(b, 0);
 	return found;
 }
 

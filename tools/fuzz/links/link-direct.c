@@ -9,7 +9,7 @@ struct direct_link {
 	uint64_t told; /* interrupts so far */
 };
 
-static void link_open(struct fixture *fx)
+static void link_direct_open(struct fixture *fx)
 {
 	struct direct_link *l = g_new0(struct direct_link, 1);
 
@@ -18,7 +18,7 @@ static void link_open(struct fixture *fx)
 	direct_driver(l->direct, &fx->driver);
 }
 
-static void link_close(struct fixture *fx)
+static void link_direct_close(struct fixture *fx)
 {
 	struct direct_link *l = fx->transport;
 
@@ -26,18 +26,19 @@ static void link_close(struct fixture *fx)
 	g_free(l);
 }
 
-static void machine_reset(struct fixture *fx)
+static void link_direct_machine_reset(struct fixture *fx)
 {
 	vdev_set_status(fx->dev, 0);
 }
 
-static void reset_selectors(struct fixture *fx)
+static void link_direct_reset_selectors(struct fixture *fx)
 {
 	fx->selected_word = 0;
 	fx->selected_queue = 0;
 }
 
-static uint64_t read_area(struct fixture *fx, enum link_area area, uint32_t off, unsigned len)
+static uint64_t link_direct_read_area(struct fixture *fx, enum link_area area, uint32_t off,
+				      unsigned len)
 {
 	uint64_t value = 0;
 
@@ -57,8 +58,8 @@ static uint64_t read_area(struct fixture *fx, enum link_area area, uint32_t off,
 	}
 }
 
-static void write_area(struct fixture *fx, enum link_area area, uint32_t off, unsigned len,
-		       uint64_t value)
+static void link_direct_write_area(struct fixture *fx, enum link_area area, uint32_t off,
+				   unsigned len, uint64_t value)
 {
 	if (area == LINK_CONFIG) {
 		vdev_config_write(fx->dev, off, &value, len);
@@ -85,7 +86,7 @@ static void write_area(struct fixture *fx, enum link_area area, uint32_t off, un
 	}
 }
 
-static unsigned interrupts(struct fixture *fx)
+static unsigned link_direct_interrupts(struct fixture *fx)
 {
 	struct direct_link *l = fx->transport;
 	uint64_t now = direct_config_interrupts(l->direct), n;
@@ -101,11 +102,11 @@ static unsigned interrupts(struct fixture *fx)
 
 const struct link_ops link_direct = {
 	.name = "direct",
-	.open = link_open,
-	.close = link_close,
-	.machine_reset = machine_reset,
-	.reset_selectors = reset_selectors,
-	.read = read_area,
-	.write = write_area,
-	.interrupts = interrupts,
+	.open = link_direct_open,
+	.close = link_direct_close,
+	.machine_reset = link_direct_machine_reset,
+	.reset_selectors = link_direct_reset_selectors,
+	.read = link_direct_read_area,
+	.write = link_direct_write_area,
+	.interrupts = link_direct_interrupts,
 };

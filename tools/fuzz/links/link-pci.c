@@ -22,7 +22,7 @@ struct pci_link {
 	struct vpci *pci;
 };
 
-static uint32_t cfg(struct fixture *fx, unsigned reg, unsigned len)
+static uint32_t link_pci_cfg(struct fixture *fx, unsigned reg, unsigned len)
 {
 	return fx->io.pci_read(fx, SLOT, reg, len);
 }
@@ -33,14 +33,14 @@ static void cfg_write(struct fixture *fx, unsigned reg, unsigned len, uint32_t v
 }
 
 /* The function has one BAR. */
-static uint64_t get(struct fixture *fx, uint32_t off, unsigned len)
+static uint64_t link_pci_get(struct fixture *fx, uint32_t off, unsigned len)
 {
 	if (fx->driver.pci.by_access)
 		return virtio_pci_access_read(&fx->driver, 0, off, len);
 	return board_fake_read(fx->board, false, fx->driver.pci.bar[0] + off, len);
 }
 
-static void put(struct fixture *fx, uint32_t off, unsigned len, uint64_t value)
+static void link_pci_put(struct fixture *fx, uint32_t off, unsigned len, uint64_t value)
 {
 	if (fx->driver.pci.by_access)
 		virtio_pci_access_write(&fx->driver, 0, off, len, (uint32_t)value);
@@ -48,7 +48,7 @@ static void put(struct fixture *fx, uint32_t off, unsigned len, uint64_t value)
 		board_fake_write(fx->board, false, fx->driver.pci.bar[0] + off, len, value);
 }
 
-static void link_open(struct fixture *fx)
+static void link_pci_open(struct fixture *fx)
 {
 	struct pci_root_config config = { .ecam_base = ECAM,
 					  .mem_base = MEM,
@@ -67,7 +67,7 @@ static void link_open(struct fixture *fx)
 	fx->driver.pci.by_access = fx->link->variant == BY_ACCESS;
 }
 
-static void link_close(struct fixture *fx)
+static void link_pci_close(struct fixture *fx)
 {
 	struct pci_link *l = fx->transport;
 
@@ -76,7 +76,7 @@ static void link_close(struct fixture *fx)
 	g_free(l);
 }
 
-static void machine_reset(struct fixture *fx)
+static void link_pci_machine_reset(struct fixture *fx)
 {
 	struct pci_link *l = fx->transport;
 
@@ -84,16 +84,16 @@ static void machine_reset(struct fixture *fx)
 	board_fake_eoi_all(fx->board);
 }
 
-static uint32_t common(const struct fixture *fx, unsigned field)
+static uint32_t link_pci_common(const struct fixture *fx, unsigned field)
 {
 	return fx->driver.pci.common.offset + field;
 }
 
-static void reset_selectors(struct fixture *fx)
+static void link_pci_reset_selectors(struct fixture *fx)
 {
-	put(fx, common(fx, VPCI_DEVICE_FEATURE_SELECT), 4, 0);
-	put(fx, common(fx, VPCI_DRIVER_FEATURE_SELECT), 4, 0);
-	put(fx, common(fx, VPCI_QUEUE_SELECT), 2, 0);
+	link_pci_put(fx, link_pci_common(fx, VPCI_DEVICE_FEATURE_SELECT), 4, 0);
+	link_pci_put(fx, link_pci_common(fx, VPCI_DRIVER_FEATURE_SELECT), 4, 0);
+	link_pci_put(fx, link_pci_common(fx, VPCI_QUEUE_SELECT), 2, 0);
 	if (fx->driver.pci.by_access)
 		for (unsigned reg = VPCI_CAP_BAR; reg <= VPCI_CAP_EXTRA; reg += 4)
 			cfg_write(fx, fx->driver.pci.access_cap + reg, 4, 0);
@@ -104,7 +104,7 @@ static void reset_selectors(struct fixture *fx)
  */
 #define VECTORS 9u /* that the driver sets up */
 
-static void ready(struct fixture *fx)
+static void link_pci_ready(struct fixture *fx)
 {
 	virtio_pci_restore_bars(&fx->driver);
 	virtio_pci_command(&fx->driver, PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER);
@@ -118,44 +118,45 @@ static void ready(struct fixture *fx)
 	virtio_pci_msix(&fx->driver, PCI_MSIX_CONTROL_ENABLE);
 }
 
-static void vector(struct fixture *fx, int q)
+static void link_pci_vector(struct fixture *fx, int q)
 {
 	if (fx->link->variant == BY_INTX)
 		return;
 	if (q < 0)
-		put(fx, common(fx, VPCI_CONFIG_MSIX_VECTOR), 2, 0);
+		link_pci_put(fx, link_pci_common(fx, VPCI_CONFIG_MSIX_VECTOR), 2, 0);
 	else
-		put(fx, common(fx, VPCI_QUEUE_MSIX_VECTOR), 2, (unsigned)q + 1);
+		link_pci_put(fx, link_pci_common(fx, VPCI_QUEUE_MSIX_VECTOR), 2, (unsigned)q + 1);
 }
 
-static uint64_t read_area(struct fixture *fx, enum link_area area, uint32_t off, unsigned len)
+static uint64_t link_pci_read_area(struct fixture *fx, enum link_area area, uint32_t off,
+				   unsigned len)
 {
 	const struct virtio_pci *pci = &fx->driver.pci;
 
 	switch (area) {
 	case LINK_REGISTERS:
-		return get(fx, common(fx, off), len);
+		return link_pci_get(fx, link_pci_common(fx, off), len);
 	case LINK_CONFIG:
-		return pci->config.length ? get(fx, pci->config.offset + off, len) : 0;
+		return pci->config.length ? link_pci_get(fx, pci->config.offset + off, len) : 0;
 	case LINK_PCI:
-		return cfg(fx, off & 0xfff, len);
+		return link_pci_cfg(fx, off & 0xfff, len);
 	default:
 		return board_fake_read(fx->board, false, pci->bar[0] + off, len);
 	}
 }
 
-static void write_area(struct fixture *fx, enum link_area area, uint32_t off, unsigned len,
-		       uint64_t value)
+static void link_pci_write_area(struct fixture *fx, enum link_area area, uint32_t off, unsigned len,
+				uint64_t value)
 {
 	const struct virtio_pci *pci = &fx->driver.pci;
 
 	switch (area) {
 	case LINK_REGISTERS:
-		put(fx, common(fx, off), len, value);
+		link_pci_put(fx, link_pci_common(fx, off), len, value);
 		break;
 	case LINK_CONFIG:
 		if (pci->config.length)
-			put(fx, pci->config.offset + off, len, value);
+			link_pci_put(fx, pci->config.offset + off, len, value);
 		break;
 	case LINK_PCI:
 		cfg_write(fx, off & 0xfff, len, (uint32_t)value);
@@ -166,7 +167,7 @@ static void write_area(struct fixture *fx, enum link_area area, uint32_t off, un
 	}
 }
 
-static unsigned interrupts(struct fixture *fx)
+static unsigned link_pci_interrupts(struct fixture *fx)
 {
 	unsigned n = board_fake_interrupts(fx->board), causes;
 
@@ -178,10 +179,11 @@ static unsigned interrupts(struct fixture *fx)
 	return n;
 }
 
-#define OPS                                                                                     \
-	.open = link_open, .close = link_close, .machine_reset = machine_reset, .ready = ready, \
-	.reset_selectors = reset_selectors, .vector = vector, .read = read_area,                \
-	.write = write_area, .interrupts = interrupts
+#define OPS                                                                                      \
+	.open = link_pci_open, .close = link_pci_close, .machine_reset = link_pci_machine_reset, \
+	.ready = link_pci_ready, .reset_selectors = link_pci_reset_selectors,                    \
+	.vector = link_pci_vector, .read = link_pci_read_area, .write = link_pci_write_area,     \
+	.interrupts = link_pci_interrupts
 
 const struct link_ops link_pci = { .name = "pci", .variant = BY_MSIX, OPS };
 const struct link_ops link_pci_intx = { .name = "pci-intx", .variant = BY_INTX, OPS };

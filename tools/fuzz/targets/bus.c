@@ -38,7 +38,7 @@ struct bus {
 	struct mmio *mmio[N_DEVS];
 };
 
-static struct vdev *make_device(struct bus *b, unsigned i)
+static struct vdev *fuzz_bus_make_device(struct bus *b, unsigned i)
 {
 	static const char *const specs[N_DEVS] = { "rng,features=+in_order,,+notification_data",
 						   "net,backend=tap,ifname=fake,queue-pairs=3",
@@ -55,7 +55,7 @@ static struct vdev *make_device(struct bus *b, unsigned i)
 }
 
 /* The guest wrote to the chipset's reset control register. */
-static void on_reset(void *opaque)
+static void fuzz_bus_on_reset(void *opaque)
 {
 	(void)opaque;
 	trace("machine: reset");
@@ -64,7 +64,7 @@ static void on_reset(void *opaque)
 static struct bus *bus_new(bool pci)
 {
 	struct pci_root_config config = {
-		.ecam_base = ECAM, .mem_base = MEM, .mem_size = MEM_SIZE, .reset = on_reset
+		.ecam_base = ECAM, .mem_base = MEM, .mem_size = MEM_SIZE, .reset = fuzz_bus_on_reset
 	};
 	struct bus *b = g_new0(struct bus, 1);
 	GError *err = NULL;
@@ -84,7 +84,7 @@ static struct bus *bus_new(bool pci)
 					       .gsi = 5 + i,
 					       .cached_registers = i == 1 };
 
-		b->dev[i] = make_device(b, i);
+		b->dev[i] = fuzz_bus_make_device(b, i);
 		observe_device(b->dev[i], &b->observer[i]);
 		if (pci)
 			b->function[i] = vpci_new(b->dev[i], b->root, 0, &err);
@@ -115,7 +115,7 @@ static void bus_free(struct bus *b)
 	g_free(b);
 }
 
-static void machine_reset(struct bus *b)
+static void fuzz_bus_machine_reset(struct bus *b)
 {
 	if (b->pci)
 		pci_root_reset(b->root);
@@ -128,7 +128,7 @@ static void machine_reset(struct bus *b)
 /*
  * The guest. An access's code: two bits of width, two of the function, one that chooses the BAR.
  */
-static uint64_t address(const struct bus *b, uint32_t off, unsigned code)
+static uint64_t fuzz_bus_address(const struct bus *b, uint32_t off, unsigned code)
 {
 	unsigned n = code / 4 % 4;
 
@@ -144,7 +144,7 @@ static void bus_read(struct bus *b, struct input *in)
 	uint32_t off = in16(in);
 	unsigned code = in8(in);
 
-	(void)board_fake_read(b->board, false, address(b, off, code), 1u << code % 4);
+	(void)board_fake_read(b->board, false, fuzz_bus_address(b, off, code), 1u << code % 4);
 }
 
 static void bus_write(struct bus *b, struct input *in)
@@ -153,17 +153,17 @@ static void bus_write(struct bus *b, struct input *in)
 	unsigned code = in8(in);
 
 	arena_wild();
-	board_fake_write(b->board, false, address(b, off, code), 1u << code % 4, in64(in));
+	board_fake_write(b->board, false, fuzz_bus_address(b, off, code), 1u << code % 4, in64(in));
 }
 
-static void port_read(struct bus *b, struct input *in)
+static void fuzz_bus_port_read(struct bus *b, struct input *in)
 {
 	unsigned off = in8(in) % 8, code = in8(in);
 
 	(void)board_fake_read(b->board, true, 0xcf8 + off, 1u << code % 3);
 }
 
-static void port_write(struct bus *b, struct input *in)
+static void fuzz_bus_port_write(struct bus *b, struct input *in)
 {
 	unsigned off = in8(in) % 8, code = in8(in);
 
@@ -179,7 +179,7 @@ static struct vdev *device_of(struct bus *b, struct input *in)
 	return b->dev[in8(in) % N_DEVS];
 }
 
-static void interrupt(struct bus *b, struct input *in)
+static void fuzz_bus_interrupt(struct bus *b, struct input *in)
 {
 	struct vdev *dev = device_of(b, in);
 	unsigned q = in8(in);
@@ -193,7 +193,7 @@ static void interrupt(struct bus *b, struct input *in)
 		dev->transport->config_changed(dev);
 }
 
-static void change_config(struct bus *b, struct input *in)
+static void fuzz_bus_change_config(struct bus *b, struct input *in)
 {
 	struct vdev *dev = device_of(b, in);
 	unsigned how = in8(in), off = in8(in);
@@ -208,7 +208,7 @@ static void change_config(struct bus *b, struct input *in)
 }
 
 /* A status that the driver writes where it should be. */
-static void write_status(struct bus *b, unsigned i, unsigned status)
+static void fuzz_bus_write_status(struct bus *b, unsigned i, unsigned status)
 {
 	if (b->pci)
 		board_fake_write(b->board, false, MEM + i * 0x4000ull + 0x14, 1, status);
@@ -217,7 +217,7 @@ static void write_status(struct bus *b, unsigned i, unsigned status)
 }
 
 /* What the transport does with a running device. */
-static void start(struct bus *b, struct input *in)
+static void fuzz_bus_start(struct bus *b, struct input *in)
 {
 	unsigned i = in8(in) % N_DEVS, how = in8(in);
 	struct vdev *dev = b->dev[i];
@@ -235,11 +235,11 @@ static void start(struct bus *b, struct input *in)
 		vdev_queue_write(dev, q, VQR_DEVICE, 0x3000, UINT64_MAX);
 		vdev_queue_write(dev, q, VQR_ENABLE, 1, UINT64_MAX);
 	}
-	write_status(b, i, 11);
-	write_status(b, i, 15);
+	fuzz_bus_write_status(b, i, 11);
+	fuzz_bus_write_status(b, i, 15);
 }
 
-static void interrupts(struct bus *b, struct input *in)
+static void fuzz_bus_interrupts(struct bus *b, struct input *in)
 {
 	(void)in;
 	(void)board_fake_interrupts(b->board);
@@ -251,7 +251,7 @@ static void end_of_interrupt(struct bus *b, struct input *in)
 	board_fake_eoi_all(b->board);
 }
 
-static void refuse(struct bus *b, struct input *in)
+static void fuzz_bus_refuse(struct bus *b, struct input *in)
 {
 	unsigned what = in8(in);
 
@@ -260,28 +260,36 @@ static void refuse(struct bus *b, struct input *in)
 	board_fake_refuse(b->board, what);
 }
 
-static void reset(struct bus *b, struct input *in)
+static void fuzz_bus_reset(struct bus *b, struct input *in)
 {
 	(void)in;
 	trace("machine: reset");
-	machine_reset(b);
+	fuzz_bus_machine_reset(b);
 }
 
-static void turn(struct bus *b, struct input *in)
+static void fuzz_bus_turn(struct bus *b, struct input *in)
 {
 	for (unsigned n = in8(in) % 8 + 1; n && g_main_context_iteration(b->context, FALSE); n--)
 		;
 }
 
 static void (*const run[N_BUS_OPS])(struct bus *b, struct input *in) = {
-	[BUS_READ] = bus_read,         [BUS_WRITE] = bus_write,       [BUS_PORT_READ] = port_read,
-	[BUS_PORT_WRITE] = port_write, [BUS_RAISE] = interrupt,       [BUS_CONFIG] = change_config,
-	[BUS_START] = start,           [BUS_INTERRUPTS] = interrupts, [BUS_EOI] = end_of_interrupt,
-	[BUS_REFUSE] = refuse,         [BUS_RESET] = reset,           [BUS_TURN] = turn,
+	[BUS_READ] = bus_read,
+	[BUS_WRITE] = bus_write,
+	[BUS_PORT_READ] = fuzz_bus_port_read,
+	[BUS_PORT_WRITE] = fuzz_bus_port_write,
+	[BUS_RAISE] = fuzz_bus_interrupt,
+	[BUS_CONFIG] = fuzz_bus_change_config,
+	[BUS_START] = fuzz_bus_start,
+	[BUS_INTERRUPTS] = fuzz_bus_interrupts,
+	[BUS_EOI] = end_of_interrupt,
+	[BUS_REFUSE] = fuzz_bus_refuse,
+	[BUS_RESET] = fuzz_bus_reset,
+	[BUS_TURN] = fuzz_bus_turn,
 };
 
 /* As fixture_begin() does it. */
-static void begin(struct bus *b)
+static void fuzz_bus_begin(struct bus *b)
 {
 	host_set_context(b->context);
 	fakes_collect(&b->fakes);
@@ -310,14 +318,14 @@ void fuzz_bus_run(const struct fuzz_target *t, const uint8_t *data, size_t size)
 		bus_free(g_steal_pointer(&b));
 	if (!b)
 		b = bus_new(t->arg != NULL);
-	begin(b);
+	fuzz_bus_begin(b);
 	trace_now.on = telling;
 	while (in_record(&in, &op, &args))
 		run[op % N_BUS_OPS](b, &args);
 	board_fake_refuse(b->board, 0);
-	machine_reset(b);
-	turn(b, &in);
+	fuzz_bus_machine_reset(b);
+	fuzz_bus_turn(b, &in);
 	board_fake_eoi_all(b->board);
-	turn(b, &in);
+	fuzz_bus_turn(b, &in);
 	host_running(false);
 }

@@ -38,23 +38,23 @@ static const char *get_status(void *opaque)
 	return ((struct room *)opaque)->status;
 }
 
-static void quit(void *opaque)
+static void fuzz_control_quit(void *opaque)
 {
 	((struct room *)opaque)->status = "shutdown";
 }
 
-static void powerdown(void *opaque)
+static void fuzz_control_powerdown(void *opaque)
 {
 	control_event("POWERDOWN", false, ((struct room *)opaque)->ctl);
 }
 
-static void reset(void *opaque)
+static void fuzz_control_reset(void *opaque)
 {
 	control_event("RESET", false, ((struct room *)opaque)->ctl);
 }
 
 /* As the machine's, which turns the loop while it waits for its processors. */
-static void stop(void *opaque)
+static void fuzz_control_stop(void *opaque)
 {
 	struct room *r = opaque;
 
@@ -64,7 +64,7 @@ static void stop(void *opaque)
 	control_event("STOP", false, r->ctl);
 }
 
-static void cont(void *opaque)
+static void fuzz_control_cont(void *opaque)
 {
 	struct room *r = opaque;
 
@@ -106,11 +106,11 @@ static int each_vcpu(void *opaque, control_registers_fn fn, void *arg)
 
 static const struct control_ops ops = {
 	.status = get_status,
-	.quit = quit,
-	.powerdown = powerdown,
-	.reset = reset,
-	.stop = stop,
-	.cont = cont,
+	.quit = fuzz_control_quit,
+	.powerdown = fuzz_control_powerdown,
+	.reset = fuzz_control_reset,
+	.stop = fuzz_control_stop,
+	.cont = fuzz_control_cont,
 	.for_each_device = each_device,
 	.for_each_stat = each_stat,
 	.for_each_vcpu = each_vcpu,
@@ -120,7 +120,7 @@ static const struct control_ops ops = {
 /*
  * The clients.
  */
-static int client(struct input *in)
+static int fuzz_control_client(struct input *in)
 {
 	return host_nth(HOST_STREAM, in8(in) % 4);
 }
@@ -140,9 +140,9 @@ static void connect_one(struct room *r, struct input *in)
 		host_feed(last, greeting, strlen(greeting));
 }
 
-static void say(struct room *r, struct input *in)
+static void fuzz_control_say(struct room *r, struct input *in)
 {
-	int fd = client(in);
+	int fd = fuzz_control_client(in);
 
 	(void)r;
 	if (fd < 0)
@@ -172,7 +172,7 @@ static void say_line(struct room *r, struct input *in)
 		"input-send-event",
 		"none",
 	};
-	int fd = client(in);
+	int fd = fuzz_control_client(in);
 	const char *command = commands[in8(in) % CONTROL_COMMANDS];
 	g_autofree char *args = g_strndup((const char *)in->at, in_left(in));
 	g_autofree char *line = g_strdup_printf("{\"execute\":\"%s\"%s%s}\n", command,
@@ -187,29 +187,29 @@ static void say_line(struct room *r, struct input *in)
 
 static void hang_up(struct room *r, struct input *in)
 {
-	int fd = client(in);
+	int fd = fuzz_control_client(in);
 
 	(void)r;
 	if (fd >= 0)
 		host_hang_up(fd, in8(in) & 1);
 }
 
-static void room(struct room *r, struct input *in)
+static void fuzz_control_room(struct room *r, struct input *in)
 {
-	int fd = client(in);
+	int fd = fuzz_control_client(in);
 
 	(void)r;
 	if (fd >= 0)
 		host_room(fd, in16(in));
 }
 
-static void turn(struct room *r, struct input *in)
+static void fuzz_control_turn(struct room *r, struct input *in)
 {
 	for (unsigned n = in8(in) % 16 + 1; n && g_main_context_iteration(r->context, FALSE); n--)
 		;
 }
 
-static void event(struct room *r, struct input *in)
+static void fuzz_control_event(struct room *r, struct input *in)
 {
 	static const char *const events[] = {
 		"STOP",     "RESUME",         "POWERDOWN",        "RESET",
@@ -220,7 +220,7 @@ static void event(struct room *r, struct input *in)
 	control_event(events[n % G_N_ELEMENTS(events)], in8(in) & 1, r->ctl);
 }
 
-static void fail(struct room *r, struct input *in)
+static void fuzz_control_fail(struct room *r, struct input *in)
 {
 	(void)r;
 	host_fail(HOST_FAIL_ACCEPT, in8(in) % 4);
@@ -231,7 +231,7 @@ static void fail(struct room *r, struct input *in)
  * A driver: what queues are asked about is then in motion, or at fault. One device has it at a
  * time, for drivers share the guest's memory and the reference drivers.
  */
-static void start(struct room *r, struct input *in)
+static void fuzz_control_start(struct room *r, struct input *in)
 {
 	struct fixture *fx = &r->fixture[in8(in) % N_DEVS];
 
@@ -243,32 +243,40 @@ static void start(struct room *r, struct input *in)
 	device_driver_op(fx, DEV_START, in);
 }
 
-static void chain(struct room *r, struct input *in)
+static void fuzz_control_chain(struct room *r, struct input *in)
 {
 	if (r->driven)
 		device_driver_op(r->driven, DEV_CHAIN, in);
 }
 
-static void corrupt(struct room *r, struct input *in)
+static void fuzz_control_corrupt(struct room *r, struct input *in)
 {
 	if (r->driven)
 		device_driver_op(r->driven, DEV_CORRUPT, in);
 }
 
-static void publish(struct room *r, struct input *in)
+static void fuzz_control_publish(struct room *r, struct input *in)
 {
 	if (r->driven)
 		device_driver_op(r->driven, DEV_PUBLISH, in);
 }
 
 static void (*const run[N_CONTROL_OPS])(struct room *r, struct input *in) = {
-	[CONTROL_CONNECT] = connect_one, [CONTROL_SAY] = say,         [CONTROL_LINE] = say_line,
-	[CONTROL_HANG_UP] = hang_up,     [CONTROL_ROOM] = room,       [CONTROL_TURN] = turn,
-	[CONTROL_EVENT] = event,         [CONTROL_FAIL] = fail,       [CONTROL_START] = start,
-	[CONTROL_CHAIN] = chain,         [CONTROL_CORRUPT] = corrupt, [CONTROL_PUBLISH] = publish,
+	[CONTROL_CONNECT] = connect_one,
+	[CONTROL_SAY] = fuzz_control_say,
+	[CONTROL_LINE] = say_line,
+	[CONTROL_HANG_UP] = hang_up,
+	[CONTROL_ROOM] = fuzz_control_room,
+	[CONTROL_TURN] = fuzz_control_turn,
+	[CONTROL_EVENT] = fuzz_control_event,
+	[CONTROL_FAIL] = fuzz_control_fail,
+	[CONTROL_START] = fuzz_control_start,
+	[CONTROL_CHAIN] = fuzz_control_chain,
+	[CONTROL_CORRUPT] = fuzz_control_corrupt,
+	[CONTROL_PUBLISH] = fuzz_control_publish,
 };
 
-static void open_devices(struct room *r)
+static void fuzz_control_open_devices(struct room *r)
 {
 	static const char *const specs[N_DEVS] = { "input,type=multitouch,id=pointer",
 						   "input,type=keyboard,id=keys,ring=packed",
@@ -301,7 +309,7 @@ static struct room *room_new(void)
 	g_main_context_set_poll_func(r->context, host_poll);
 	host_set_context(r->context);
 	r->loop = loop_main();
-	open_devices(r);
+	fuzz_control_open_devices(r);
 	return r;
 }
 

@@ -9,7 +9,7 @@
 #include "tools/fuzz/language/trace.h"
 #include "tools/fuzz/targets/device.h"
 
-static void pass_time(struct fixture *fx, struct input *in)
+static void device_host_pass_time(struct fixture *fx, struct input *in)
 {
 	unsigned ms = in16(in);
 
@@ -18,7 +18,7 @@ static void pass_time(struct fixture *fx, struct input *in)
 	fixture_turn(fx, TURNS);
 }
 
-static void refuse(struct fixture *fx, struct input *in)
+static void device_host_refuse(struct fixture *fx, struct input *in)
 {
 	unsigned what = in8(in);
 
@@ -28,7 +28,7 @@ static void refuse(struct fixture *fx, struct input *in)
 	board_fake_refuse(fx->board, what);
 }
 
-static void fail(struct fixture *fx, struct input *in)
+static void device_host_fail(struct fixture *fx, struct input *in)
 {
 	unsigned what = in8(in);
 
@@ -51,7 +51,7 @@ static void disk_end(struct fixture *fx, struct input *in)
 		fake_disk_end(fx->fakes.disk[i], n, (int)result);
 }
 
-static void frame(struct fixture *fx, struct input *in)
+static void device_host_frame(struct fixture *fx, struct input *in)
 {
 	unsigned channel = in8(in), flags = in8(in), extra = in16(in);
 	struct net_offload off = { .need_csum = flags & 1, .csum_valid = flags & 2 };
@@ -86,7 +86,7 @@ static struct fake_chr *chr_of(struct fixture *fx, unsigned n)
 	return fx->fakes.n_chrs ? fx->fakes.chr[n % fx->fakes.n_chrs] : NULL;
 }
 
-static void bytes(struct fixture *fx, struct input *in)
+static void device_host_bytes(struct fixture *fx, struct input *in)
 {
 	struct fake_chr *c = chr_of(fx, in8(in));
 
@@ -94,7 +94,7 @@ static void bytes(struct fixture *fx, struct input *in)
 		fake_chr_bytes(c, *in);
 }
 
-static void peer(struct fixture *fx, struct input *in)
+static void device_host_peer(struct fixture *fx, struct input *in)
 {
 	struct fake_chr *c = chr_of(fx, in8(in));
 	unsigned how = in8(in), a = in16(in), b = in16(in);
@@ -111,7 +111,7 @@ static void peer(struct fixture *fx, struct input *in)
 		fake_chr_trouble(c);
 }
 
-static void events(struct fixture *fx, struct input *in)
+static void device_host_events(struct fixture *fx, struct input *in)
 {
 	struct input_ev ev[INPUT_REPORT_MAX];
 	size_t n = 0;
@@ -161,18 +161,12 @@ static void host_peer(struct fixture *fx, struct input *in)
 void device_host_op(struct fixture *fx, unsigned op, struct input *in)
 {
 	static void (*const run[N_DEV_OPS])(struct fixture * fx, struct input * in) = {
-		[DEV_TIME] = pass_time,
-		[DEV_REFUSE] = refuse,
-		[DEV_FAIL] = fail,
-		[DEV_DISK_POLICY] = disk_policy,
-		[DEV_DISK_END] = disk_end,
-		[DEV_FRAME] = frame,
-		[DEV_SOCKET] = net_socket_event,
-		[DEV_BYTES] = bytes,
-		[DEV_PEER] = peer,
-		[DEV_EVENTS] = events,
-		[DEV_HOST_BYTES] = host_bytes,
-		[DEV_HOST_PEER] = host_peer,
+		[DEV_TIME] = device_host_pass_time, [DEV_REFUSE] = device_host_refuse,
+		[DEV_FAIL] = device_host_fail,      [DEV_DISK_POLICY] = disk_policy,
+		[DEV_DISK_END] = disk_end,          [DEV_FRAME] = device_host_frame,
+		[DEV_SOCKET] = net_socket_event,    [DEV_BYTES] = device_host_bytes,
+		[DEV_PEER] = device_host_peer,      [DEV_EVENTS] = device_host_events,
+		[DEV_HOST_BYTES] = host_bytes,      [DEV_HOST_PEER] = host_peer,
 	};
 
 	if (run[op])

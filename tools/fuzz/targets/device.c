@@ -15,7 +15,7 @@
  */
 /* Inputs are full of zeroes, which are records of this kind without arguments: only as the first of
  * all are they taken for one. */
-static void start(struct fixture *fx, struct input *in)
+static void fuzz_device_start(struct fixture *fx, struct input *in)
 {
 	bool meant = in_left(in) || fx->starts == 0;
 	struct vfeatures without = { { in64(in), 0 } };
@@ -32,7 +32,7 @@ static void start(struct fixture *fx, struct input *in)
 	fixture_start(fx, without, n ? n : REFDRV_QUEUES, size);
 }
 
-static void set_status(struct fixture *fx, struct input *in)
+static void fuzz_device_set_status(struct fixture *fx, struct input *in)
 {
 	uint32_t value = in8(in);
 
@@ -43,7 +43,7 @@ static void set_status(struct fixture *fx, struct input *in)
 		link_set_status(fx, value);
 }
 
-static void set_features(struct fixture *fx, struct input *in)
+static void fuzz_device_set_features(struct fixture *fx, struct input *in)
 {
 	unsigned select = in8(in);
 	uint32_t bits = in32(in);
@@ -62,7 +62,7 @@ static unsigned width_of(unsigned code)
 	return 1u << code % 4;
 }
 
-static void read_register(struct fixture *fx, struct input *in)
+static void fuzz_device_read_register(struct fixture *fx, struct input *in)
 {
 	uint32_t off = in16(in);
 	unsigned code = in8(in), len = width_of(code);
@@ -75,7 +75,7 @@ static void read_register(struct fixture *fx, struct input *in)
 }
 
 /* Through a register all of memory can become a ring, and a BAR can be moved onto another. */
-static void write_register(struct fixture *fx, struct input *in)
+static void fuzz_device_write_register(struct fixture *fx, struct input *in)
 {
 	uint32_t off = in16(in);
 	unsigned code = in8(in), len = width_of(code);
@@ -94,7 +94,7 @@ static void write_register(struct fixture *fx, struct input *in)
 	race_live(false);
 }
 
-static void publish(struct fixture *fx, struct refdrv *t, unsigned flags)
+static void fuzz_device_publish(struct fixture *fx, struct refdrv *t, unsigned flags)
 {
 	bool wanted = refdrv_publish(t);
 
@@ -106,16 +106,16 @@ static void publish(struct fixture *fx, struct refdrv *t, unsigned flags)
 		fixture_turn(fx, TURNS);
 }
 
-static void add_chain(struct fixture *fx, struct input *in)
+static void fuzz_device_add_chain(struct fixture *fx, struct input *in)
 {
 	struct refdrv *t = fixture_refdrv(in8(in));
 	unsigned flags = refdrv_add_read(t, in);
 
 	if (flags & SHAPE_PUBLISH)
-		publish(fx, t, flags);
+		fuzz_device_publish(fx, t, flags);
 }
 
-static void corrupt(struct fixture *fx, struct input *in)
+static void fuzz_device_corrupt(struct fixture *fx, struct input *in)
 {
 	struct refdrv *t = fixture_refdrv(in8(in));
 	unsigned field = in8(in), index = in8(in);
@@ -125,15 +125,15 @@ static void corrupt(struct fixture *fx, struct input *in)
 		refdrv_corrupt(t, field, index, in64(in));
 }
 
-static void publish_queue(struct fixture *fx, struct input *in)
+static void fuzz_device_publish_queue(struct fixture *fx, struct input *in)
 {
 	struct refdrv *t = fixture_refdrv(in8(in));
 
 	if (t)
-		publish(fx, t, in8(in));
+		fuzz_device_publish(fx, t, in8(in));
 }
 
-static void kick(struct fixture *fx, struct input *in)
+static void fuzz_device_kick(struct fixture *fx, struct input *in)
 {
 	unsigned q = in8(in);
 
@@ -141,14 +141,14 @@ static void kick(struct fixture *fx, struct input *in)
 	fixture_kick(fx, q);
 }
 
-static void turn(struct fixture *fx, struct input *in)
+static void fuzz_device_turn(struct fixture *fx, struct input *in)
 {
 	unsigned n = in8(in);
 
 	fixture_turn(fx, n ? n % 32 : TURNS);
 }
 
-static void collect(struct fixture *fx, struct input *in)
+static void fuzz_device_collect(struct fixture *fx, struct input *in)
 {
 	struct refdrv *t = fixture_refdrv(in8(in));
 
@@ -156,20 +156,20 @@ static void collect(struct fixture *fx, struct input *in)
 	refdrv_collect_read(t, in);
 }
 
-static void interrupts(struct fixture *fx, struct input *in)
+static void fuzz_device_interrupts(struct fixture *fx, struct input *in)
 {
 	(void)in;
 	fx->link->interrupts(fx);
 }
 
-static void reset(struct fixture *fx, struct input *in)
+static void fuzz_device_reset(struct fixture *fx, struct input *in)
 {
 	(void)in;
 	trace("driver: resets the device");
 	fixture_reset(fx);
 }
 
-static void queue_reset(struct fixture *fx, struct input *in)
+static void fuzz_device_queue_reset(struct fixture *fx, struct input *in)
 {
 	unsigned q = in8(in);
 
@@ -197,13 +197,13 @@ static void queue_start(struct fixture *fx, struct input *in)
 	race_live(false);
 }
 
-static void poke(struct fixture *fx, struct input *in)
+static void fuzz_device_poke(struct fixture *fx, struct input *in)
 {
 	(void)fx;
 	arena_poke(in);
 }
 
-static void race(struct fixture *fx, struct input *in)
+static void fuzz_device_race(struct fixture *fx, struct input *in)
 {
 	unsigned n = in8(in), how = in8(in);
 
@@ -211,7 +211,7 @@ static void race(struct fixture *fx, struct input *in)
 	race_arm(n % 32, how, in64(in));
 }
 
-static void machine_reset(struct fixture *fx, struct input *in)
+static void fuzz_device_machine_reset(struct fixture *fx, struct input *in)
 {
 	(void)in;
 	trace("machine: reset");
@@ -241,26 +241,26 @@ static void resume_device(struct fixture *fx, struct input *in)
 }
 
 static void (*const run[N_DEV_OPS])(struct fixture *fx, struct input *in) = {
-	[DEV_START] = start,
-	[DEV_STATUS] = set_status,
-	[DEV_FEATURES] = set_features,
-	[DEV_READ] = read_register,
-	[DEV_WRITE] = write_register,
-	[DEV_CHAIN] = add_chain,
-	[DEV_CORRUPT] = corrupt,
-	[DEV_PUBLISH] = publish_queue,
-	[DEV_KICK] = kick,
-	[DEV_TURN] = turn,
-	[DEV_COLLECT] = collect,
-	[DEV_INTERRUPTS] = interrupts,
-	[DEV_RESET] = reset,
-	[DEV_QUEUE_RESET] = queue_reset,
+	[DEV_START] = fuzz_device_start,
+	[DEV_STATUS] = fuzz_device_set_status,
+	[DEV_FEATURES] = fuzz_device_set_features,
+	[DEV_READ] = fuzz_device_read_register,
+	[DEV_WRITE] = fuzz_device_write_register,
+	[DEV_CHAIN] = fuzz_device_add_chain,
+	[DEV_CORRUPT] = fuzz_device_corrupt,
+	[DEV_PUBLISH] = fuzz_device_publish_queue,
+	[DEV_KICK] = fuzz_device_kick,
+	[DEV_TURN] = fuzz_device_turn,
+	[DEV_COLLECT] = fuzz_device_collect,
+	[DEV_INTERRUPTS] = fuzz_device_interrupts,
+	[DEV_RESET] = fuzz_device_reset,
+	[DEV_QUEUE_RESET] = fuzz_device_queue_reset,
 	[DEV_QUEUE_START] = queue_start,
 	[DEV_PAUSE] = pause_device,
 	[DEV_RESUME] = resume_device,
-	[DEV_POKE] = poke,
-	[DEV_RACE] = race,
-	[DEV_MACHINE_RESET] = machine_reset,
+	[DEV_POKE] = fuzz_device_poke,
+	[DEV_RACE] = fuzz_device_race,
+	[DEV_MACHINE_RESET] = fuzz_device_machine_reset,
 };
 
 void device_driver_op(struct fixture *fx, unsigned op, struct input *in)

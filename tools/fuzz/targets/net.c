@@ -36,8 +36,8 @@ struct end {
 /*
  * The device.
  */
-static bool frame(void *opaque, unsigned channel, uint8_t *data, size_t len,
-		  const struct net_offload *off)
+static bool fuzz_net_frame(void *opaque, unsigned channel, uint8_t *data, size_t len,
+			   const struct net_offload *off)
 {
 	struct end *e = opaque;
 	struct net_offload todo = *off;
@@ -75,18 +75,19 @@ static void link_changed(void *opaque, bool up)
 	trace("device: the link is %s", up ? "up" : "down");
 }
 
-static void trouble(void *opaque, bool guest, const char *text)
+static void fuzz_net_trouble(void *opaque, bool guest, const char *text)
 {
 	(void)opaque;
 	trace("%s: %s", guest ? "guest" : "host", text);
 }
 
-static const struct net_events events = { frame, batch_end, batch_end, link_changed, trouble };
+static const struct net_events events = { fuzz_net_frame, batch_end, batch_end, link_changed,
+					  fuzz_net_trouble };
 
 /*
  * The link.
  */
-static int peer(void)
+static int fuzz_net_peer(void)
 {
 	int fd = host_nth(HOST_STREAM, 0);
 
@@ -100,11 +101,11 @@ static void from_peer(struct end *e, struct input *in)
 	bool framed = strcmp(e->kind, "socket") == 0 && !(extra & 1);
 	uint32_t prefix = GUINT32_TO_BE(len);
 
-	if (peer() < 0)
+	if (fuzz_net_peer() < 0)
 		return; /* NOLINT(clang-analyzer-unix.Malloc): it is freed */
 	memcpy(bytes, &prefix, 4);
 	memcpy(bytes + 4, in->at, in_left(in));
-	host_feed(peer(), framed ? bytes : bytes + 4, framed ? len + 4 : len);
+	host_feed(fuzz_net_peer(), framed ? bytes : bytes + 4, framed ? len + 4 : len);
 }
 
 static void to_peer(struct end *e, struct input *in)
@@ -138,19 +139,19 @@ static void to_peer(struct end *e, struct input *in)
 static void set_room(struct end *e, struct input *in)
 {
 	(void)e;
-	if (peer() >= 0)
-		host_room(peer(), in32(in));
+	if (fuzz_net_peer() >= 0)
+		host_room(fuzz_net_peer(), in32(in));
 }
 
-static void gone(struct end *e, struct input *in)
+static void fuzz_net_gone(struct end *e, struct input *in)
 {
 	(void)e;
-	if (peer() >= 0)
-		host_hang_up(peer(), in8(in) & 1);
+	if (fuzz_net_peer() >= 0)
+		host_hang_up(fuzz_net_peer(), in8(in) & 1);
 	host_answer(in8(in) & 1);
 }
 
-static void come(struct end *e, struct input *in)
+static void fuzz_net_come(struct end *e, struct input *in)
 {
 	int fd = host_nth(HOST_LISTEN, 0);
 
@@ -160,7 +161,7 @@ static void come(struct end *e, struct input *in)
 		host_peer_connects(fd);
 }
 
-static void want(struct end *e, struct input *in)
+static void fuzz_net_want(struct end *e, struct input *in)
 {
 	unsigned channel = in8(in) % e->be->n_channels, how = in8(in);
 
@@ -170,19 +171,19 @@ static void want(struct end *e, struct input *in)
 		e->be->ops->discard(e->be, channel);
 }
 
-static void turn(struct end *e, struct input *in)
+static void fuzz_net_turn(struct end *e, struct input *in)
 {
 	for (unsigned n = in8(in) % 8 + 1; n && g_main_context_iteration(e->context, FALSE); n--)
 		;
 }
 
-static void pass_time(struct end *e, struct input *in)
+static void fuzz_net_pass_time(struct end *e, struct input *in)
 {
 	host_advance(1000000ull * in16(in));
-	turn(e, in);
+	fuzz_net_turn(e, in);
 }
 
-static void set(struct end *e, struct input *in)
+static void fuzz_net_set(struct end *e, struct input *in)
 {
 	unsigned what = in8(in), n = in8(in);
 
@@ -215,7 +216,7 @@ static void guest_sends(void *arg, uint8_t *bytes, size_t len)
 	(void)e->be->ops->send(e->be, 0, &iov, 1, &nothing);
 }
 
-static void connect_guest(struct end *e, struct input *in)
+static void fuzz_net_connect_guest(struct end *e, struct input *in)
 {
 	unsigned flow = in8(in);
 
@@ -230,20 +231,20 @@ static void connect_guest(struct end *e, struct input *in)
 	net_guest_ack(&e->guest, flow, guest_sends, e);
 }
 
-static void flood(struct end *e, struct input *in)
+static void fuzz_net_flood(struct end *e, struct input *in)
 {
 	if (is_user(e))
 		net_guest_flood(&e->guest, in, guest_sends, e);
 }
 
-static void restart(struct end *e, struct input *in)
+static void fuzz_net_restart(struct end *e, struct input *in)
 {
 	(void)in;
 	if (e->be->ops->restart)
 		e->be->ops->restart(e->be);
 }
 
-static void fail(struct end *e, struct input *in)
+static void fuzz_net_fail(struct end *e, struct input *in)
 {
 	unsigned what = in8(in), n = in8(in);
 
@@ -275,7 +276,7 @@ static void check_bounds(const struct end *e)
 			 fds);
 }
 
-static void full(struct end *e, struct input *in)
+static void fuzz_net_full(struct end *e, struct input *in)
 {
 	e->refuse = in8(in) % 4;
 }
@@ -284,17 +285,17 @@ static void (*const run[N_NET_OPS])(struct end *e, struct input *in) = {
 	[NET_FROM_PEER] = from_peer,
 	[NET_TO_PEER] = to_peer,
 	[NET_ROOM] = set_room,
-	[NET_GONE] = gone,
-	[NET_COME] = come,
-	[NET_WANT] = want,
-	[NET_TURN] = turn,
-	[NET_TIME] = pass_time,
-	[NET_SET] = set,
-	[NET_FULL] = full,
-	[NET_CONNECT] = connect_guest,
-	[NET_FLOOD] = flood,
-	[NET_RESTART] = restart,
-	[NET_FAIL] = fail,
+	[NET_GONE] = fuzz_net_gone,
+	[NET_COME] = fuzz_net_come,
+	[NET_WANT] = fuzz_net_want,
+	[NET_TURN] = fuzz_net_turn,
+	[NET_TIME] = fuzz_net_pass_time,
+	[NET_SET] = fuzz_net_set,
+	[NET_FULL] = fuzz_net_full,
+	[NET_CONNECT] = fuzz_net_connect_guest,
+	[NET_FLOOD] = fuzz_net_flood,
+	[NET_RESTART] = fuzz_net_restart,
+	[NET_FAIL] = fuzz_net_fail,
 };
 
 static void end_open(struct end *e, bool listens)

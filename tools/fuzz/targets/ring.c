@@ -38,7 +38,7 @@ static void give_all_back(struct ring *r)
 	(void)vq_publish(r->vq);
 }
 
-static void stop(struct ring *r)
+static void fuzz_ring_stop(struct ring *r)
 {
 	if (!vq_started(r->vq))
 		return;
@@ -50,7 +50,7 @@ static void stop(struct ring *r)
 
 /* Inputs are full of zeroes, which are records of this kind without arguments: only as the first of
  * all are they taken for one. */
-static void start(struct ring *r, struct input *in)
+static void fuzz_ring_start(struct ring *r, struct input *in)
 {
 	bool meant = in_left(in) || !r->refdrv.made;
 	unsigned flags = in8(in), size = in8(in), request = in8(in);
@@ -62,7 +62,7 @@ static void start(struct ring *r, struct input *in)
 
 	if (!meant)
 		return;
-	stop(r);
+	fuzz_ring_stop(r);
 	arena_begin();
 	size = r->packed ? size % REFDRV_SIZE + 1 : 1u << size % 7;
 	if (!refdrv_make(&r->refdrv, 0, size, kind))
@@ -94,7 +94,7 @@ static void stop_and_go(struct ring *r, struct input *in)
 
 	if (!vq_started(r->vq))
 		return;
-	stop(r);
+	fuzz_ring_stop(r);
 	trace("stop at %u, %u", r->cfg.position.next_avail, r->cfg.position.next_used);
 	switch (how % 8) {
 	case 1:
@@ -123,14 +123,14 @@ static void stop_and_go(struct ring *r, struct input *in)
 	trace("start again: %s", vq_fault_name(fault));
 }
 
-static void add_chain(struct ring *r, struct input *in)
+static void fuzz_ring_add_chain(struct ring *r, struct input *in)
 {
 	(void)in8(in); /* as a device's: the queue */
 	if (refdrv_add_read(ring_refdrv(r), in) & SHAPE_PUBLISH)
 		(void)refdrv_publish(&r->refdrv);
 }
 
-static void corrupt(struct ring *r, struct input *in)
+static void fuzz_ring_corrupt(struct ring *r, struct input *in)
 {
 	unsigned field, index;
 
@@ -141,7 +141,7 @@ static void corrupt(struct ring *r, struct input *in)
 		refdrv_corrupt(&r->refdrv, field, index, in64(in));
 }
 
-static void publish(struct ring *r, struct input *in)
+static void fuzz_ring_publish(struct ring *r, struct input *in)
 {
 	bool wanted = r->refdrv.made && refdrv_publish(&r->refdrv);
 
@@ -149,12 +149,12 @@ static void publish(struct ring *r, struct input *in)
 	trace("driver: makes available; a kick is%s wanted", wanted ? "" : " not");
 }
 
-static void collect(struct ring *r, struct input *in)
+static void fuzz_ring_collect(struct ring *r, struct input *in)
 {
 	refdrv_collect_read(ring_refdrv(r), in);
 }
 
-static void pop(struct ring *r, struct input *in)
+static void fuzz_ring_pop(struct ring *r, struct input *in)
 {
 	unsigned max = in8(in) % POP_MAX + 1;
 	int n;
@@ -171,7 +171,7 @@ static void pop(struct ring *r, struct input *in)
 }
 
 /* The device's ways with a chain, one after the other. */
-static void use(struct ring *r, struct input *in)
+static void fuzz_ring_use(struct ring *r, struct input *in)
 {
 	unsigned i = in8(in), how = in8(in), len = in16(in);
 	static uint8_t pulled[0x10000];
@@ -217,7 +217,7 @@ static void use(struct ring *r, struct input *in)
 	}
 }
 
-static void push(struct ring *r, struct input *in)
+static void fuzz_ring_push(struct ring *r, struct input *in)
 {
 	unsigned i = in8(in);
 
@@ -230,7 +230,7 @@ static void push(struct ring *r, struct input *in)
 	r->n_fresh = 0;
 }
 
-static void unpop(struct ring *r, struct input *in)
+static void fuzz_ring_unpop(struct ring *r, struct input *in)
 {
 	unsigned n = in8(in) % 8 + 1;
 
@@ -240,7 +240,7 @@ static void unpop(struct ring *r, struct input *in)
 	}
 }
 
-static void flush(struct ring *r, struct input *in)
+static void fuzz_ring_flush(struct ring *r, struct input *in)
 {
 	bool wanted = vq_publish(r->vq);
 
@@ -248,7 +248,7 @@ static void flush(struct ring *r, struct input *in)
 	trace("device: publishes; an interrupt is%s wanted", wanted ? "" : " not");
 }
 
-static void arm(struct ring *r, struct input *in)
+static void fuzz_ring_arm(struct ring *r, struct input *in)
 {
 	unsigned how = in8(in);
 
@@ -260,13 +260,13 @@ static void arm(struct ring *r, struct input *in)
 		(void)vq_pending(r->vq);
 }
 
-static void poke(struct ring *r, struct input *in)
+static void fuzz_ring_poke(struct ring *r, struct input *in)
 {
 	(void)r;
 	arena_poke(in);
 }
 
-static void race(struct ring *r, struct input *in)
+static void fuzz_ring_race(struct ring *r, struct input *in)
 {
 	unsigned n = in8(in), how = in8(in);
 
@@ -278,13 +278,20 @@ static const struct {
 	void (*fn)(struct ring *r, struct input *in);
 	bool device; /* the device's work, under which memory may change */
 } run[N_RING_OPS] = {
-	[RING_START] = { start, false },     [RING_CHAIN] = { add_chain, false },
-	[RING_CORRUPT] = { corrupt, false }, [RING_PUBLISH] = { publish, false },
-	[RING_COLLECT] = { collect, false }, [RING_POP] = { pop, true },
-	[RING_USE] = { use, true },          [RING_PUSH] = { push, true },
-	[RING_UNPOP] = { unpop, true },      [RING_FLUSH] = { flush, true },
-	[RING_ARM] = { arm, true },          [RING_STOP] = { stop_and_go, false },
-	[RING_POKE] = { poke, false },       [RING_RACE] = { race, false },
+	[RING_START] = { fuzz_ring_start, false },
+	[RING_CHAIN] = { fuzz_ring_add_chain, false },
+	[RING_CORRUPT] = { fuzz_ring_corrupt, false },
+	[RING_PUBLISH] = { fuzz_ring_publish, false },
+	[RING_COLLECT] = { fuzz_ring_collect, false },
+	[RING_POP] = { fuzz_ring_pop, true },
+	[RING_USE] = { fuzz_ring_use, true },
+	[RING_PUSH] = { fuzz_ring_push, true },
+	[RING_UNPOP] = { fuzz_ring_unpop, true },
+	[RING_FLUSH] = { fuzz_ring_flush, true },
+	[RING_ARM] = { fuzz_ring_arm, true },
+	[RING_STOP] = { stop_and_go, false },
+	[RING_POKE] = { fuzz_ring_poke, false },
+	[RING_RACE] = { fuzz_ring_race, false },
 };
 
 void fuzz_ring_run(const struct fuzz_target *t, const uint8_t *data, size_t size)
@@ -309,7 +316,7 @@ void fuzz_ring_run(const struct fuzz_target *t, const uint8_t *data, size_t size
 		run[op].fn(r, &args);
 		race_live(false);
 	}
-	stop(r);
+	fuzz_ring_stop(r);
 	if (r->refdrv.made)
 		refdrv_collect(&r->refdrv);
 	arena_close();

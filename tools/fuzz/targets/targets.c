@@ -5,7 +5,7 @@
 #include "tools/fuzz/host/host.h"
 #include "tools/fuzz/language/trace.h"
 
-static void add(GPtrArray *all, char *name, const struct fuzz_target *like)
+static void fuzz_targets_add(GPtrArray *all, char *name, const struct fuzz_target *like)
 {
 	struct fuzz_target *t = g_memdup2(like, sizeof(*like));
 
@@ -13,15 +13,17 @@ static void add(GPtrArray *all, char *name, const struct fuzz_target *like)
 	g_ptr_array_add(all, t);
 }
 
-static void add_devices(GPtrArray *all)
+static void fuzz_targets_add_devices(GPtrArray *all)
 {
 	const struct vdev_class *class;
 
 	for (unsigned i = 0; (class = vdev_class_nth(i)); i++)
 		for (unsigned packed = 0; packed < 2; packed++)
-			add(all, g_strdup_printf("%s-%s", class->name, packed ? "packed" : "split"),
-			    &(struct fuzz_target){
-				    .run = fuzz_device_run, .arg = class, .packed = packed });
+			fuzz_targets_add(
+				all,
+				g_strdup_printf("%s-%s", class->name, packed ? "packed" : "split"),
+				&(struct fuzz_target){
+					.run = fuzz_device_run, .arg = class, .packed = packed });
 }
 
 /* Families that are not made of the registry. */
@@ -49,8 +51,8 @@ GPtrArray *fuzz_targets(void)
 		return all;
 	all = g_ptr_array_new();
 	for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
-		add(all, g_strdup(others[i].name), &others[i]);
-	add_devices(all);
+		fuzz_targets_add(all, g_strdup(others[i].name), &others[i]);
+	fuzz_targets_add_devices(all);
 	return all;
 }
 
@@ -68,7 +70,8 @@ const struct fuzz_target *fuzz_target_find(const char *path)
 	return NULL;
 }
 
-static void on_log(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer data)
+static void fuzz_targets_on_log(const gchar *domain, GLogLevelFlags level, const gchar *message,
+				gpointer data)
 {
 	(void)data;
 	if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL))
@@ -78,6 +81,6 @@ static void on_log(const gchar *domain, GLogLevelFlags level, const gchar *messa
 
 void fuzz_init(void)
 {
-	g_log_set_default_handler(on_log, NULL);
+	g_log_set_default_handler(fuzz_targets_on_log, NULL);
 	host_begin(0);
 }
