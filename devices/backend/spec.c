@@ -97,7 +97,7 @@ static bool spec_take(struct backend_spec *s, const struct backend_wrapper *w, c
 		return false;
 	g_array_append_val(s->links, link);
 	if (!*end)
-		return ringside_usage(err, "%s: '%s' stands before a backend, and none follows",
+		return ringside_usage(err, "%s: '%s' is a wrapper, and no backend follows it",
 				      context, w->name);
 	s->kind = end + 1;
 	return true;

@@ -44,7 +44,7 @@ static const struct prop blk_props[] = {
 	  .help = "bypass the host's page cache (O_DIRECT); a write of less than a host block costs a "
 		  "read first" },
 	{ "aio", PROP_ENUM, OPT(aio), .default_value = "auto", .choices = aio_names,
-	  .help = "how the file is read and written; auto takes io_uring where permitted and useful" },
+	  .help = "how the file is read and written; auto is io_uring where permitted and useful" },
 	{ "cache", PROP_ENUM, OPT(cache), .default_value = "writeback", .choices = cache_names,
 	  .help = "when writes are durable: once flushed, once completed, or when the host likes "
 		  "(no VIRTIO_BLK_F_FLUSH then)" },
@@ -506,7 +506,7 @@ static char *blk_help(unsigned width)
 {
 	g_autofree char *wrappers = backend_wrappers_help(BACKEND_BLK, width);
 
-	return g_strconcat("What backend= takes before file:PATH, as NAME[:KEY=VALUE...]:\n",
+	return g_strconcat("Wrappers before file:PATH in backend=, as NAME[:KEY=VALUE...]:\n",
 			   wrappers, NULL);
 }
 

@@ -81,7 +81,7 @@ static const char *load_stash(struct console_port *port, struct unpack *in)
 
 	chr_fifo_free(&port->stash);
 	if (len > PORT_STASH_MAX || len > in->left)
-		return "more output than a port keeps";
+		return "more output than a port's buffer holds";
 	while (len) {
 		uint32_t n = MIN(len, sizeof(bytes));
 
@@ -110,7 +110,7 @@ static const char *load_port(struct console *con, struct unpack *in)
 	port->input_len = unpack_u32(in);
 	if (port->input_len > sizeof(port->input) || port->input_len > in->left) {
 		port->input_len = 0;
-		return "more input than a port keeps";
+		return "more input than a port's buffer holds";
 	}
 	unpack_bytes(in, port->input, port->input_len);
 	if (port->queued & 1u << CONSOLE_PORT_NAME && !port->name)

@@ -62,9 +62,9 @@ static const struct {
 				   "4.1.5.2, 4.2.3.3" },
 	[RULE_NO_QUEUE] = { "no-queue", "there is no such queue: the write is lost", NULL,
 			    "4.1.5.1.3, 4.2.3.2" },
-	[RULE_QUEUE_RESET] = { "queue-reset", "it takes 1, with RING_RESET negotiated", NULL,
+	[RULE_QUEUE_RESET] = { "queue-reset", "must be 1, and RING_RESET negotiated", NULL,
 			       "2.6.1, 4.1.4.3, 4.2.2" },
-	[RULE_QUEUE_VALUE] = { "queue-value", "it takes 1, and on mmio 0", NULL, "4.1.4.3, 4.2.2" },
+	[RULE_QUEUE_VALUE] = { "queue-value", "must be 1, on mmio 0 or 1", NULL, "4.1.4.3, 4.2.2" },
 
 	[RULE_PCI_WIDTH] = { "width",
 			     "an access is as wide as its field, of 64-bit fields 32 bits: a read "
@@ -77,11 +77,11 @@ static const struct {
 	[RULE_PCI_READ_ONLY] = { "read-only", "the driver does not write it; the write is lost",
 				 "DRV-PCI-COMMON-01", PCI_QUEUE },
 	[RULE_PCI_NOTHING] = { "nothing-there",
-			       "there is nothing that takes it: it reads as 0, and "
-			       "writes are lost",
+			       "there is no register: it reads as 0, and writes "
+			       "are lost",
 			       NULL, "4.1.4" },
 	[RULE_PCI_QUEUE_LIVE] = { "queue-live",
-				  "a queue is set up before it is enabled, and keeps what it has",
+				  "a queue is configured before it is enabled; the write is lost",
 				  "DRV-PCI-COMMON-04", PCI_QUEUE },
 	[RULE_PCI_QUEUE_SIZE_0] = { "queue-size", "not 0, with a packed ring", "DRV-PCI-COMMON-02",
 				    PCI_QUEUE },
@@ -89,7 +89,7 @@ static const struct {
 				  "a power of two unless the ring is packed, and no more than "
 				  "there is",
 				  "DRV-PCI-COMMON-03", PCI_QUEUE },
-	[RULE_PCI_QUEUE_DISABLE] = { "queue-disable", "0 is never written; the queue goes on",
+	[RULE_PCI_QUEUE_DISABLE] = { "queue-disable", "0 is never written; the queue stays enabled",
 				     "DRV-PCI-COMMON-06", PCI_QUEUE },
 	[RULE_PCI_VECTOR] = { "vector", "it is not in the MSI-X table, so there is none now",
 			      "DRV-PCI-MSIX-04", "4.1.5.1.2.2" },
@@ -133,7 +133,7 @@ static const struct {
 				   "QueueSize is 1 to QueueSizeMax, and a power of two unless the "
 				   "ring is packed",
 				   "DRV-MMIO-REGS-14", "4.2.2.2" },
-	[RULE_MMIO_QUEUE_LIVE] = { "queue-live", "while QueueReady is 1 a queue keeps what it has",
+	[RULE_MMIO_QUEUE_LIVE] = { "queue-live", "not while QueueReady is 1; the write is lost",
 				   "DRV-MMIO-REGS-15", "4.2.2.2" },
 	[RULE_MMIO_ACK] = { "ack", "InterruptACK has bits 0 and 1", "DRV-MMIO-REGS-20", "4.2.2.2" },
 };

@@ -172,7 +172,7 @@ static bool load_class(struct vdev *dev, struct unpack *in, GError **err)
 	if (!in)
 		return true;
 	if (!dev->class->load)
-		return refuse(dev, err, "something of a device class that keeps nothing");
+		return refuse(dev, err, "state of a device class that has none");
 	return dev->class->load(dev, in, err) &&
 	       (unpack_done(in) || refuse(dev, err, "the class's part is too short or too long"));
 }
@@ -209,7 +209,7 @@ static bool load_transport(struct vdev *dev, struct unpack *in, GError **err)
 	if (!in)
 		return true;
 	if (!dev->transport || !dev->transport->load)
-		return refuse(dev, err, "something of a transport that keeps nothing");
+		return refuse(dev, err, "state of a transport that has none");
 	return dev->transport->load(dev, in, err) &&
 	       (unpack_done(in) ||
 		refuse(dev, err, "the transport's part is too short or too long"));

@@ -38,7 +38,7 @@ const struct prop vdev_common_props[] = {
 	  .also = "queue_size rx_queue_size tx_queue_size queue-depth",
 	  .help = "most entries of each queue; a power of two unless the ring is packed" },
 	{ "ring", PROP_ENUM, OFFSET(opt_ring), .default_value = "split", .choices = rings,
-	  .help = "format of the virtqueues; packed is an offer, a driver may still take split" },
+	  .help = "format of the virtqueues; packed is offered; a driver may still negotiate split" },
 	{ "features", PROP_LIST, OFFSET(opt_features),
 	  .help = "+NAME,-NAME,...: feature bits to offer besides the default ones, or not to offer" },
 	{ "legacy", PROP_ENUM, OFFSET(opt_legacy), .default_value = "off", .choices = legacies,
@@ -63,7 +63,7 @@ static bool vdev_check_queue_size(struct vdev *dev, const char *context, GError 
 	if (!vfeatures_has(dev->offered, VIRTIO_F_RING_PACKED) && size & (size - 1))
 		return ringside_usage(err,
 				      "%s,queue-size=%u: not a power of two, which a split ring "
-				      "must have; ring=packed takes any size",
+				      "must have; ring=packed allows any size",
 				      context, size);
 	return true;
 }

@@ -25,7 +25,7 @@
 static const struct prop net_props[] = {
 	{ "backend", PROP_STR, OFFSET(spec), "user",
 	  .help = "what is at the other end of the link: a network of its own made of the host's "
-		  "sockets, a tap device, or another ringside; a user network takes at most 1024 of "
+		  "sockets, a tap device, or another ringside; a user network uses at most 1024 of "
 		  "the host's sockets, and 321 MiB of memory: user|tap|socket, and short for ifname= "
 		  "and path= tap:IFNAME and socket:PATH",
 	  .also = "type mode netdev kind" },

@@ -317,7 +317,7 @@ static void bad_initrds_are_refused(void **state)
 	load_fails(r, "has 41 MiB and does not fit beside the kernel in 64 MiB; "
 		      "give --memory at least 65M");
 	assert_int_equal(truncate(r->initrd, 5ll << 30), 0);
-	load_fails(r, "has 5120 MiB; this kernel takes at most 2024 MiB");
+	load_fails(r, "has 5120 MiB; this kernel accepts at most 2024 MiB");
 	add_initrd(r, r->dir);
 	load_fails(r, "is a directory; give an initramfs image");
 }

@@ -285,7 +285,7 @@ static void events_that_cannot_be_sent_are_refused_together(void **state)
 	static const struct {
 		const char *text, *why;
 	} bad[] = {
-		{ SEND(KEY("a", "true") "," MOVE("x", "1")), "no input device takes" },
+		{ SEND(KEY("a", "true") "," MOVE("x", "1")), "no input device offers" },
 		{ SEND(KEY("a", "true") "," KEY("nokey", "true")), "event 1: there is no such" },
 		{ SEND("{\"type\":\"key\",\"data\":{\"down\":true,\"key\":{\"type\":\"number\","
 		       "\"data\":0}}}"),

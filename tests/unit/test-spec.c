@@ -58,8 +58,8 @@ static void a_mistake_in_a_spec_is_said_where_it_is(void **state)
 	static const struct {
 		const char *spec, *says;
 	} rows[] = {
-		{ "fault", "'fault' stands before a backend, and none follows" },
-		{ "fault:every=3", "'fault' stands before a backend, and none follows" },
+		{ "fault", "'fault' is a wrapper, and no backend follows it" },
+		{ "fault:every=3", "'fault' is a wrapper, and no backend follows it" },
 		{ "fault:every=0,file:x",
 		  "--device blk,backend=fault,every=0: not valid; it takes a "
 		  "number from 1" },

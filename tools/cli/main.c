@@ -137,12 +137,11 @@ static int main_status(enum machine_end end, uint32_t value)
 	return end == MACHINE_DEBUG_EXIT ? cli_debug_status(value) : (int)cli_status(end);
 }
 
-/* Nothing is freed: what the host has in hand still uses it. */
+/* Nothing is freed: I/O in flight still uses it. */
 static void overdue(enum machine_end end, uint32_t value)
 {
 	restore();
-	main_say(
-		"the host does not give back what it has in hand for a device; not waiting for it");
+	main_say("I/O of a device does not complete on the host; not waiting for it");
 	_exit(main_status(end, value));
 }
 

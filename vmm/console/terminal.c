@@ -145,7 +145,8 @@ static gboolean on_stall(void *arg)
 		return G_SOURCE_CONTINUE;
 	loop_unwatch(g_steal_pointer(&t->stall));
 	t->drop = true;
-	g_warning("terminal: the guest takes no input: what comes now is lost, but for Ctrl-A x");
+	g_warning(
+		"terminal: the guest reads no input: it is discarded from now on, but for Ctrl-A x");
 	if (t->watch)
 		loop_watch_events(t->watch, G_IO_IN);
 	return G_SOURCE_REMOVE;

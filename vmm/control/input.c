@@ -280,7 +280,7 @@ void control_input_send_event(struct control_call *call)
 	for (unsigned i = 0; i < e.n; i++) {
 		to[i] = taker(&d, &e, i);
 		if (!to[i]) {
-			control_fail(call, "no input device takes event type %u code %u",
+			control_fail(call, "no input device offers event type %u code %u",
 				     e.ev[i].type, e.ev[i].code);
 			return;
 		}

@@ -171,8 +171,8 @@ static bool open_kvm(struct machine *m, GError **err)
 	if (!kvm_open(&m->kvm, err))
 		return false;
 	if (m->cfg->cpus > m->kvm.max_cpus)
-		return ringside_usage(err, "--cpus %u: this host's KVM takes 1 to %u", m->cfg->cpus,
-				      m->kvm.max_cpus);
+		return ringside_usage(err, "--cpus %u: this host's KVM supports 1 to %u",
+				      m->cfg->cpus, m->kvm.max_cpus);
 	return true;
 }
 

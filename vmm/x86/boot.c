@@ -190,7 +190,7 @@ static bool initrd_too_large(const struct boot_job *job, uint64_t size, uint64_t
 
 	if (size > limit || need * MIB > limit)
 		return ringside_usage(err,
-				      "--initrd: '%s' has %lu MiB; this kernel takes "
+				      "--initrd: '%s' has %lu MiB; this kernel accepts "
 				      "at most %lu MiB",
 				      names, (size + MIB - 1) / MIB,
 				      (limit - MIN(limit, job->kernel_end)) / MIB);
@@ -253,7 +253,7 @@ bool boot_load_cmdline(const struct boot_job *job, uint64_t max, GError **err)
 	max = MIN(max, LAYOUT_CMDLINE_MAX - 1);
 	if (len > max)
 		return ringside_usage(err,
-				      "--append: the command line has %zu bytes; '%s' takes "
+				      "--append: the command line has %zu bytes; '%s' accepts "
 				      "at most %lu",
 				      len, job->kernel->name, max);
 	if (!gmem_write(job->mem, LAYOUT_CMDLINE, cmdline, len + 1))
