@@ -146,6 +146,7 @@ static int setup(void **state)
 	m->cfg = &cfg;
 	m->cpus = &cpus;
 	m->devices = g_ptr_array_new();
+	m->observers = g_array_new(FALSE, FALSE, sizeof(struct machine_observer));
 	m->bus = bus_new();
 	platform = (struct platform_config){ .bus = m->bus,
 					     .kvm = &m->kvm,
@@ -165,6 +166,7 @@ static int teardown(void **state)
 	(void)state;
 	loop_unwatch(m->overdue);
 	g_ptr_array_unref(m->devices);
+	g_array_unref(m->observers);
 	platform_free(m->platform);
 	bus_free(m->bus);
 	pci_root_free(m->pci);
