@@ -71,15 +71,32 @@ static const struct {
 	{ CONFORM_SPLIT, "split", "ring=split,features=+in_order", "ring=split", "ring=split" },
 	{ CONFORM_PACKED, "packed", "ring=packed,features=+in_order",
 	  "ring=packed,queue-size=100," ALL_ASKED, "ring=packed," ALL_ASKED },
+	{ CONFORM_LEGACY, "legacy", NULL, NULL, NULL }, /* the link says it */
+	{ CONFORM_TRANSITIONAL, "transitional", "legacy=on", "legacy=on", "legacy=on" },
 };
+
+static const char *plan_links(const struct conform_case *c, size_t format)
+{
+	if (c->links)
+		return c->links;
+	return formats[format].ring == CONFORM_LEGACY ? "legacy*" : RIG_MODERN;
+}
+
+/* @spec with what the format adds. */
+static char *plan_spec(const char *spec, const char *more)
+{
+	return more ? g_strdup_printf("%s,%s", spec, more) : g_strdup(spec);
+}
 
 static void plan_echo(struct plan *p, const struct conform_case *c, size_t format)
 {
-	struct rig_case made = { .run = c->run, .links = c->links, .class = &echo_class };
+	struct rig_case made = { .run = c->run,
+				 .links = plan_links(c, format),
+				 .class = &echo_class };
 
 	made.name = keep(p, g_strdup_printf("%s: %s%s%s", c->clauses, c->says, c->rings ? ", " : "",
 					    c->rings ? formats[format].says : ""));
-	made.spec = keep(p, g_strdup_printf("echo,%s", formats[format].echo));
+	made.spec = keep(p, plan_spec("echo", formats[format].echo));
 	g_array_append_val(p->cases, made);
 }
 
@@ -95,9 +112,9 @@ static void plan_device(struct plan *p, const struct conform_case *c, size_t for
 		more = formats[format].device_sized;
 	made.name = keep(p, g_strdup_printf("%s: %s, %.*s %s", c->clauses, c->says, (int)class,
 					    d->spec, formats[format].says));
-	made.spec = keep(p, g_strdup_printf("%s,%s", d->spec, more));
+	made.spec = keep(p, plan_spec(d->spec, more));
 	made.run = c->run;
-	made.links = c->links;
+	made.links = plan_links(c, format);
 	g_array_append_val(p->cases, made);
 }
 

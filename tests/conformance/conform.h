@@ -34,6 +34,9 @@ enum {
 	CONFORM_SPLIT = 1,
 	CONFORM_PACKED = 2,
 	CONFORM_RINGS = CONFORM_SPLIT | CONFORM_PACKED,
+	/* Over the legacy links alone; and with legacy=on over the others. */
+	CONFORM_LEGACY = 4,
+	CONFORM_TRANSITIONAL = 8,
 };
 
 struct conform_case {
@@ -42,7 +45,7 @@ struct conform_case {
 	const char *says;
 	void (*run)(struct rig *r);
 	unsigned rings;    /* CONFORM_*: formats it is run with; 0: any for echo, both for others */
-	const char *links; /* as in struct rig_case */
+	const char *links; /* as in struct rig_case; NULL: all that there are for the format */
 	bool devices;      /* on one of each class, not on the echo device */
 	const char *spec;  /* on this device (rig_case.spec), without ring=; */
 	void (*setup)(const char *dir); /* and with these files in "@/"; NULL: none */

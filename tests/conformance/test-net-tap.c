@@ -502,6 +502,15 @@ static void hdr_len_is_told_of_every_packet(struct rig *r)
 	inbox_close(&in);
 }
 
+static void pairs_are_in_guest_order(struct rig *r)
+{
+	static const uint8_t two[] = { 2, 0 }, turned[] = { 0, 2 };
+
+	rig_start(r, RIG_ALL);
+	assert_int_equal(net_command_on(r, INBOX_CTRL, 4, 0, two, 2), ACK_OK);
+	assert_int_equal(net_command_on(r, INBOX_CTRL, 4, 0, turned, 2), ACK_ERR);
+}
+
 static const struct conform_case cases[] = {
 	{ "DEV-NET-CFG-01 DEV-NET-INFMQMODE-01 DEV-NET-INFMQMODE-02",
 	  "max_virtqueue_pairs is within bounds", max_virtqueue_pairs_is_within_bounds,
@@ -541,6 +550,8 @@ static const struct conform_case cases[] = {
 	  .spec = INBOX_SPEC },
 	{ "DEV-NET-RX-31", "hdr_len is told of every packet", hdr_len_is_told_of_every_packet,
 	  .spec = INBOX_SPEC },
+	{ "DEV-NET-LEGOP-02", "virtqueue_pairs is in guest order", pairs_are_in_guest_order,
+	  .spec = INBOX_SPEC, .rings = CONFORM_LEGACY },
 };
 
 int main(void)
