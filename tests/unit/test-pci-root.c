@@ -409,6 +409,47 @@ static void memory_is_free_again_when_a_card_is_gone(void **state)
 	bus_close(&b);
 }
 
+/* Of ports: sized by all 32 bits, decoded by a bit of its own, and in a window of its own. */
+static void a_bar_may_be_of_ports(void **state)
+{
+	struct pci_root_config config = { .ecam_base = ECAM,
+					  .mem_base = MEM,
+					  .mem_size = 1 << 30,
+					  .io_base = 0xc000,
+					  .io_size = 0x80 };
+	struct bus b = { .board = board_fake_new(false) };
+	struct card card[3];
+
+	(void)state;
+	b.root = pci_root_new(board_fake_board(b.board), &config, NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		card_init(&card[i]);
+		pci_config_io_bar(&card[i].f, 1, 0x40);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(pci_root_add(b.root, &card[i].f, 0, NULL));
+		assert_int_equal(ecam(&b, 8 * (i + 1), PCI_BAR0 + 8, 4), 0xc001 + i * 0x40);
+		assert_int_equal(ecam(&b, 8 * (i + 1), PCI_BAR0 + 12, 4), 0);
+	}
+	assert_true(add_fails(&b, &card[2], 0, "no PCI I/O ports left for a BAR of 64 bytes"));
+	ecam_write(&b, 8, PCI_BAR0 + 8, 4, 0xffffffff);
+	assert_int_equal(ecam(&b, 8, PCI_BAR0 + 8, 4), 0xffffffc1);
+	ecam_write(&b, 8, PCI_COMMAND, 2, PCI_COMMAND_IO);
+	assert_int_equal(card[0].f.bar[1].mapped, 0); /* there are no such ports */
+	ecam_write(&b, 8, PCI_BAR0 + 8, 4, 0xd004);
+	board_fake_write(b.board, true, 0xd000, 2, 0x1234);
+	assert_int_equal(board_fake_read(b.board, true, 0xd000, 2), 0x1234);
+	assert_int_equal(card[0].f.bar[0].mapped, 0);
+	ecam_write(&b, 8, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(card[0].f.bar[1].mapped, 0);
+	assert_int_not_equal(card[0].f.bar[0].mapped, 0);
+	pci_root_reset(b.root);
+	assert_int_equal(ecam(&b, 8, PCI_BAR0 + 8, 4), 0xc001);
+	for (unsigned i = 0; i < 3; i++)
+		card_close(&b, &card[i]);
+	bus_close(&b);
+}
+
 static void a_board_without_room_is_told_of(void **state)
 {
 	struct pci_root_config config = { .ecam_base = ECAM, .mem_base = MEM, .mem_size = 1 << 30 };
@@ -438,6 +479,7 @@ int main(void)
 		cmocka_unit_test(the_host_bridge_is_one_and_does_nothing),
 		cmocka_unit_test(ids_are_where_they_belong),
 		cmocka_unit_test(a_bar_tells_its_size_and_comes_back),
+		cmocka_unit_test(a_bar_may_be_of_ports),
 		cmocka_unit_test(bars_are_decoded_where_and_while_the_guest_says),
 		cmocka_unit_test(a_bar_on_top_of_another_is_decoded_nowhere),
 		cmocka_unit_test(the_ports_lead_to_the_same_registers),
