@@ -399,6 +399,14 @@ void vq_memory_changed(struct vq *vq)
 		vq_log_off(vq);
 }
 
+void vq_features_changed(struct vq *vq, const struct vq_config *cfg)
+{
+	vq->event_idx = cfg->event_idx;
+	vq->indirect = cfg->indirect;
+	vq->notify_on_empty = cfg->notify_on_empty;
+	(void)vq->layout->enable_notify(vq); /* in the way that is agreed on now */
+}
+
 /* Is one of these bytes in [@from, @from + @len)? */
 static bool has_part(const void *from, uint64_t len, const void *part, size_t bytes)
 {

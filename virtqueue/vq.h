@@ -117,6 +117,10 @@ struct vq_position vq_stop(struct vq *vq);
  * it did not use (vq_uses_memory()), or the log of what is written was switched on or off. */
 void vq_memory_changed(struct vq *vq);
 
+/* A started queue that nobody works on, with a split ring: its driver, a legacy one, has accepted
+ * other features. Of @cfg event_idx, indirect and notify_on_empty count. */
+void vq_features_changed(struct vq *vq, const struct vq_config *cfg);
+
 /* May it still touch this region without another look at the table? Part of its ring lies there, or
  * chains are in flight, wherever they lie. */
 bool vq_uses_memory(const struct vq *vq, const struct gmem_region *r);

@@ -1,5 +1,6 @@
 #include "devices/core/legacy.h"
 
+#include "devices/core/engine.h"
 #include "devices/core/rules.h"
 #include "devices/core/vdev-impl.h"
 
@@ -29,13 +30,18 @@ static void legacy_begin(struct vdev *dev)
 	vdev_start_queues(dev);
 }
 
-/* Queues come to rest with nothing in flight, and go on with other features. */
+/* Queues are paused, and go on with other features where they were. */
 static void legacy_begin_again(struct vdev *dev, struct vfeatures accepted)
 {
+	struct vq_config cfg;
+
 	vdev_stop_queues(dev, VDEV_STOP_PAUSE);
-	vdev_stop_queues(dev, VDEV_STOP_SAVE);
-	vdev_stop_queues(dev, VDEV_STOP_RESET); /* which keeps their positions */
 	dev->accepted = accepted;
+	for (unsigned q = 0; q < dev->n_queues; q++)
+		if (vq_started(dev->queue[q].vq)) {
+			(void)vdev_queue_ring(dev, q, &cfg);
+			vq_features_changed(dev->queue[q].vq, &cfg);
+		}
 	legacy_begin(dev);
 }
 
@@ -91,11 +97,12 @@ void vdev_legacy_accept(struct vdev *dev, uint32_t bits)
 
 void vdev_legacy_queue_set(struct vdev *dev, unsigned q, uint64_t address, uint32_t align)
 {
-	struct vdev_queue *queue = &dev->queue[q];
+	struct vdev_queue *queue;
 	uint16_t size;
 
 	if (q >= dev->n_queues)
 		return;
+	queue = &dev->queue[q];
 	legacy_enter(dev);
 	if (dev->legacy) {
 		size = queue->size;
@@ -107,6 +114,16 @@ void vdev_legacy_queue_set(struct vdev *dev, unsigned q, uint64_t address, uint3
 		queue->device = address + vring_legacy_device_offset(size, align);
 		vdev_queue_enable(dev, q, address);
 	}
+	vdev_leave(dev);
+}
+
+void vdev_legacy_queue_size(struct vdev *dev, unsigned q, uint16_t size)
+{
+	if (q >= dev->n_queues)
+		return;
+	legacy_enter(dev);
+	if (dev->legacy && !dev->queue[q].enabled)
+		dev->queue[q].size = size;
 	vdev_leave(dev);
 }
 

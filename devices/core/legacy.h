@@ -8,7 +8,7 @@
  * ring in one piece. It may use its queues before DRIVER_OK (3.1.2): they begin to run with
  * DRIVER_OK or with the first notification, whichever comes first, and not earlier, because drivers
  * tell of a ring and fill it with zeroes in either order. Features that it writes after that (as
- * Linux did before 2.6.30) are taken up with the queues stopped in between.
+ * Linux did before 2.6.30) are taken up with the queues paused in between.
  */
 #pragma once
 
@@ -31,6 +31,9 @@ void vdev_legacy_set_status(struct vdev *dev, uint32_t status);
  * 2.7.2), of the size that VQR_SIZE has; 0: it is none any more. A ring that it was before is
  * forgotten. */
 void vdev_legacy_queue_set(struct vdev *dev, unsigned q, uint64_t address, uint32_t align);
+
+/* Its size, where the driver chooses it (4.2.4); before its address. */
+void vdev_legacy_queue_size(struct vdev *dev, unsigned q, uint16_t size);
 
 /* A notification, which may be what the device begins with: then it answers true. */
 bool vdev_legacy_notify(struct vdev *dev, unsigned q);

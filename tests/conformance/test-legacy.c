@@ -96,6 +96,18 @@ static void configuration_may_be_written_first(struct rig *r)
 	assert_int_equal(rig_config32(r, ECHO_WRITABLE), 0x02030405);
 }
 
+/* Nor need the driver have set a status bit. */
+static void queues_may_be_set_up_first(struct rig *r)
+{
+	rig_reset(r);
+	rig_queue_start(r, ECHO_COPY, r->driver.pci.ports ? 0 : 16);
+	virtio_acknowledge(&r->driver);
+	if (r->link->ops->driver_set)
+		r->link->ops->driver_set(r);
+	rig_driver_ok(r);
+	conform_echo(r, "of that size");
+}
+
 /* Requests are carried out, and are not lost when DRIVER_OK or other features come. */
 static void queues_may_be_used_before_driver_ok(struct rig *r)
 {
@@ -123,6 +135,8 @@ static void features_may_come_after_that(struct rig *r)
 	assert_true(vdev_accepted(rig_dev(r), ECHO_F_BASE));
 	rig_driver_ok(r);
 	assert_int_equal(rig_wait(r, request(r)), 8);
+	assert_false(kept->done);
+	rig_on_owner(r, echo_release, rig_dev(r));
 	rig_wait(r, kept);
 	assert_int_equal(rig_status(r), BEGUN | VIRTIO_S_DRIVER_OK);
 }
@@ -576,6 +590,7 @@ static const struct conform_case cases[] = {
 	  it_is_served_by_the_rules_of_legacy_drivers, LEGACY, .devices = true },
 	{ "DEV-BASE-LEGINIT-01", "configuration may be written first",
 	  configuration_may_be_written_first, LEGACY },
+	{ "DEV-BASE-LEGINIT-02", "queues may be set up first", queues_may_be_set_up_first, LEGACY },
 	{ "DEV-BASE-LEGINIT-02", "queues may be used before DRIVER_OK",
 	  queues_may_be_used_before_driver_ok, LEGACY },
 	{ "DEV-BASE-LEGINIT-02", "and features may come after that", features_may_come_after_that,

@@ -72,6 +72,10 @@ bool mmio_legacy_write(struct mmio *m, unsigned off, uint32_t value)
 	case R_GUEST_PAGE_SIZE:
 		m->guest_page_size = value;
 		return true;
+	case R_QUEUE_SIZE:
+		mmio_judge_queue(m, off, value);
+		vdev_legacy_queue_size(m->dev, m->queue_sel, (uint16_t)value);
+		return true;
 	case R_QUEUE_ALIGN:
 		if (m->queue_sel < m->dev->n_queues)
 			m->queue_align[m->queue_sel] = value;
