@@ -40,9 +40,9 @@ static uint64_t take_low(size_t len, size_t align)
 	return at < ARENA_LOW_LEN ? at : 0;
 }
 
-uint64_t arena_ring(size_t len)
+uint64_t arena_ring(size_t len, size_t align)
 {
-	return take_low(len, 128);
+	return take_low(len, align);
 }
 
 /* Eight bytes apart, the sanitizer's grain, plus eight forbidden ones. */

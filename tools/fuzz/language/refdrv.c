@@ -23,7 +23,8 @@ bool refdrv_make(struct refdrv *t, unsigned index, unsigned size, struct refdrv_
 				  .event_idx = kind.event_idx,
 				  .indirect = kind.indirect,
 				  .in_order = kind.in_order,
-				  .table_max = REFDRV_BUFS };
+				  .table_max = REFDRV_BUFS,
+				  .legacy_align = kind.legacy_align };
 
 	t->made = false;
 	t->lies = false;
@@ -32,7 +33,7 @@ bool refdrv_make(struct refdrv *t, unsigned index, unsigned size, struct refdrv_
 	if (size == 0 || size > REFDRV_SIZE)
 		return false;
 	cfg.len = drv_bytes(&cfg);
-	cfg.gpa = arena_ring(cfg.len);
+	cfg.gpa = arena_ring(cfg.len, kind.legacy_align ? VRING_LEGACY_ALIGN : 128);
 	if (!cfg.gpa)
 		return false;
 	cfg.base = arena_at(cfg.gpa, cfg.len);

@@ -36,6 +36,7 @@ struct refdrv {
 
 struct refdrv_kind {
 	bool packed, event_idx, indirect, in_order;
+	uint32_t legacy_align; /* 0, or as drv_config has it */
 };
 
 /* Lays a ring out. False if there is no room, or no such ring. */

@@ -165,7 +165,7 @@ static void long_life(struct seed *s, const struct grammar *g, unsigned link, un
 static bool device_seeds(const char *dir, const struct grammar *target, seed_save_fn save)
 {
 	static const struct grammar_bytes bytes = { "0123456789abcdef", 16 };
-	static const uint8_t links[] = { 0, 1, 2, 3, 4, 8 };         /* each kind once: link.c */
+	static const uint8_t links[] = { 0, 1, 2, 3, 4, 8, 14, 15 }; /* each kind once: link.c */
 	static const uint8_t variants[] = { 0, 1, 2, 3, 4, 14, 15 }; /* likewise: variants.c */
 	struct grammar g = *target;
 	struct seed s;

@@ -12,7 +12,7 @@ static const struct link_ops *const links[] = {
 	&link_direct,      &link_mmio,   &link_mmio_cached, &link_pci,
 	&link_pci_intx,    &link_direct, &link_direct,      &link_mmio,
 	&link_pci_access,  &link_direct, &link_direct,      &link_pci,
-	&link_mmio_cached, &link_direct, &link_direct,      &link_direct,
+	&link_mmio_cached, &link_direct, &link_legacy_mmio, &link_legacy_pci,
 };
 
 const struct link_ops *link_nth(unsigned n)
@@ -121,15 +121,57 @@ static const struct name pci_names[] = {
 	{ VPCI_QUEUE_RESET, "queue_reset" },
 };
 
+static const struct name mmio_legacy_names[] = {
+	{ R_MAGIC, "MagicValue" },
+	{ R_VERSION, "Version" },
+	{ R_DEVICE_FEATURES, "HostFeatures" },
+	{ R_DEVICE_FEATURES_SEL, "HostFeaturesSel" },
+	{ R_DRIVER_FEATURES, "GuestFeatures" },
+	{ R_DRIVER_FEATURES_SEL, "GuestFeaturesSel" },
+	{ R_GUEST_PAGE_SIZE, "GuestPageSize" },
+	{ R_QUEUE_SEL, "QueueSel" },
+	{ R_QUEUE_SIZE_MAX, "QueueNumMax" },
+	{ R_QUEUE_SIZE, "QueueNum" },
+	{ R_QUEUE_ALIGN, "QueueAlign" },
+	{ R_QUEUE_PFN, "QueuePFN" },
+	{ R_QUEUE_NOTIFY, "QueueNotify" },
+	{ R_INTERRUPT_STATUS, "InterruptStatus" },
+	{ R_INTERRUPT_ACK, "InterruptACK" },
+	{ R_STATUS, "Status" },
+};
+
+static const struct name pci_legacy_names[] = {
+	{ VPCI_LEGACY_DEVICE_FEATURES, "device features" },
+	{ VPCI_LEGACY_DRIVER_FEATURES, "driver features" },
+	{ VPCI_LEGACY_QUEUE_ADDRESS, "queue address" },
+	{ VPCI_LEGACY_QUEUE_SIZE, "queue size" },
+	{ VPCI_LEGACY_QUEUE_SELECT, "queue select" },
+	{ VPCI_LEGACY_QUEUE_NOTIFY, "queue notify" },
+	{ VPCI_LEGACY_STATUS, "device status" },
+	{ VPCI_LEGACY_ISR, "ISR status" },
+	{ VPCI_LEGACY_CONFIG_VECTOR, "config vector" },
+	{ VPCI_LEGACY_QUEUE_VECTOR, "queue vector" },
+};
+
+/* By two: mmio's and pci's. */
+static const struct table {
+	const struct name *names;
+	size_t n;
+} tables[] = {
+	{ mmio_names, G_N_ELEMENTS(mmio_names) },
+	{ pci_names, G_N_ELEMENTS(pci_names) },
+	{ mmio_legacy_names, G_N_ELEMENTS(mmio_legacy_names) },
+	{ pci_legacy_names, G_N_ELEMENTS(pci_legacy_names) },
+};
+
 const char *link_register_name(const struct link_ops *link, enum link_area area, uint32_t off,
 			       char buf[24])
 {
 	static const char *const areas[] = { "register", "config", "PCI config", "BAR" };
-	bool mmio = g_str_has_prefix(link->name, "mmio");
-	const struct name *names = mmio ? mmio_names : pci_names;
-	size_t n = mmio ? G_N_ELEMENTS(mmio_names) : G_N_ELEMENTS(pci_names);
+	const struct table *t = &tables[(link->legacy ? 2 : 0) + !strstr(link->name, "mmio")];
+	const struct name *names = t->names;
 
-	for (size_t i = 0; i < n && area == LINK_REGISTERS; i++)
+	for (size_t i = 0; i < t->n && area == LINK_REGISTERS; i++)
 		if (names[i].off == off)
 			return names[i].name;
 	(void)g_snprintf(buf, 24, "%s %#x", areas[area % N_LINK_AREAS], off);

@@ -16,6 +16,7 @@ struct fixture;
 struct link_ops {
 	const char *name;
 	unsigned variant; /* the link's own business */
+	bool legacy;      /* for devices with legacy=on: what has no such interface is on direct */
 
 	void (*open)(struct fixture *fx); /* the transport, and fx->driver */
 	void (*close)(struct fixture *fx);
@@ -50,4 +51,4 @@ const char *link_register_name(const struct link_ops *link, enum link_area area,
 			       char buf[24]);
 
 extern const struct link_ops link_direct, link_mmio, link_mmio_cached, link_pci, link_pci_intx,
-	link_pci_access;
+	link_pci_access, link_legacy_mmio, link_legacy_pci;
