@@ -770,6 +770,8 @@ static void expect_multiboot(struct rig *r, uint64_t rip, uint64_t end)
 	assert_int_equal(get(r, info, 4), 0x24d);
 	assert_int_equal(get(r, info + 4, 4), 640);
 	assert_int_equal(get(r, info + 8, 4), RAM / 1024 - 1024);
+	assert_int_equal(get(r, LAYOUT_BDA, 2), LAYOUT_SERIAL_PORT);
+	assert_int_equal(get(r, LAYOUT_BDA + 0x13, 2), 640);
 	assert_string_equal(text(r, get(r, info + 16, 4)), "kernel quiet");
 	assert_string_equal(text(r, get(r, info + 64, 4)), "ringside");
 	map = get(r, info + 48, 4);

@@ -149,9 +149,22 @@ uint32_t multiboot_upper(const struct boot_job *job)
 	return (uint32_t)((job->low_end - LAYOUT_KERNEL) / 1024);
 }
 
+/*
+ * Kernels that come by a boot loader on a PC look where a BIOS tells how much memory lies below its
+ * own: Xen puts its code for other processors there, whatever the information says.
+ */
+static bool multiboot_put_bda(const struct boot_job *job)
+{
+	enum { SERIAL = 0x00, MEMORY = 0x13 }; /* the first port; KiB */
+	const uint16_t port = LAYOUT_SERIAL_PORT, kib = MULTIBOOT_LOWER;
+
+	return gmem_write(job->mem, LAYOUT_BDA + SERIAL, &port, sizeof(port)) &&
+	       gmem_write(job->mem, LAYOUT_BDA + MEMORY, &kib, sizeof(kib));
+}
+
 bool multiboot_put(const struct boot_job *job, const GByteArray *info, GError **err)
 {
-	return (info->len <= LAYOUT_MULTIBOOT_LEN &&
+	return (info->len <= LAYOUT_MULTIBOOT_LEN && multiboot_put_bda(job) &&
 		gmem_write(job->mem, LAYOUT_MULTIBOOT, info->data, info->len)) ||
 	       ringside_usage(err,
 			      "--append, --initrd: what they tell a multiboot kernel takes %u "

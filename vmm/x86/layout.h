@@ -36,6 +36,7 @@
 #define LAYOUT_PAGE 0x1000u
 
 /* Below 640 KiB: what the loader leaves for the kernel; free RAM once the kernel has read it. */
+#define LAYOUT_BDA        0x400u /* what is left of a PC's BIOS data area, for multiboot kernels */
 #define LAYOUT_GDT        0x1000u
 #define LAYOUT_ZERO_PAGE  0x2000u /* Linux boot protocol */
 #define LAYOUT_START_INFO 0x3000u /* PVH; its module list follows in the same page */
