@@ -4,7 +4,7 @@
 TALLY := $(abspath $(BUILD))/tally
 RUN   := TALLY=$(TALLY) tests/run
 
-.PHONY: system-strict hardening guest system-all check unit device device-all datapath mutants mutants-check model model-long conformance asan tsan lint layers cov system test-programs
+.PHONY: system-strict hardening guest guests system-all check unit device device-all datapath mutants mutants-check model model-long conformance asan tsan lint layers cov system test-programs
 test-programs: $(TESTS)
 
 # Each part goes on where another failed, so that one run shows all; the closing line decides.
@@ -85,6 +85,9 @@ cov: $(BUILD)/.setup-check ## line coverage of virtqueue, devices and transport 
 
 guest: $(BUILD)/ringside $(addprefix $(BUILD)/guest-fw/,fw.elf ends.elf kernel32.elf kernel64.elf) $(BUILD)/.setup-demo ## guest-fw tests the devices from inside, on any KVM
 	$(Q)TALLY=$(TALLY) tests/guest/run
+
+guests: $(BUILD)/ringside $(BUILD)/.setup-demo ## kernels that nobody here has written (Xen, a 32-bit Linux), from Debian's packages
+	$(Q)$(RUN) -t 1200 -l guests/ tests/guests/run
 
 # The programs among them want to be root and to have the host's devices for themselves: in the box.
 system: $(BUILD)/ringside $(BUILD)/guest-fw/stub.elf $(SYS_TESTS) $(BUILD)/.setup-demo ## boot real kernels and use every device
