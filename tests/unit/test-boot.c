@@ -205,7 +205,7 @@ static void memory_map_leaves_the_holes_out(void **state)
 	static const struct boot_range ecam = { LAYOUT_ECAM, LAYOUT_ECAM_LEN };
 	static const uint64_t wanted[][3] = {
 		{ 0, 0xa0000, 1 },
-		{ LAYOUT_ACPI, LAYOUT_ACPI_LEN, 2 },
+		{ LAYOUT_ACPI, LAYOUT_KERNEL - LAYOUT_ACPI, 2 },
 		{ MIB, 0xc0000000 - MIB, 1 },
 		{ 1ull << 32, 1ull << 30, 1 },
 		{ LAYOUT_ECAM, LAYOUT_ECAM_LEN, 2 },

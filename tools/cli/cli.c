@@ -329,6 +329,8 @@ static const struct option options[] = {
 	  "how the kernel is entered: linux, pvh, multiboot2, multiboot [what it offers]",
 	  set_protocol, AT(protocol) },
 	{ "append", 'a', "WORDS", "kernel command line [" CLI_APPEND_DEFAULT "]", set_append, 0 },
+	{ "mmio-cmdline", 0, NULL, "append virtio_mmio.device= for each device on mmio", set_flag,
+	  AT(mmio_cmdline) },
 	{ "memory", 'm', "SIZE", "in MiB, or with K, M, G, T [256]; SIZE,shared=on: in a memfd",
 	  set_memory, 0 },
 	{ "cpus", 'c', "N", "processors, 1 to 64 [1]", set_cpus, 0 },

@@ -8,8 +8,22 @@
 #include "vmm/kvm/arch.h"
 #include "vmm/machine/machine-int.h"
 
+/* As Linux's virtio_mmio takes them (Documentation/admin-guide/kernel-parameters.txt). */
+static char *with_mmio_devices(const char *cmdline, const struct transport_place *places, guint n)
+{
+	GString *all = g_string_new(cmdline);
+
+	for (guint i = 0; i < n; i++)
+		if (places[i].has_page)
+			g_string_append_printf(all,
+					       " virtio_mmio.device=4K@%#" G_GINT64_MODIFIER "x:%u",
+					       places[i].page.base, places[i].page.gsi);
+	return g_string_free(all, FALSE);
+}
+
 bool machine_load(struct machine *m, GError **err)
 {
+	g_autofree char *cmdline = NULL;
 	g_autofree struct transport_place *places = g_new0(struct transport_place, m->devices->len);
 	struct arch_load load = {
 		.mem = &m->ram.memory.mem,
@@ -31,6 +45,10 @@ bool machine_load(struct machine *m, GError **err)
 		const struct device *d = g_ptr_array_index(m->devices, i);
 
 		d->transport->place(d->handle, &places[i]);
+	}
+	if (m->cfg->mmio_cmdline) {
+		cmdline = with_mmio_devices(m->cfg->append, places, m->devices->len);
+		load.cmdline = cmdline;
 	}
 	m->loaded = true;
 	return arch_load(&load, err);

@@ -60,6 +60,7 @@ struct machine_config {
 	bool memory_shared;    /* in a memfd: other processes may be given it */
 	unsigned cpus;
 	char *cpu;          /* --cpu, NULL: host */
+	bool mmio_cmdline;  /* the kernel's command line names the devices on mmio */
 	GPtrArray *devices; /* of struct machine_device */
 	char *serial;   /* a stream as in backend/chr.h; NULL: the terminal unless it is taken */
 	char *debugcon; /* a stream for the debug console, NULL: there is none */

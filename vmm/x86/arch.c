@@ -7,6 +7,7 @@
 #include "vmm/x86/boot.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/layout.h"
+#include "vmm/x86/mptable.h"
 #include "vmm/x86/pm.h"
 
 unsigned arch_ram(uint64_t size, struct arch_range ret[ARCH_RAM_MAX])
@@ -68,6 +69,10 @@ static uint64_t build_tables(const struct arch_load *p, GError **err)
 						    .gsi = place->page.gsi };
 		if (place->pci_slot)
 			params.pci_slots |= 1u << place->pci_slot;
+	}
+	if (!mptable_write(&params, p->mem)) {
+		ringside_usage(err, "--cpus %u: too many for the MP table", p->n_cpus);
+		return 0;
 	}
 	return acpi_build(&params, p->mem, err);
 }

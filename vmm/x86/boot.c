@@ -38,7 +38,7 @@ unsigned boot_map(const struct boot_job *job, struct boot_map_entry map[BOOT_MAP
 	const struct boot_params *p = job->p;
 	const struct boot_map_entry fixed[] = {
 		{ 0, LAYOUT_LOW_RAM_END, BOOT_RAM },
-		{ LAYOUT_ACPI, LAYOUT_ACPI_LEN, BOOT_RESERVED },
+		{ LAYOUT_ACPI, LAYOUT_KERNEL - LAYOUT_ACPI, BOOT_RESERVED },
 		{ LAYOUT_KERNEL, job->low_end - LAYOUT_KERNEL, BOOT_RAM },
 		{ LAYOUT_HIGH, layout_high_len(p->mem_size), BOOT_RAM },
 	};

@@ -8,11 +8,9 @@
  *                0a0000  +--------------------------+
  *                        | RAM, not listed as such  |  where a PC has its VGA window
  *                0e0000  +--------------------------+
- *                        | ACPI tables (reserved)   |  RSDP first, on the classic search path
- *                100000  +--------------------------+
- *                        | RAM                      |  kernel from its own address, initrd on top
- *     c0000000 = 3 GiB   +--------------------------+
- *                        | PCI memory, 32-bit       |
+ *                        | ACPI tables (reserved)   |  RSDP first, on the classic search path; MP
+ * table last 100000  +--------------------------+ | RAM                      |  kernel from its own
+ * address, initrd on top c0000000 = 3 GiB   +--------------------------+ | PCI memory, 32-bit |
  *              e0000000  +--------------------------+
  *                        | ECAM, one MiB a bus      |
  *              e8000000  +--------------------------+
@@ -53,7 +51,9 @@
 #define LAYOUT_LOW_RAM_END   0xa0000u
 
 #define LAYOUT_ACPI         0xe0000u /* RSDP; the tables behind it */
-#define LAYOUT_ACPI_LEN     0x20000u
+#define LAYOUT_ACPI_LEN     0x1f000u
+#define LAYOUT_MP           0xff000u /* the MP table: vmm/x86/mptable.h */
+#define LAYOUT_MP_LEN       0xff0u
 #define LAYOUT_RESET_VECTOR 0xffff0u  /* f000:fff0; vmm/x86/arch.c puts a reset there */
 #define LAYOUT_KERNEL       0x100000u /* no kernel is loaded below this */
 
