@@ -17,12 +17,12 @@ __asm__(".balign 4; .long 0x1badb002, 0, -0x1badb002\n"
 #define CODE 0x08
 #endif
 
-/* NOLINTBEGIN(performance-no-int-to-ptr): registers are at addresses */
 #define DISK(offset) \
 	(*(volatile uint32_t *)(0xe8000000 + (offset))) /* the first virtio-mmio device */
 #define DISK_IRQ 5
 #define VECTORS  0x20 /* of the 8259 */
 
+/* NOLINTBEGIN(performance-no-int-to-ptr): registers have addresses. */
 static struct {
 	struct {
 		uint64_t addr;

@@ -40,10 +40,12 @@ static void referee_stopped(struct vdev_observer *o, struct vdev *dev, unsigned 
 	struct referee *r = (struct referee *)o;
 	struct referee_queue *queue = &r->queue[q];
 
-	bool wait = vdev_accepted(dev, VIRTIO_F_IN_ORDER) && g_hash_table_size(queue->taken);
+	/* In order, those given back early wait for those that the device still has, or that a
+	 * reset has it drop. */
+	bool wait = vdev_accepted(dev, VIRTIO_F_IN_ORDER) &&
+		    (why == VDEV_STOP_RESET || g_hash_table_size(queue->taken));
 
 	queue->served = false;
-	/* In order, those given back early wait for those that the device still has. */
 	referee_demand(r, dev, queue->pushed == 0 || wait,
 		       "a queue stops with chains that the driver is not told of");
 	if (why == VDEV_STOP_RESET)

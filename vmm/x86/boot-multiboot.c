@@ -107,6 +107,13 @@ bool multiboot_flat_load(const struct boot_job *job, const struct multiboot_flat
 	       boot_clear(job, end, job->kernel_end - end, err);
 }
 
+GArray *multiboot_module_room(const struct boot_job *job)
+{
+	GArray *room = g_array_new(FALSE, TRUE, sizeof(struct multiboot_module));
+
+	return g_array_set_size(room, job->files->n_initrds);
+}
+
 bool multiboot_modules(struct boot_job *job, struct multiboot_module *ret, GError **err)
 {
 	for (unsigned i = 0; i < job->files->n_initrds; i++) {
@@ -243,16 +250,19 @@ static void info_modules(const struct boot_job *job, const struct multiboot_modu
 			 GByteArray *info, struct multiboot_info *m)
 {
 	unsigned n = job->files->n_initrds;
-	g_autofree uint32_t *words = g_new0(uint32_t, n);
+	g_autoptr(GArray) words = g_array_new(FALSE, FALSE, sizeof(uint32_t));
 
-	for (unsigned i = 0; i < n; i++)
-		words[i] = info_text(info, multiboot_words(job, i));
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t text = info_text(info, multiboot_words(job, i));
+
+		g_array_append_val(words, text);
+	}
 	m->n_modules = n;
 	m->modules = info_next(info);
 	for (unsigned i = 0; i < n; i++) {
 		multiboot_word(info, modules[i].base);
 		multiboot_word(info, modules[i].end);
-		multiboot_word(info, words[i]);
+		multiboot_word(info, g_array_index(words, uint32_t, i));
 		multiboot_word(info, 0);
 	}
 }
@@ -283,7 +293,7 @@ static uint64_t multiboot_copy(struct boot_job *job, int64_t at, struct multiboo
 {
 	struct multiboot_flat flat = { 0 };
 	struct multiboot_header h;
-	struct boot_range from;
+	struct boot_range from = { 0 };
 	uint64_t entry;
 	bool by_addresses, ok;
 
@@ -306,8 +316,8 @@ static uint64_t multiboot_copy(struct boot_job *job, int64_t at, struct multiboo
 
 static bool multiboot_load(struct boot_job *job, struct boot_entry *ret_entry, GError **err)
 {
-	g_autofree struct multiboot_module *modules = g_new0(struct multiboot_module,
-							     job->files->n_initrds);
+	g_autoptr(GArray) room = multiboot_module_room(job);
+	struct multiboot_module *modules = (struct multiboot_module *)(void *)room->data;
 	uint64_t entry = multiboot_copy(job, multiboot_header_at(job), modules, err);
 
 	if (!entry || !multiboot_put_info(job, modules, err))

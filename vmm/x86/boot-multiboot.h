@@ -42,6 +42,9 @@ struct multiboot_module {
 /* Copies the initrds to pages behind the kernel, each for itself: the first is ret[0]. */
 bool multiboot_modules(struct boot_job *job, struct multiboot_module *ret, GError **err);
 
+/* Room for as many as there are initrds; free with g_array_unref(). */
+GArray *multiboot_module_room(const struct boot_job *job);
+
 /* What the kernel is told of module @i, and its own command line, which begins with its file's
  * name; free the latter with g_free(). */
 const char *multiboot_words(const struct boot_job *job, unsigned i);

@@ -234,7 +234,7 @@ static bool multiboot2_place(struct boot_job *job, struct header2 *h, struct boo
 static uint64_t multiboot2_copy(struct boot_job *job, struct header2 *h,
 				struct multiboot_module *modules, GError **err)
 {
-	struct boot_range from;
+	struct boot_range from = { 0 };
 	uint64_t entry;
 	bool ok;
 
@@ -250,8 +250,8 @@ static uint64_t multiboot2_copy(struct boot_job *job, struct header2 *h,
 
 static bool multiboot2_load(struct boot_job *job, struct boot_entry *ret_entry, GError **err)
 {
-	g_autofree struct multiboot_module *modules = g_new0(struct multiboot_module,
-							     job->files->n_initrds);
+	g_autoptr(GArray) room = multiboot_module_room(job);
+	struct multiboot_module *modules = (struct multiboot_module *)(void *)room->data;
 	struct header2 h = { .at = (uint64_t)multiboot2_header_at(job) };
 	uint64_t entry = multiboot2_copy(job, &h, modules, err);
 
