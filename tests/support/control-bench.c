@@ -63,6 +63,11 @@ static void fake_cont(void *opaque)
 	control_event("RESUME", false, b->ctl);
 }
 
+static bool fake_send_break(void *opaque)
+{
+	return ++((struct bench *)opaque)->breaks == 1; /* and then the serial port is gone */
+}
+
 static void fake_devices(void *opaque, control_device_fn fn, void *arg)
 {
 	struct bench *b = opaque;
@@ -114,6 +119,7 @@ const struct control_ops bench_ops = {
 	.reset = fake_reset,
 	.stop = control_bench_fake_stop,
 	.cont = fake_cont,
+	.send_break = fake_send_break,
 	.for_each_device = fake_devices,
 	.for_each_stat = fake_stats,
 	.for_each_vcpu = fake_vcpus,

@@ -18,7 +18,7 @@ struct bench {
 	char *dir, *path, *spec;
 	struct control *ctl;
 	const char *status;
-	unsigned quits, powerdowns, resets, stops, conts;
+	unsigned quits, powerdowns, resets, stops, conts, breaks;
 	struct rig *rig[RIGS]; /* its devices */
 	unsigned n_rigs;
 	int vcpus_error; /* what query-registers fails with, or 0 */

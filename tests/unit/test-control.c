@@ -239,6 +239,22 @@ static void commands_reach_the_machine(void **state)
 	qmp_hang_up(c);
 }
 
+static void the_serial_port_is_sent_a_break(void **state)
+{
+	struct bench *b = *state;
+	struct qmp *c = qmp_greet(b);
+
+	qmp_say(c, "{\"execute\":\"chardev-send-break\",\"arguments\":{\"id\":\"serial0\"}}");
+	qmp_expect(c, "{\"return\":{}}");
+	assert_int_equal(b->breaks, 1);
+	qmp_say(c, "{\"execute\":\"chardev-send-break\",\"arguments\":{\"id\":\"serial1\"}}");
+	qmp_expect_error(c, "GenericError", "serial0");
+	assert_int_equal(b->breaks, 1);
+	qmp_say(c, "{\"execute\":\"chardev-send-break\",\"arguments\":{\"id\":\"serial0\"}}");
+	qmp_expect_error(c, "GenericError", "no serial port");
+	qmp_hang_up(c);
+}
+
 static void versions_and_commands_are_told(void **state)
 {
 	struct qmp *c = qmp_greet(*state);
@@ -441,6 +457,7 @@ int main(void)
 		TEST(corrupted_requests_break_nothing),
 		TEST(a_client_that_reads_nothing_is_hung_up_on_at_last),
 		TEST(commands_reach_the_machine),
+		TEST(the_serial_port_is_sent_a_break),
 		TEST(versions_and_commands_are_told),
 		TEST(accesses_that_nobody_answered_are_told),
 		TEST(registers_are_told),

@@ -270,6 +270,25 @@ static void a_guest_that_polls_is_a_listener(void **state)
 		g_main_context_iteration(NULL, TRUE);
 }
 
+/* As Linux's driver sees the prelude to a SysRq command. */
+static void a_break_comes_before_what_is_typed_after_it(void **state)
+{
+	struct fixture *f = *state;
+
+	bus_write(f->bus, true, FCR, 1, 0x07);
+	bus_write(f->bus, true, MCR, 1, 0x0b);
+	bus_write(f->bus, true, IER, 1, 0x05);
+	while (!f->stream.want_readable)
+		g_main_context_iteration(NULL, TRUE);
+	serial_send_break(f->serial);
+	g_byte_array_append(f->stream.input, (const uint8_t *)"h", 1);
+	f->stream.chr.user->readable(f->stream.chr.arg);
+	assert_int_equal(bus_read(f->bus, true, LSR, 1) & 0x11, 0x11); /* break, data */
+	assert_int_equal(bus_read(f->bus, true, THR, 1), 0);
+	assert_int_equal(bus_read(f->bus, true, LSR, 1) & 0x11, 0x1);
+	assert_int_equal(bus_read(f->bus, true, THR, 1), 'h');
+}
+
 static void odd_accesses_do_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -346,6 +365,7 @@ int main(void)
 		TEST(input_goes_no_faster_than_the_guest_reads),
 		TEST(input_waits_until_somebody_listens),
 		TEST(a_guest_that_polls_is_a_listener),
+		TEST(a_break_comes_before_what_is_typed_after_it),
 		TEST(odd_accesses_do_nothing),
 		TEST(a_guest_faster_than_its_reader_waits_and_loses_nothing),
 		TEST(a_guest_in_a_hurry_does_not_wait),

@@ -41,6 +41,9 @@ static char *keys(const char *typed)
 		case TERMINAL_KEY_INFO:
 			g_string_append(out, "<i>");
 			break;
+		case TERMINAL_KEY_BREAK:
+			g_string_append(out, "<b>");
+			break;
 		case TERMINAL_KEY_HELP:
 			g_string_append(out, "<h>");
 			break;
@@ -58,6 +61,7 @@ static void ctrl_a_introduces_our_keys(void **state)
 	} cases[] = {
 		{ "plain \x03\x1a", "plain \x03\x1a" },
 		{ "a" CTRL_A "xb", "a<x>b" },
+		{ "a" CTRL_A "bb" CTRL_A "B", "a<b>b<b>" },
 		{ CTRL_A "X", "<x>" },
 		{ CTRL_A "h" CTRL_A "?", "<h><h>" },
 		{ CTRL_A "i" CTRL_A "I", "<i><i>" },
@@ -112,7 +116,18 @@ static void echo_info(void *opaque)
 	terminal_say(e->terminal, "one\ntwo\n");
 }
 
-static const struct terminal_ops echo_ops = { .leave = echo_leave, .info = echo_info };
+static void echo_break(void *opaque)
+{
+	struct echo *e = opaque;
+
+	terminal_say(e->terminal, "break\n");
+}
+
+static const struct terminal_ops echo_ops = {
+	.leave = echo_leave,
+	.info = echo_info,
+	.send_break = echo_break,
+};
 
 static const struct chr_user echo_user = { .readable = echo_readable };
 

@@ -94,6 +94,11 @@ static void on_readable(void *arg)
 	serial_want(s, gather_pending(s->gather));
 }
 
+void serial_send_break(struct serial *s)
+{
+	uart_receive_break(s->uart);
+}
+
 static void serial_rewant(void *arg)
 {
 	struct serial *s = arg;

@@ -38,5 +38,9 @@ void serial_reset(struct serial *s);
  * now. */
 void serial_unthrottle(struct serial *s, bool unthrottled);
 
+/* The line is held in the break condition for a moment, as a terminal's Break key does: Linux takes
+ * the next character for a SysRq command. */
+void serial_send_break(struct serial *s);
+
 /* Everything printed so far goes to the host, as far as it takes it at once. On the main thread. */
 void serial_flush(struct serial *s);

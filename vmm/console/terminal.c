@@ -45,6 +45,9 @@ enum terminal_key terminal_key(bool *escaped, unsigned char byte)
 	case 'i':
 	case 'I':
 		return TERMINAL_KEY_INFO;
+	case 'b':
+	case 'B':
+		return TERMINAL_KEY_BREAK;
 	case 'h':
 	case 'H':
 	case '?':
@@ -82,6 +85,7 @@ static void help(struct terminal *t)
 {
 	static const char text[] = "\r\nringside: Ctrl-A x  leave, as if the power was cut\r\n"
 				   "          Ctrl-A i  show the processors' registers\r\n"
+				   "          Ctrl-A b  send a break to the serial port (SysRq)\r\n"
 				   "          Ctrl-A h  this help\r\n"
 				   "          Ctrl-A Ctrl-A  send Ctrl-A to the guest\r\n";
 
@@ -109,6 +113,9 @@ static void take_keys(struct terminal *t, const uint8_t *data, size_t len)
 			break;
 		case TERMINAL_KEY_INFO:
 			t->ops->info(t->opaque);
+			break;
+		case TERMINAL_KEY_BREAK:
+			t->ops->send_break(t->opaque);
 			break;
 		case TERMINAL_KEY_HELP:
 			help(t);

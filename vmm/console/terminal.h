@@ -3,8 +3,8 @@
  * machine may take (devices/backend/chr/chr.h), and the keys that are ours.
  *
  * When standard input is a terminal it is put into raw mode, so that all keys, Ctrl-C too, reach
- * the guest; Ctrl-A x quits, Ctrl-A i shows the processors' registers, Ctrl-A h shows help, Ctrl-A
- * Ctrl-A sends one Ctrl-A. What was read
+ * the guest; Ctrl-A x quits, Ctrl-A i shows the processors' registers, Ctrl-A b sends a
+ * break to the serial port, Ctrl-A h shows help, Ctrl-A Ctrl-A sends one Ctrl-A. What was read
  * before anybody could take it waits: up to 1 MiB, and whoever pastes more waits, too, unless the
  * guest takes nothing for a second. A standard input that is no terminal is read as it is, no
  * faster than it is taken, and nothing is changed about it.
@@ -33,8 +33,9 @@ struct terminal;
 
 /* What keys of ours ask for; on @main. */
 struct terminal_ops {
-	void (*leave)(void *opaque); /* Ctrl-A x */
-	void (*info)(void *opaque);  /* Ctrl-A i */
+	void (*leave)(void *opaque);      /* Ctrl-A x */
+	void (*info)(void *opaque);       /* Ctrl-A i */
+	void (*send_break)(void *opaque); /* Ctrl-A b */
 };
 
 /* @mode and @ops outlive it. */
@@ -68,6 +69,7 @@ enum terminal_key {
 	TERMINAL_KEY_NONE,
 	TERMINAL_KEY_LEAVE,
 	TERMINAL_KEY_INFO,
+	TERMINAL_KEY_BREAK,
 	TERMINAL_KEY_HELP,
 };
 enum terminal_key terminal_key(bool *escaped, unsigned char byte);

@@ -56,6 +56,17 @@ static void command_cont(struct control_call *call)
 	call->ops->cont(call->opaque);
 }
 
+/* The serial port has QEMU's name for its first. */
+static void command_send_break(struct control_call *call)
+{
+	const char *id = control_arg_string(call, "id", "");
+
+	if (strcmp(id, "serial0") != 0)
+		control_fail(call, "'id': there is no stream '%s'; the serial port is serial0", id);
+	else if (!call->ops->send_break(call->opaque))
+		control_fail(call, "there is no serial port (--serial none)");
+}
+
 static void add_unanswered(const struct unanswered *u, const char *name, const char *gives,
 			   void *arg)
 {
@@ -146,6 +157,7 @@ static void capabilities(struct control_call *call)
 
 static const struct control_command commands[] = {
 	{ CONTROL_CAPABILITIES, capabilities, { { "enable", CONTROL_ARRAY, false } } },
+	{ "chardev-send-break", command_send_break, { { "id", CONTROL_STRING, true } } },
 	{ "cont", command_cont, { { 0 } } },
 	{ "input-send-event",
 	  control_input_send_event,

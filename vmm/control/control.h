@@ -37,6 +37,7 @@ struct control_ops {
 	void (*reset)(void *opaque);
 	void (*stop)(void *opaque);
 	void (*cont)(void *opaque);
+	bool (*send_break)(void *opaque); /* to the serial port; false: there is none */
 	/* Calls fn(dev, "pci" or "mmio", arg) for each device, in the order of the command line. */
 	void (*for_each_device)(void *opaque, control_device_fn fn, void *arg);
 	/* Calls fn for each figure that is not a queue's: those are asked of the devices. */

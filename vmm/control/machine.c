@@ -38,6 +38,11 @@ static void control_cont(void *opaque)
 	machine_cont(opaque);
 }
 
+static bool control_send_break(void *opaque)
+{
+	return machine_send_break(opaque);
+}
+
 static void for_each_device(void *opaque, control_device_fn fn, void *arg)
 {
 	machine_for_each_device(opaque, fn, arg);
@@ -92,6 +97,7 @@ static const struct control_ops ops = {
 	.reset = control_reset,
 	.stop = control_stop,
 	.cont = control_cont,
+	.send_break = control_send_break,
 	.for_each_device = for_each_device,
 	.for_each_stat = for_each_stat,
 	.for_each_vcpu = for_each_vcpu,

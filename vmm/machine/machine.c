@@ -231,7 +231,16 @@ static void on_info(void *opaque)
 	loop_post(m->main, show_registers, m);
 }
 
-static const struct terminal_ops terminal_ops = { .leave = on_leave, .info = on_info };
+static void on_send_break(void *opaque)
+{
+	(void)machine_send_break(opaque);
+}
+
+static const struct terminal_ops terminal_ops = {
+	.leave = on_leave,
+	.info = on_info,
+	.send_break = on_send_break,
+};
 
 /* All that has a name on the host. The operator's mistakes come to light before KVM is asked for
  * anything. */

@@ -122,11 +122,12 @@ enum machine_status {
 enum machine_status machine_status(const struct machine *m);
 unsigned machine_cpus(const struct machine *m);
 
-void machine_quit(struct machine *m);      /* ends the process's run at once */
-void machine_powerdown(struct machine *m); /* presses the power button */
-void machine_reset(struct machine *m);     /* as the reset button; does not heed --no-reboot */
-void machine_stop(struct machine *m);      /* vCPUs and queues are paused; idempotent */
-void machine_cont(struct machine *m);      /* go on; idempotent */
+void machine_quit(struct machine *m);       /* ends the process's run at once */
+bool machine_send_break(struct machine *m); /* to the serial port; false: there is none */
+void machine_powerdown(struct machine *m);  /* presses the power button */
+void machine_reset(struct machine *m);      /* as the reset button; does not heed --no-reboot */
+void machine_stop(struct machine *m);       /* vCPUs and queues are paused; idempotent */
+void machine_cont(struct machine *m);       /* go on; idempotent */
 
 /* Called for events worth telling a control client. Names as in QMP: "STOP", "RESUME", "RESET",
  * "POWERDOWN", "SHUTDOWN", "GUEST_PANICKED", "GUEST_CRASHLOADED". */

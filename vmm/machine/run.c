@@ -385,6 +385,13 @@ void machine_quit(struct machine *m)
 	g_source_attach(m->overdue, NULL);
 }
 
+bool machine_send_break(struct machine *m)
+{
+	if (m->serial)
+		serial_send_break(m->serial);
+	return m->serial;
+}
+
 void machine_powerdown(struct machine *m)
 {
 	platform_power_button(m->platform);

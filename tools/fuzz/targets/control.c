@@ -80,6 +80,12 @@ static void each_device(void *opaque, control_device_fn fn, void *arg)
 		fn(r->fixture[i].dev, i % 2 ? "mmio" : "pci", arg);
 }
 
+static bool fuzz_control_send_break(void *opaque)
+{
+	(void)opaque;
+	return true;
+}
+
 static void each_stat(void *opaque, control_stat_fn fn, void *arg)
 {
 	(void)opaque;
@@ -111,6 +117,7 @@ static const struct control_ops ops = {
 	.reset = fuzz_control_reset,
 	.stop = fuzz_control_stop,
 	.cont = fuzz_control_cont,
+	.send_break = fuzz_control_send_break,
 	.for_each_device = each_device,
 	.for_each_stat = each_stat,
 	.for_each_vcpu = each_vcpu,
