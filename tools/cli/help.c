@@ -208,15 +208,14 @@ char *cli_help_text(const struct option *options, size_t n)
 
 		add_row(out, left, o->help, 29);
 	}
-	g_string_append(out,
-			"\nSTREAM is none (serial port only), or one of\n"
-			"  " CHR_SPECS "\n"
-			"\nKeys, while standard input is a terminal: Ctrl-A x quits, "
-			"Ctrl-A h shows help,\nCtrl-A i registers, Ctrl-A b sends "
-			"the serial port a break (SysRq).\n"
-			"SIGTERM and SIGINT press the power button; a second one, or --grace "
-			"SECONDS\nlater, ends the guest.\n"
-			"\nExit status:\n");
+	g_string_append(out, "\nSTREAM is none (serial port only), or one of\n"
+			     "  " CHR_SPECS "\n"
+			     "\nKeys, while standard input is a terminal: Ctrl-A x quits, "
+			     "Ctrl-A h shows help,\nCtrl-A i registers, Ctrl-A b sends "
+			     "the serial port a break (SysRq).\n"
+			     "SIGTERM and SIGINT press the power button; a second one, or --grace "
+			     "SECONDS\nlater, ends the guest.\n"
+			     "\nExit status:\n");
 	for (size_t i = 0; i < G_N_ELEMENTS(statuses); i++)
 		g_string_append_printf(out, "  %d  %s\n", statuses[i].status, statuses[i].text);
 	g_string_append(
