@@ -28,7 +28,8 @@ FUZZ_OBJECTS := $(patsubst %.c,%.o,$(FUZZ_PRODUCT) $(FUZZ_HARNESS))
 # requests of a disk of 64 KiB are what those of a disk of terabytes are outside: more than a turn holds.
 FUZZ_CFLAGS = -std=gnu17 -O2 -g $(WARNINGS) -Wno-gnu-variable-sized-type-not-at-end -Wno-missing-field-initializers \
               $(CPPFLAGS) -DDRV_QUEUE_MAX=64u -DBLK_TURN_BYTES=0x800u -DBLK_SLICE_BYTES=0x400u $(PKG_CFLAGS)
-FUZZ_LIBS   = $(PKG_LIBS) -lm -pthread
+# The last four compress kernels (targets/boot.c).
+FUZZ_LIBS   = $(PKG_LIBS) -lm -pthread -lz -lbz2 -llzma -lzstd
 
 # $(1): a kind of build, $(2): its compiler, $(3): its flags for all objects. Objects go to build/fuzz/KIND.
 define fuzz_build

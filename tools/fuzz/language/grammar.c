@@ -245,15 +245,27 @@ static const struct grammar_bytes control_examples[] = {
 };
 
 static const struct grammar_op boot_ops[N_BOOT_OPS] = {
-	[BOOT_BASE] = { "base", "nb", 4 },       [BOOT_PATCH] = { "patch", "ws", 4 },
-	[BOOT_NUMBER] = { "number", "rnv", 30 }, [BOOT_CUT] = { "cut", "d", 4 },
-	[BOOT_INITRD] = { "initrd", "d", 4 },    [BOOT_CMDLINE] = { "command line", "ws", 2 },
+	[BOOT_BASE] = { "base", "nb", 4 },
+	[BOOT_PATCH] = { "patch", "ws", 4 },
+	[BOOT_NUMBER] = { "number", "rnv", 30 },
+	[BOOT_CUT] = { "cut", "d", 4 },
+	[BOOT_INITRD] = { "initrd", "d", 4 },
+	[BOOT_CMDLINE] = { "command line", "ws", 2 },
 	[BOOT_MEMORY] = { "memory", "nnn", 4 },
+	[BOOT_FORMAT] = { "format", "nb", 10 },
+	[BOOT_SUM] = { "sum", "", 4 },
+	[BOOT_PACK] = { "pack", "n", 4 },
+	[BOOT_PROTOCOL] = { "protocol", "n", 3 },
+	[BOOT_INITRDS] = { "initrds", "nds", 3 },
 };
 
 static const struct grammar_phrase boot_phrases[] = {
 	{ 3, { BOOT_BASE, BOOT_NUMBER, BOOT_INITRD } },
 	{ 4, { BOOT_BASE, BOOT_MEMORY, BOOT_NUMBER, BOOT_CUT } },
+	{ 4, { BOOT_FORMAT, BOOT_NUMBER, BOOT_SUM, BOOT_INITRDS } },
+	{ 4, { BOOT_FORMAT, BOOT_NUMBER, BOOT_NUMBER, BOOT_SUM } },
+	{ 3, { BOOT_FORMAT, BOOT_PROTOCOL, BOOT_NUMBER } },
+	{ 3, { BOOT_FORMAT, BOOT_PACK, BOOT_PATCH } },
 };
 
 static const struct grammar_bytes boot_examples[] = {
@@ -266,12 +278,15 @@ static const struct grammar_bytes boot_examples[] = {
 	BYTES("quiet"),
 };
 
-/* Of a setup header, then of an ELF file with its program headers and note. */
+/* Of a setup header, then of an ELF file with its program headers and note; of a multiboot header
+ * at 0x200; of 32-bit program headers. */
 static const uint16_t boot_registers[] = {
 	0x1f1, 0x1f4, 0x1fe, 0x201, 0x202, 0x206, 0x211, 0x22c, 0x236, 0x238, 0x258,
 	0x260, 0x00,  0x04,  0x05,  0x10,  0x12,  0x18,  0x20,  0x36,  0x38,  0x40,
 	0x48,  0x58,  0x60,  0x68,  0x78,  0x80,  0x90,  0x98,  0xa0,  0xb0,  0xb8,
-	0xc8,  0xd0,  0xd8,  0x100, 0x104, 0x108, 0x10c, 0x110, 0x24,
+	0xc8,  0xd0,  0xd8,  0x100, 0x104, 0x108, 0x10c, 0x110, 0x24,  0x200, 0x204,
+	0x208, 0x20c, 0x210, 0x214, 0x218, 0x21c, 0x220, 0x224, 0x228, 0x22c, 0x230,
+	0x34,  0x3c,  0x44,  0x54,  0x5c,  0x64,  0x74,  0x7c,  0x1c,  0x2c,  0x214,
 };
 
 static const struct grammar_op options_ops[N_OPT_OPS] = {

@@ -153,8 +153,16 @@ enum {
 	BOOT_INITRD,
 	BOOT_CMDLINE,
 	BOOT_MEMORY,
+	BOOT_FORMAT,   /* it begins as one of BOOT_FORMATS */
+	BOOT_SUM,      /* its multiboot headers add up again */
+	BOOT_PACK,     /* it is compressed */
+	BOOT_PROTOCOL, /* --protocol */
+	BOOT_INITRDS,  /* more of them */
 	N_BOOT_OPS
 };
+
+#define BOOT_FORMATS 8u
+#define BOOT_PACKERS 4u
 
 /* Of "options". */
 enum { OPT_WORD, OPT_PAIR, OPT_DEVICE, N_OPT_OPS };

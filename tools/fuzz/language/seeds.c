@@ -277,27 +277,29 @@ static bool state_seeds(const char *dir, const struct grammar *g, seed_save_fn s
 	for (unsigned i = 0; i < 20 * sizeof(links); i++) {
 		struct seed s = { .len = 0 };
 
-		put(&s, links[i / 10 % sizeof(links)], 1);
-		put(&s, i / 40, 1);
-		put(&s, i % 5, 1);
-		put(&s, i / 5 % 2, 1);
-		record(&s, STATE_START, "fnn", ALL, 4, 8);
+		seeds_put(&s, links[i / 10 % sizeof(links)], 1);
+		seeds_put(&s, i / 40, 1);
+		seeds_put(&s, i % 5, 1);
+		seeds_put(&s, i / 5 % 2, 1);
+		seeds_record(&s, STATE_START, "fnn", ALL, 4, 8);
 		for (unsigned q = 0; q < 3; q++)
-			record(&s, STATE_CHAIN, "qhgwws", (int)q, 0x11, SHAPE_PUBLISH | SHAPE_RUN,
-			       600, 0, g->examples[i % g->n_examples].bytes,
-			       (int)g->examples[i % g->n_examples].len);
-		record(&s, STATE_SAVE_LOAD, "");
-		record(&s, STATE_TURN, "n", 4);
+			seeds_record(&s, STATE_CHAIN, "qhgwws", (int)q, 0x11,
+				     SHAPE_PUBLISH | SHAPE_RUN, 600, 0,
+				     g->examples[i % g->n_examples].bytes,
+				     (int)g->examples[i % g->n_examples].len);
+		seeds_record(&s, STATE_SAVE_LOAD, "");
+		seeds_record(&s, STATE_TURN, "n", 4);
 		for (unsigned part = 0; part < 16; part++) {
-			record(&s, STATE_SAVE, "");
-			record(&s, STATE_VALUE, "nwnv", (int)part, (int)(i + 3 * part),
-			       (int)(i % 4), (uint64_t)(i % 3 ? UINT64_MAX : part));
-			record(&s, STATE_LOAD, "n", (int)(part % 2));
-			record(&s, STATE_PUBLISH, "qg", (int)(part % 3), SHAPE_KICK | SHAPE_RUN);
+			seeds_record(&s, STATE_SAVE, "");
+			seeds_record(&s, STATE_VALUE, "nwnv", (int)part, (int)(i + 3 * part),
+				     (int)(i % 4), (uint64_t)(i % 3 ? UINT64_MAX : part));
+			seeds_record(&s, STATE_LOAD, "n", (int)(part % 2));
+			seeds_record(&s, STATE_PUBLISH, "qg", (int)(part % 3),
+				     SHAPE_KICK | SHAPE_RUN);
 		}
-		record(&s, STATE_SAVE, "");
-		record(&s, STATE_LENGTH, "nwns", (int)i, 0, 1, "", 0);
-		record(&s, STATE_LOAD, "n", 0);
+		seeds_record(&s, STATE_SAVE, "");
+		seeds_record(&s, STATE_LENGTH, "nwns", (int)i, 0, 1, "", 0);
+		seeds_record(&s, STATE_LOAD, "n", 0);
 		ok &= save(dir, s.data, s.len);
 	}
 	return ok;
@@ -349,16 +351,38 @@ static bool word_seeds(const char *dir, const struct grammar *g, seed_save_fn sa
 	return ok && save(dir, all.data, all.len);
 }
 
+/* Kernels: each format, plain and compressed, with modules, and by each protocol. */
+static bool boot_seeds(const char *dir, const struct grammar *g, seed_save_fn save)
+{
+	bool ok = true;
+
+	for (unsigned format = 0; format < BOOT_FORMATS; format++)
+		for (unsigned more = 0; more <= BOOT_PACKERS; more++) {
+			struct seed s = { .len = g->heading };
+
+			seeds_record(&s, BOOT_FORMAT, "nb", (int)format, 8);
+			seeds_record(&s, BOOT_INITRDS, "nds", 2, 100, "words", 5);
+			seeds_record(&s, BOOT_PROTOCOL, "n", (int)more);
+			ok &= save(dir, s.data, s.len);
+			s.len = g->heading;
+			seeds_record(&s, BOOT_FORMAT, "nb", (int)format, 8);
+			if (more < BOOT_PACKERS)
+				seeds_record(&s, BOOT_PACK, "n", (int)more);
+			ok &= save(dir, s.data, s.len);
+			seeds_record(&s, BOOT_PATCH, "ws", 40, "\xff\xff", 2);
+			ok &= save(dir, s.data, s.len);
+		}
+	return ok;
+}
+
 bool seeds_write(const char *target, const char *dir, seed_save_fn save)
 {
 	static const struct {
 		const char *target;
 		bool (*write)(const char *dir, const struct grammar *g, seed_save_fn save);
 	} more[] = {
-		{ "control", control_seeds },
-		{ "options", options_seeds },
-		{ "acpi", acpi_seeds },
-		{ "state", state_seeds },
+		{ "control", control_seeds }, { "options", options_seeds }, { "acpi", acpi_seeds },
+		{ "state", state_seeds },     { "boot", boot_seeds },
 	};
 	const struct grammar *g = grammar_of(target);
 

@@ -1,11 +1,16 @@
 /*
- * Kernels and initrds, bzImage and ELF: a good file, changed. Not the guest's but the operator's,
- * who may have it from anywhere; so what a file says must never lead outside of it or of RAM, and a
- * refusal is one line.
+ * Kernels and initrds, of each format and compressed in each way: a good file, changed. Not the
+ * guest's but the operator's, who may have it from anywhere; so what a file says must never lead
+ * outside of it or of RAM, and a refusal is one line.
  */
+#include <bzlib.h>
 #include <elf.h>
+#include <lzma.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
 
 #include "tools/fuzz/fuzz.h"
 #include "tools/fuzz/host/host.h"
@@ -19,14 +24,20 @@
 #define SPACE    (LAYOUT_HOLE + 64 * MIB) /* of which little is ever touched */
 #define FILE_MAX 0x10000u
 #define SETUP    2048u
+#define ENTRY    0x200u
 #define TOUCHED  (256 * MIB) /* then our memory is given back */
+#define TEXT     0x200u      /* of what is no bzImage; a multiboot header begins it */
+#define INITRDS  4u
 
 struct job {
 	uint8_t kernel[FILE_MAX];
 	size_t len;
 	uint64_t size; /* of the file, holes included */
 	uint64_t initrd;
-	bool has_initrd, used;
+	unsigned n_initrds; /* that many of them */
+	char words[64];     /* of the second one */
+	const char *protocol;
+	bool used;
 	uint64_t mem_size;
 	char cmdline[70000];
 	unsigned n_reserved;
@@ -85,6 +96,183 @@ static void make_elf(struct job *j, size_t payload)
 	j->len = 0x200 + payload;
 }
 
+/*
+ * Formats.
+ */
+static void boot_elf32(struct job *j, size_t payload)
+{
+	Elf32_Ehdr eh = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT },
+			  .e_type = ET_EXEC,
+			  .e_machine = EM_386,
+			  .e_entry = 2 * MIB + 64,
+			  .e_phoff = sizeof(eh),
+			  .e_phentsize = sizeof(Elf32_Phdr),
+			  .e_phnum = 2 };
+	Elf32_Phdr ph[2] = {
+		{ .p_type = PT_LOAD,
+		  .p_offset = TEXT,
+		  .p_paddr = 2 * MIB,
+		  .p_filesz = (uint32_t)payload,
+		  .p_memsz = (uint32_t)payload + 0x1000 },
+		{ .p_type = PT_NOTE, .p_offset = 0x100, .p_filesz = 20 },
+	};
+
+	memcpy(j->kernel, &eh, sizeof(eh));
+	memcpy(j->kernel + sizeof(eh), ph, sizeof(ph));
+	j->len = TEXT + payload;
+}
+
+static void boot_pvh_note(struct job *j)
+{
+	const uint32_t note[] = { 4, 4, 18, 0x006e6558, 2 * MIB };
+
+	memcpy(j->kernel + 0x100, note, sizeof(note));
+}
+
+/* Version 1 or 2; with the addresses of a file that is loaded from TEXT on. */
+static void boot_multiboot(struct job *j, unsigned version, bool flat)
+{
+	const uint32_t one[] = { 0x1badb002, flat ? 0x10003 : 3, 0,           2 * MIB, 2 * MIB,
+				 0,          2 * MIB + 0x8000,   2 * MIB + 64 };
+	const uint32_t two[] = { 0xe85250d6,
+				 0,
+				 flat ? 72 : 40,
+				 0,
+				 1,
+				 16,
+				 4,
+				 6,
+				 flat ? 2 : 0,
+				 flat ? 24 : 8,
+				 2 * MIB,
+				 2 * MIB,
+				 0,
+				 2 * MIB + 0x8000,
+				 3,
+				 12,
+				 2 * MIB + 64,
+				 0,
+				 0,
+				 8 };
+
+	if (version == 1)
+		memcpy(j->kernel + TEXT, one, sizeof(one));
+	else
+		memcpy(j->kernel + TEXT, two, sizeof(two));
+}
+
+static void sum(struct job *j, struct input *in)
+{
+	uint32_t words[4], total = 0;
+	bool two;
+
+	(void)in;
+	memcpy(words, j->kernel + TEXT, sizeof(words));
+	two = words[0] == 0xe85250d6;
+	words[two ? 3 : 2] = 0;
+	for (unsigned i = 0; i < (two ? 4 : 3); i++)
+		total += words[i];
+	put(j->kernel + TEXT + (two ? 12 : 8), -total, 4);
+}
+
+static void format(struct job *j, struct input *in)
+{
+	unsigned kind = in8(in) % BOOT_FORMATS;
+	size_t payload = (in8(in) + 1) * 64ul;
+
+	memset(j->kernel, 0, j->len);
+	j->len = TEXT + payload;
+	switch (kind) {
+	case 0: /* PVH, 32 bits */
+		boot_elf32(j, payload);
+		boot_pvh_note(j);
+		break;
+	case 1: /* an ELF file without a note */
+		make_elf(j, payload);
+		put(j->kernel + 0x100, 0, 8);
+		put(j->kernel + 24, 2 * MIB + 64, 8);
+		break;
+	case 2:
+	case 3: /* multiboot, by addresses */
+		boot_multiboot(j, kind - 1, true);
+		break;
+	case 4:
+	case 5: /* and as ELF files */
+		boot_elf32(j, payload);
+		boot_pvh_note(j);
+		boot_multiboot(j, kind - 3, false);
+		break;
+	default: /* by Linux's 32-bit protocol, and an older version of it */
+		make_bzimage(j, payload + ENTRY);
+		put(j->kernel + 0x236, 0, 2);
+		put(j->kernel + 0x206, kind == 6 ? 0x20f : 0x206, 2);
+		put(j->kernel + 0x214, 2 * MIB, 4);
+	}
+	if (kind >= 2 && kind <= 5)
+		sum(j, in);
+	j->size = j->len;
+}
+
+/* What it is compressed to; nothing where it does not fit. */
+static void pack(struct job *j, struct input *in)
+{
+	static uint8_t to[FILE_MAX];
+	uLongf z_len = FILE_MAX;
+	unsigned b_len = FILE_MAX;
+	size_t len = 0;
+	z_stream z = { 0 };
+
+	switch (in8(in) % BOOT_PACKERS) {
+	case 0:
+		z.next_in = j->kernel;
+		z.avail_in = (uInt)j->len;
+		z.next_out = to;
+		z.avail_out = (uInt)z_len;
+		if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK &&
+		    deflate(&z, Z_FINISH) == Z_STREAM_END)
+			len = z.total_out;
+		deflateEnd(&z);
+		break;
+	case 1:
+		if (BZ2_bzBuffToBuffCompress((char *)to, &b_len, (char *)j->kernel,
+					     (unsigned)j->len, 1, 0, 0) == BZ_OK)
+			len = b_len;
+		break;
+	case 2:
+		if (lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, NULL, j->kernel, j->len, to, &len,
+					    FILE_MAX) != LZMA_OK)
+			len = 0;
+		break;
+	default:
+		len = ZSTD_compress(to, FILE_MAX, j->kernel, j->len, 1);
+		if (ZSTD_isError(len))
+			len = 0;
+	}
+	memset(j->kernel, 0, j->len);
+	memcpy(j->kernel, to, len);
+	j->len = j->size = len;
+}
+
+static void protocol(struct job *j, struct input *in)
+{
+	unsigned n = in8(in);
+
+	j->protocol = NULL;
+	for (unsigned i = 0; i < n && boot_protocols[i]; i++)
+		j->protocol = boot_protocols[i];
+}
+
+static void initrds(struct job *j, struct input *in)
+{
+	size_t n;
+
+	j->n_initrds = in8(in) % (INITRDS + 1);
+	j->initrd = in32(in) % FILE_MAX;
+	n = MIN(in_left(in), sizeof(j->words) - 1);
+	memcpy(j->words, in->at, n);
+	j->words[n] = 0;
+}
+
 static void base(struct job *j, struct input *in)
 {
 	unsigned kind = in8(in);
@@ -131,7 +319,7 @@ static void initrd(struct job *j, struct input *in)
 {
 	uint32_t size = in32(in);
 
-	j->has_initrd = true;
+	j->n_initrds = 1;
 	j->initrd = size % 4 ? size % FILE_MAX : size % (64 * MIB);
 }
 
@@ -155,8 +343,10 @@ static void memory(struct job *j, struct input *in)
 }
 
 static void (*const run[N_BOOT_OPS])(struct job *j, struct input *in) = {
-	[BOOT_BASE] = base,     [BOOT_PATCH] = patch,     [BOOT_NUMBER] = number, [BOOT_CUT] = cut,
-	[BOOT_INITRD] = initrd, [BOOT_CMDLINE] = cmdline, [BOOT_MEMORY] = memory,
+	[BOOT_BASE] = base,     [BOOT_PATCH] = patch,       [BOOT_NUMBER] = number,
+	[BOOT_CUT] = cut,       [BOOT_INITRD] = initrd,     [BOOT_CMDLINE] = cmdline,
+	[BOOT_MEMORY] = memory, [BOOT_FORMAT] = format,     [BOOT_SUM] = sum,
+	[BOOT_PACK] = pack,     [BOOT_PROTOCOL] = protocol, [BOOT_INITRDS] = initrds,
 };
 
 /*
@@ -190,6 +380,32 @@ static uint8_t *space(uint64_t touched)
 	return map + 0x1000;
 }
 
+/* All initrds, one behind the other. */
+static uint64_t initrd_total(const struct job *j)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < j->n_initrds; i++)
+		total = ((total + 3) & ~3ull) + j->initrd;
+	return total;
+}
+
+static void judge_modules(const struct job *j, const uint8_t *ram)
+{
+	uint32_t n, at, module[2];
+
+	memcpy(&n, ram + LAYOUT_MULTIBOOT + 20, 4);
+	memcpy(&at, ram + LAYOUT_MULTIBOOT + 24, 4);
+	if (n != j->n_initrds)
+		fuzz_bug("%u modules of %u", n, j->n_initrds);
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(module, ram + at + 16ul * i, sizeof(module));
+		if (module[0] < LAYOUT_KERNEL || module[1] < module[0] ||
+		    module[1] > layout_low_len(j->mem_size) || module[1] - module[0] != j->initrd)
+			fuzz_bug("module at %#x to %#x", module[0], module[1]);
+	}
+}
+
 static void judge(const struct job *j, const uint8_t *ram, const struct boot_entry *entry)
 {
 	uint64_t low = layout_low_len(j->mem_size);
@@ -197,12 +413,13 @@ static void judge(const struct job *j, const uint8_t *ram, const struct boot_ent
 
 	if (entry->rip < LAYOUT_KERNEL || entry->rip >= low)
 		fuzz_bug("entered at %#lx", entry->rip);
-	if (entry->mode != BOOT_LONG_64)
+	if (entry->rax == 0x2badb002)
+		judge_modules(j, ram);
+	if (entry->rsi != LAYOUT_ZERO_PAGE)
 		return;
 	memcpy(&at, ram + LAYOUT_ZERO_PAGE + 0x218, 4);
 	memcpy(&len, ram + LAYOUT_ZERO_PAGE + 0x21c, 4);
-	if (len != (j->has_initrd ? j->initrd : 0) || at > low || len > low - at ||
-	    (len && at < LAYOUT_KERNEL))
+	if (len != initrd_total(j) || at > low || len > low - at || (len && at < LAYOUT_KERNEL))
 		fuzz_bug("initrd of %u bytes at %#x", len, at);
 }
 
@@ -212,22 +429,27 @@ static void boot(struct job *j)
 	static const uint8_t archive[64] = "070701";
 	struct boot_range reserved[64];
 	static char kernel_name[] = "kernel", initrd_name[] = "initrd";
-	struct boot_file initrd = file_of(initrd_name, archive, sizeof(archive), j->initrd);
+	struct boot_file initrd[INITRDS];
 	struct boot_files files = { .kernel = file_of(kernel_name, j->kernel, j->len, j->size),
-				    .initrd = &initrd,
-				    .n_initrds = j->has_initrd };
+				    .initrd = initrd,
+				    .n_initrds = j->n_initrds };
 	struct boot_params p = { .files = &files,
+				 .protocol = j->protocol,
 				 .cmdline = j->cmdline,
 				 .mem_size = j->mem_size,
 				 .rsdp = LAYOUT_ACPI,
 				 .reserved = reserved,
 				 .n_reserved = j->n_reserved,
 				 .used = j->used };
-	uint8_t *ram = space(j->size + j->initrd);
+	uint8_t *ram = space(j->size + j->n_initrds * j->initrd);
 	struct boot_entry entry = { 0 };
 	struct gmem mem = { 0 };
 	GError *err = NULL;
 
+	for (unsigned i = 0; i < j->n_initrds; i++) {
+		initrd[i] = file_of(initrd_name, archive, sizeof(archive), j->initrd);
+		initrd[i].words = i == 1 ? j->words : NULL;
+	}
 	for (unsigned i = 0; i < j->n_reserved; i++)
 		reserved[i] = (struct boot_range){ LAYOUT_ECAM + (uint64_t)i * MIB, MIB };
 	if (gmem_add(&mem, 0, low, ram) < 0 ||
@@ -242,8 +464,9 @@ static void boot(struct job *j)
 		trace("%s", err->message);
 	}
 	g_clear_error(&err);
-	host_fd_close(files.kernel.fd);
-	host_fd_close(initrd.fd);
+	close(files.kernel.fd); /* which may be what was unpacked */
+	for (unsigned i = 0; i < j->n_initrds; i++)
+		host_fd_close(initrd[i].fd);
 }
 
 void fuzz_boot_run(const struct fuzz_target *t, const uint8_t *data, size_t size)
@@ -255,8 +478,10 @@ void fuzz_boot_run(const struct fuzz_target *t, const uint8_t *data, size_t size
 	(void)t;
 	host_begin(1);
 	base(&j, &none);
-	j.has_initrd = j.used = false;
-	j.initrd = 0;
+	j.used = false;
+	j.initrd = j.n_initrds = 0;
+	j.protocol = NULL;
+	j.words[0] = 0;
 	j.mem_size = 16 * MIB;
 	j.n_reserved = 0;
 	j.cmdline[0] = 0;
