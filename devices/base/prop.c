@@ -349,6 +349,9 @@ static const char *prop_nearest_key(const char *key, const struct prop *const *t
 bool prop_all_used(GPtrArray *pairs, const struct prop *const *tables, const char *context,
 		   GError **err)
 {
+	/* "--device blk,help", but "--pc help". */
+	const char *help = strchr(context, ' ') ? ",help" : " help";
+
 	for (guint i = 0; i < pairs->len; i++) {
 		struct prop_pair *pair = g_ptr_array_index(pairs, i);
 		const char *near;
@@ -359,10 +362,10 @@ bool prop_all_used(GPtrArray *pairs, const struct prop *const *tables, const cha
 		if (near)
 			return ringside_usage(err,
 					      "%s: unknown key '%s'; did you mean '%s'? "
-					      "(%s,help lists all)",
-					      context, pair->key, near, context);
-		return ringside_usage(err, "%s: unknown key '%s' (%s,help lists all)", context,
-				      pair->key, context);
+					      "(%s%s lists all)",
+					      context, pair->key, near, context, help);
+		return ringside_usage(err, "%s: unknown key '%s' (%s%s lists all)", context,
+				      pair->key, context, help);
 	}
 	return true;
 }
