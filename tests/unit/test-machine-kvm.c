@@ -269,12 +269,13 @@ static void the_doorbell_goes_with_the_bar(void **state)
 	end(m, cfg);
 }
 
+/* As drivers read it: the device may be writing it on its event loop's thread. */
 static uint16_t used_idx(struct machine *m)
 {
-	uint16_t idx;
+	const uint16_t *idx = gmem_at(&m->ram.memory.mem, USED + 2, sizeof(*idx));
 
-	assert_true(gmem_read(&m->ram.memory.mem, USED + 2, &idx, 2));
-	return idx;
+	assert_non_null(idx);
+	return __atomic_load_n(idx, __ATOMIC_ACQUIRE);
 }
 
 /* One buffer for random bytes; kicked with a write that reached the process. */
@@ -285,9 +286,12 @@ static void ask_for_bytes(struct driver *d, uint16_t n)
 		uint32_t len;
 		uint16_t flags, next;
 	} desc = { BUFFER, 64, 2, 0 };
+	uint16_t *available;
 
 	assert_true(gmem_write(&d->m->ram.memory.mem, DESC, &desc, sizeof(desc)));
-	assert_true(gmem_write(&d->m->ram.memory.mem, AVAIL + 2, &n, 2));
+	available = gmem_at(&d->m->ram.memory.mem, AVAIL + 2, sizeof(*available));
+	assert_non_null(available);
+	__atomic_store_n(available, n, __ATOMIC_RELEASE);
 	set(d, at(d, NOTIFY, 0), 2, 0);
 	for (int64_t end = g_get_monotonic_time() + 20ll * G_USEC_PER_SEC; used_idx(d->m) != n;) {
 		(void)g_main_context_iteration(NULL, FALSE);
