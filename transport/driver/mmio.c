@@ -1,4 +1,5 @@
-/* virtio-mmio's registers, version 2, as a driver uses them (VIRTIO 1.4, 4.2.2 and 4.2.3). */
+/* virtio-mmio's registers as a driver uses them: version 2 (VIRTIO 1.4, 4.2.2 and 4.2.3), and
+ * behind it what is otherwise in version 1, the legacy interface (4.2.4). */
 #include "transport/driver/virtio.h"
 #include "transport/mmio/regs.h"
 
@@ -141,5 +142,90 @@ bool virtio_mmio_probe(struct virtio_dev *v, const struct virtio_io *io, uint64_
 	else
 		v->id = virtio_mmio_get(v,
 					R_DEVICE_ID); /* 0: a place for a device, and none there */
+	return v->id != 0;
+}
+
+/*
+ * Version 1.
+ */
+#define GUEST_PAGE 4096u /* what we tell the device that a page is */
+
+static uint32_t virtio_mmio_v1_generation(const struct virtio_dev *v)
+{
+	(void)v;
+	return 0;
+}
+
+static bool virtio_mmio_v1_queue_enabled(const struct virtio_dev *v, unsigned index)
+{
+	virtio_mmio_put(v, R_QUEUE_SEL, index);
+	return virtio_mmio_get(v, R_QUEUE_PFN);
+}
+
+static void virtio_mmio_v1_queue_set(const struct virtio_dev *v, const struct virtio_queue *q)
+{
+	virtio_mmio_put(v, R_GUEST_PAGE_SIZE, GUEST_PAGE);
+	virtio_mmio_put(v, R_QUEUE_SEL, q->index);
+	virtio_mmio_put(v, R_QUEUE_SIZE, q->size);
+	virtio_mmio_put(v, R_QUEUE_ALIGN, v->legacy_align);
+	virtio_mmio_put(v, R_QUEUE_PFN, (uint32_t)(q->desc / GUEST_PAGE));
+}
+
+static void virtio_mmio_v1_queue_enable(const struct virtio_dev *v)
+{
+	(void)v;
+}
+
+static void virtio_mmio_v1_queue_reset(const struct virtio_dev *v, unsigned index)
+{
+	virtio_mmio_put(v, R_QUEUE_SEL, index);
+	virtio_mmio_put(v, R_QUEUE_PFN, 0);
+}
+
+static bool virtio_mmio_v1_queue_resetting(const struct virtio_dev *v)
+{
+	(void)v;
+	return false;
+}
+
+static void virtio_mmio_v1_notify(const struct virtio_dev *v, const struct virtio_queue *q,
+				  uint32_t value)
+{
+	(void)value;
+	virtio_mmio_put(v, R_QUEUE_NOTIFY, q->index);
+}
+
+static const struct virtio_ops virtio_mmio_legacy_ops = {
+	.name = "mmio-legacy",
+	.offered = virtio_mmio_offered,
+	.accept = virtio_mmio_accept,
+	.status = virtio_mmio_status,
+	.set_status = virtio_mmio_set_status,
+	.config_read = virtio_mmio_config_read,
+	.config_write = virtio_mmio_config_write,
+	.generation = virtio_mmio_v1_generation,
+	.queue_max = virtio_mmio_queue_max,
+	.queue_enabled = virtio_mmio_v1_queue_enabled,
+	.queue_set = virtio_mmio_v1_queue_set,
+	.queue_enable = virtio_mmio_v1_queue_enable,
+	.queue_reset = virtio_mmio_v1_queue_reset,
+	.queue_resetting = virtio_mmio_v1_queue_resetting,
+	.notify = virtio_mmio_v1_notify,
+	.interrupt = virtio_mmio_interrupt,
+};
+
+bool virtio_mmio_legacy_probe(struct virtio_dev *v, const struct virtio_io *io, uint64_t base)
+{
+	*v = (struct virtio_dev){ .ops = &virtio_mmio_legacy_ops,
+				  .io = io,
+				  .mmio = base,
+				  .legacy = true,
+				  .legacy_align = VRING_LEGACY_ALIGN };
+	if (virtio_mmio_get(v, R_MAGIC) != MMIO_MAGIC)
+		return false;
+	if (virtio_mmio_get(v, R_VERSION) != MMIO_VERSION_LEGACY)
+		v->error = "not a legacy virtio-mmio device";
+	else
+		v->id = virtio_mmio_get(v, R_DEVICE_ID);
 	return v->id != 0;
 }
