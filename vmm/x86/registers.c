@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmm/kvm/sys.h"
+#include "vmm/x86/vcpu-int.h"
 
 #define LSTAR_MSR 0xc0000082u
 
@@ -96,26 +97,20 @@ static uint64_t read_system_call(int vcpu)
 
 int vcpu_get_registers(int vcpu, const struct gmem *mem, struct vcpu_registers *ret)
 {
-	struct kvm_mp_state mp;
-	struct kvm_sregs sregs;
-	struct kvm_regs regs;
-	int err = kvm_ioctl(vcpu, KVM_GET_MP_STATE, &mp);
+	struct vcpu_x86 v;
+	int err = vcpu_x86_get(vcpu, &v);
 
-	if (err >= 0)
-		err = kvm_ioctl(vcpu, KVM_GET_REGS, &regs);
-	if (err >= 0)
-		err = kvm_ioctl(vcpu, KVM_GET_SREGS, &sregs);
 	if (err < 0)
 		return err;
 	*ret = (struct vcpu_registers){
-		.off = mp.mp_state != KVM_MP_STATE_RUNNABLE && mp.mp_state != KVM_MP_STATE_HALTED,
-		.halted = mp.mp_state == KVM_MP_STATE_HALTED,
-		.pc = sregs.cs.base + regs.rip,
+		.off = vcpu_x86_is_off(&v),
+		.halted = vcpu_x86_is_halted(&v),
+		.pc = v.sregs.cs.base + v.regs.rip,
 		.system_call = read_system_call(vcpu),
 	};
-	add_general(ret, &regs);
-	add_control(ret, &sregs);
-	add_segments(ret, &sregs);
+	add_general(ret, &v.regs);
+	add_control(ret, &v.sregs);
+	add_segments(ret, &v.sregs);
 	read_code(vcpu, mem, ret);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "vmm/kvm/sys.h"
 #include "vmm/x86/boot.h"
 #include "vmm/x86/cpuid.h"
+#include "vmm/x86/vcpu-int.h"
 
 #define TSC_MSR        0x10u
 #define TSC_ADJUST_MSR 0x3bu
@@ -236,25 +237,30 @@ int vcpu_set_entry(int vcpu, const struct boot_entry *entry, const char **ret_wh
 
 #define RFLAGS_IF (1u << 9)
 
-int vcpu_look_at(int vcpu, struct vcpu_look *ret)
+int vcpu_x86_get(int vcpu, struct vcpu_x86 *ret)
 {
-	struct kvm_mp_state mp;
-	struct kvm_sregs sregs;
-	struct kvm_regs regs;
-	int err = kvm_ioctl(vcpu, KVM_GET_MP_STATE, &mp);
+	int err = kvm_ioctl(vcpu, KVM_GET_MP_STATE, &ret->mp);
 
 	if (err >= 0)
-		err = kvm_ioctl(vcpu, KVM_GET_REGS, &regs);
+		err = kvm_ioctl(vcpu, KVM_GET_REGS, &ret->regs);
 	if (err >= 0)
-		err = kvm_ioctl(vcpu, KVM_GET_SREGS, &sregs);
+		err = kvm_ioctl(vcpu, KVM_GET_SREGS, &ret->sregs);
+	return MIN(err, 0);
+}
+
+int vcpu_look_at(int vcpu, struct vcpu_look *ret)
+{
+	struct vcpu_x86 v;
+	int err = vcpu_x86_get(vcpu, &v);
+
 	if (err < 0)
 		return err;
 	*ret = (struct vcpu_look){
-		.off = mp.mp_state != KVM_MP_STATE_RUNNABLE && mp.mp_state != KVM_MP_STATE_HALTED,
-		.halted = mp.mp_state == KVM_MP_STATE_HALTED,
-		.interrupts = regs.rflags & RFLAGS_IF,
-		.level = sregs.ss.dpl,
-		.rip = regs.rip,
+		.off = vcpu_x86_is_off(&v),
+		.halted = vcpu_x86_is_halted(&v),
+		.interrupts = v.regs.rflags & RFLAGS_IF,
+		.level = v.sregs.ss.dpl,
+		.rip = v.regs.rip,
 	};
 	return 0;
 }
