@@ -789,7 +789,7 @@ struct gdb *gdb_new(const char *spec, const struct gdb_ops *ops, void *opaque, G
 	g->last = g_byte_array_new();
 	g->description = gdb_target_description();
 	g->n_cpus = ops->cpus(opaque);
-	g->how = g_new0(enum vcpu_run, g->n_cpus);
+	g->how = g_malloc0_n(g->n_cpus, sizeof(*g->how));
 	g->told = g_new0(bool, g->n_cpus);
 	g->listening = loop_watch(g->loop, g->listener.fd, G_IO_IN, on_connection, g);
 	return g;
