@@ -92,8 +92,7 @@ bool vdev_features_fit(const struct vdev_class *class, struct vfeatures f)
 	return !features_unfit(class, f);
 }
 
-/* The name of feature @bit; "" if nobody here knows it. */
-static const char *features_name(const struct vdev_class *class, unsigned bit)
+const char *vdev_feature_name(const struct vdev_class *class, unsigned bit)
 {
 	for (const struct vdev_feature *row = features_own(class); row->name; row++)
 		if (row->bit == bit)
@@ -106,7 +105,7 @@ static const char *features_name(const struct vdev_class *class, unsigned bit)
 
 static bool features_refused(struct vdev *dev, enum vdev_rule rule, unsigned bit)
 {
-	vdev_rule_broken(dev, rule, "feature bit %u %s", bit, features_name(dev->class, bit));
+	vdev_rule_broken(dev, rule, "feature bit %u %s", bit, vdev_feature_name(dev->class, bit));
 	return false;
 }
 

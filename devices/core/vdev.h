@@ -335,6 +335,9 @@ enum vdev_legacy { VDEV_LEGACY_OFF, VDEV_LEGACY_ON, VDEV_LEGACY_ONLY };
 enum vdev_names { VDEV_NAMES_ON, VDEV_NAMES_MAY, VDEV_NAMES_OWN };
 char *vdev_feature_names(const struct vdev_class *class, enum vdev_names which);
 
+/* The name of feature @bit of @class, as in that list; "" if nobody here knows it. */
+const char *vdev_feature_name(const struct vdev_class *class, unsigned bit);
+
 /* Pause and go on, for `stop` and `cont`: queues stop where they are, what the host has in hand
  * comes to its end, and they go on later with what is left. Guest-visible state does not change.
  * The caller goes on serving its loop while it waits. */

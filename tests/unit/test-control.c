@@ -36,7 +36,7 @@ static void capabilities_come_first_and_once(void **state)
 	qmp_expect_error(c, "CommandNotFound", "qmp_capabilities");
 	qmp_expect_error(c, "CommandNotFound", "qmp_capabilities");
 	qmp_say(c, "{\"execute\":\"qmp_capabilities\",\"arguments\":{\"enable\":[\"oob\"]}}\n");
-	qmp_expect_error(c, "GenericError", "no capabilities");
+	qmp_expect_error(c, "GenericError", "'enable[0]' of qmp_capabilities has no value");
 	qmp_say(c, "{\"execute\":\"qmp_capabilities\",\"arguments\":{\"enable\":[]}}\n");
 	qmp_expect(c, "{\"return\":{}}");
 	qmp_say(c, CAPABILITIES);

@@ -1,10 +1,11 @@
 /*
- * The commands: a table of names, functions and arguments, and the simple ones themselves.
+ * The commands: a table of names, functions and types (types.c), and the simple ones themselves.
  */
 #include <stdarg.h>
 #include <string.h>
 
 #include "vmm/control/control-impl.h"
+#include "vmm/control/types.h"
 #include "vmm/kvm/registers.h"
 
 /*
@@ -30,6 +31,7 @@ static void query_version(struct control_call *call)
 }
 
 static void query_commands(struct control_call *call);
+static void query_qmp_schema(struct control_call *call);
 
 static void command_quit(struct control_call *call)
 {
@@ -150,43 +152,32 @@ static void query_registers(struct control_call *call)
 /* There are none to be had; a client may still say so. */
 static void capabilities(struct control_call *call)
 {
-	if (json_object_has_member(call->args, "enable") &&
-	    json_array_get_length(json_object_get_array_member(call->args, "enable")) > 0)
-		control_fail(call, "there are no capabilities to enable");
+	(void)call;
 }
 
 static const struct control_command commands[] = {
-	{ CONTROL_CAPABILITIES, capabilities, { { "enable", CONTROL_ARRAY, false } } },
-	{ "chardev-send-break", command_send_break, { { "id", CONTROL_STRING, true } } },
-	{ "cont", command_cont, { { 0 } } },
-	{ "input-send-event",
-	  control_input_send_event,
-	  { { "events", CONTROL_ARRAY, true },
-	    { "device", CONTROL_STRING, false },
-	    { "head", CONTROL_INT, false } } },
-	{ "port_remove",
-	  control_port_remove,
-	  { { "path", CONTROL_STRING, true }, { "port", CONTROL_STRING, true } } },
-	{ "query-commands", query_commands, { { 0 } } },
-	{ "query-registers", query_registers, { { 0 } } },
-	{ "query-stats",
-	  control_query_stats,
-	  { { "target", CONTROL_STRING, false }, { "vcpus", CONTROL_ARRAY, false } } },
-	{ "query-status", query_status, { { 0 } } },
-	{ "query-unanswered", query_unanswered, { { 0 } } },
-	{ "query-version", query_version, { { 0 } } },
-	{ "query-virtio", control_query_virtio, { { 0 } } },
-	{ "query-virtio-queue",
-	  control_query_virtio_queue,
-	  { { "path", CONTROL_STRING, true }, { "queue", CONTROL_INT, false } } },
-	{ "query-virtio-status",
-	  control_query_virtio_status,
-	  { { "path", CONTROL_STRING, true } } },
-	{ "quit", command_quit, { { 0 } } },
-	{ "stop", command_stop, { { 0 } } },
-	{ "system_powerdown", command_powerdown, { { 0 } } },
-	{ "system_reset", command_reset, { { 0 } } },
-	{ "x-query-virtio", control_query_virtio, { { 0 } } },
+	{ CONTROL_CAPABILITIES, capabilities, &control_capabilities_args, NULL },
+	{ "chardev-send-break", command_send_break, &control_chardev_send_break_args, NULL },
+	{ "cont", command_cont, NULL, NULL },
+	{ "input-send-event", control_input_send_event, &control_input_send_event_args, NULL },
+	{ "port_remove", control_port_remove, &control_port_remove_args, NULL },
+	{ "query-commands", query_commands, NULL, &control_command_infos },
+	{ "query-qmp-schema", query_qmp_schema, NULL, &control_schema_infos },
+	{ "query-registers", query_registers, NULL, &control_registers },
+	{ "query-stats", control_query_stats, &control_query_stats_args, &control_stats_results },
+	{ "query-status", query_status, NULL, &control_status_info },
+	{ "query-unanswered", query_unanswered, NULL, &control_unanswered_list },
+	{ "query-version", query_version, NULL, &control_version_info },
+	{ "query-virtio", control_query_virtio, NULL, &control_virtio_devices },
+	{ "query-virtio-queue", control_query_virtio_queue, &control_virtio_queue_args,
+	  &control_virtio_queues },
+	{ "query-virtio-status", control_query_virtio_status, &control_path_args,
+	  &control_virtio_status },
+	{ "quit", command_quit, NULL, NULL },
+	{ "stop", command_stop, NULL, NULL },
+	{ "system_powerdown", command_powerdown, NULL, NULL },
+	{ "system_reset", command_reset, NULL, NULL },
+	{ "x-query-virtio", control_x_query_virtio, NULL, &control_virtio_infos },
 };
 
 static void query_commands(struct control_call *call)
@@ -199,6 +190,17 @@ static void query_commands(struct control_call *call)
 		json_builder_end_object(call->out);
 	}
 	json_builder_end_array(call->out);
+}
+
+static void query_qmp_schema(struct control_call *call)
+{
+	struct control_schema *s = control_schema_new(call->out);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+		control_schema_command(s, commands[i].name, commands[i].args, commands[i].ret);
+	for (const struct control_event_type *e = control_events; e->name; e++)
+		control_schema_event(s, e->name, e->data);
+	control_schema_end(s);
 }
 
 /*
@@ -227,52 +229,6 @@ gint64 control_arg_int(const struct control_call *call, const char *name, gint64
 	return json_object_has_member(call->args, name)
 		       ? json_object_get_int_member(call->args, name)
 		       : default_value;
-}
-
-bool control_node_is(JsonNode *node, enum control_arg_type type)
-{
-	switch (type) {
-	case CONTROL_STRING:
-		return JSON_NODE_HOLDS_VALUE(node) &&
-		       json_node_get_value_type(node) == G_TYPE_STRING;
-	case CONTROL_INT:
-		return JSON_NODE_HOLDS_VALUE(node) &&
-		       json_node_get_value_type(node) == G_TYPE_INT64;
-	case CONTROL_ARRAY:
-		return JSON_NODE_HOLDS_ARRAY(node);
-	}
-	return false;
-}
-
-static const struct control_arg *find_arg(const struct control_command *command, const char *name)
-{
-	for (size_t i = 0; i < G_N_ELEMENTS(command->args) && command->args[i].name; i++)
-		if (strcmp(command->args[i].name, name) == 0)
-			return &command->args[i];
-	return NULL;
-}
-
-bool control_args_fit(struct control_call *call, const struct control_command *command)
-{
-	static const char *const types[] = { "a string", "an integer", "an array" };
-	g_autoptr(GList) names = json_object_get_members(call->args);
-
-	for (GList *l = names; l; l = l->next) {
-		const struct control_arg *arg = find_arg(command, l->data);
-
-		if (!arg)
-			control_fail(call, "%s has no argument '%s'", command->name,
-				     (char *)l->data);
-		else if (!control_node_is(json_object_get_member(call->args, l->data), arg->type))
-			control_fail(call, "argument '%s' of %s must be %s", arg->name,
-				     command->name, types[arg->type]);
-	}
-	for (size_t i = 0; i < G_N_ELEMENTS(command->args) && command->args[i].name; i++)
-		if (command->args[i].required &&
-		    !json_object_has_member(call->args, command->args[i].name))
-			control_fail(call, "%s needs argument '%s'", command->name,
-				     command->args[i].name);
-	return !call->error;
 }
 
 const struct control_command *control_command_find(const char *name)

@@ -4,36 +4,27 @@
 #include <json-glib/json-glib.h>
 
 #include "vmm/control/control.h"
+#include "vmm/control/schema.h"
 
 struct control_call {
 	const struct control_ops *ops;
 	void *opaque;
-	JsonObject *args; /* checked against the command's rows; never NULL */
+	JsonObject *args; /* of the type that the command's row names; never NULL */
 	JsonBuilder *out; /* the answer; left alone, it is an empty object */
 	char *error;      /* why it failed; to be freed */
 	bool quit;        /* once the answer is out */
 };
-
-/* What a JSON node can be asked to be. */
-enum control_arg_type { CONTROL_STRING, CONTROL_INT, CONTROL_ARRAY };
-bool control_node_is(JsonNode *node, enum control_arg_type type);
 
 #define CONTROL_CAPABILITIES "qmp_capabilities" /* the one command before all others */
 
 struct control_command {
 	const char *name;
 	void (*run)(struct control_call *call);
-	struct control_arg {
-		const char *name;
-		enum control_arg_type type;
-		bool required;
-	} args[3];
+	const struct control_type *args, *ret; /* NULL: an empty object */
 };
 
-/* commands.c: the command, or NULL; and whether the call's arguments are those it wants
- * (else the call's error is set). */
+/* commands.c: the command, or NULL. */
 const struct control_command *control_command_find(const char *name);
-bool control_args_fit(struct control_call *call, const struct control_command *command);
 
 /* control.c: the program's version, as an object. */
 void control_add_version(JsonBuilder *b);
@@ -54,6 +45,7 @@ void control_query_virtio(struct control_call *call);
 void control_query_virtio_status(struct control_call *call);
 void control_query_virtio_queue(struct control_call *call);
 void control_query_stats(struct control_call *call);
+void control_x_query_virtio(struct control_call *call);
 
 /* console.c */
 void control_port_remove(struct control_call *call);

@@ -2,9 +2,9 @@
  * Requests and answers of the control socket.
  *
  * A request is an object with "execute", perhaps "arguments" and "id"; commands are rows of a table
- * (commands.c), and their arguments are checked against rows, too, so that a command's
- * function starts from arguments that are there and of the right type. Any answer carries the
- * request's id.
+ * (commands.c), and their arguments are checked against the types that the rows name, so that a
+ * command's function starts from arguments that are there and of the right type. Any answer carries
+ * the request's id.
  */
 #include "vmm/control/control.h"
 
@@ -14,6 +14,7 @@
 #include "vmm/control/control-impl.h"
 #include "vmm/control/json.h"
 #include "vmm/control/sock.h"
+#include "vmm/control/types.h"
 
 struct control {
 	struct control_sock *sock;
@@ -95,6 +96,25 @@ static bool greets(const struct control_command *command)
 	return strcmp(command->name, CONTROL_CAPABILITIES) == 0;
 }
 
+/* What @b has built, or an empty object. That it is of @type is ours to see to, and seen to
+ * here: what query-qmp-schema says holds for all that goes out. */
+static JsonNode *take_value(JsonBuilder *b, const struct control_type *type, const char *what,
+			    const char *whose)
+{
+	g_autofree char *wrong = NULL;
+	JsonNode *value = json_builder_get_root(b);
+
+	if (!value) {
+		json_builder_begin_object(b);
+		json_builder_end_object(b);
+		value = json_builder_get_root(b);
+	}
+	wrong = control_misfit(type, value, what, whose);
+	if (wrong)
+		g_critical("control socket: %s", wrong);
+	return value;
+}
+
 static void control_run_command(struct control *ctl, struct control_client *client,
 				const struct control_command *command, JsonObject *args,
 				JsonNode *id)
@@ -102,9 +122,9 @@ static void control_run_command(struct control *ctl, struct control_client *clie
 	g_autoptr(JsonBuilder) out = json_builder_new();
 	g_autoptr(JsonBuilder) b = json_builder_new();
 	struct control_call call = { ctl->ops, ctl->opaque, args, out, NULL, false };
-	JsonNode *value;
 
-	if (control_args_fit(&call, command))
+	call.error = control_misfit_object(command->args, args, "argument", command->name);
+	if (!call.error)
 		command->run(&call);
 	if (call.error) {
 		answer_error(client, GENERIC, call.error, id);
@@ -115,13 +135,7 @@ static void control_run_command(struct control *ctl, struct control_client *clie
 		client->greeted = true;
 	json_builder_begin_object(b);
 	json_builder_set_member_name(b, "return");
-	value = json_builder_get_root(out);
-	if (value) {
-		json_builder_add_value(b, value);
-	} else {
-		json_builder_begin_object(b);
-		json_builder_end_object(b);
-	}
+	json_builder_add_value(b, take_value(out, command->ret, "answer", command->name));
 	control_answer(client, b, id);
 	if (call.quit)
 		ctl->ops->quit(ctl->opaque);
@@ -141,7 +155,7 @@ static char *request_error(JsonObject *request)
 		    strcmp(l->data, "id") != 0)
 			return g_strdup_printf("a request has no member '%s'", (char *)l->data);
 	node = json_object_get_member(request, "execute");
-	if (!node || !control_node_is(node, CONTROL_STRING))
+	if (!node || !control_is(&control_string, node))
 		return g_strdup("a request needs 'execute', the name of a command");
 	node = json_object_get_member(request, "arguments");
 	if (node && !JSON_NODE_HOLDS_OBJECT(node))
@@ -244,7 +258,6 @@ static const struct event_data {
 
 static void add_event_data(JsonBuilder *b, const struct event_data *data, bool guest)
 {
-	json_builder_set_member_name(b, "data");
 	json_builder_begin_object(b);
 	if (strcmp(data->member, "reason") == 0) {
 		json_builder_set_member_name(b, "guest");
@@ -255,14 +268,24 @@ static void add_event_data(JsonBuilder *b, const struct event_data *data, bool g
 	json_builder_end_object(b);
 }
 
-void control_event(const char *event, bool guest, void *opaque)
+static const struct control_event_type *find_event(const char *name)
 {
+	for (const struct control_event_type *e = control_events; e->name; e++)
+		if (strcmp(e->name, name) == 0)
+			return e;
+	g_critical("control socket: no event is called %s", name);
+	return NULL;
+}
+
+/* Tells all of an event with what @data has built. */
+static void tell_event(struct control *ctl, const char *name, JsonBuilder *data)
+{
+	const struct control_event_type *event = find_event(name);
 	g_autoptr(JsonBuilder) b = json_builder_new();
 	g_autofree char *line = NULL;
 	gint64 now = g_get_real_time();
-	struct control *ctl = opaque;
 
-	if (!ctl)
+	if (!event)
 		return;
 	json_builder_begin_object(b);
 	json_builder_set_member_name(b, "timestamp");
@@ -271,13 +294,26 @@ void control_event(const char *event, bool guest, void *opaque)
 	add_number(b, "microseconds", now % G_USEC_PER_SEC);
 	json_builder_end_object(b);
 	json_builder_set_member_name(b, "event");
-	json_builder_add_string_value(b, event);
-	for (size_t i = 0; i < G_N_ELEMENTS(event_data); i++)
-		if (strcmp(event, event_data[i].event) == 0)
-			add_event_data(b, &event_data[i], guest);
+	json_builder_add_string_value(b, name);
+	if (event->data) {
+		json_builder_set_member_name(b, "data");
+		json_builder_add_value(b, take_value(data, event->data, "data", name));
+	}
 	json_builder_end_object(b);
 	line = line_of(b);
 	control_sock_tell(ctl->sock, line, strlen(line));
+}
+
+void control_event(const char *event, bool guest, void *opaque)
+{
+	g_autoptr(JsonBuilder) data = json_builder_new();
+
+	if (!opaque)
+		return;
+	for (size_t i = 0; i < G_N_ELEMENTS(event_data); i++)
+		if (strcmp(event, event_data[i].event) == 0)
+			add_event_data(data, &event_data[i], guest);
+	tell_event(opaque, event, data);
 }
 
 /*

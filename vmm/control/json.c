@@ -21,6 +21,7 @@
 	X(guint, json_array_get_length, (JsonArray * a), (a))                                      \
 	X(JsonBuilder *, json_builder_add_boolean_value, (JsonBuilder * b, gboolean v), (b, v))    \
 	X(JsonBuilder *, json_builder_add_int_value, (JsonBuilder * b, gint64 v), (b, v))          \
+	X(JsonBuilder *, json_builder_add_null_value, (JsonBuilder * b), (b))                      \
 	X(JsonBuilder *, json_builder_add_string_value, (JsonBuilder * b, const gchar *v), (b, v)) \
 	X(JsonBuilder *, json_builder_add_value, (JsonBuilder * b, JsonNode * n), (b, n))          \
 	X(JsonBuilder *, json_builder_begin_array, (JsonBuilder * b), (b))                         \
@@ -34,6 +35,7 @@
 	X(void, json_generator_set_root, (JsonGenerator * g, JsonNode * n), (g, n))                \
 	X(gchar *, json_generator_to_data, (JsonGenerator * g, gsize * len), (g, len))             \
 	X(JsonNode *, json_node_copy, (JsonNode * n), (n))                                         \
+	X(JsonArray *, json_node_get_array, (JsonNode * n), (n))                                   \
 	X(gboolean, json_node_get_boolean, (JsonNode * n), (n))                                    \
 	X(gint64, json_node_get_int, (JsonNode * n), (n))                                          \
 	X(JsonNodeType, json_node_get_node_type, (JsonNode * n), (n))                              \
@@ -42,6 +44,7 @@
 	X(GType, json_node_get_value_type, (JsonNode * n), (n))                                    \
 	X(void, json_node_unref, (JsonNode * n), (n))                                              \
 	X(JsonArray *, json_object_get_array_member, (JsonObject * o, const gchar *m), (o, m))     \
+	X(gboolean, json_object_get_boolean_member, (JsonObject * o, const gchar *m), (o, m))      \
 	X(gint64, json_object_get_int_member, (JsonObject * o, const gchar *m), (o, m))            \
 	X(JsonNode *, json_object_get_member, (JsonObject * o, const gchar *m), (o, m))            \
 	X(GList *, json_object_get_members, (JsonObject * o), (o))                                 \

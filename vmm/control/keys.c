@@ -173,6 +173,11 @@ static const struct key keys[] = {
 	{ "f24", KEY_F24, 0 },
 };
 
+const char *control_key_name(unsigned i)
+{
+	return i < G_N_ELEMENTS(keys) ? keys[i].qcode : NULL;
+}
+
 uint16_t control_key(const char *qcode)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
@@ -205,6 +210,11 @@ static const struct button {
 	{ "wheel-up", EV_REL, REL_WHEEL, 1 },     { "wheel-down", EV_REL, REL_WHEEL, -1 },
 	{ "wheel-left", EV_REL, REL_HWHEEL, -1 }, { "wheel-right", EV_REL, REL_HWHEEL, 1 },
 };
+
+const char *control_button_name(unsigned i)
+{
+	return i < G_N_ELEMENTS(buttons) ? buttons[i].name : NULL;
+}
 
 bool control_button(const char *name, bool down, struct input_ev *ret, unsigned *ret_n)
 {

@@ -37,6 +37,18 @@ static void add_features(JsonBuilder *b, const char *name, struct vfeatures f)
 	json_builder_end_array(b);
 }
 
+/* As features=LIST has them, one for each bit; "" for one that nobody here knows. */
+static void add_feature_names(JsonBuilder *b, const char *name, const struct vdev *dev,
+			      struct vfeatures f)
+{
+	json_builder_set_member_name(b, name);
+	json_builder_begin_array(b);
+	for (unsigned bit = 0; bit < 128; bit++)
+		if (vfeatures_has(f, bit))
+			json_builder_add_string_value(b, vdev_feature_name(dev->class, bit));
+	json_builder_end_array(b);
+}
+
 static const struct {
 	uint32_t bit;
 	const char *name;
@@ -186,7 +198,9 @@ void control_query_virtio_status(struct control_call *call)
 	add_int(b, "num-vqs", state->n_queues);
 	add_status(b, state->status);
 	add_features(b, "host-features", state->offered);
+	add_feature_names(b, "host-feature-names", dev, state->offered);
 	add_features(b, "guest-features", state->accepted);
+	add_feature_names(b, "guest-feature-names", dev, state->accepted);
 	if (input_offers(dev, EV_LED, LED_NUML))
 		add_int(b, "leds", input_leds(dev));
 	if (input_is(dev))
@@ -227,8 +241,25 @@ void control_query_virtio_queue(struct control_call *call)
 struct stats_out {
 	JsonBuilder *b;
 	const char *target; /* only these: "vm", "vcpu"; NULL: all */
+	JsonArray *vcpus;   /* of the vCPUs only these ("vcpu0"); NULL: all */
 	char *object;       /* the element that is begun, or NULL */
 };
+
+/* Is the figure about @object asked for? */
+static bool stats_wanted(const struct stats_out *out, const char *object)
+{
+	bool vcpu = g_str_has_prefix(object, "vcpu");
+
+	if (out->target && strcmp(out->target, vcpu ? "vcpu" : "vm") != 0)
+		return false;
+	if (!vcpu || !out->vcpus)
+		return true;
+	for (guint i = 0; i < json_array_get_length(out->vcpus); i++)
+		if (strcmp(json_node_get_string(json_array_get_element(out->vcpus, i)), object) ==
+		    0)
+			return true;
+	return false;
+}
 
 static void end_object(struct stats_out *out)
 {
@@ -242,9 +273,8 @@ static void end_object(struct stats_out *out)
 static void add_stat(const char *object, const char *name, uint64_t value, void *arg)
 {
 	struct stats_out *out = arg;
-	const char *target = g_str_has_prefix(object, "vcpu") ? "vcpu" : "vm";
 
-	if (out->target && strcmp(target, out->target) != 0)
+	if (!stats_wanted(out, object))
 		return;
 	if (g_strcmp0(object, out->object) != 0) {
 		end_object(out);
@@ -276,15 +306,36 @@ static void add_device_stats(struct vdev *dev, const char *transport, void *arg)
 
 void control_query_stats(struct control_call *call)
 {
-	struct stats_out out = { call->out, control_arg_string(call, "target", NULL), NULL };
+	struct stats_out out = { call->out, control_arg_string(call, "target", NULL), NULL, NULL };
 
-	if (out.target && strcmp(out.target, "vm") != 0 && strcmp(out.target, "vcpu") != 0) {
-		control_fail(call, "target must be 'vm' or 'vcpu'");
-		return;
-	}
+	if (json_object_has_member(call->args, "vcpus"))
+		out.vcpus = json_object_get_array_member(call->args, "vcpus");
 	json_builder_begin_array(call->out);
 	call->ops->for_each_stat(call->opaque, add_stat, &out);
 	call->ops->for_each_device(call->opaque, add_device_stats, &out);
 	end_object(&out);
+	json_builder_end_array(call->out);
+}
+
+/*
+ * As QEMU words it.
+ */
+static void x_list_device(struct vdev *dev, const char *transport, void *arg)
+{
+	const char *name = dev->class->name;
+	g_autofree char *full = g_strdup_printf("virtio-%s", console_is(dev) ? "serial" : name);
+	JsonBuilder *b = arg;
+
+	(void)transport;
+	json_builder_begin_object(b);
+	add_string(b, "path", vdev_name(dev));
+	add_string(b, "name", full);
+	json_builder_end_object(b);
+}
+
+void control_x_query_virtio(struct control_call *call)
+{
+	json_builder_begin_array(call->out);
+	call->ops->for_each_device(call->opaque, x_list_device, call->out);
 	json_builder_end_array(call->out);
 }
