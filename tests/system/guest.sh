@@ -5,7 +5,7 @@
 # shellcheck shell=dash disable=SC2154
 . /lib/selftest.sh
 want_transport=$(argument t)
-extra=$(argument extra) || extra=
+options=$(argument modern) || options=
 dmesg -n 1
 
 # prove WHAT COMMAND...: the line for it, with the command's output when it fails
@@ -49,14 +49,18 @@ on_right_transport() {
 	return $bad
 }
 
-# negotiated NAME BIT: every device runs with that feature if extra=... offers it so, and none if not
+# modern DEVICE: driven by the interface of virtio 1, which its driver accepts VERSION_1 for
+modern() { [ "$(cut -c 33 "$1/features")" = 1 ]; }
+
+# negotiated NAME BIT: every modern device runs with that feature if modern=... offers it so, and none if not
 negotiated() {
 	local d n=0 want=0 all=0
-	case ,$extra, in
+	case ,$options, in
 	*"$1"*) want=all ;;
 	esac
 	[ "$1" != always ] || want=all
 	for d in /sys/bus/virtio/devices/*; do
+		modern "$d" || continue
 		all=$((all + 1))
 		[ "$(cut -c $(($2 + 1)) "$d/features")" = 0 ] || n=$((n + 1))
 	done
@@ -65,29 +69,19 @@ negotiated() {
 	[ $n = $want ]
 }
 
-# Devices but for input (type 18) are driven by their legacy interface: no VERSION_1, nothing above it.
-legacy_features() {
-	local d bad=0 want
+as_many_legacy_devices() {
+	local d n=0
 	for d in /sys/bus/virtio/devices/*; do
-		want=0
-		[ "$(cat "$d/device")" != 0x0012 ] || want=1
-		[ "$(cut -c 33 "$d/features")" = $want ] || {
-			echo "${d##*/}, type $(cat "$d/device"): VERSION_1 is not $want"
-			bad=1
-		}
+		modern "$d" || n=$((n + 1))
 	done
-	return $bad
+	echo "$n devices are driven by their legacy interface, not $(argument legacy)"
+	[ $n = "$(argument legacy)" ]
 }
 
 # What Linux takes of what is offered: 6.1 knows no NOTIFICATION_DATA; RING_RESET is for its pci alone.
 features_as_offered() {
 	local bad=0
-	case $extra in
-	*legacy=*)
-		legacy_features
-		return
-		;;
-	esac
+	as_many_legacy_devices || bad=1
 	negotiated ring=packed 34 || bad=1
 	negotiated +access_platform 33 || bad=1
 	negotiated +order_platform 36 || bad=1
@@ -261,7 +255,7 @@ if dd if="$(disk_by_serial scratch)" bs=16 count=1 2>/dev/null | grep -q ringsid
 fi
 prove "all $(argument cpus) CPUs are up" cpus_are_all_there
 prove "every virtio device is on $want_transport and has its driver" on_right_transport
-prove "features are negotiated as offered: ${extra:-the usual}" features_as_offered
+prove "features are negotiated as offered: ${options:-the usual}, $(argument legacy) legacy devices" features_as_offered
 prove "no complaint in the kernel's log" quiet_kernel_log
 prove "blk: 64 MiB read, sha256 as on the host" big_disk
 prove "blk: a read-only disk takes no write" read_only_disk
