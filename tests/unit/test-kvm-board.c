@@ -41,6 +41,24 @@ static int board_teardown(void **state)
 	return 0;
 }
 
+/* Linux routes GSI 0 to pin 0 of the I/O APIC; a timer that the tables have at pin 2 would be
+ * heard by nobody. */
+static void pins_are_routed_before_there_is_any_message(void **state)
+{
+	int msi;
+
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(fake_kvm_pin_gsi(KVM_IRQCHIP_IOAPIC, LAYOUT_GSI_PIT), 0);
+		assert_int_equal(fake_kvm_pin_gsi(KVM_IRQCHIP_IOAPIC, 0), -1);
+		assert_int_equal(fake_kvm_pin_gsi(KVM_IRQCHIP_IOAPIC, 23), 23);
+		assert_int_equal(fake_kvm_pin_gsi(KVM_IRQCHIP_PIC_MASTER, 0), 0);
+		assert_int_equal(fake_kvm_pin_gsi(KVM_IRQCHIP_PIC_SLAVE, 7), 15);
+		msi = board->ops->msi_open(board);
+		assert_int_equal(board->ops->msi_route(board, msi, 0xfee00000, 0x41), 0);
+	}
+}
+
 static void assert_no_message(int msi)
 {
 	uint64_t addr;
@@ -189,6 +207,7 @@ int main(void)
 {
 #define BOARD(test) cmocka_unit_test_setup_teardown(test, board_setup, board_teardown)
 	const struct CMUnitTest tests[] = {
+		BOARD(pins_are_routed_before_there_is_any_message),
 		BOARD(msi_routes_are_used_again),
 		BOARD(a_message_that_stays_asks_kvm_for_nothing),
 		BOARD(a_route_that_kvm_refuses_is_asked_for_again),

@@ -28,6 +28,16 @@ static bool create_pit(struct kvm *kvm, GError **err)
 				    "/dev/kvm: KVM_CREATE_PIT2 (--pc pit=off does without)");
 }
 
+/* KVM's own routes have the PIT on pin 0 of the I/O APIC; it is on pin 2, here as on a PC. */
+static int route_pins(struct kvm *kvm)
+{
+	g_autofree struct kvm_irq_routing *table =
+		g_malloc0(sizeof(*table) + kvm_n_pin_routes * sizeof(table->entries[0]));
+
+	kvm_add_pin_routes(table);
+	return kvm_set_routing(kvm, table);
+}
+
 bool kvm_create_irqchips(struct kvm *kvm, GError **err)
 {
 	uint64_t identity = LAYOUT_KVM_IDENTITY;
@@ -42,6 +52,9 @@ bool kvm_create_irqchips(struct kvm *kvm, GError **err)
 	ret = kvm_ioctl_value(kvm->vm, KVM_CREATE_IRQCHIP, 0);
 	if (ret < 0)
 		return ringside_error_errno(err, -ret, "/dev/kvm: KVM_CREATE_IRQCHIP");
+	ret = route_pins(kvm);
+	if (ret < 0)
+		return ringside_error_errno(err, -ret, "/dev/kvm: KVM_SET_GSI_ROUTING");
 	return create_pit(kvm, err);
 }
 

@@ -95,6 +95,7 @@ struct fake_vm {
 	GArray *irqfds;    /* struct kvm_irqfd */
 	struct kvm_userspace_memory_region slot[MAX_SLOTS];
 	struct kvm_irq_routing_entry route[MAX_GSI]; /* by GSI; MSI messages only, type 0: none */
+	int pin[3][KVM_IOAPIC_NUM_PINS];             /* GSI of a controller's pin, -1: none */
 	struct kvm_irqchip chip[3];
 	bool has_pit;
 	struct kvm_pit_state2 pit;
@@ -263,6 +264,7 @@ static int create_vm(void)
 	vm->fd = new_file("fake-vm", 0);
 	vm->doorbells = g_array_new(FALSE, FALSE, sizeof(struct kvm_ioeventfd));
 	vm->irqfds = g_array_new(FALSE, FALSE, sizeof(struct kvm_irqfd));
+	memset(vm->pin, 0xff, sizeof(vm->pin));
 	g_ptr_array_add(kvm.vms, vm);
 	return vm->fd;
 }
@@ -378,6 +380,7 @@ static int set_irqfd(struct fake_vm *vm, const struct kvm_irqfd *irq)
 static int set_routing(struct fake_vm *vm, const struct kvm_irq_routing *table)
 {
 	memset(vm->route, 0, sizeof(vm->route));
+	memset(vm->pin, 0xff, sizeof(vm->pin));
 	for (uint32_t i = 0; i < table->nr; i++) {
 		const struct kvm_irq_routing_entry *e = &table->entries[i];
 
@@ -385,6 +388,11 @@ static int set_routing(struct fake_vm *vm, const struct kvm_irq_routing *table)
 			return -EINVAL;
 		if (e->type == KVM_IRQ_ROUTING_MSI)
 			vm->route[e->gsi] = *e;
+		else if (e->u.irqchip.irqchip >= G_N_ELEMENTS(vm->pin) ||
+			 e->u.irqchip.pin >= KVM_IOAPIC_NUM_PINS)
+			return -EINVAL;
+		else
+			vm->pin[e->u.irqchip.irqchip][e->u.irqchip.pin] = (int)e->gsi;
 	}
 	return 0;
 }
@@ -599,6 +607,11 @@ int fake_kvm_irqfd(unsigned gsi)
 		if (g_array_index(all, struct kvm_irqfd, i).gsi == gsi)
 			return (int)g_array_index(all, struct kvm_irqfd, i).fd;
 	return -1;
+}
+
+int fake_kvm_pin_gsi(unsigned chip, unsigned pin)
+{
+	return first()->pin[chip][pin];
 }
 
 bool fake_kvm_message(unsigned gsi, uint64_t *ret_addr, uint32_t *ret_data)

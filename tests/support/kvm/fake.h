@@ -40,6 +40,7 @@ int fake_kvm_irqfd(unsigned gsi); /* the eventfd that raises it, or -1 */
 bool fake_kvm_message(unsigned gsi, uint64_t *ret_addr,
 		      uint32_t *ret_data);                        /* as routed; false: not */
 bool fake_kvm_routes(unsigned gsi, uint64_t addr, uint32_t data); /* as just this message? */
+int fake_kvm_pin_gsi(unsigned chip, unsigned pin); /* as routed by us (not by KVM itself), or -1 */
 bool fake_kvm_has_pit(void);
 bool fake_kvm_slot(unsigned n, struct kvm_userspace_memory_region *ret);
 struct kvm_regs fake_kvm_regs(unsigned cpu);
