@@ -131,6 +131,12 @@ $(BUILD)/guest-fw/kernel%.elf: tests/guest/kernel.c | $(BUILD)/.setup-build
 	$(Q)$(CC) $(filter-out -m64,$(FW_FLAGS)) -m$* -fno-toplevel-reorder -nostdlib -static -no-pie \
 		-Wl,-n,-Ttext=0x200000,-e,start,--build-id=none,--no-warn-rwx-segments $< -o $@
 
+# One sector, for tests/guest/firmware.
+$(BUILD)/guest-fw/%.bin: tests/guest/%.S | $(BUILD)/.setup-build
+	$(call say,GUEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -m32 -nostdlib -static -no-pie -Wl,-Ttext=0x7c00,--oformat=binary,--build-id=none,-e,_start $< -o $@
+
 $(BUILD)/guest-fw/%.elf: guest-fw/%.S guest-fw/stub.ld | $(BUILD)/.setup-build
 	$(call say,GUEST,$@)
 	$(Q)mkdir -p $(@D)

@@ -83,7 +83,7 @@ cov: $(BUILD)/.setup-check ## line coverage of virtqueue, devices and transport 
 	$(Q)tests/run $(TESTS:$(BUILD)/%=$(BUILD)/cov/%)
 	$(Q)tools/coverage $(BUILD)/cov
 
-guest: $(BUILD)/ringside $(addprefix $(BUILD)/guest-fw/,fw.elf ends.elf kernel32.elf kernel64.elf) $(BUILD)/.setup-demo ## guest-fw tests the devices from inside, on any KVM
+guest: $(BUILD)/ringside $(addprefix $(BUILD)/guest-fw/,fw.elf ends.elf kernel32.elf kernel64.elf boot-sector.bin) $(BUILD)/.setup-demo ## guest-fw tests the devices from inside, on any KVM
 	$(Q)TALLY=$(TALLY) tests/guest/run
 
 guests: $(BUILD)/ringside $(BUILD)/.setup-demo ## kernels that nobody here has written (Xen, memtest86+, GNU Mach, a 32-bit Linux), from Debian's packages

@@ -344,6 +344,74 @@ static void no_memory_for_tables_is_an_error(void **state)
 	assert_non_null(err);
 }
 
+/*
+ * As firmware does what the loader's script says. The second and later fields of a command are by
+ * the offsets of SeaBIOS's romfile_loader.h.
+ */
+#define FSEG 0xf5000u
+#define HIGH 0x81230u
+
+static uint8_t *loader_file(const struct tables *t, const uint8_t *name)
+{
+	if (strcmp((const char *)name, "etc/acpi/rsdp") == 0)
+		return t->ram + FSEG;
+	assert_string_equal((const char *)name, "etc/acpi/tables");
+	return t->ram + HIGH;
+}
+
+static void loader_run(const struct tables *t, const uint8_t *c)
+{
+	uint8_t *at = loader_file(t, c + 4);
+	uint64_t value, size;
+
+	switch (get(c, 4)) {
+	case 1: /* already there: at its place, and aligned */
+		assert_int_equal((at - t->ram) % get(c + 60, 4),
+				 at == t->ram + FSEG ? 0 : HIGH % 64);
+		assert_int_equal(c[64], at == t->ram + FSEG ? 2 : 1);
+		break;
+	case 2:
+		size = c[120];
+		value = get(at + get(c + 116, 4), (unsigned)size) +
+			(uint64_t)(loader_file(t, c + 60) - t->ram);
+		memcpy(at + get(c + 116, 4), &value, size);
+		break;
+	default:
+		assert_int_equal(get(c, 4), 3);
+		for (uint64_t i = value = 0; i < get(c + 68, 4); i++)
+			value += at[get(c + 64, 4) + i];
+		at[get(c + 60, 4)] -= (uint8_t)value;
+	}
+}
+
+static void firmware_places_the_tables(void **state)
+{
+	struct tables t = { .ram = g_malloc0(RAM), .rsdp = FSEG };
+	struct acpi_params p = full;
+	struct acpi_files files;
+	g_autofree char *text = NULL;
+
+	(void)state;
+	p.firmware = true;
+	acpi_build_files(&p, &files);
+	memcpy(t.ram + FSEG, files.rsdp->data, files.rsdp->len);
+	memcpy(t.ram + HIGH, files.tables->data, files.tables->len);
+	assert_int_equal(files.loader->len % 128, 0);
+	for (guint i = 0; i < files.loader->len; i += 128)
+		loader_run(&t, files.loader->data + i);
+	assert_true(find(&t, "APIC") > HIGH);
+	assert_true(find(&t, "MCFG") > HIGH);
+	assert_int_equal(get(t.ram + find(&t, "FACP") + 40, 4),
+			 get(t.ram + find(&t, "FACP") + 140, 8));
+	text = round_trip(&t, get(t.ram + find(&t, "FACP") + 140, 8));
+	assert_has(text, "0xF0000000,         // Range Minimum");
+	assert_has(text, "0xFEBFFFFF,         // Range Maximum");
+	g_byte_array_unref(files.rsdp);
+	g_byte_array_unref(files.tables);
+	g_byte_array_unref(files.loader);
+	g_free(t.ram);
+}
+
 static void package_lengths_of_every_size(void **state)
 {
 	static const struct {
@@ -477,6 +545,7 @@ int main(void)
 		cmocka_unit_test(most_mmio_devices_fit),
 		cmocka_unit_test(a_kernel_told_to_leave_the_io_apic_alone_will_miss_it),
 		cmocka_unit_test(no_memory_for_tables_is_an_error),
+		cmocka_unit_test(firmware_places_the_tables),
 		cmocka_unit_test(package_lengths_of_every_size),
 		cmocka_unit_test(sleep_register_turns_off),
 		cmocka_unit_test(reset_register_resets),

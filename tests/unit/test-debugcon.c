@@ -115,6 +115,17 @@ static void reading_gives_the_ports_number(void **state)
 	assert_arrived(f, "");
 }
 
+static void firmware_has_a_port_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(bus_read(f->bus, true, 0x402, 1), 0xe9);
+	bus_write(f->bus, true, 0x402, 1, 'F');
+	print(f, "K");
+	debugcon_flush(f->con);
+	assert_arrived(f, "FK");
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -124,6 +135,7 @@ int main(void)
 		CASE(flushing_waits_for_nothing),
 		CASE(what_is_left_is_written_in_the_end),
 		CASE(reading_gives_the_ports_number),
+		CASE(firmware_has_a_port_of_its_own),
 	};
 
 	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);

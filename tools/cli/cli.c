@@ -321,8 +321,10 @@ static bool set_help(struct parse *p, const struct option *o, const char *value,
 #define AT(member) offsetof(struct machine_config, member)
 
 static const struct option options[] = {
-	{ "kernel", 'k', "FILE", "bzImage, ELF or multiboot kernel (required)", set_text,
+	{ "kernel", 'k', "FILE", "bzImage, ELF or multiboot kernel (this or --firmware)", set_text,
 	  AT(kernel) },
+	{ "firmware", 0, "FILE", "image that boots from a disk or the net: SeaBIOS", set_text,
+	  AT(firmware) },
 	{ "initrd", 'i', "FILE", "initial RAM disk; several: one behind the other", set_initrd, 0 },
 	{ "initrd-dir", 0, "DIR", "one made of a folder", set_initrd_dir, 0 },
 	{ "protocol", 0, "NAME",
@@ -341,7 +343,8 @@ static const struct option options[] = {
 	{ "net", 0, "KIND", "short for --device net,backend=KIND", set_shorthand, 0 },
 	{ "console", 0, "STREAM", "short for --device console,chr=STREAM", set_shorthand, 0 },
 	{ "serial", 0, "STREAM", "serial port: see below [stdio]", set_text, AT(serial) },
-	{ "debugcon", 0, "STREAM", "what the guest writes to port 0xe9", set_text, AT(debugcon) },
+	{ "debugcon", 0, "STREAM", "what the guest writes to port 0xe9 or 0x402", set_text,
+	  AT(debugcon) },
 	{ "debug-exit", 0, "[=PORT]", "the guest ends the run by a write there [0xf4]",
 	  set_debug_exit, 0 },
 	{ "control", 0, "unix:PATH", "control socket (JSON, as QMP)", set_text, AT(control) },
@@ -395,8 +398,26 @@ static GOptionContext *make_context(struct parse *p)
 /*
  * The whole.
  */
+/* Kernel and words are what the firmware's loader finds on a disk or the net. */
+static bool check_firmware(const struct machine_config *cfg, GError **err)
+{
+	const char *wrong = cfg->kernel         ? "kernel"
+			    : cfg->initrds->len ? "initrd"
+			    : cfg->append       ? "append"
+			    : cfg->protocol     ? "protocol"
+			    : cfg->mmio_cmdline ? "mmio-cmdline"
+						: NULL;
+
+	return !wrong || ringside_usage(err,
+					"--firmware: it loads what it boots from a disk or the "
+					"net; leave out --firmware or --%s",
+					wrong);
+}
+
 static bool complete(struct machine_config *cfg, GError **err)
 {
+	if (cfg->firmware)
+		return check_firmware(cfg, err);
 	if (!cfg->kernel)
 		return ringside_usage(err, "--kernel: missing; give a bzImage or an ELF vmlinux "
 					   "(ringside help)");

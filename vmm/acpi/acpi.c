@@ -11,7 +11,7 @@
  * The flags of the FADT say which relics of a PC are missing: keyboard controller, clock, VGA.
  * The DSDT itself is written by dsdt.c.
  */
-#include "vmm/acpi/acpi.h"
+#include "vmm/acpi/acpi-int.h"
 
 #include <string.h>
 
@@ -120,15 +120,7 @@ static uint8_t acpi_checksum(const void *data, size_t len)
 	return (uint8_t)-sum;
 }
 
-/* The tables one behind the other, as they will lie in memory. */
-struct image {
-	GByteArray *bytes;
-	uint64_t at;       /* where bytes[0] will be */
-	uint64_t table[4]; /* what the XSDT lists */
-	unsigned n;
-};
-
-static void align(struct image *im)
+static void align(struct acpi_image *im)
 {
 	static const uint8_t zero[16];
 
@@ -136,7 +128,7 @@ static void align(struct image *im)
 }
 
 /* Appends a whole table, filling in its length and checksum. Returns its address. */
-static uint64_t add_table(struct image *im, const void *table, size_t len)
+static uint64_t add_table(struct acpi_image *im, const void *table, size_t len)
 {
 	struct header *h;
 	guint at;
@@ -151,7 +143,25 @@ static uint64_t add_table(struct image *im, const void *table, size_t len)
 	return im->at + at;
 }
 
-static uint64_t add_array(struct image *im, GByteArray *a)
+/* The @size bytes at @field of the table at @table are the address of another one. */
+static void add_link(struct acpi_image *im, uint64_t table, size_t field, unsigned size)
+{
+	const struct acpi_link link = { (uint32_t)(table - im->at + field), size };
+
+	g_array_append_val(im->links, link);
+}
+
+/* The checksum at @field, of @len bytes of the table at @table, has to be made again when its links
+ * are. */
+static void add_sum(struct acpi_image *im, uint64_t table, size_t field, size_t len)
+{
+	const uint32_t from = (uint32_t)(table - im->at);
+	const struct acpi_sum sum = { from + (uint32_t)field, from, (uint32_t)len };
+
+	g_array_append_val(im->sums, sum);
+}
+
+static uint64_t add_array(struct acpi_image *im, GByteArray *a)
 {
 	uint64_t at = add_table(im, a->data, a->len);
 
@@ -159,7 +169,7 @@ static uint64_t add_array(struct image *im, GByteArray *a)
 	return at;
 }
 
-static uint64_t add_dsdt(struct image *im, const struct acpi_params *p)
+static uint64_t add_dsdt(struct acpi_image *im, const struct acpi_params *p)
 {
 	struct header h = header("DSDT", 2);
 	GByteArray *a = g_byte_array_new();
@@ -174,7 +184,7 @@ static struct address pm_register(unsigned reg)
 	return (struct address){ SPACE_IO, 8, 0, ACCESS_BYTE, LAYOUT_PM_PORT + reg };
 }
 
-static uint64_t add_fadt(struct image *im, const struct acpi_params *p, uint64_t dsdt)
+static uint64_t add_fadt(struct acpi_image *im, const struct acpi_params *p, uint64_t dsdt)
 {
 	struct fadt f = {
 		.h = header("FACP", 6),
@@ -192,9 +202,14 @@ static uint64_t add_fadt(struct image *im, const struct acpi_params *p, uint64_t
 		.sleep_status = pm_register(PM_SLEEP_STATUS),
 		.hypervisor = "RINGSIDE",
 	};
+	uint64_t at;
 
 	G_STATIC_ASSERT(sizeof(f) == 276);
-	return add_table(im, &f, sizeof(f));
+	at = add_table(im, &f, sizeof(f));
+	add_link(im, at, offsetof(struct fadt, dsdt), sizeof(f.dsdt));
+	add_link(im, at, offsetof(struct fadt, x_dsdt), sizeof(f.x_dsdt));
+	add_sum(im, at, offsetof(struct fadt, h.checksum), sizeof(f));
+	return at;
 }
 
 static void add_cpu(GByteArray *a, uint32_t id)
@@ -215,7 +230,7 @@ static void add_cpu(GByteArray *a, uint32_t id)
 		g_byte_array_append(a, (const guint8 *)&x2apic, sizeof(x2apic));
 }
 
-static uint64_t add_madt(struct image *im, const struct acpi_params *p)
+static uint64_t add_madt(struct acpi_image *im, const struct acpi_params *p)
 {
 	const struct madt head = { .h = header("APIC", 5), .lapic = LAYOUT_LAPIC };
 	const struct __attribute__((packed)) {
@@ -246,7 +261,7 @@ static uint64_t add_madt(struct image *im, const struct acpi_params *p)
 	return add_array(im, a);
 }
 
-static uint64_t add_mcfg(struct image *im)
+static uint64_t add_mcfg(struct acpi_image *im)
 {
 	const struct mcfg m = {
 		.h = header("MCFG", 1),
@@ -257,19 +272,25 @@ static uint64_t add_mcfg(struct image *im)
 	return add_table(im, &m, sizeof(m));
 }
 
-static uint64_t add_xsdt(struct image *im)
+static uint64_t add_xsdt(struct acpi_image *im)
 {
 	struct __attribute__((packed)) {
 		struct header h;
 		uint64_t table[G_N_ELEMENTS(im->table)];
 	} x = { .h = header("XSDT", 1) };
+	size_t len = sizeof(x.h) + im->n * sizeof(x.table[0]);
+	uint64_t at;
 
 	for (unsigned i = 0; i < im->n; i++)
 		x.table[i] = im->table[i];
-	return add_table(im, &x, sizeof(x.h) + im->n * sizeof(x.table[0]));
+	at = add_table(im, &x, len);
+	for (unsigned i = 0; i < im->n; i++)
+		add_link(im, at, sizeof(x.h) + i * sizeof(x.table[0]), sizeof(x.table[0]));
+	add_sum(im, at, offsetof(struct header, checksum), len);
+	return at;
 }
 
-static void fill_rsdp(struct image *im, uint64_t xsdt)
+static void fill_rsdp(struct acpi_image *im, uint64_t xsdt)
 {
 	struct rsdp r = {
 		.signature = { 'R', 'S', 'D', ' ', 'P', 'T', 'R', ' ' },
@@ -283,29 +304,54 @@ static void fill_rsdp(struct image *im, uint64_t xsdt)
 	r.checksum = acpi_checksum(&r, 20);
 	r.checksum_all = acpi_checksum(&r, sizeof(r));
 	memcpy(im->bytes->data, &r, sizeof(r));
+	add_link(im, im->at, offsetof(struct rsdp, xsdt), sizeof(r.xsdt));
+	add_sum(im, im->at, offsetof(struct rsdp, checksum), 20);
+	add_sum(im, im->at, offsetof(struct rsdp, checksum_all), sizeof(r));
+}
+
+void acpi_image_make(struct acpi_image *im, const struct acpi_params *p, uint64_t at)
+{
+	uint64_t dsdt;
+
+	*im = (struct acpi_image){
+		.bytes = g_byte_array_new(),
+		.at = at,
+		.links = g_array_new(FALSE, FALSE, sizeof(struct acpi_link)),
+		.sums = g_array_new(FALSE, FALSE, sizeof(struct acpi_sum)),
+	};
+	G_STATIC_ASSERT(ACPI_RSDP_ROOM >= sizeof(struct rsdp) && ACPI_RSDP_ROOM % 16 == 0);
+	g_byte_array_set_size(im->bytes, ACPI_RSDP_ROOM);
+	memset(im->bytes->data, 0, ACPI_RSDP_ROOM); /* filled in last */
+	dsdt = add_dsdt(im, p);
+	im->table[im->n++] = add_fadt(im, p, dsdt);
+	im->table[im->n++] = add_madt(im, p);
+	if (p->pci)
+		im->table[im->n++] = add_mcfg(im);
+	fill_rsdp(im, add_xsdt(im));
+}
+
+void acpi_image_clear(struct acpi_image *im)
+{
+	g_byte_array_unref(im->bytes);
+	g_array_unref(im->links);
+	g_array_unref(im->sums);
 }
 
 uint64_t acpi_build(const struct acpi_params *p, const struct gmem *mem, GError **err)
 {
-	g_autoptr(GByteArray) bytes = g_byte_array_new();
-	struct image im = { .bytes = bytes, .at = LAYOUT_ACPI };
-	uint64_t dsdt;
+	struct acpi_image im;
+	bool ok;
 
-	g_byte_array_set_size(bytes, sizeof(struct rsdp)); /* filled in last */
-	dsdt = add_dsdt(&im, p);
-	im.table[im.n++] = add_fadt(&im, p, dsdt);
-	im.table[im.n++] = add_madt(&im, p);
-	if (p->pci)
-		im.table[im.n++] = add_mcfg(&im);
-	fill_rsdp(&im, add_xsdt(&im));
-	if (bytes->len > LAYOUT_ACPI_LEN || !gmem_write(mem, im.at, bytes->data, bytes->len)) {
+	acpi_image_make(&im, p, LAYOUT_ACPI);
+	ok = im.bytes->len <= LAYOUT_ACPI_LEN &&
+	     gmem_write(mem, im.at, im.bytes->data, im.bytes->len);
+	if (!ok)
 		ringside_usage(err,
 			       "--device: too many virtio-mmio devices or processors: their "
 			       "ACPI tables take %u bytes of %u",
-			       bytes->len, LAYOUT_ACPI_LEN);
-		return 0;
-	}
-	return im.at;
+			       im.bytes->len, LAYOUT_ACPI_LEN);
+	acpi_image_clear(&im);
+	return ok ? LAYOUT_ACPI : 0;
 }
 
 /*

@@ -226,6 +226,8 @@ static void add_pci(GByteArray *a, const struct acpi_params *p)
 	aml_crs_io(crs, LAYOUT_PCI_CFG_PORT, LAYOUT_PCI_CFG_PORTS);
 	aml_crs_io_window(crs, LAYOUT_PCI_IO, LAYOUT_PCI_IO_LEN);
 	aml_crs_memory_window(crs, LAYOUT_PCI32, LAYOUT_PCI32_LEN);
+	if (p->firmware)
+		aml_crs_memory_window(crs, LAYOUT_PCI32_FIRMWARE, LAYOUT_PCI32_FIRMWARE_LEN);
 	aml_crs_memory_window(crs, layout_pci64(p->mem_size), LAYOUT_PCI64_LEN);
 	aml_crs_end(a, "_CRS", crs);
 	add_routes(a, p->pci_slots);

@@ -6,7 +6,7 @@ struct debugcon {
 	struct chr *chr;
 	struct gather *gather;
 	struct bus *bus;
-	struct board_region region;
+	struct board_region region[DEBUGCON_PORTS];
 	bool lost; /* told that the host failed */
 };
 
@@ -61,16 +61,22 @@ static const struct chr_user chr_user = {
 
 int debugcon_plug(struct debugcon *d, struct bus *bus)
 {
-	d->region = (struct board_region){
-		.base = DEBUGCON_PORT,
-		.size = 1,
-		.io = true,
-		.read = debugcon_read,
-		.write = debugcon_write,
-		.opaque = d,
-	};
+	static const uint16_t ports[DEBUGCON_PORTS] = { DEBUGCON_PORT, DEBUGCON_FIRMWARE_PORT };
+	int ret = 0;
+
 	d->bus = bus;
-	return bus_add(bus, &d->region);
+	for (unsigned i = 0; i < DEBUGCON_PORTS && ret == 0; i++) {
+		d->region[i] = (struct board_region){
+			.base = ports[i],
+			.size = 1,
+			.io = true,
+			.read = debugcon_read,
+			.write = debugcon_write,
+			.opaque = d,
+		};
+		ret = bus_add(bus, &d->region[i]);
+	}
+	return ret;
 }
 
 struct debugcon *debugcon_new(struct chr *chr, struct loop *main, GError **err)
@@ -90,8 +96,8 @@ void debugcon_free(struct debugcon *d)
 	if (!d)
 		return;
 	gather_free(d->gather);
-	if (d->bus)
-		bus_del(d->bus, &d->region);
+	for (unsigned i = 0; d->bus && i < DEBUGCON_PORTS; i++)
+		bus_del(d->bus, &d->region[i]);
 	chr_detach(d->chr);
 	chr_close(d->chr);
 	g_free(d);

@@ -30,6 +30,11 @@ struct arch_range {
 /* Where @size bytes of RAM are, the lowest first. Returns in how many pieces. */
 unsigned arch_ram(uint64_t size, struct arch_range ret[ARCH_RAM_MAX]);
 
+/* Where a firmware's image of @size bytes has to be for the first processor to start in it; 0:
+ * there is room for arch_firmware_max bytes. */
+uint64_t arch_firmware_place(uint64_t size);
+extern const uint64_t arch_firmware_max;
+
 /* Where devices are. */
 struct arch_places {
 	uint64_t serial_port; /* the 16550A's first I/O port, */
@@ -72,6 +77,7 @@ struct platform_config {
 	uint64_t mem_size; /* bytes of RAM */
 	const struct machine_pc *pc;
 	int debug_exit; /* I/O port, of four, of the debug exit device; -1: there is none */
+	const struct gmem *firmware; /* the memory of a machine with firmware; NULL: it has none */
 	const struct platform_ops *ops;
 	void *opaque;
 };
@@ -102,11 +108,14 @@ struct arch_load {
 	const struct gmem *mem;
 	uint64_t mem_size;  /* bytes of RAM */
 	struct vcpus *cpus; /* paused, in the state after power-on */
+	struct platform *platform;
 	unsigned n_cpus;
 	const struct machine_pc *pc;          /* what of a PC's past there is */
 	bool serial, pci;                     /* whether there is a serial port, a PCI bus */
 	const struct transport_place *places; /* of the devices */
 	unsigned n_places;
+	const void *firmware; /* its image, already in its place; NULL: the kernel is entered */
+	uint64_t firmware_size;
 	struct boot_files *files;
 	const char *protocol; /* of arch_protocols, or NULL: the kernel's best */
 	const char *cmdline;  /* what the kernel is told */
@@ -115,7 +124,8 @@ struct arch_load {
 
 /*
  * From power-on to the guest's first instruction: the tables that describe the machine, the kernel,
- * and the first vCPU's registers. False with an error that names the option to change.
+ * and the first vCPU's registers; or what firmware is to find. False with an error that names the
+ * option to change.
  */
 bool arch_load(const struct arch_load *p, GError **err);
 

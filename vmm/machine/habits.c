@@ -13,7 +13,7 @@ struct habit {
 
 #define DISK     "a disk is --disk FILE, or --device blk,path=FILE"
 #define NETWORK  "a network card is --net KIND, or --device net,backend=KIND"
-#define FIRMWARE "there is no firmware: --kernel takes a bzImage or an ELF vmlinux"
+#define FIRMWARE "firmware is --firmware FILE; --kernel does without"
 #define SCREEN   "there is no screen: the serial port is the terminal by itself"
 #define CONTROL  "the control socket is --control unix:PATH"
 #define DEVICE   "a device is --device NAME,KEY=VALUE,...; --device help lists them"
@@ -26,7 +26,7 @@ static const struct habit options[] = {
 	{ "initramfs ramdisk", "the initial RAM disk is --initrd FILE" },
 	{ "drive hda hdb hdc hdd blockdev cdrom block rwdisk root rwroot pmem", DISK },
 	{ "netdev nic network tap", NETWORK },
-	{ "bios firmware pflash boot", FIRMWARE },
+	{ "bios pflash boot", FIRMWARE },
 	{ "nographic curses vga vnc display sdl gtk spice", SCREEN },
 	{ "qmp monitor mon api-sock api-socket socket", CONTROL },
 	{ "rng balloon vsock fs fsdev virtfs 9p virtio-9p input usb watchdog shmem", DEVICE },
@@ -48,7 +48,7 @@ static const struct habit options[] = {
 static const struct habit keys[] = {
 	{ "format", "a disk is a raw image; leave it out" },
 	{ "if index media unit lun", "leave it out" },
-	{ "bootindex", "nothing is booted from a disk: --kernel" },
+	{ "bootindex", "firmware tries disks in the order of the command line; leave it out" },
 	{ "disable-legacy disable-modern",
 	  "legacy drivers are served with legacy=on or legacy=only" },
 	{ "vhost vhostforce", "there is no vhost here; leave it out" },

@@ -14,6 +14,7 @@
 #include "vmm/machine/arch.h"
 #include "vmm/machine/boot-files.h"
 #include "vmm/machine/bus.h"
+#include "vmm/machine/firmware.h"
 #include "vmm/machine/machine.h"
 #include "vmm/machine/panic-look.h"
 #include "vmm/machine/panic-text.h"
@@ -86,7 +87,8 @@ struct machine {
 	struct debugcon *debugcon;
 	struct chr *debugcon_chr;
 	struct boot_files files;
-	struct symbols *symbols; /* NULL: none were given */
+	struct firmware firmware; /* in the place of a kernel */
+	struct symbols *symbols;  /* NULL: none were given */
 	struct platform *platform;
 	struct vcpus *cpus;
 

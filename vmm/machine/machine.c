@@ -47,6 +47,7 @@ void machine_config_free(struct machine_config *cfg)
 	if (!cfg)
 		return;
 	g_free(cfg->kernel);
+	g_free(cfg->firmware);
 	g_ptr_array_unref(cfg->initrds);
 	g_free(cfg->append);
 	g_free(cfg->protocol);
@@ -138,7 +139,7 @@ static bool make_board(struct machine *m, GError **err)
 	};
 
 	m->bus = bus_new();
-	m->board = board_kvm_new(&m->kvm, m->bus, RAM_SLOTS);
+	m->board = board_kvm_new(&m->kvm, m->bus, FIRMWARE_SLOT + 1);
 	m->pci = pci_root_new(board_kvm_board(m->board), &root, err);
 	return m->pci != NULL;
 }
@@ -158,6 +159,7 @@ static bool make_platform(struct machine *m, GError **err)
 		.mem_size = m->ram.size,
 		.pc = &m->cfg->pc,
 		.debug_exit = m->cfg->debug_exit,
+		.firmware = m->firmware.image ? &m->ram.memory.mem : NULL,
 		.ops = &ops,
 		.opaque = m,
 	};
@@ -184,9 +186,10 @@ static bool make_kvm(struct machine *m, GError **err)
 	if (!kvm_create_machine(&m->kvm, err))
 		return false;
 	ret = ram_plug(&m->ram, &m->kvm);
-	return ret == 0 ||
-	       ringside_error_errno(err, -ret,
-				    "/dev/kvm: KVM_SET_USER_MEMORY_REGION for guest memory");
+	if (ret < 0)
+		return ringside_error_errno(
+			err, -ret, "/dev/kvm: KVM_SET_USER_MEMORY_REGION for guest memory");
+	return firmware_plug(&m->firmware, &m->kvm, err);
 }
 
 static bool make_vcpus(struct machine *m, GError **err)
@@ -242,6 +245,16 @@ static const struct terminal_ops terminal_ops = {
 	.send_break = on_send_break,
 };
 
+/* What the first processor starts in. */
+static bool open_boot(struct machine *m, GError **err)
+{
+	const struct machine_config *cfg = m->cfg;
+
+	if (cfg->firmware)
+		return firmware_open(&m->firmware, cfg->firmware, err);
+	return boot_files_open(&m->files, cfg->kernel, cfg->initrds, cfg->memory, err);
+}
+
 /* All that has a name on the host. The operator's mistakes come to light before KVM is asked for
  * anything. */
 static bool open_all(struct machine *m, GError **err)
@@ -257,7 +270,7 @@ static bool open_all(struct machine *m, GError **err)
 	return m->model && ram_open(&m->ram, m->cfg->memory, m->cfg->memory_shared, err) &&
 	       machine_open_devices(m, err) && machine_check_sandbox(m, err) &&
 	       make_serial(m, err) && make_debugcon(m, err) && open_kvm(m, err) &&
-	       boot_files_open(&m->files, m->cfg->kernel, m->cfg->initrds, m->cfg->memory, err);
+	       open_boot(m, err);
 }
 
 static void tell_of_words(struct machine *m)
@@ -322,6 +335,7 @@ void machine_free(struct machine *m)
 	bus_free(m->bus);
 	kvm_close(&m->kvm);
 	boot_files_close(&m->files);
+	firmware_close(&m->firmware);
 	symbols_free(m->symbols);
 	machine_free_filters(m);
 	ram_close(&m->ram);

@@ -54,6 +54,7 @@ enum machine_end {
 /* What the operator asked for; cli.c fills it in. */
 struct machine_config {
 	char *kernel, *append; /* append: NULL means the default */
+	char *firmware;        /* starts instead of a kernel; NULL: a kernel does */
 	char *protocol;        /* by which the kernel is entered; NULL: its best */
 	GPtrArray *initrds;    /* of struct boot_initrd (boot-files.h), in their order */
 	uint64_t memory;       /* bytes */

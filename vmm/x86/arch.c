@@ -6,8 +6,10 @@
 #include "vmm/kvm/vcpu.h"
 #include "vmm/x86/boot.h"
 #include "vmm/x86/cpuid.h"
+#include "vmm/x86/firmware.h"
 #include "vmm/x86/layout.h"
 #include "vmm/x86/mptable.h"
+#include "vmm/x86/platform.h"
 #include "vmm/x86/pm.h"
 
 unsigned arch_ram(uint64_t size, struct arch_range ret[ARCH_RAM_MAX])
@@ -15,6 +17,13 @@ unsigned arch_ram(uint64_t size, struct arch_range ret[ARCH_RAM_MAX])
 	ret[0] = (struct arch_range){ 0, layout_low_len(size) };
 	ret[1] = (struct arch_range){ LAYOUT_HIGH, layout_high_len(size) };
 	return ret[1].len ? 2 : 1;
+}
+
+const uint64_t arch_firmware_max = LAYOUT_FIRMWARE_MAX;
+
+uint64_t arch_firmware_place(uint64_t size)
+{
+	return size <= LAYOUT_FIRMWARE_MAX ? LAYOUT_FIRMWARE_END - size : 0;
 }
 
 const struct arch_places arch_places = {
@@ -46,16 +55,17 @@ void arch_print_cpu_help(FILE *out)
 /*
  * Loading.
  */
-static uint64_t build_tables(const struct arch_load *p, GError **err)
+static void describe(const struct arch_load *p, struct acpi_mmio mmio[LAYOUT_MMIO_MAX],
+		     struct acpi_params *ret)
 {
-	struct acpi_mmio mmio[LAYOUT_MMIO_MAX];
-	struct acpi_params params = {
+	*ret = (struct acpi_params){
 		.n_cpus = p->n_cpus,
 		.pit = p->pc->pit,
 		.rtc = p->pc->rtc,
 		.serial = p->serial,
 		.pci = p->pci,
 		.mem_size = p->mem_size,
+		.firmware = p->firmware,
 		.mmio = mmio,
 	};
 
@@ -63,18 +73,22 @@ static uint64_t build_tables(const struct arch_load *p, GError **err)
 		const struct transport_place *place = &p->places[i];
 
 		if (place->has_page)
-			mmio[params.n_mmio++] =
+			mmio[ret->n_mmio++] =
 				(struct acpi_mmio){ .base = (uint32_t)place->page.base,
 						    .len = LAYOUT_MMIO_STRIDE,
 						    .gsi = place->page.gsi };
 		if (place->pci_slot)
-			params.pci_slots |= 1u << place->pci_slot;
+			ret->pci_slots |= 1u << place->pci_slot;
 	}
-	if (!mptable_write(&params, p->mem)) {
-		ringside_usage(err, "--cpus %u: too many for the MP table", p->n_cpus);
+}
+
+static uint64_t build_tables(const struct acpi_params *params, const struct gmem *mem, GError **err)
+{
+	if (!mptable_write(params, mem)) {
+		ringside_usage(err, "--cpus %u: too many for the MP table", params->n_cpus);
 		return 0;
 	}
-	return acpi_build(&params, p->mem, err);
+	return acpi_build(params, mem, err);
 }
 
 /*
@@ -98,7 +112,7 @@ static bool write_reset_vector(const struct gmem *mem, GError **err)
 	       ringside_usage(err, "--memory: too small; it takes 2M or more");
 }
 
-bool arch_load(const struct arch_load *p, GError **err)
+static bool load_kernel(const struct arch_load *p, const struct acpi_params *tables, GError **err)
 {
 	static const struct boot_range ecam = { LAYOUT_ECAM, LAYOUT_ECAM_LEN };
 	struct boot_params params = {
@@ -106,7 +120,7 @@ bool arch_load(const struct arch_load *p, GError **err)
 		.protocol = p->protocol,
 		.cmdline = p->cmdline,
 		.mem_size = p->mem_size,
-		.rsdp = build_tables(p, err),
+		.rsdp = build_tables(tables, p->mem, err),
 		.reserved = &ecam,
 		.n_reserved = p->pci ? 1 : 0,
 		.used = p->used,
@@ -122,6 +136,18 @@ bool arch_load(const struct arch_load *p, GError **err)
 	if (ret < 0)
 		return ringside_error_errno(err, -ret, "/dev/kvm: %s of vCPU 0", what);
 	return true;
+}
+
+/* The vCPUs are after power-on as after a reset: they start in the firmware. */
+bool arch_load(const struct arch_load *p, GError **err)
+{
+	struct acpi_mmio mmio[LAYOUT_MMIO_MAX];
+	struct acpi_params tables;
+
+	describe(p, mmio, &tables);
+	if (p->firmware)
+		return firmware_load(p, &tables, platform_fw_cfg(p->platform), err);
+	return load_kernel(p, &tables, err);
 }
 
 const char *const *const arch_protocols = boot_protocols;

@@ -49,7 +49,8 @@ static const struct known {
 	{ 0x3f7, 0x3f7, "floppy disk controller", NULL, NO_OPTION, true, false },
 	{ 0x3f8, 0x3ff, "serial port COM1", "leaving out --serial none", NO_OPTION, true, false },
 	{ 0x501, 0x504, "debug exit", "--debug-exit=0x501", NO_OPTION, true, false },
-	{ 0x510, 0x51b, "QEMU's fw_cfg", NULL, NO_OPTION, true, false },
+	{ 0x402, 0x402, "debug port of firmware", "--debugcon STREAM", NO_OPTION, true, false },
+	{ 0x510, 0x51b, "QEMU's fw_cfg", "--firmware FILE", NO_OPTION, true, false },
 	{ 0x608, 0x60b, "ACPI's timer of QEMU's PCs", NULL, NO_OPTION, true, false },
 	{ 0xb000, 0xb03f, "ACPI registers of old PCs", NULL, NO_OPTION, true, false },
 	{ 0xc000, 0xffff, "I/O BAR of a PCI function (legacy virtio has one)", NULL, NO_OPTION,
@@ -62,7 +63,8 @@ static const struct known {
 	{ 0xfed00000, 0xfed003ff, "HPET", NULL, NO_OPTION, false, false },
 	{ 0xfed40000, 0xfed44fff, "TPM", NULL, NO_OPTION, false, false },
 	{ 0xb0000000, 0xbfffffff, "ECAM where QEMU's q35 has it", NULL, NO_OPTION, false, false },
-	{ 0xffc00000, 0xffffffff, "firmware's flash memory", NULL, NO_OPTION, false, false },
+	{ 0xffc00000, 0xffffffff, "firmware's flash memory", "--firmware FILE", NO_OPTION, false,
+	  false },
 #undef PC
 };
 

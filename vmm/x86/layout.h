@@ -18,6 +18,7 @@
  *              fec00000  | I/O APIC                 |
  *              fee00000  | local APIC               |
  *              feffc000  | KVM's own four pages     |  identity map and task state, old Intel
+ *                        | (firmware, to the end)   |  with --firmware
  *    100000000 = 4 GiB   +--------------------------+
  *                        | the rest of RAM          |
  *                        +--------------------------+  next multiple of 16 GiB
@@ -58,21 +59,27 @@
 #define LAYOUT_KERNEL       0x100000u /* no kernel is loaded below this */
 
 /* The hole below 4 GiB. */
-#define LAYOUT_HOLE         0xc0000000u
-#define LAYOUT_PCI32        0xc0000000u
-#define LAYOUT_PCI32_LEN    0x20000000u
-#define LAYOUT_ECAM         0xe0000000u
-#define LAYOUT_PCI_BUSES    16u
-#define LAYOUT_ECAM_LEN     (LAYOUT_PCI_BUSES << 20)
-#define LAYOUT_MMIO         0xe8000000u
-#define LAYOUT_MMIO_STRIDE  LAYOUT_PAGE
-#define LAYOUT_MMIO_MAX     256u
-#define LAYOUT_IOAPIC       0xfec00000u
-#define LAYOUT_LAPIC        0xfee00000u
-#define LAYOUT_KVM_IDENTITY 0xfeffc000u /* KVM_SET_IDENTITY_MAP_ADDR: one page */
-#define LAYOUT_KVM_TSS      0xfeffd000u /* KVM_SET_TSS_ADDR: three pages */
-#define LAYOUT_HIGH         0x100000000ull
-#define LAYOUT_PCI64_LEN    0x400000000ull /* and its alignment */
+#define LAYOUT_HOLE               0xc0000000u
+#define LAYOUT_PCI32              0xc0000000u
+#define LAYOUT_PCI32_LEN          0x20000000u
+#define LAYOUT_ECAM               0xe0000000u
+#define LAYOUT_PCI_BUSES          16u
+#define LAYOUT_ECAM_LEN           (LAYOUT_PCI_BUSES << 20)
+#define LAYOUT_MMIO               0xe8000000u
+#define LAYOUT_MMIO_STRIDE        LAYOUT_PAGE
+#define LAYOUT_MMIO_MAX           256u
+#define LAYOUT_PCI32_FIRMWARE     0xf0000000u /* where SeaBIOS places BARs, from the end down */
+#define LAYOUT_PCI32_FIRMWARE_LEN 0x0ec00000u
+#define LAYOUT_IOAPIC             0xfec00000u
+#define LAYOUT_LAPIC              0xfee00000u
+#define LAYOUT_KVM_IDENTITY       0xfeffc000u    /* KVM_SET_IDENTITY_MAP_ADDR: one page */
+#define LAYOUT_KVM_TSS            0xfeffd000u    /* KVM_SET_TSS_ADDR: three pages */
+#define LAYOUT_KVM_LEN            0x4000u        /* of both */
+#define LAYOUT_FIRMWARE_END       0x100000000ull /* its image lies below; */
+#define LAYOUT_FIRMWARE_MAX       0x1000000u     /* above KVM's pages */
+#define LAYOUT_FIRMWARE_LOW       0x40000u       /* bytes of its end are below 1 MiB, too */
+#define LAYOUT_HIGH               0x100000000ull
+#define LAYOUT_PCI64_LEN          0x400000000ull /* and its alignment */
 
 /* I/O ports. */
 #define LAYOUT_KBD_DATA     0x60u /* vmm/x86/legacy.h: ways to reset and to switch off */
@@ -86,6 +93,8 @@
 #define LAYOUT_PM1_QEMU     0x604u
 #define LAYOUT_PM1_BOCHS    0xb004u
 #define LAYOUT_PVPANIC_PORT 0x505u
+#define LAYOUT_FW_CFG       0x510u /* with --firmware: vmm/x86/fw-cfg.h */
+#define LAYOUT_FW_CFG_PORTS 12u
 #define LAYOUT_SERIAL_PORT  0x3f8u
 #define LAYOUT_SERIAL_PORTS 8u
 #define LAYOUT_PM_PORT      0x600u /* vmm/x86/pm.h names the registers */

@@ -3,6 +3,7 @@
  * which a PC without ACPI ends. (The serial port is vmm/console/'s, PCI's ports are
  * transport/pci/root.c's.)
  */
+#include "vmm/x86/platform.h"
 #include "devices/base/error.h"
 #include "vmm/machine/arch.h"
 #include "vmm/x86/debug-exit.h"
@@ -35,7 +36,8 @@ struct platform {
 	struct pvpanic pvpanic;
 	struct legacy legacy;
 	struct debug_exit debug_exit;
-	struct rtc *rtc; /* NULL: there is none */
+	struct rtc *rtc;       /* NULL: there is none */
+	struct fw_cfg *fw_cfg; /* likewise */
 	struct board_region kernels[KERNEL_REGIONS];
 };
 
@@ -128,6 +130,8 @@ static bool plug_all(struct platform *p, struct bus *bus, GError **err)
 {
 	if (p->rtc && !plug(bus, rtc_region(p->rtc), "clock", err))
 		return false;
+	if (p->fw_cfg && !plug(bus, fw_cfg_region(p->fw_cfg), "fw_cfg", err))
+		return false;
 	if (!plug(bus, &p->pm_region, "power management ports", err) ||
 	    !plug(bus, &p->pvpanic.region, "panic device", err))
 		return false;
@@ -173,6 +177,8 @@ struct platform *platform_new(const struct platform_config *cfg, GError **err)
 	if (cfg->pc->rtc)
 		p->rtc = rtc_new(layout_low_len(cfg->mem_size), layout_high_len(cfg->mem_size),
 				 NULL);
+	if (cfg->firmware)
+		p->fw_cfg = fw_cfg_new(cfg->firmware);
 	if (!plug_all(p, cfg->bus, err) || !plug_kernels(p, cfg->bus, cfg->pc->pit, err) ||
 	    !plug_debug_exit(p, cfg->bus, cfg->debug_exit, err)) {
 		platform_free(p);
@@ -188,6 +194,8 @@ static void unplug_all(struct platform *p)
 	bus_del(p->bus, &p->debug_exit.region);
 	if (p->rtc)
 		bus_del(p->bus, rtc_region(p->rtc));
+	if (p->fw_cfg)
+		bus_del(p->bus, fw_cfg_region(p->fw_cfg));
 	for (unsigned i = 0; i < LEGACY_REGIONS; i++)
 		bus_del(p->bus, &p->legacy.region[i]);
 	for (unsigned i = 0; i < KERNEL_REGIONS; i++)
@@ -201,6 +209,7 @@ void platform_free(struct platform *p)
 	unplug_all(p);
 	pm_free(p->pm);
 	rtc_free(p->rtc);
+	fw_cfg_free(p->fw_cfg);
 	g_free(p);
 }
 
@@ -209,6 +218,11 @@ void platform_reset(struct platform *p)
 	pm_reset(p->pm);
 	if (p->rtc)
 		rtc_reset(p->rtc);
+}
+
+struct fw_cfg *platform_fw_cfg(struct platform *p)
+{
+	return p->fw_cfg;
 }
 
 void platform_power_button(struct platform *p)

@@ -20,7 +20,7 @@ static struct acpi_mmio mmio[LAYOUT_MMIO_MAX];
 static void parse(struct input *in, struct acpi_params *p)
 {
 	struct input args;
-	uint8_t op;
+	uint8_t op, how;
 
 	while (in_record(in, &op, &args)) {
 		switch (op % N_ACPI_OPS) {
@@ -31,7 +31,9 @@ static void parse(struct input *in, struct acpi_params *p)
 			p->rtc = in8(&args) & 1;
 			break;
 		case ACPI_PCI:
-			p->pci = in8(&args) & 1;
+			how = in8(&args);
+			p->pci = how & 1;
+			p->firmware = how & 2;
 			p->pci_slots = in32(&args);
 			break;
 		case ACPI_MEMORY:

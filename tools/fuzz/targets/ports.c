@@ -1,8 +1,8 @@
 /*
- * What else of the machine a guest reaches by instructions: the serial port, the clock, the debug
- * console and the debug exit device, the power management registers, the panic device and the other
- * ports that end it (0xcf9 is the target pci's), on the machine's own bus, and what is read out of
- * the guest's prints.
+ * What else of the machine a guest reaches by instructions: the serial port, the clock, fw_cfg, the
+ * debug console and the debug exit device, the power management registers, the panic device and the
+ * other ports that end it (0xcf9 is the target pci's), on the machine's own bus, and what is read
+ * out of the guest's prints.
  */
 #include <string.h>
 
@@ -17,6 +17,7 @@
 #include "vmm/machine/bus.h"
 #include "vmm/machine/panic-text.h"
 #include "vmm/x86/debug-exit.h"
+#include "vmm/x86/fw-cfg.h"
 #include "vmm/x86/layout.h"
 #include "vmm/x86/legacy.h"
 #include "vmm/x86/pm.h"
@@ -24,6 +25,7 @@
 #include "vmm/x86/rtc.h"
 
 #define DEBUG_EXIT 0xf4u
+#define RAM        0x10000u
 
 struct ports {
 	struct bus *bus;
@@ -33,6 +35,8 @@ struct ports {
 	struct pvpanic pvpanic;
 	struct legacy legacy;
 	struct rtc *rtc;
+	struct gmem mem;
+	struct fw_cfg *fw_cfg;
 	struct debugcon *debugcon;
 	struct debug_exit debug_exit;
 	struct panic_watch panic;
@@ -108,12 +112,15 @@ static void pm_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
 /*
  * The guest and the host.
  */
+static uint8_t ram[RAM];
+
 static uint16_t port_of(struct input *in)
 {
-	static const uint16_t others[] = { LAYOUT_KBD_DATA,     LAYOUT_KBD_PORT, LAYOUT_PORT_A,
-					   LAYOUT_PVPANIC_PORT, LAYOUT_PM1_QEMU, LAYOUT_PM1_BOCHS,
-					   DEBUGCON_PORT,       DEBUG_EXIT,      LAYOUT_RTC_PORT,
-					   LAYOUT_RTC_PORT + 1 };
+	static const uint16_t others[] = { LAYOUT_KBD_DATA,     LAYOUT_KBD_PORT,  LAYOUT_PORT_A,
+					   LAYOUT_PVPANIC_PORT, LAYOUT_PM1_QEMU,  LAYOUT_PM1_BOCHS,
+					   DEBUGCON_PORT,       DEBUG_EXIT,       LAYOUT_RTC_PORT,
+					   LAYOUT_RTC_PORT + 1, LAYOUT_FW_CFG,    LAYOUT_FW_CFG + 1,
+					   LAYOUT_FW_CFG + 4,   LAYOUT_FW_CFG + 8 };
 	unsigned n = in8(in);
 
 	if (n >= 128)
@@ -130,6 +137,15 @@ static void port_read(struct ports *p, struct input *in)
 	trace("guest: port %#x reads as %#lx", port, value);
 }
 
+/* A descriptor, of the input's next bytes, at the address that is written. */
+static void put_descriptor(struct input *in, uint64_t value)
+{
+	uint32_t at = GUINT32_FROM_BE((uint32_t)value);
+
+	for (unsigned i = 0; i < 16 && at < RAM - 16; i++)
+		ram[at + i] = in8(in);
+}
+
 static void port_write(struct ports *p, struct input *in)
 {
 	uint16_t port = port_of(in);
@@ -137,6 +153,8 @@ static void port_write(struct ports *p, struct input *in)
 	uint64_t value = in32(in);
 
 	trace("guest: writes %#lx to port %#x", value, port);
+	if (port == LAYOUT_FW_CFG + 8)
+		put_descriptor(in, value);
 	bus_write(p->bus, true, port, len, value);
 }
 
@@ -214,6 +232,9 @@ static void ports_open(struct ports *p)
 	pvpanic_init(&p->pvpanic, &pvpanic_ops, p);
 	p->rtc = rtc_new(1u << 30, 1u << 30, NULL);
 	legacy_init(&p->legacy, &pm_ops, p);
+	(void)gmem_add(&p->mem, 0, RAM, ram);
+	p->fw_cfg = fw_cfg_new(&p->mem);
+	fw_cfg_add_file(p->fw_cfg, "etc/file", "contents", 8);
 	p->debugcon = debugcon_new(chr_open("fake", NULL, "--debugcon", &err), p->loop, &err);
 	if (!p->debugcon)
 		fuzz_bug("%s", err->message);
@@ -221,6 +242,7 @@ static void ports_open(struct ports *p)
 	debug_exit_init(&p->debug_exit, DEBUG_EXIT, debug_exit, p);
 	if (serial_plug(p->serial, p->bus, LAYOUT_SERIAL_PORT) < 0 ||
 	    debugcon_plug(p->debugcon, p->bus) < 0 || bus_add(p->bus, rtc_region(p->rtc)) < 0 ||
+	    bus_add(p->bus, fw_cfg_region(p->fw_cfg)) < 0 ||
 	    bus_add(p->bus, &p->debug_exit.region) < 0 || bus_add(p->bus, &p->pm_region) < 0 ||
 	    bus_add(p->bus, &p->pvpanic.region) < 0)
 		fuzz_bug("the ports are taken");
@@ -234,6 +256,8 @@ static void ports_close(struct ports *p)
 	debugcon_free(p->debugcon);
 	bus_del(p->bus, rtc_region(p->rtc));
 	rtc_free(p->rtc);
+	bus_del(p->bus, fw_cfg_region(p->fw_cfg));
+	fw_cfg_free(p->fw_cfg);
 	serial_free(p->serial);
 	bus_del(p->bus, &p->pm_region);
 	pm_free(p->pm);
@@ -251,6 +275,7 @@ void fuzz_ports_run(const struct fuzz_target *t, const uint8_t *data, size_t siz
 	uint8_t op;
 
 	(void)t;
+	memset(ram, 0, sizeof(ram));
 	host_begin(1);
 	host_running(true);
 	ports_open(&p);
