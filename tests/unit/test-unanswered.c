@@ -4,12 +4,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <glib.h>
 
 #include "vmm/machine/arch.h"
 #include "vmm/machine/unanswered.h"
+#include "vmm/sandbox/sandbox.h"
 
 static struct unanswered all[UNANSWERED_MAX];
 static uint64_t sum;
@@ -48,6 +51,34 @@ static void places_are_counted_most_first(void **state)
 	unanswered_reset(t);
 	assert_int_equal(unanswered_get(t, all, &sum), 0);
 	assert_int_equal(sum, 0);
+}
+
+/* Whoever asks is sealed. */
+static void a_full_table_is_told_in_the_sandbox(void **state)
+{
+	struct unanswered_table *t = *state;
+	g_autoptr(GError) err = NULL;
+	struct sandbox_filter *filter = sandbox_filter_new(SANDBOX_MAIN, NULL, 0, &err);
+	pid_t pid;
+	int status;
+
+	assert_null(err);
+	for (unsigned i = 0; i < UNANSWERED_MAX; i++)
+		for (unsigned n = 0; n <= i; n++)
+			unanswered_add(t, true, 0x1000 + i, 1, false);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (sandbox_seal(filter) < 0 || unanswered_get(t, all, &sum) != UNANSWERED_MAX)
+			_exit(1);
+		for (unsigned i = 0; i < UNANSWERED_MAX; i++)
+			if (all[i].reads != UNANSWERED_MAX - i)
+				_exit(2);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	sandbox_filter_free(filter);
 }
 
 static void memory_is_counted_by_page(void **state)
@@ -162,6 +193,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(places_are_counted_most_first),
+		CASE(a_full_table_is_told_in_the_sandbox),
 		CASE(memory_is_counted_by_page),
 		CASE(who_waits_is_found_among_everything_else),
 		cmocka_unit_test(places_have_names_and_the_option_that_gives_them),

@@ -2,7 +2,6 @@
 
 #include <glib.h>
 #include <pthread.h>
-#include <stdlib.h>
 
 struct place {
 	struct unanswered u;
@@ -80,14 +79,25 @@ void unanswered_add(struct unanswered_table *t, bool io, uint64_t addr, unsigned
 	pthread_mutex_unlock(&t->lock);
 }
 
-static int compare_places(const void *a, const void *b)
+static bool comes_before(const struct unanswered *p, const struct unanswered *q)
 {
-	const struct unanswered *p = a, *q = b;
 	uint64_t x = p->reads + p->writes, y = q->reads + q->writes;
 
-	if (x != y)
-		return x < y ? 1 : -1;
-	return p->addr < q->addr ? -1 : p->addr > q->addr;
+	return x > y || (x == y && p->addr < q->addr);
+}
+
+/* Not qsort(): for more than a kilobyte the C library asks how much memory the host has, a system
+ * call that no sealed thread may make. */
+static void sort_places(struct unanswered *u, unsigned n)
+{
+	for (unsigned i = 1; i < n; i++) {
+		const struct unanswered one = u[i];
+		unsigned at = i;
+
+		for (; at > 0 && comes_before(&one, &u[at - 1]); at--)
+			u[at] = u[at - 1];
+		u[at] = one;
+	}
 }
 
 unsigned unanswered_get(struct unanswered_table *t, struct unanswered ret[UNANSWERED_MAX],
@@ -101,7 +111,7 @@ unsigned unanswered_get(struct unanswered_table *t, struct unanswered ret[UNANSW
 		ret[i] = t->place[i].u;
 	*ret_all = t->all;
 	pthread_mutex_unlock(&t->lock);
-	qsort(ret, n, sizeof(ret[0]), compare_places);
+	sort_places(ret, n);
 	return n;
 }
 
