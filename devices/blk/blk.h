@@ -19,6 +19,8 @@ struct blk_queue {
 	bool finishing;              /* paused, and what was kept is carried out now */
 };
 
+extern const struct vdev_class blk_class;
+
 enum blk_cache { BLK_CACHE_WRITEBACK, BLK_CACHE_WRITETHROUGH, BLK_CACHE_UNSAFE };
 
 struct blk {

@@ -8,6 +8,8 @@
 #include "devices/net/filter.h"
 #include "devices/net/header.h"
 
+extern const struct vdev_class net_class;
+
 /* Feature bits (VIRTIO 1.4, 5.1.3). */
 enum {
 	NET_F_CSUM = 0,

@@ -22,6 +22,23 @@ static const char *fake_status(void *opaque)
 	return ((struct bench *)opaque)->status;
 }
 
+static const char *fake_name(void *opaque)
+{
+	return ((struct bench *)opaque)->name;
+}
+
+static unsigned fake_n_vcpus(void *opaque)
+{
+	(void)opaque;
+	return 2;
+}
+
+static gint64 fake_vcpu_thread(void *opaque, unsigned cpu)
+{
+	(void)opaque;
+	return 4711 + cpu;
+}
+
 static void fake_quit(void *opaque)
 {
 	((struct bench *)opaque)->quits++;
@@ -114,6 +131,7 @@ static int fake_vcpus(void *opaque, control_registers_fn fn, void *arg)
 
 const struct control_ops bench_ops = {
 	.status = fake_status,
+	.name = fake_name,
 	.quit = fake_quit,
 	.powerdown = fake_powerdown,
 	.reset = fake_reset,
@@ -123,6 +141,8 @@ const struct control_ops bench_ops = {
 	.for_each_device = fake_devices,
 	.for_each_stat = fake_stats,
 	.for_each_vcpu = fake_vcpus,
+	.n_vcpus = fake_n_vcpus,
+	.vcpu_thread = fake_vcpu_thread,
 	.for_each_unanswered = fake_unanswered,
 };
 
@@ -156,17 +176,37 @@ int bench_teardown(void **state)
 	return 0;
 }
 
-/* One more device, called @id, on a rig of its own. */
-struct rig *bench_add(struct bench *b, const char *id, const char *spec)
+static struct rig *bench_add_case(struct bench *b, const char *id, const struct rig_case *c)
 {
-	struct rig_case c = { .name = "control", .spec = spec };
-	struct rig *r = rig_open(rig_link_find("direct"), &c);
+	struct rig *r = rig_open(rig_link_find("direct"), c);
 
 	assert_true(b->n_rigs < RIGS);
 	b->rig[b->n_rigs++] = r;
 	g_free(rig_dev(r)->id); /* the rig gives all the same */
 	rig_dev(r)->id = g_strdup(id);
 	return r;
+}
+
+struct rig *bench_add(struct bench *b, const char *id, const char *spec)
+{
+	return bench_add_case(b, id, &(struct rig_case){ .name = "control", .spec = spec });
+}
+
+static void bench_make_disk(const char *dir)
+{
+	g_autofree char *path = g_build_filename(dir, "disk", NULL);
+
+	assert_true(g_file_set_contents(path, "", 0, NULL));
+	assert_int_equal(truncate(path, 1 << 20), 0);
+}
+
+struct rig *bench_add_disk(struct bench *b, const char *id, const char *options)
+{
+	g_autofree char *spec = g_strconcat("blk,path=@/disk", options, NULL);
+
+	return bench_add_case(
+		b, id,
+		&(struct rig_case){ .name = "control", .spec = spec, .setup = bench_make_disk });
 }
 
 /*

@@ -17,7 +17,7 @@
 struct bench {
 	char *dir, *path, *spec;
 	struct control *ctl;
-	const char *status;
+	const char *status, *name; /* name: NULL at first */
 	unsigned quits, powerdowns, resets, stops, conts, breaks;
 	struct rig *rig[RIGS]; /* its devices */
 	unsigned n_rigs;
@@ -33,6 +33,9 @@ int bench_teardown(void **state);
 
 /* One more device, called @id, on a rig of its own. */
 struct rig *bench_add(struct bench *b, const char *id, const char *spec);
+
+/* And a disk of 1 MiB, on a file of its own; @options begin with a comma or are empty. */
+struct rig *bench_add_disk(struct bench *b, const char *id, const char *options);
 
 /*
  * A client.

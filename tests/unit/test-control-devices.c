@@ -285,6 +285,70 @@ static void positions_and_contacts_go_to_who_has_them(void **state)
 	qmp_hang_up(c);
 }
 
+#define SEND_KEY(keys, more) \
+	"{\"execute\":\"send-key\",\"arguments\":{\"keys\":[" keys "]" more "}}\n"
+#define QCODE(name) "{\"type\":\"qcode\",\"data\":\"" name "\"}"
+
+static void keys_that_are_sent_come_up_again(void **state)
+{
+	struct bench *b = *state;
+	struct receiver keys;
+	struct qmp *c;
+
+	receive(&keys, bench_add(b, "keys0", "input"));
+	c = qmp_greet(b);
+	qmp_say(c, SEND_KEY(QCODE("ctrl") "," QCODE("c"), ",\"hold-time\":1"));
+	qmp_expect(c, "{\"return\":{}}");
+	received(&keys, EV_KEY, KEY_LEFTCTRL, 1);
+	received(&keys, EV_SYN, SYN_REPORT, 0);
+	received(&keys, EV_KEY, KEY_C, 1);
+	received(&keys, EV_SYN, SYN_REPORT, 0);
+	received(&keys, EV_KEY, KEY_C, 0);
+	received(&keys, EV_SYN, SYN_REPORT, 0);
+	received(&keys, EV_KEY, KEY_LEFTCTRL, 0);
+	received(&keys, EV_SYN, SYN_REPORT, 0);
+	/* What is held comes up before the next goes down. */
+	qmp_say(c, SEND_KEY(QCODE("a"), ",\"hold-time\":60000"));
+	qmp_say(c, SEND_KEY(QCODE("b"), ",\"hold-time\":60000"));
+	qmp_expect(c, "{\"return\":{}}");
+	qmp_expect(c, "{\"return\":{}}");
+	received(&keys, EV_KEY, KEY_A, 1);
+	received(&keys, EV_SYN, SYN_REPORT, 0);
+	received(&keys, EV_KEY, KEY_A, 0);
+	received(&keys, EV_SYN, SYN_REPORT, 0);
+	received(&keys, EV_KEY, KEY_B, 1);
+	received(&keys, EV_SYN, SYN_REPORT, 0);
+	received_no_more(&keys);
+	qmp_hang_up(c);
+}
+
+static void keys_that_cannot_be_sent_are_refused_together(void **state)
+{
+	struct bench *b = *state;
+	struct qmp *c = qmp_greet(b);
+	struct receiver keys;
+
+	qmp_say(c, SEND_KEY(QCODE("a"), ""));
+	qmp_expect_error(c, "GenericError", "key 0: no input device has it");
+	receive(&keys, bench_add(b, "keys0", "input"));
+	qmp_say(c, SEND_KEY(QCODE("a"), ",\"hold-time\":-1"));
+	qmp_expect_error(c, "GenericError", "'hold-time'");
+	qmp_say(c, SEND_KEY(QCODE("a"), ",\"hold-time\":60001"));
+	qmp_expect_error(c, "GenericError", "'hold-time'");
+	qmp_say(c, SEND_KEY(QCODE("a") ",{\"type\":\"number\",\"data\":0}", ""));
+	qmp_expect_error(c, "GenericError", "key 1: there is no such key");
+	qmp_say(c,
+		SEND_KEY(
+			QCODE("a") "," QCODE("a") "," QCODE("a") "," QCODE("a") "," QCODE("a") "," QCODE("a") "," QCODE("a") "," QCODE("a") "," QCODE(
+				"a") "," QCODE("a") "," QCODE("a") "," QCODE("a") "," QCODE("a") "," QCODE("a") "," QCODE("a") "," QCODE("a") "," QCODE("a"),
+			""));
+	qmp_expect_error(c, "GenericError", "at most 16 keys");
+	qmp_say(c, SEND_KEY("", ""));
+	qmp_expect(c, "{\"return\":{}}");
+	received_no_more(&keys);
+	qmp_hang_up(c);
+}
+
 static void events_that_cannot_be_sent_are_refused_together(void **state)
 {
 	static const struct {
@@ -406,6 +470,8 @@ int main(void)
 		TEST(a_question_does_not_wait_for_who_waits_for_us),
 		TEST(keys_and_movements_go_to_who_has_them),
 		TEST(positions_and_contacts_go_to_who_has_them),
+		TEST(keys_that_are_sent_come_up_again),
+		TEST(keys_that_cannot_be_sent_are_refused_together),
 		TEST(events_that_cannot_be_sent_are_refused_together),
 		TEST(keys_have_names_and_numbers),
 	};

@@ -233,7 +233,10 @@ static void answer_fits(const struct schema *s, struct qmp *c, const char *reque
 
 /* What is asked of a machine with devices that have no driver, and again when they have one. */
 static const char *const questions[] = {
+	ASK("query-block"),
 	ASK("query-commands"),
+	ASK("query-cpus-fast"),
+	ASK("query-name"),
 	ASK("query-qmp-schema"),
 	ASK("query-registers"),
 	ASK("query-stats"),
@@ -243,6 +246,11 @@ static const char *const questions[] = {
 	ASK("query-version"),
 	ASK("query-virtio"),
 	ASK("x-query-virtio"),
+	ASK_WITH("x-query-virtio-status", "\"path\":\"con\""),
+	ASK_WITH("x-query-virtio-status", "\"path\":\"keys\""),
+	ASK_WITH("x-query-virtio-status", "\"path\":\"disk\""),
+	ASK_WITH("x-query-virtio-queue-status", "\"path\":\"keys\",\"queue\":1"),
+	ASK_WITH("human-monitor-command", "\"command-line\":\"help\",\"cpu-index\":1"),
 	ASK_WITH("query-virtio-queue", "\"path\":\"con\""),
 	ASK_WITH("query-virtio-queue", "\"path\":\"keys\",\"queue\":1"),
 	ASK_WITH("query-virtio-status", "\"path\":\"con\""),
@@ -253,6 +261,7 @@ static const char *const orders[] = {
 	ASK_WITH("input-send-event",
 		 "\"events\":[{\"type\":\"key\",\"data\":{\"down\":true,\"key\":{\"type\":"
 		 "\"qcode\",\"data\":\"a\"}}}],\"device\":\"keys\",\"head\":0"),
+	ASK_WITH("send-key", "\"keys\":[{\"type\":\"number\",\"data\":30}],\"hold-time\":1"),
 	ASK_WITH("port_remove", "\"path\":\"con\",\"port\":\"a\""),
 	ASK_WITH("chardev-send-break", "\"id\":\"serial0\""),
 	ASK("stop"),
@@ -311,12 +320,19 @@ static void every_answer_and_event_is_as_the_schema_says(void **state)
 	struct qmp *c;
 
 	bench_add(b, "con", "console,chr=null,port=a:null");
+	bench_add_disk(b, "disk", "");
 	c = qmp_greet(b);
 	schema_load(&s, c);
 	ask_all(&s, c, seen);
 	rig_start(keys, RIG_ALL);
 	ask_all(&s, c, seen);
 	buf = rig_alloc(keys, 8);
+	rig_submit(keys, 0, &buf, 0, 1);
+	answer_fits(&s, c,
+		    ASK_WITH("x-query-virtio-queue-element",
+			     "\"path\":\"keys\",\"queue\":0,\"index\":0"),
+		    seen);
+	b->name = "the guest";
 	buf.gpa = UINT64_MAX - 4;
 	rig_submit(keys, 1, &buf, 1, 0);
 	RIG_UNTIL(keys, rig_status(keys) & VIRTIO_S_NEEDS_RESET);

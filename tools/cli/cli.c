@@ -343,6 +343,7 @@ static const struct option options[] = {
 	{ "net", 0, "KIND", "short for --device net,backend=KIND", set_shorthand, 0 },
 	{ "console", 0, "STREAM", "short for --device console,chr=STREAM", set_shorthand, 0 },
 	{ "serial", 0, "STREAM", "serial port: see below [stdio]", set_text, AT(serial) },
+	{ "name", 0, "NAME", "what query-name on the control socket answers", set_text, AT(name) },
 	{ "debugcon", 0, "STREAM", "what the guest writes to port 0xe9 or 0x402", set_text,
 	  AT(debugcon) },
 	{ "debug-exit", 0, "[=PORT]", "the guest ends the run by a write there [0xf4]",

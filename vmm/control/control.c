@@ -20,15 +20,28 @@ struct control {
 	struct control_sock *sock;
 	const struct control_ops *ops;
 	void *opaque;
+	struct control_held *held;
 };
 
 /*
  * Answers.
  */
-static void add_number(JsonBuilder *b, const char *name, gint64 value)
+void control_add_int(JsonBuilder *b, const char *name, gint64 value)
 {
 	json_builder_set_member_name(b, name);
 	json_builder_add_int_value(b, value);
+}
+
+void control_add_bool(JsonBuilder *b, const char *name, bool value)
+{
+	json_builder_set_member_name(b, name);
+	json_builder_add_boolean_value(b, value);
+}
+
+void control_add_string(JsonBuilder *b, const char *name, const char *value)
+{
+	json_builder_set_member_name(b, name);
+	json_builder_add_string_value(b, value);
 }
 
 /* The member that clients look for is called "qemu", whoever answers. */
@@ -37,9 +50,9 @@ void control_add_version(JsonBuilder *b)
 	json_builder_begin_object(b);
 	json_builder_set_member_name(b, "qemu");
 	json_builder_begin_object(b);
-	add_number(b, "micro", CONTROL_VERSION_MICRO);
-	add_number(b, "minor", CONTROL_VERSION_MINOR);
-	add_number(b, "major", CONTROL_VERSION_MAJOR);
+	control_add_int(b, "micro", CONTROL_VERSION_MICRO);
+	control_add_int(b, "minor", CONTROL_VERSION_MINOR);
+	control_add_int(b, "major", CONTROL_VERSION_MAJOR);
 	json_builder_end_object(b);
 	json_builder_set_member_name(b, "package");
 	json_builder_add_string_value(b, "ringside");
@@ -96,23 +109,40 @@ static bool greets(const struct control_command *command)
 	return strcmp(command->name, CONTROL_CAPABILITIES) == 0;
 }
 
-/* What @b has built, or an empty object. That it is of @type is ours to see to, and seen to
- * here: what query-qmp-schema says holds for all that goes out. */
-static JsonNode *take_value(JsonBuilder *b, const struct control_type *type, const char *what,
-			    const char *whose)
+/* What @b has built, or an empty object. */
+static JsonNode *built(JsonBuilder *b)
 {
-	g_autofree char *wrong = NULL;
 	JsonNode *value = json_builder_get_root(b);
 
-	if (!value) {
-		json_builder_begin_object(b);
-		json_builder_end_object(b);
-		value = json_builder_get_root(b);
-	}
-	wrong = control_misfit(type, value, what, whose);
+	if (value)
+		return value;
+	json_builder_begin_object(b);
+	json_builder_end_object(b);
+	return json_builder_get_root(b);
+}
+
+static JsonNode *answer_of(const struct control_call *call)
+{
+	JsonNode *node;
+
+	if (!call->text)
+		return built(call->out);
+	node = json_node_new(JSON_NODE_VALUE);
+	json_node_set_string(node, call->text);
+	return node;
+}
+
+/* Adds the member @name. That the value is of @type is ours to see to, and seen to here: what
+ * query-qmp-schema says holds for all that goes out. */
+static void add_checked(JsonBuilder *b, const char *name, JsonNode *value,
+			const struct control_type *type, const char *whose)
+{
+	g_autofree char *wrong = control_misfit(type, value, name, whose);
+
 	if (wrong)
 		g_critical("control socket: %s", wrong);
-	return value;
+	json_builder_set_member_name(b, name);
+	json_builder_add_value(b, value); /* which is the builder's then */
 }
 
 static void control_run_command(struct control *ctl, struct control_client *client,
@@ -121,7 +151,9 @@ static void control_run_command(struct control *ctl, struct control_client *clie
 {
 	g_autoptr(JsonBuilder) out = json_builder_new();
 	g_autoptr(JsonBuilder) b = json_builder_new();
-	struct control_call call = { ctl->ops, ctl->opaque, args, out, NULL, false };
+	struct control_call call = {
+		.ops = ctl->ops, .opaque = ctl->opaque, .args = args, .out = out, .held = ctl->held
+	};
 
 	call.error = control_misfit_object(command->args, args, "argument", command->name);
 	if (!call.error)
@@ -134,8 +166,8 @@ static void control_run_command(struct control *ctl, struct control_client *clie
 	if (greets(command))
 		client->greeted = true;
 	json_builder_begin_object(b);
-	json_builder_set_member_name(b, "return");
-	json_builder_add_value(b, take_value(out, command->ret, "answer", command->name));
+	add_checked(b, "return", answer_of(&call), command->ret, command->name);
+	g_free(call.text);
 	control_answer(client, b, id);
 	if (call.quit)
 		ctl->ops->quit(ctl->opaque);
@@ -290,15 +322,13 @@ static void tell_event(struct control *ctl, const char *name, JsonBuilder *data)
 	json_builder_begin_object(b);
 	json_builder_set_member_name(b, "timestamp");
 	json_builder_begin_object(b);
-	add_number(b, "seconds", now / G_USEC_PER_SEC);
-	add_number(b, "microseconds", now % G_USEC_PER_SEC);
+	control_add_int(b, "seconds", now / G_USEC_PER_SEC);
+	control_add_int(b, "microseconds", now % G_USEC_PER_SEC);
 	json_builder_end_object(b);
 	json_builder_set_member_name(b, "event");
 	json_builder_add_string_value(b, name);
-	if (event->data) {
-		json_builder_set_member_name(b, "data");
-		json_builder_add_value(b, take_value(data, event->data, "data", name));
-	}
+	if (event->data)
+		add_checked(b, "data", built(data), event->data, name);
 	json_builder_end_object(b);
 	line = line_of(b);
 	control_sock_tell(ctl->sock, line, strlen(line));
@@ -337,6 +367,8 @@ struct control *control_new(const char *spec, const struct control_ops *ops, voi
 	ctl->sock = control_sock_new(spec + strlen("unix:"), &user, ctl, err);
 	if (!ctl->sock)
 		g_clear_pointer(&ctl, g_free);
+	else
+		ctl->held = control_held_new(ops, opaque);
 	return ctl;
 }
 
@@ -344,6 +376,7 @@ void control_free(struct control *ctl)
 {
 	if (!ctl)
 		return;
+	control_held_free(ctl->held);
 	control_sock_free(ctl->sock);
 	g_free(ctl);
 }

@@ -32,6 +32,7 @@ typedef void (*control_registers_fn)(unsigned cpu, const struct vcpu_registers *
 
 struct control_ops {
 	const char *(*status)(void *opaque); /* "running", "paused", "shutdown" */
+	const char *(*name)(void *opaque);   /* the guest's, or NULL */
 	void (*quit)(void *opaque);
 	void (*powerdown)(void *opaque);
 	void (*reset)(void *opaque);
@@ -42,9 +43,11 @@ struct control_ops {
 	void (*for_each_device)(void *opaque, control_device_fn fn, void *arg);
 	/* Calls fn for each figure that is not a queue's: those are asked of the devices. */
 	void (*for_each_stat)(void *opaque, control_stat_fn fn, void *arg);
-	/* Those with most accesses first. */
 	/* Calls fn for each vCPU; -errno. */
 	int (*for_each_vcpu)(void *opaque, control_registers_fn fn, void *arg);
+	unsigned (*n_vcpus)(void *opaque);
+	gint64 (*vcpu_thread)(void *opaque, unsigned cpu); /* the kernel's number of its thread */
+	/* Those with most accesses first. */
 	void (*for_each_unanswered)(void *opaque, control_unanswered_fn fn, void *arg);
 };
 

@@ -19,8 +19,7 @@ struct events {
 	unsigned n;
 };
 
-/* A KeyValue of QMP; 0 if there is no such key. */
-static uint16_t control_key_value(JsonObject *key)
+uint16_t control_key_value(JsonObject *key)
 {
 	if (strcmp(json_object_get_string_member(key, "type"), "qcode") == 0)
 		return control_key(json_object_get_string_member(key, "data"));

@@ -42,6 +42,8 @@
 	X(JsonObject *, json_node_get_object, (JsonNode * n), (n))                                 \
 	X(const gchar *, json_node_get_string, (JsonNode * n), (n))                                \
 	X(GType, json_node_get_value_type, (JsonNode * n), (n))                                    \
+	X(JsonNode *, json_node_new, (JsonNodeType type), (type))                                  \
+	X(void, json_node_set_string, (JsonNode * n, const gchar *v), (n, v))                      \
 	X(void, json_node_unref, (JsonNode * n), (n))                                              \
 	X(JsonArray *, json_object_get_array_member, (JsonObject * o, const gchar *m), (o, m))     \
 	X(gboolean, json_object_get_boolean_member, (JsonObject * o, const gchar *m), (o, m))      \

@@ -13,6 +13,11 @@ static const char *control_status(void *opaque)
 	return names[machine_status(opaque)];
 }
 
+static const char *control_name(void *opaque)
+{
+	return machine_name(opaque);
+}
+
 static void control_quit(void *opaque)
 {
 	machine_quit(opaque);
@@ -90,8 +95,19 @@ static int for_each_vcpu(void *opaque, control_registers_fn fn, void *arg)
 	return 0;
 }
 
+static unsigned control_n_vcpus(void *opaque)
+{
+	return machine_cpus(opaque);
+}
+
+static gint64 control_vcpu_thread(void *opaque, unsigned cpu)
+{
+	return machine_cpu_thread(opaque, cpu);
+}
+
 static const struct control_ops ops = {
 	.status = control_status,
+	.name = control_name,
 	.quit = control_quit,
 	.powerdown = control_powerdown,
 	.reset = control_reset,
@@ -101,6 +117,8 @@ static const struct control_ops ops = {
 	.for_each_device = for_each_device,
 	.for_each_stat = for_each_stat,
 	.for_each_vcpu = for_each_vcpu,
+	.n_vcpus = control_n_vcpus,
+	.vcpu_thread = control_vcpu_thread,
 	.for_each_unanswered = for_each_unanswered,
 };
 

@@ -77,6 +77,18 @@ const struct control_type control_status_info =
 	CONTROL_TYPE_OBJECT(MEMBER("running", &control_bool), MEMBER("singlestep", &control_bool),
 			    MEMBER("status", &run_state));
 
+const struct control_type control_name_info =
+	CONTROL_TYPE_OBJECT(OPTIONAL("name", &control_string));
+
+static const struct control_type cpu_target = CONTROL_TYPE_ENUM("x86_64");
+static const struct control_type cpu_info =
+	CONTROL_TYPE_OBJECT(MEMBER("cpu-index", &control_int), MEMBER("qom-path", &control_string),
+			    MEMBER("thread-id", &control_int), MEMBER("target", &cpu_target));
+const struct control_type control_cpu_infos = CONTROL_TYPE_ARRAY(&cpu_info);
+
+const struct control_type control_human_monitor_args = CONTROL_TYPE_OBJECT(
+	MEMBER("command-line", &control_string), OPTIONAL("cpu-index", &control_int));
+
 const struct control_type control_chardev_send_break_args =
 	CONTROL_TYPE_OBJECT(MEMBER("id", &control_string));
 
@@ -164,6 +176,75 @@ const struct control_type control_port_remove_args =
 	CONTROL_TYPE_OBJECT(MEMBER("path", &control_string), MEMBER("port", &control_string));
 
 /*
+ * Devices, as QEMU words them. What its devices have and these do not is left out (the interrupt
+ * status, the queue selector, which are the transport's here; flags of its own).
+ */
+static const struct control_type x_features = CONTROL_TYPE_OBJECT(MEMBER("transports", &strings),
+								  MEMBER("dev-features", &strings));
+static const struct control_type x_status = CONTROL_TYPE_OBJECT(MEMBER("statuses", &strings));
+static const struct control_type device_endian = CONTROL_TYPE_ENUM("little");
+const struct control_type control_x_virtio_status = CONTROL_TYPE_OBJECT(
+	MEMBER("name", &control_string), MEMBER("device-id", &control_int),
+	MEMBER("vhost-started", &control_bool), MEMBER("device-endian", &device_endian),
+	MEMBER("guest-features", &x_features), MEMBER("host-features", &x_features),
+	MEMBER("backend-features", &x_features), MEMBER("num-vqs", &control_int),
+	MEMBER("status", &x_status), MEMBER("vm-running", &control_bool),
+	MEMBER("broken", &control_bool), MEMBER("disabled", &control_bool),
+	MEMBER("started", &control_bool), MEMBER("bus-name", &control_string));
+
+const struct control_type control_x_virtio_queue_args =
+	CONTROL_TYPE_OBJECT(MEMBER("path", &control_string), MEMBER("queue", &control_int));
+const struct control_type control_x_virtio_queue_status = CONTROL_TYPE_OBJECT(
+	MEMBER("name", &control_string), MEMBER("queue-index", &control_int),
+	MEMBER("inuse", &control_int), MEMBER("vring-num", &control_int),
+	MEMBER("vring-num-default", &control_int), MEMBER("vring-desc", &control_int),
+	MEMBER("vring-avail", &control_int), MEMBER("vring-used", &control_int),
+	MEMBER("last-avail-idx", &control_int), MEMBER("used-idx", &control_int));
+
+const struct control_type control_virtio_element_args =
+	CONTROL_TYPE_OBJECT(MEMBER("path", &control_string), MEMBER("queue", &control_int),
+			    OPTIONAL("index", &control_int));
+static const struct control_type ring_desc_flag = CONTROL_TYPE_ENUM("next", "write", "indirect");
+static const struct control_type ring_desc_flags = CONTROL_TYPE_ARRAY(&ring_desc_flag);
+static const struct control_type ring_desc = CONTROL_TYPE_OBJECT(MEMBER("addr", &control_int),
+								 MEMBER("len", &control_int),
+								 MEMBER("flags", &ring_desc_flags));
+static const struct control_type ring_descs = CONTROL_TYPE_ARRAY(&ring_desc);
+static const struct control_type ring_avail = CONTROL_TYPE_OBJECT(
+	MEMBER("flags", &control_int), MEMBER("idx", &control_int), MEMBER("ring", &control_int));
+static const struct control_type ring_used = CONTROL_TYPE_OBJECT(MEMBER("flags", &control_int),
+								 MEMBER("idx", &control_int));
+const struct control_type control_virtio_element = CONTROL_TYPE_OBJECT(
+	MEMBER("name", &control_string), MEMBER("index", &control_int),
+	MEMBER("descs", &ring_descs), MEMBER("avail", &ring_avail), MEMBER("used", &ring_used));
+
+/*
+ * Disks.
+ */
+static const struct control_type image_format = CONTROL_TYPE_ENUM("raw");
+static const struct control_type detect_zeroes = CONTROL_TYPE_ENUM("off");
+static const struct control_type image_info =
+	CONTROL_TYPE_OBJECT(MEMBER("filename", &control_string), MEMBER("format", &image_format),
+			    MEMBER("virtual-size", &control_int));
+static const struct control_type cache_info =
+	CONTROL_TYPE_OBJECT(MEMBER("writeback", &control_bool), MEMBER("direct", &control_bool),
+			    MEMBER("no-flush", &control_bool));
+static const struct control_type block_device_info = CONTROL_TYPE_OBJECT(
+	MEMBER("file", &control_string), MEMBER("node-name", &control_string),
+	MEMBER("ro", &control_bool), MEMBER("drv", &image_format),
+	MEMBER("backing_file_depth", &control_int), MEMBER("encrypted", &control_bool),
+	MEMBER("detect_zeroes", &detect_zeroes), MEMBER("bps", &control_int),
+	MEMBER("bps_rd", &control_int), MEMBER("bps_wr", &control_int),
+	MEMBER("iops", &control_int), MEMBER("iops_rd", &control_int),
+	MEMBER("iops_wr", &control_int), MEMBER("image", &image_info), MEMBER("cache", &cache_info),
+	MEMBER("write_threshold", &control_int));
+static const struct control_type block_info = CONTROL_TYPE_OBJECT(
+	MEMBER("device", &control_string), MEMBER("qdev", &control_string),
+	MEMBER("type", &control_string), MEMBER("removable", &control_bool),
+	MEMBER("locked", &control_bool), MEMBER("inserted", &block_device_info));
+const struct control_type control_block_infos = CONTROL_TYPE_ARRAY(&block_info);
+
+/*
  * Input.
  */
 static const struct control_type key_value_kind = CONTROL_TYPE_ENUM("number", "qcode");
@@ -216,6 +297,10 @@ static const struct control_type input_events = CONTROL_TYPE_ARRAY(&input_event)
 const struct control_type control_input_send_event_args =
 	CONTROL_TYPE_OBJECT(OPTIONAL("device", &control_string), OPTIONAL("head", &control_int),
 			    MEMBER("events", &input_events));
+
+static const struct control_type key_values = CONTROL_TYPE_ARRAY(&key_value);
+const struct control_type control_send_key_args =
+	CONTROL_TYPE_OBJECT(MEMBER("keys", &key_values), OPTIONAL("hold-time", &control_int));
 
 /*
  * Events.

@@ -9,24 +9,6 @@
 /*
  * As JSON.
  */
-static void add_int(JsonBuilder *b, const char *name, uint64_t value)
-{
-	json_builder_set_member_name(b, name);
-	json_builder_add_int_value(b, (gint64)value);
-}
-
-static void add_bool(JsonBuilder *b, const char *name, bool value)
-{
-	json_builder_set_member_name(b, name);
-	json_builder_add_boolean_value(b, value);
-}
-
-static void add_string(JsonBuilder *b, const char *name, const char *value)
-{
-	json_builder_set_member_name(b, name);
-	json_builder_add_string_value(b, value);
-}
-
 static void add_features(JsonBuilder *b, const char *name, struct vfeatures f)
 {
 	json_builder_set_member_name(b, name);
@@ -94,21 +76,21 @@ static uint64_t add_figure(const struct vq_stats *stats, size_t i)
 static void add_queue(JsonBuilder *b, unsigned q, const struct vdev_queue_state *s)
 {
 	json_builder_begin_object(b);
-	add_int(b, "queue", q);
-	add_int(b, "size", s->size);
-	add_int(b, "size-max", s->size_max);
-	add_bool(b, "enabled", s->enabled);
-	add_bool(b, "started", s->started);
-	add_int(b, "desc", s->desc);
-	add_int(b, "driver", s->driver);
-	add_int(b, "device", s->device);
-	add_int(b, "next-avail", s->position.next_avail);
-	add_int(b, "next-used", s->position.next_used);
-	add_int(b, "in-flight", s->in_flight);
+	control_add_int(b, "queue", q);
+	control_add_int(b, "size", s->size);
+	control_add_int(b, "size-max", s->size_max);
+	control_add_bool(b, "enabled", s->enabled);
+	control_add_bool(b, "started", s->started);
+	control_add_int(b, "desc", (gint64)s->desc);
+	control_add_int(b, "driver", (gint64)s->driver);
+	control_add_int(b, "device", (gint64)s->device);
+	control_add_int(b, "next-avail", s->position.next_avail);
+	control_add_int(b, "next-used", s->position.next_used);
+	control_add_int(b, "in-flight", s->in_flight);
 	if (s->fault != VQ_OK)
-		add_string(b, "fault", vq_fault_name(s->fault));
+		control_add_string(b, "fault", vq_fault_name(s->fault));
 	for (size_t i = 0; i < G_N_ELEMENTS(figures); i++)
-		add_int(b, figures[i].name, add_figure(&s->stats, i));
+		control_add_int(b, figures[i].name, (gint64)add_figure(&s->stats, i));
 	json_builder_end_object(b);
 }
 
@@ -144,14 +126,15 @@ struct vdev *control_find_device(const struct control_call *call, const char *id
 	return find_device(call, id).found;
 }
 
-/* The device the call's path names; sets its error if there is none. */
-static struct search find_path(struct control_call *call)
+struct vdev *control_find_path(struct control_call *call, const char **ret_transport)
 {
 	struct search s = find_device(call, control_arg_string(call, "path", ""));
 
 	if (!s.found)
 		control_fail(call, "there is no device '%s'; query-virtio lists them", s.id);
-	return s;
+	else if (ret_transport)
+		*ret_transport = s.transport;
+	return s.found;
 }
 
 /*
@@ -162,9 +145,9 @@ static void list_device(struct vdev *dev, const char *transport, void *arg)
 	JsonBuilder *b = arg;
 
 	json_builder_begin_object(b);
-	add_string(b, "path", vdev_name(dev));
-	add_string(b, "name", dev->class->name);
-	add_string(b, "transport", transport);
+	control_add_string(b, "path", vdev_name(dev));
+	control_add_string(b, "name", dev->class->name);
+	control_add_string(b, "transport", transport);
 	json_builder_end_object(b);
 }
 
@@ -177,8 +160,8 @@ void control_query_virtio(struct control_call *call)
 
 void control_query_virtio_status(struct control_call *call)
 {
-	struct search s = find_path(call);
-	struct vdev *dev = s.found;
+	const char *transport = NULL;
+	struct vdev *dev = control_find_path(call, &transport);
 	JsonBuilder *b = call->out;
 	g_autofree struct vdev_state *state = NULL;
 
@@ -187,24 +170,24 @@ void control_query_virtio_status(struct control_call *call)
 	state = g_new(struct vdev_state, 1);
 	vdev_state_get_device(dev, state);
 	json_builder_begin_object(b);
-	add_string(b, "path", vdev_name(dev));
-	add_string(b, "name", dev->class->name);
-	add_string(b, "transport", s.transport);
-	add_int(b, "device-id", dev->class->id);
+	control_add_string(b, "path", vdev_name(dev));
+	control_add_string(b, "name", dev->class->name);
+	control_add_string(b, "transport", transport);
+	control_add_int(b, "device-id", dev->class->id);
 	if (dev->opt_legacy != VDEV_LEGACY_OFF) {
-		add_string(b, "legacy", dev->opt_legacy == VDEV_LEGACY_ON ? "on" : "only");
-		add_bool(b, "legacy-driver", state->legacy);
+		control_add_string(b, "legacy", dev->opt_legacy == VDEV_LEGACY_ON ? "on" : "only");
+		control_add_bool(b, "legacy-driver", state->legacy);
 	}
-	add_int(b, "num-vqs", state->n_queues);
+	control_add_int(b, "num-vqs", state->n_queues);
 	add_status(b, state->status);
 	add_features(b, "host-features", state->offered);
 	add_feature_names(b, "host-feature-names", dev, state->offered);
 	add_features(b, "guest-features", state->accepted);
 	add_feature_names(b, "guest-feature-names", dev, state->accepted);
 	if (input_offers(dev, EV_LED, LED_NUML))
-		add_int(b, "leds", input_leds(dev));
+		control_add_int(b, "leds", input_leds(dev));
 	if (input_is(dev))
-		add_int(b, "reports-dropped", input_dropped(dev));
+		control_add_int(b, "reports-dropped", (gint64)input_dropped(dev));
 	if (console_is(dev))
 		control_add_ports(b, dev);
 	json_builder_end_object(b);
@@ -212,7 +195,7 @@ void control_query_virtio_status(struct control_call *call)
 
 void control_query_virtio_queue(struct control_call *call)
 {
-	struct vdev *dev = find_path(call).found;
+	struct vdev *dev = control_find_path(call, NULL);
 	gint64 one = control_arg_int(call, "queue", -1);
 	bool all = !json_object_has_member(call->args, "queue");
 
@@ -280,14 +263,14 @@ static void add_stat(const char *object, const char *name, uint64_t value, void 
 		end_object(out);
 		out->object = g_strdup(object);
 		json_builder_begin_object(out->b);
-		add_string(out->b, "provider", "ringside");
-		add_string(out->b, "object", object);
+		control_add_string(out->b, "provider", "ringside");
+		control_add_string(out->b, "object", object);
 		json_builder_set_member_name(out->b, "stats");
 		json_builder_begin_array(out->b);
 	}
 	json_builder_begin_object(out->b);
-	add_string(out->b, "name", name);
-	add_int(out->b, "value", value);
+	control_add_string(out->b, "name", name);
+	control_add_int(out->b, "value", (gint64)value);
 	json_builder_end_object(out->b);
 }
 
@@ -314,28 +297,5 @@ void control_query_stats(struct control_call *call)
 	call->ops->for_each_stat(call->opaque, add_stat, &out);
 	call->ops->for_each_device(call->opaque, add_device_stats, &out);
 	end_object(&out);
-	json_builder_end_array(call->out);
-}
-
-/*
- * As QEMU words it.
- */
-static void x_list_device(struct vdev *dev, const char *transport, void *arg)
-{
-	const char *name = dev->class->name;
-	g_autofree char *full = g_strdup_printf("virtio-%s", console_is(dev) ? "serial" : name);
-	JsonBuilder *b = arg;
-
-	(void)transport;
-	json_builder_begin_object(b);
-	add_string(b, "path", vdev_name(dev));
-	add_string(b, "name", full);
-	json_builder_end_object(b);
-}
-
-void control_x_query_virtio(struct control_call *call)
-{
-	json_builder_begin_array(call->out);
-	call->ops->for_each_device(call->opaque, x_list_device, call->out);
 	json_builder_end_array(call->out);
 }

@@ -12,6 +12,7 @@ struct vcpu {
 	int fd, stats_fd;
 	struct kvm_run *run;
 	pthread_t thread;
+	pid_t thread_id;                      /* 0: it has not begun; under the lock */
 	bool started, paused;                 /* under the lock */
 	enum vcpu_run how;                    /* changed while paused */
 	bool seen;                            /* since vcpus_look(); under the lock */

@@ -242,6 +242,14 @@ static bool wait_to_run(struct vcpu *v)
 	return run;
 }
 
+static void vcpu_tell_id(struct vcpu *v)
+{
+	pthread_mutex_lock(&v->all->lock);
+	v->thread_id = gettid();
+	pthread_cond_broadcast(&v->all->changed);
+	pthread_mutex_unlock(&v->all->lock);
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *v = arg;
@@ -249,6 +257,7 @@ static void *vcpu_thread(void *arg)
 
 	g_snprintf(name, sizeof(name), "vcpu%u", v->id);
 	pthread_setname_np(pthread_self(), name);
+	vcpu_tell_id(v);
 	v->all->ops->started(v->id, v->all->opaque);
 	while (wait_to_run(v))
 		run_guest(v);
@@ -279,6 +288,18 @@ void vcpus_start(struct vcpus *all, const struct vcpu_ops *ops, void *opaque)
 		v->started = true;
 	}
 	pthread_attr_destroy(&attr);
+}
+
+pid_t vcpus_thread_id(struct vcpus *all, unsigned cpu)
+{
+	pid_t id;
+
+	pthread_mutex_lock(&all->lock);
+	while (!all->vcpu[cpu].thread_id)
+		pthread_cond_wait(&all->changed, &all->lock);
+	id = all->vcpu[cpu].thread_id;
+	pthread_mutex_unlock(&all->lock);
+	return id;
 }
 
 int vcpus_copy_state(struct vcpus *to, const struct vcpus *from)

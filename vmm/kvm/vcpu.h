@@ -10,6 +10,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "devices/base/syscalls.h"
 #include "virtqueue/gmem.h"
@@ -137,6 +138,9 @@ int vcpus_set_run(struct vcpus *cpus, unsigned cpu, enum vcpu_run how);
 int vcpus_fd(const struct vcpus *cpus, unsigned cpu);
 
 unsigned vcpus_count(const struct vcpus *cpus);
+
+/* The kernel's number of vCPU @cpu's thread, which was started. Waits for it to begin. */
+pid_t vcpus_thread_id(struct vcpus *cpus, unsigned cpu);
 
 /* What a processor was found doing. */
 struct vcpu_look {

@@ -46,6 +46,7 @@ void machine_config_free(struct machine_config *cfg)
 {
 	if (!cfg)
 		return;
+	g_free(cfg->name);
 	g_free(cfg->kernel);
 	g_free(cfg->firmware);
 	g_ptr_array_unref(cfg->initrds);

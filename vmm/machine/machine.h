@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "devices/core/vdev.h"
 #include "vmm/sandbox/sandbox.h"
@@ -53,6 +54,7 @@ enum machine_end {
 
 /* What the operator asked for; cli.c fills it in. */
 struct machine_config {
+	char *name;            /* the guest's, for who looks at it; NULL: it has none */
 	char *kernel, *append; /* append: NULL means the default */
 	char *firmware;        /* starts instead of a kernel; NULL: a kernel does */
 	char *protocol;        /* by which the kernel is entered; NULL: its best */
@@ -122,6 +124,9 @@ enum machine_status {
 
 enum machine_status machine_status(const struct machine *m);
 unsigned machine_cpus(const struct machine *m);
+const char *machine_name(const struct machine *m); /* or NULL */
+/* The kernel's number of vCPU @cpu's thread; from machine_run() on. */
+pid_t machine_cpu_thread(struct machine *m, unsigned cpu);
 
 void machine_quit(struct machine *m);       /* ends the process's run at once */
 bool machine_send_break(struct machine *m); /* to the serial port; false: there is none */

@@ -363,6 +363,16 @@ unsigned machine_cpus(const struct machine *m)
 	return m->cfg->cpus;
 }
 
+const char *machine_name(const struct machine *m)
+{
+	return m->cfg->name;
+}
+
+pid_t machine_cpu_thread(struct machine *m, unsigned cpu)
+{
+	return vcpus_thread_id(m->cpus, cpu);
+}
+
 static gboolean on_overdue(void *opaque)
 {
 	struct machine *m = opaque;

@@ -242,6 +242,13 @@ static const struct grammar_bytes control_examples[] = {
 	      "\"tracking-id\":2,\"axis\":\"x\",\"value\":3}}]}"),
 	BYTES("[[[[[["),
 	BYTES("{\"\\\"\":\"}\"}"),
+	BYTES("{\"keys\":[{\"type\":\"qcode\",\"data\":\"a\"},{\"type\":\"number\",\"data\":30}],"
+	      "\"hold-time\":5}"),
+	BYTES("{\"command-line\":\"info registers\",\"cpu-index\":1}"),
+	BYTES("{\"command-line\":\"help\"}"),
+	BYTES("{\"path\":\"disk\",\"queue\":0,\"index\":3}"),
+	BYTES("{\"device\":\"disk\",\"size\":65536}"),
+	BYTES("{\"name\":\"keys\",\"up\":false}"),
 };
 
 static const struct grammar_op boot_ops[N_BOOT_OPS] = {

@@ -38,6 +38,24 @@ static const char *get_status(void *opaque)
 	return ((struct room *)opaque)->status;
 }
 
+static const char *get_name(void *opaque)
+{
+	(void)opaque;
+	return "fuzz";
+}
+
+static unsigned get_n_vcpus(void *opaque)
+{
+	(void)opaque;
+	return 2;
+}
+
+static gint64 get_vcpu_thread(void *opaque, unsigned cpu)
+{
+	(void)opaque;
+	return 4711 + cpu;
+}
+
 static void fuzz_control_quit(void *opaque)
 {
 	((struct room *)opaque)->status = "shutdown";
@@ -112,6 +130,7 @@ static int each_vcpu(void *opaque, control_registers_fn fn, void *arg)
 
 static const struct control_ops ops = {
 	.status = get_status,
+	.name = get_name,
 	.quit = fuzz_control_quit,
 	.powerdown = fuzz_control_powerdown,
 	.reset = fuzz_control_reset,
@@ -121,6 +140,8 @@ static const struct control_ops ops = {
 	.for_each_device = each_device,
 	.for_each_stat = each_stat,
 	.for_each_vcpu = each_vcpu,
+	.n_vcpus = get_n_vcpus,
+	.vcpu_thread = get_vcpu_thread,
 	.for_each_unanswered = each_unanswered,
 };
 
@@ -177,6 +198,22 @@ static void say_line(struct room *r, struct input *in)
 		"quit",
 		"query-virtio-status",
 		"input-send-event",
+		"none",
+		"block_resize",
+		"human-monitor-command",
+		"port_remove",
+		"query-block",
+		"query-cpus-fast",
+		"query-name",
+		"query-qmp-schema",
+		"query-registers",
+		"query-unanswered",
+		"send-key",
+		"set_link",
+		"x-query-virtio-queue-element",
+		"x-query-virtio-queue-status",
+		"x-query-virtio-status",
+		"chardev-send-break",
 		"none",
 	};
 	int fd = fuzz_control_client(in);
