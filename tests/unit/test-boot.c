@@ -362,6 +362,7 @@ static void bad_bzimages_are_refused(void **state)
 		{ 0x1f4, 4, UINT32_MAX, "is truncated" },
 		{ 0x1f4, 4, 0, "is truncated" },
 		{ 0x1f1, 1, 255, "is truncated" },
+		{ 0x258, 8, 0, "has no entry in protected mode (code32_start is 0)" },
 		{ 0x258, 8, 0x8000, "loads at 0x8000" },
 		{ 0x258, 8, UINT64_MAX, "loads at 0xffffffffffffffff" },
 		{ 0x260, 4, UINT32_MAX, "loads up to" },

@@ -408,6 +408,30 @@ static void what_the_guest_waited_for_has_a_name(void **state)
 	assert_null(more); /* another guest */
 }
 
+/* A guest that waits for interrupts of a timer that is not there makes a handful of writes, then no
+ * access. */
+static void a_timer_that_was_set_up_is_told_of(void **state)
+{
+	g_autofree char *looked = NULL, *waits = NULL, *once = NULL;
+
+	(void)state;
+	(void)bus_read(m->bus, true, 0x40, 1);
+	looked = machine_missed(m);
+	assert_null(looked);
+	bus_write(m->bus, true, 0x43, 1, 0x34);
+	bus_write(m->bus, true, 0x40, 1, 0x9c);
+	bus_write(m->bus, true, 0x3f2, 1, 0); /* a floppy's motor, to be sure that it is off */
+	waits = machine_missed(m);
+	assert_string_equal(waits, "the guest set up the interval timer (PIT), which is not there "
+				   "(--pc pit=on)");
+	for (unsigned i = 0; i < 100; i++)
+		bus_write(m->bus, true, 0x43, 1, 0);
+	once = machine_missed(m);
+	assert_string_equal(once, "the guest wrote to port 0x43 101 times: there is no interval "
+				  "timer (PIT) (--pc pit=on)");
+	machine_reset(m);
+}
+
 static gboolean quit_now(void *arg)
 {
 	(void)arg;
@@ -444,6 +468,7 @@ int main(void)
 		TEST(a_reset_after_a_panics_words_is_one),
 		TEST(the_guest_ends_the_run_with_a_value),
 		TEST(what_the_guest_waited_for_has_a_name),
+		TEST(a_timer_that_was_set_up_is_told_of),
 		TEST(quitting_does_not_wait_for_ever),
 	};
 

@@ -8,6 +8,7 @@
 #include <glib.h>
 
 #include "vmm/machine/bus.h"
+#include "vmm/machine/unanswered.h"
 #include "vmm/x86/debug-exit.h"
 #include "vmm/x86/layout.h"
 #include "vmm/x86/legacy.h"
@@ -63,7 +64,7 @@ static int set_up(void **state)
 	struct machine *m = g_new0(struct machine, 1);
 
 	m->bus = bus_new();
-	legacy_init(&m->legacy, &pm_ops, &m->ends);
+	legacy_init(&m->legacy, &pm_ops, &m->ends, bus_unanswered(m->bus));
 	pvpanic_init(&m->pvpanic, &pvpanic_ops, &m->ends);
 	debug_exit_init(&m->debug_exit, 0xf4, debug_exit, &m->ends);
 	assert_int_equal(bus_add(m->bus, &m->debug_exit.region), 0);
@@ -124,6 +125,21 @@ static void nobody_waits_for_a_keyboard(void **state)
 	assert_int_equal(in(m, 0x64), 0);
 	out(m, 0x64, 1, 0x20); /* has an answer */
 	assert_int_equal(in(m, 0x64) & 3, 1);
+}
+
+static void who_waits_for_a_key_is_counted(void **state)
+{
+	struct machine *m = *state;
+	struct unanswered all[UNANSWERED_MAX];
+	uint64_t sum;
+
+	while (in(m, 0x64) & 1)
+		(void)in(m, 0x60);
+	for (unsigned i = 1; i < 100; i++)
+		assert_int_equal(in(m, 0x64), 0);
+	assert_int_equal(unanswered_get(bus_unanswered(m->bus), all, &sum), 1);
+	assert_int_equal(all[0].addr, 0x64);
+	assert_int_equal(all[0].reads, 100);
 }
 
 static void port_a_resets(void **state)
@@ -194,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(the_keyboard_controller_resets),
 		CASE(nobody_waits_for_a_keyboard),
+		CASE(who_waits_for_a_key_is_counted),
 		CASE(port_a_resets),
 		CASE(qemus_ports_switch_off),
 		CASE(the_panic_device_tells),

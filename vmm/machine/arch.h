@@ -135,6 +135,7 @@ struct arch_known {
 	const char *gives; /* the option that gives it, or what would help; NULL: nothing does */
 	bool there;        /* it is there; the access was of a width that it does not take */
 	bool idle;         /* kernels write there to lose time, and miss nothing */
+	bool ticks;        /* who sets it up waits for its interrupts, and reads nothing */
 };
 
 /* False if it has no name. */

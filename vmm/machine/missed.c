@@ -61,26 +61,57 @@ static void add_place(GString *out, const struct unanswered *u, const struct arc
 		g_string_append_printf(out, " (%s)", known->gives);
 }
 
+/* "the guest read ..." or "; it read ..." */
+static void add_subject(GString *out)
+{
+	g_string_append(out, out->len ? "; it " : "the guest ");
+}
+
+static void add_many(GString *out, const struct machine *m, const struct unanswered *all,
+		     unsigned n)
+{
+	for (unsigned i = 0, told = 0; i < n && told < MISSED_PLACES; i++) {
+		struct arch_known known = { 0 };
+
+		(void)arch_known_place(all[i].io, all[i].addr, &m->cfg->pc, &known);
+		if (known.idle || all[i].reads + all[i].writes < MISSED_MANY)
+			continue;
+		add_subject(out);
+		add_place(out, &all[i], &known);
+		told++;
+	}
+}
+
+/* A timer is set up by a few writes; who then waits for its interrupts makes no access at all. */
+static void add_timer(GString *out, const struct machine *m, const struct unanswered *all,
+		      unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct arch_known known = { 0 };
+
+		(void)arch_known_place(all[i].io, all[i].addr, &m->cfg->pc, &known);
+		if (!known.ticks || known.there || !all[i].writes || strstr(out->str, known.name))
+			continue;
+		add_subject(out);
+		g_string_append_printf(out, "set up the %s, which is not there (%s)", known.name,
+				       known.gives);
+	}
+}
+
 char *machine_missed(struct machine *m)
 {
 	g_autoptr(GString) out = g_string_new(NULL);
 	struct unanswered all[UNANSWERED_MAX];
 	g_autofree char *screen = arch_screen_text(&m->ram.memory.mem);
 	uint64_t sum;
-	unsigned n = unanswered_get(bus_unanswered(m->bus), all, &sum), told = 0;
+	unsigned n = unanswered_get(bus_unanswered(m->bus), all, &sum);
 
-	for (unsigned i = 0; i < n && told < MISSED_PLACES; i++) {
-		struct arch_known known = { 0 };
-
-		(void)arch_known_place(all[i].io, all[i].addr, &m->cfg->pc, &known);
-		if (known.idle || all[i].reads + all[i].writes < MISSED_MANY)
-			continue;
-		g_string_append(out, told++ ? "; it " : "the guest ");
-		add_place(out, &all[i], &known);
+	add_many(out, m, all, n);
+	add_timer(out, m, all, n);
+	if (screen) {
+		add_subject(out);
+		g_string_append_printf(out, "wrote to a screen, which is not there: %s", screen);
 	}
-	if (screen)
-		g_string_append_printf(out, "%swrote to a screen, which is not there: %s",
-				       told ? "; it " : "the guest ", screen);
 	return out->len ? g_strdup(out->str) : NULL;
 }
 

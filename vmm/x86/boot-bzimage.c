@@ -73,7 +73,8 @@ static bool bzimage_check(const struct boot_job *job, GError **err)
 	if (version < VERSION_MIN)
 		return ringside_usage(err,
 				      "--kernel: '%s' has boot protocol %u.%02u; it must be "
-				      "2.06 or later (Linux 2.6.22)",
+				      "2.06 or later (Linux 2.6.22); what calls a BIOS boots "
+				      "from a disk with --firmware",
 				      job->kernel->name, version >> 8, version & 0xff);
 	if (!(bzimage_get(job, LOADFLAGS, 1) & LOADED_HIGH))
 		return ringside_usage(err,
@@ -116,6 +117,12 @@ static bool bzimage_parse(const struct boot_job *job, struct setup *ret_setup, G
 			job->kernel->name, job->kernel->size, s.offset + s.len);
 	bzimage_place(job, &s);
 	s.len = MIN(s.len, rest);
+	if (!s.load)
+		return ringside_usage(err,
+				      "--kernel: '%s' has no entry in protected mode "
+				      "(code32_start is 0): it begins in real mode and calls a "
+				      "BIOS; boot it from a disk with --firmware",
+				      job->kernel->name);
 	if (s.load < LAYOUT_KERNEL || s.load >= LAYOUT_HOLE)
 		return ringside_usage(
 			err, "--kernel: '%s' loads at %#lx; a kernel must lie between %#x and %#x",

@@ -162,7 +162,9 @@ bool boot_need(const struct boot_job *job, uint64_t end, GError **err)
 		return true;
 	if (end > LAYOUT_HOLE)
 		return ringside_usage(
-			err, "--kernel: '%s' loads up to %#lx; a kernel must lie below %#x",
+			err,
+			"--kernel: '%s' loads up to %#lx; a kernel must lie below %#x (firmware "
+			"is a flat image, for --firmware)",
 			job->kernel->name, end, LAYOUT_HOLE);
 	return ringside_usage(err,
 			      "--memory: %lu MiB are too little for '%s'; it needs "

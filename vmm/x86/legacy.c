@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 
+#include "vmm/machine/unanswered.h"
 #include "vmm/x86/layout.h"
 
 #define OUTPUT_BYTES \
@@ -20,7 +21,11 @@ static uint64_t keyboard_status(void *opaque, uint64_t off, unsigned len)
 
 	(void)off;
 	(void)len;
-	return l->unread ? STATUS_OUTPUT_FULL : 0;
+	if (l->unread)
+		return STATUS_OUTPUT_FULL;
+	if (l->unanswered)
+		unanswered_add(l->unanswered, true, LAYOUT_KBD_PORT, 1, false);
+	return 0;
 }
 
 static uint64_t keyboard_data(void *opaque, uint64_t off, unsigned len)
@@ -99,9 +104,12 @@ static const struct board_region regions[LEGACY_REGIONS] = {
 	{ .base = LAYOUT_PM1_BOCHS, .size = 2, .read = pm1_read, .write = pm1_write },
 };
 
-void legacy_init(struct legacy *l, const struct pm_ops *ops, void *opaque)
+void legacy_init(struct legacy *l, const struct pm_ops *ops, void *opaque,
+		 struct unanswered_table *unanswered)
 {
-	*l = (struct legacy){ .ops = ops, .opaque = opaque, .unread = OUTPUT_BYTES };
+	*l = (struct legacy){
+		.ops = ops, .opaque = opaque, .unanswered = unanswered, .unread = OUTPUT_BYTES
+	};
 	for (unsigned i = 0; i < LEGACY_REGIONS; i++) {
 		l->region[i] = regions[i];
 		l->region[i].io = true;

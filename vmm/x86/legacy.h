@@ -14,7 +14,8 @@
  * There is no keyboard, and the ACPI tables say so. Who looks nevertheless finds a controller whose
  * output buffer holds 0xff, for OUTPUT_BYTES reads after each command. So nobody waits for ever:
  * neither for a byte to come, nor for the last one to be taken; Linux with acpi=off gives up after
- * 17 looks, and one that resets never waits for the controller to be ready.
+ * 17 looks, and one that resets never waits for the controller to be ready. Looks that find nothing
+ * are counted with the accesses that nobody answered: a guest that waits for a key makes no others.
  *
  * Every function may be called from any thread.
  */
@@ -25,12 +26,16 @@
 
 #define LEGACY_REGIONS 5u
 
+struct unanswered_table;
+
 struct legacy {
 	const struct pm_ops *ops; /* power_off and reset */
 	void *opaque;
+	struct unanswered_table *unanswered;
 	_Atomic unsigned unread; /* bytes in the keyboard controller's output buffer */
 	struct board_region region[LEGACY_REGIONS]; /* for the board; opaque is this struct */
 };
 
-/* @ops and @opaque must outlive it. */
-void legacy_init(struct legacy *l, const struct pm_ops *ops, void *opaque);
+/* @ops, @opaque and @unanswered (NULL: nothing is counted) must outlive it. */
+void legacy_init(struct legacy *l, const struct pm_ops *ops, void *opaque,
+		 struct unanswered_table *unanswered);

@@ -173,7 +173,7 @@ struct platform *platform_new(const struct platform_config *cfg, GError **err)
 		.opaque = p->pm,
 	};
 	pvpanic_init(&p->pvpanic, &pvpanic_ops, p);
-	legacy_init(&p->legacy, &pm_ops, p);
+	legacy_init(&p->legacy, &pm_ops, p, bus_unanswered(cfg->bus));
 	if (cfg->pc->rtc)
 		p->rtc = rtc_new(layout_low_len(cfg->mem_size), layout_high_len(cfg->mem_size),
 				 NULL);

@@ -231,7 +231,7 @@ static void ports_open(struct ports *p)
 					      .opaque = p->pm };
 	pvpanic_init(&p->pvpanic, &pvpanic_ops, p);
 	p->rtc = rtc_new(1u << 30, 1u << 30, NULL);
-	legacy_init(&p->legacy, &pm_ops, p);
+	legacy_init(&p->legacy, &pm_ops, p, bus_unanswered(p->bus));
 	(void)gmem_add(&p->mem, 0, RAM, ram);
 	p->fw_cfg = fw_cfg_new(&p->mem);
 	fw_cfg_add_file(p->fw_cfg, "etc/file", "contents", 8);
