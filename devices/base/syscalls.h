@@ -17,7 +17,7 @@
 
 struct syscall_use {
 	const char *name; /* "recvfrom"; NULL ends the table */
-	bool closing;     /* of the main thread, too, which closes devices */
+	bool closing;     /* of the main thread, too, which closes and changes devices */
 	/* Unless @mask is 0, only if (argument @arg & @mask) == @value; and likewise @also. */
 	unsigned arg;
 	uint64_t mask, value;

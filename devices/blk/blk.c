@@ -389,7 +389,7 @@ static void blk_resubmit(struct blk_queue *queue)
 
 	for (; io; io = next) {
 		next = io->next;
-		queue->channel->ops->submit(queue->channel, io);
+		blk_request_submit(queue, io);
 	}
 	queue->channel->ops->flush(queue->channel);
 	blk_flush(queue);

@@ -55,3 +55,5 @@ struct blk_request {
 
 /* Takes up a request (request.c). Called by vdev_drain(). */
 void blk_handle(struct vdev *dev, unsigned q, struct vq_chain *c);
+/* Hands one that has a channel on to it; done() comes from within if the disk ends before. */
+void blk_request_submit(struct blk_queue *queue, struct blk_io *io);

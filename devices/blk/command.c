@@ -4,7 +4,9 @@
 
 static bool blk_command_in_disk(const struct blk_limits *l, uint64_t sector, uint64_t n_sectors)
 {
-	return sector <= l->capacity && n_sectors <= l->capacity - sector;
+	uint64_t capacity = atomic_load_explicit(&l->capacity, memory_order_relaxed);
+
+	return sector <= capacity && n_sectors <= capacity - sector;
 }
 
 /* Sectors, whatever block size the driver was told: that does not affect the units (5.2.5). */

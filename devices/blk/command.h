@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,7 +14,7 @@
 
 /* What requests are judged against. */
 struct blk_limits {
-	uint64_t capacity;                /* sectors */
+	_Atomic uint64_t capacity;        /* sectors; another thread may change it */
 	uint32_t max_discard, max_zeroes; /* sectors in a range */
 	bool ro;
 	bool no_flush;              /* there is nothing that a flush could make safe */

@@ -1,10 +1,12 @@
 /*
- * A disk, for whoever manages the machine: what it is.
+ * A disk, for whoever manages the machine: what it is, and making it larger or smaller.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "devices/base/error.h"
 
 struct vdev;
 
@@ -23,3 +25,12 @@ struct blk_disk {
 
 /* What the disk @dev is now. From any thread. */
 void blk_disk(const struct vdev *dev, struct blk_disk *ret);
+
+/*
+ * Makes the disk @dev @size bytes, and its file; a block device has a size of its own, which @size
+ * is to be, or 0. A driver that runs is told (VIRTIO 1.4, 5.2.5.2). What was asked for beyond a new
+ * end and is not done fails as an I/O error. On the main thread, while no call of the driver is
+ * under way; waits for what the host has in hand, and serves the loop meanwhile. False with @err,
+ * which names the device, and nothing has changed.
+ */
+bool blk_resize(struct vdev *dev, uint64_t size, GError **err);

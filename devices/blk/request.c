@@ -8,6 +8,7 @@
  */
 #include "devices/blk/blk.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define PAD_MAX (1u << 20)
@@ -39,9 +40,21 @@ static uint8_t blk_request_status_of(struct blk_request *r, int result)
 	return result == -EOPNOTSUPP ? BLK_S_UNSUPP : BLK_S_IOERR;
 }
 
-static void blk_request_submit(struct blk_request *r)
+/* The disk may have become smaller since the request was judged. */
+static bool blk_request_in_disk(const struct blk *blk, const struct blk_io *io)
 {
-	r->queue->channel->ops->submit(r->queue->channel, &r->io);
+	uint64_t size = atomic_load_explicit(&blk->limits.capacity, memory_order_relaxed) *
+			BLK_SECTOR;
+
+	return io->offset <= size && io->len <= size - io->offset;
+}
+
+void blk_request_submit(struct blk_queue *queue, struct blk_io *io)
+{
+	if (blk_request_in_disk(queue->blk, io))
+		queue->channel->ops->submit(queue->channel, io);
+	else
+		io->done(io, -EIO);
 }
 
 static unsigned blk_request_make_stable(const struct blk_queue *queue)
@@ -79,7 +92,7 @@ static void blk_request_start_io(struct blk_request *r, enum blk_op op, unsigned
 		.len = data ? r->cmd.len : 0,
 		.done = blk_request_io_done,
 	};
-	blk_request_submit(r);
+	blk_request_submit(r->queue, &r->io);
 }
 
 static void blk_request_range_done(struct blk_io *io, int result);
@@ -97,7 +110,7 @@ static void blk_request_start_range(struct blk_request *r)
 		.len = (uint64_t)range->n_sectors * BLK_SECTOR,
 		.done = blk_request_range_done,
 	};
-	blk_request_submit(r);
+	blk_request_submit(r->queue, &r->io);
 }
 
 /* One after the other: a request of many ranges is still one request to the host at a time. */

@@ -119,8 +119,18 @@ static void spy_close(struct blk_backend *be)
 	g_free(spy);
 }
 
+static bool spy_resize(struct blk_backend *be, uint64_t size, GError **err)
+{
+	struct spy *spy = (struct spy *)be;
+	bool ok = blk_backend_resize(spy->next, size, err);
+
+	be->info.size = spy->next->info.size;
+	return ok;
+}
+
 static const struct blk_backend_ops spy_ops = { .channel_new = spy_channel_new,
-						.close = spy_close };
+						.close = spy_close,
+						.resize = spy_resize };
 
 struct spy *spy_on(struct rig *r)
 {

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -80,6 +81,15 @@ static void fake_cont(void *opaque)
 	control_event("RESUME", false, b->ctl);
 }
 
+static int fake_while_paused(void *opaque, void (*fn)(void *arg), void *arg)
+{
+	struct bench *b = opaque;
+
+	if (!b->busy)
+		fn(arg);
+	return b->busy ? -EBUSY : 0;
+}
+
 static bool fake_send_break(void *opaque)
 {
 	return ++((struct bench *)opaque)->breaks == 1; /* and then the serial port is gone */
@@ -137,6 +147,7 @@ const struct control_ops bench_ops = {
 	.reset = fake_reset,
 	.stop = control_bench_fake_stop,
 	.cont = fake_cont,
+	.while_paused = fake_while_paused,
 	.send_break = fake_send_break,
 	.for_each_device = fake_devices,
 	.for_each_stat = fake_stats,

@@ -22,6 +22,7 @@ struct bench {
 	struct rig *rig[RIGS]; /* its devices */
 	unsigned n_rigs;
 	int vcpus_error; /* what query-registers fails with, or 0 */
+	bool busy;       /* there is no pausing now */
 	bool turns;      /* stopping turns the main loop, as the machine does */
 };
 

@@ -140,6 +140,31 @@ ext4() {
 		umount /mnt/tools/dev && umount /mnt/tools
 }
 
+# within SECONDS COMMAND...: it succeeds before they are over
+within() {
+	local left=$(($1 * 10))
+	shift
+	until "$@"; do
+		left=$((left - 1))
+		[ $left -gt 0 ] || return 1
+		usleep 100000
+	done
+}
+
+disk_is() { [ "$(cat "/sys/block/$1/size")" = "$2" ]; }
+
+# by block_resize on the host: twice as large, the new end written, smaller again
+resized() {
+	local disk sectors
+	disk=$(disk_by_serial scratch)
+	sectors=$(cat "/sys/block/${disk##*/}/size")
+	tell "resize $((sectors * 1024))"
+	within 20 disk_is "${disk##*/}" $((sectors * 2)) &&
+		dd if=/run/pattern of="$disk" bs=512 seek=$((sectors * 2 - 1)) count=1 conv=fsync,notrunc || return 1
+	tell "resize $((sectors * 512))"
+	within 20 disk_is "${disk##*/}" "$sectors"
+}
+
 # interface MAC: the network interface with that address
 interface() {
 	local i
@@ -260,6 +285,7 @@ prove "no complaint in the kernel's log" quiet_kernel_log
 prove "blk: 64 MiB read, sha256 as on the host" big_disk
 prove "blk: a read-only disk takes no write" read_only_disk
 prove "blk: 1 MiB written, fsynced, read back" write_and_fsync
+prove "blk: resized by the host, the driver sees it" resized
 prove "blk: ext4 made, mounted, filled, trimmed, checked" ext4
 prove "net: DHCP over user networking" dhcp
 prove "net: DHCP names the DNS server" dns_names_its_server

@@ -60,6 +60,59 @@ static void disks_are_told_and_nothing_else(void **state)
 	qmp_hang_up(c);
 }
 
+#define RESIZE(args) ASK_WITH("block_resize", args)
+
+static void a_disk_is_resized(void **state)
+{
+	struct bench *b = *state;
+	struct rig *r = bench_add_disk(b, "d0", "");
+	struct qmp *c = qmp_greet(b);
+
+	bench_add_disk(b, "d1", ",ro=on");
+	bench_add(b, "keys", "input");
+	rig_start(r, RIG_ALL);
+	qmp_say(c, RESIZE("\"device\":\"d0\",\"size\":2097152"));
+	qmp_expect(c, "{\"return\":{}}");
+	qmp_say(c, ASK("query-block"));
+	qmp_expect(c, "\"virtual-size\":2097152}");
+	assert_int_equal(rig_config64(r, 0), 4096);
+	qmp_say(c, RESIZE("\"node-name\":\"d0\",\"size\":512"));
+	qmp_expect(c, "{\"return\":{}}");
+	assert_int_equal(rig_config64(r, 0), 1);
+	qmp_hang_up(c);
+}
+
+static void a_size_that_cannot_be_is_refused(void **state)
+{
+	static const struct {
+		const char *line, *why;
+	} bad[] = {
+		{ RESIZE("\"size\":512"), "'device' or 'node-name'" },
+		{ RESIZE("\"device\":\"d0\",\"node-name\":\"d0\",\"size\":512"), "not both" },
+		{ RESIZE("\"device\":\"d2\",\"size\":512"), "no disk 'd2'" },
+		{ RESIZE("\"device\":\"keys\",\"size\":512"), "no disk 'keys'" },
+		{ RESIZE("\"device\":\"d0\",\"size\":-512"), "'size' is a number of bytes" },
+		{ RESIZE("\"device\":\"d0\",\"size\":513"), "d0: a size is a multiple of" },
+		{ RESIZE("\"device\":\"d0\",\"size\":0"), "d0: a size is a multiple of" },
+		{ RESIZE("\"device\":\"d1\",\"size\":512"), "d1: it is read-only" },
+	};
+	struct bench *b = *state;
+	struct rig *r = bench_add_disk(b, "d0", "");
+	struct qmp *c = qmp_greet(b);
+
+	bench_add_disk(b, "d1", ",ro=on");
+	bench_add(b, "keys", "input");
+	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+		qmp_say(c, bad[i].line);
+		qmp_expect_error(c, "GenericError", bad[i].why);
+	}
+	b->busy = true;
+	qmp_say(c, RESIZE("\"device\":\"d0\",\"size\":512"));
+	qmp_expect_error(c, "GenericError", "about to stop");
+	assert_int_equal(rig_config64(r, 0), 2048);
+	qmp_hang_up(c);
+}
+
 /*
  * x-query-virtio-*
  */
@@ -227,10 +280,11 @@ static void the_monitor_takes_orders(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_machine_has_a_name_or_none),    TEST(processors_have_threads),
-		TEST(disks_are_told_and_nothing_else), TEST(devices_are_told_in_qemus_words),
-		TEST(a_chain_in_a_ring_is_told),       TEST(an_indirect_chain_is_told),
-		TEST(a_packed_ring_is_refused),        TEST(the_monitor_answers_in_qemus_words),
+		TEST(a_machine_has_a_name_or_none),     TEST(processors_have_threads),
+		TEST(disks_are_told_and_nothing_else),  TEST(a_disk_is_resized),
+		TEST(a_size_that_cannot_be_is_refused), TEST(devices_are_told_in_qemus_words),
+		TEST(a_chain_in_a_ring_is_told),        TEST(an_indirect_chain_is_told),
+		TEST(a_packed_ring_is_refused),         TEST(the_monitor_answers_in_qemus_words),
 		TEST(the_monitor_takes_orders),
 	};
 

@@ -262,6 +262,7 @@ static const char *const orders[] = {
 		 "\"events\":[{\"type\":\"key\",\"data\":{\"down\":true,\"key\":{\"type\":"
 		 "\"qcode\",\"data\":\"a\"}}}],\"device\":\"keys\",\"head\":0"),
 	ASK_WITH("send-key", "\"keys\":[{\"type\":\"number\",\"data\":30}],\"hold-time\":1"),
+	ASK_WITH("block_resize", "\"node-name\":\"disk\",\"size\":2097152"),
 	ASK_WITH("port_remove", "\"path\":\"con\",\"port\":\"a\""),
 	ASK_WITH("chardev-send-break", "\"id\":\"serial0\""),
 	ASK("stop"),

@@ -157,6 +157,7 @@ static void capabilities(struct control_call *call)
 
 static const struct control_command commands[] = {
 	{ CONTROL_CAPABILITIES, capabilities, &control_capabilities_args, NULL },
+	{ "block_resize", control_block_resize, &control_block_resize_args, NULL },
 	{ "chardev-send-break", command_send_break, &control_chardev_send_break_args, NULL },
 	{ "cont", command_cont, NULL, NULL },
 	{ "human-monitor-command", control_human_monitor_command, &control_human_monitor_args,

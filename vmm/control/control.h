@@ -38,6 +38,8 @@ struct control_ops {
 	void (*reset)(void *opaque);
 	void (*stop)(void *opaque);
 	void (*cont)(void *opaque);
+	/* Calls fn while no vCPU runs. 0, or -EBUSY: not now, and nothing was called. */
+	int (*while_paused)(void *opaque, void (*fn)(void *arg), void *arg);
 	bool (*send_break)(void *opaque); /* to the serial port; false: there is none */
 	/* Calls fn(dev, "pci" or "mmio", arg) for each device, in the order of the command line. */
 	void (*for_each_device)(void *opaque, control_device_fn fn, void *arg);

@@ -43,6 +43,11 @@ static void control_cont(void *opaque)
 	machine_cont(opaque);
 }
 
+static int control_while_paused(void *opaque, void (*fn)(void *arg), void *arg)
+{
+	return machine_while_paused(opaque, fn, arg);
+}
+
 static bool control_send_break(void *opaque)
 {
 	return machine_send_break(opaque);
@@ -113,6 +118,7 @@ static const struct control_ops ops = {
 	.reset = control_reset,
 	.stop = control_stop,
 	.cont = control_cont,
+	.while_paused = control_while_paused,
 	.send_break = control_send_break,
 	.for_each_device = for_each_device,
 	.for_each_stat = for_each_stat,

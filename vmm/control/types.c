@@ -244,6 +244,10 @@ static const struct control_type block_info = CONTROL_TYPE_OBJECT(
 	MEMBER("locked", &control_bool), MEMBER("inserted", &block_device_info));
 const struct control_type control_block_infos = CONTROL_TYPE_ARRAY(&block_info);
 
+const struct control_type control_block_resize_args =
+	CONTROL_TYPE_OBJECT(OPTIONAL("device", &control_string),
+			    OPTIONAL("node-name", &control_string), MEMBER("size", &control_int));
+
 /*
  * Input.
  */

@@ -172,6 +172,11 @@ struct machine_cpu_stats {
 /* Statistics of vCPU @cpu (below machine_cpus()). May lag a little while the guest runs. */
 void machine_cpu_stats(struct machine *m, unsigned cpu, struct machine_cpu_stats *ret);
 
+/* Calls @fn while no vCPU runs; those that do pause for it, and go on. What is asked for meanwhile
+ * (stop, reset) is seen to afterwards. 0, or -EBUSY and nothing was called while the machine is
+ * about to stop or reset, and wants to be asked again. */
+int machine_while_paused(struct machine *m, void (*fn)(void *arg), void *arg);
+
 /* The registers of vCPU @cpu (below machine_cpus()), which leaves the guest for it if it runs.
  * *ret_where: the name of its next instruction's address, or NULL; free with g_free(). 0; -EBUSY
  * while the machine is about to stop or reset, and wants to be asked again; or what KVM says. */

@@ -325,25 +325,48 @@ enum machine_end machine_run(struct machine *m, const char **ret_text)
 /*
  * For the control socket, the terminal and signals.
  */
-int machine_registers(struct machine *m, unsigned cpu, struct vcpu_registers *ret, char **ret_where)
+int machine_while_paused(struct machine *m, void (*fn)(void *arg), void *arg)
 {
 	bool runs = !m->stopped && m->end == MACHINE_RUNNING;
-	int err;
 
 	if (m->changing)
 		return -EBUSY;
 	m->changing = true;
 	if (runs)
 		pause_cpus(m);
-	err = vcpus_registers(m->cpus, cpu, ret);
+	fn(arg);
 	if (runs)
 		resume_cpus(m);
 	m->changing = false;
 	g_main_context_wakeup(NULL); /* for what was asked for meanwhile */
-	if (err >= 0)
+	return 0;
+}
+
+struct look_at_registers {
+	struct machine *m;
+	unsigned cpu;
+	struct vcpu_registers *to;
+	int ret;
+};
+
+static void look_at_registers(void *arg)
+{
+	struct look_at_registers *look = arg;
+
+	look->ret = vcpus_registers(look->m->cpus, look->cpu, look->to);
+}
+
+int machine_registers(struct machine *m, unsigned cpu, struct vcpu_registers *ret, char **ret_where)
+{
+	struct look_at_registers look = { m, cpu, ret, 0 };
+	int busy = machine_while_paused(m, look_at_registers, &look);
+
+	if (busy < 0)
+		return busy;
+	if (look.ret >= 0)
 		*ret_where = m->symbols ? symbols_name(m->symbols, ret->pc, ret->system_call)
 					: NULL;
-	return err;
+	return look.ret;
 }
 
 enum machine_status machine_status(const struct machine *m)

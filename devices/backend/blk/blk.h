@@ -121,7 +121,7 @@ struct blk_channel {
 
 /* What the operator's and the host's side know about a disk. All sizes in bytes. */
 struct blk_info {
-	uint64_t size;         /* a multiple of BLK_UNIT */
+	uint64_t size;         /* a multiple of BLK_UNIT; resize() alone changes it */
 	uint32_t block_size;   /* logical block size it would suggest, at least BLK_UNIT */
 	uint32_t block_phys;   /* physical block size, at least block_size */
 	uint32_t align_offset; /* of the first naturally aligned physical block */
@@ -144,6 +144,13 @@ struct blk_backend_ops {
 	 * for by name. NULL: nothing to make. Need not be called.
 	 */
 	int (*prepare)(struct blk_backend *be, unsigned n);
+	/*
+	 * Makes the disk @size bytes, a multiple of BLK_UNIT, and info.size what it is then. What
+	 * has a size of its own (a block device) takes that alone, or 0: whatever it is now. No
+	 * channel has anything in hand. On the thread that closes. False with @err, which does not
+	 * name the device, and nothing has changed. NULL: it has the size that it has.
+	 */
+	bool (*resize)(struct blk_backend *be, uint64_t size, GError **err);
 };
 
 struct blk_backend {
@@ -151,3 +158,6 @@ struct blk_backend {
 	const struct syscall_use *syscalls; /* of the kernel, from its channels' threads */
 	struct blk_info info;
 };
+
+/* ops->resize(), or an error if there is none (channel.c). */
+bool blk_backend_resize(struct blk_backend *be, uint64_t size, GError **err);

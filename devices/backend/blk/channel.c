@@ -33,6 +33,13 @@ static gboolean blk_channel_again_dispatch(GSource *source, GSourceFunc callback
 
 static GSourceFuncs again_funcs = { .dispatch = blk_channel_again_dispatch };
 
+bool blk_backend_resize(struct blk_backend *be, uint64_t size, GError **err)
+{
+	if (be->ops->resize)
+		return be->ops->resize(be, size, err);
+	return ringside_usage(err, "what stands behind it cannot be resized");
+}
+
 void blk_channel_init(struct blk_file_channel *ch, const struct blk_channel_ops *ops,
 		      struct blk_file *f, const struct blk_owner *owner)
 {

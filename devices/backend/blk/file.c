@@ -102,15 +102,58 @@ static int blk_file_prepare(struct blk_backend *be, unsigned n)
 }
 
 static const struct syscall_use file_syscalls[] = {
-	{ .name = "pread64" },         { .name = "preadv" },         { .name = "preadv2" },
-	{ .name = "pwritev2" },        { .name = "fallocate" },      { .name = "fdatasync" },
-	{ SYSCALL_IOCTL(BLKDISCARD) }, { .name = "io_uring_enter" }, { .name = NULL },
+	{ .name = "pread64" },
+	{ .name = "preadv" },
+	{ .name = "preadv2" },
+	{ .name = "pwritev2" },
+	{ .name = "fallocate" },
+	{ .name = "fdatasync" },
+	{ SYSCALL_IOCTL(BLKDISCARD) },
+	{ .name = "io_uring_enter" },
+	/* blk_file_resize(), on the main thread: */
+	{ .name = "ftruncate", .closing = true },
+	{ SYSCALL_IOCTL(BLKGETSIZE64), .closing = true },
+	{ .name = NULL },
 };
+
+static bool blk_file_resize_bdev(struct blk_file *f, uint64_t size, GError **err)
+{
+	uint64_t now;
+
+	if (ioctl(f->fd, BLKGETSIZE64, &now) < 0)
+		return ringside_error_errno(err, errno, "%s", f->path);
+	if (size && size != now)
+		return ringside_usage(err,
+				      "%s is a block device of %" G_GUINT64_FORMAT
+				      " bytes: the host gives it its size, which 0 stands for",
+				      f->path, now);
+	f->base.info.size = now;
+	return true;
+}
+
+static bool blk_file_resize(struct blk_backend *be, uint64_t size, GError **err)
+{
+	struct blk_file *f = (struct blk_file *)be;
+	uint64_t unit = MAX(BLK_UNIT, f->dio_align);
+
+	if (f->is_bdev)
+		return blk_file_resize_bdev(f, size, err);
+	if (be->info.ro)
+		return ringside_usage(err, "%s is open for reading alone", f->path);
+	if (!size || size % unit || size > INT64_MAX)
+		return ringside_usage(err, "a size is a multiple of %" G_GUINT64_FORMAT " bytes",
+				      unit);
+	if (ftruncate(f->fd, (off_t)size) < 0)
+		return ringside_error_errno(err, errno, "%s", f->path);
+	be->info.size = size;
+	return true;
+}
 
 static const struct blk_backend_ops file_ops = {
 	.prepare = blk_file_prepare,
 	.channel_new = blk_file_channel_new,
 	.close = blk_file_close,
+	.resize = blk_file_resize,
 };
 
 static bool blk_file_open_fd(struct blk_file *f, const struct blk_file_options *o, GError **err)

@@ -56,6 +56,15 @@ static int blk_wrap_prepare(struct blk_backend *be, unsigned n)
 	return next->ops->prepare ? next->ops->prepare(next, n) : 0;
 }
 
+static bool blk_wrap_resize(struct blk_backend *be, uint64_t size, GError **err)
+{
+	struct blk_backend *next = ((struct blk_wrap *)be)->next;
+	bool ok = blk_backend_resize(next, size, err);
+
+	be->info.size = next->info.size;
+	return ok;
+}
+
 static void blk_wrap_close(struct blk_backend *be)
 {
 	struct blk_wrap *w = (struct blk_wrap *)be;
@@ -68,6 +77,7 @@ static const struct blk_backend_ops blk_wrap_ops = {
 	.channel_new = blk_wrap_channel_new,
 	.prepare = blk_wrap_prepare,
 	.close = blk_wrap_close,
+	.resize = blk_wrap_resize,
 };
 
 void blk_wrap_init(struct blk_wrap *w, struct blk_backend *next, const struct blk_channel_ops *ops)

@@ -43,7 +43,7 @@ static void fake_disk_check(const struct fake_disk *d, const struct blk_io *io)
 		fuzz_bug("disk: a request of no kind");
 	if (io->op == BLK_FLUSH)
 		return;
-	if (io->offset > DISK_BYTES || io->len > DISK_BYTES - io->offset)
+	if (io->offset > d->base.info.size || io->len > d->base.info.size - io->offset)
 		fuzz_bug("disk: %s at %#lx, %#lx bytes: beyond the end", op_names[io->op],
 			 io->offset, io->len);
 	if ((io->offset | io->len) % BLK_UNIT)
@@ -292,8 +292,23 @@ static void fake_disk_close(struct blk_backend *be)
 	g_free(d);
 }
 
+/* Of any size up to what it has at first. */
+static bool fake_disk_resize(struct blk_backend *be, uint64_t size, GError **err)
+{
+	const struct fake_disk *d = (struct fake_disk *)be;
+
+	for (guint i = 0; i < d->pending->len; i++)
+		if (g_array_index(d->pending, struct request, i).in_hand)
+			fuzz_bug("disk: resized with a request in hand");
+	if (!size || size > DISK_BYTES)
+		return ringside_error_errno(err, EFBIG, "the fake disk");
+	be->info.size = size;
+	return true;
+}
+
 static const struct blk_backend_ops backend_ops = { .channel_new = fake_channel_new,
-						    .close = fake_disk_close };
+						    .close = fake_disk_close,
+						    .resize = fake_disk_resize };
 
 static struct blk_backend *fake_disk_new(const struct blk_file_options *o)
 {

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "devices/blk/disk.h"
 #include "devices/registry.h"
 #include "tools/fuzz/fixture/fixture.h"
 #include "tools/fuzz/fuzz.h"
@@ -20,6 +21,7 @@
 #include "vmm/kvm/registers.h"
 
 #define N_DEVS 3u
+#define DISK   2u /* the one that is a disk */
 
 struct room {
 	struct control *ctl;
@@ -28,6 +30,7 @@ struct room {
 	GMainContext *context;
 	struct loop *loop;
 	const char *status;
+	uint64_t disk_size; /* at first */
 };
 
 /*
@@ -98,6 +101,13 @@ static void each_device(void *opaque, control_device_fn fn, void *arg)
 		fn(r->fixture[i].dev, i % 2 ? "mmio" : "pci", arg);
 }
 
+static int fuzz_control_while_paused(void *opaque, void (*fn)(void *arg), void *arg)
+{
+	(void)opaque;
+	fn(arg);
+	return 0;
+}
+
 static bool fuzz_control_send_break(void *opaque)
 {
 	(void)opaque;
@@ -136,6 +146,7 @@ static const struct control_ops ops = {
 	.reset = fuzz_control_reset,
 	.stop = fuzz_control_stop,
 	.cont = fuzz_control_cont,
+	.while_paused = fuzz_control_while_paused,
 	.send_break = fuzz_control_send_break,
 	.for_each_device = each_device,
 	.for_each_stat = each_stat,
@@ -344,6 +355,14 @@ static void fuzz_control_open_devices(struct room *r)
 	}
 }
 
+static uint64_t fuzz_control_disk_size(const struct room *r)
+{
+	struct blk_disk disk;
+
+	blk_disk(r->fixture[DISK].dev, &disk);
+	return disk.size;
+}
+
 static struct room *room_new(void)
 {
 	struct room *r = g_new0(struct room, 1);
@@ -354,6 +373,7 @@ static struct room *room_new(void)
 	host_set_context(r->context);
 	r->loop = loop_main();
 	fuzz_control_open_devices(r);
+	r->disk_size = fuzz_control_disk_size(r);
 	return r;
 }
 
@@ -367,6 +387,8 @@ void fuzz_control_run(const struct fuzz_target *t, const uint8_t *data, size_t s
 	(void)t;
 	if (!r)
 		r = room_new();
+	if (!blk_resize(r->fixture[DISK].dev, r->disk_size, &err)) /* whatever the last run did */
+		fuzz_bug("%s", err->message);
 	for (unsigned i = 0; i < N_DEVS; i++)
 		fixture_begin(&r->fixture[i]);
 	r->status = "running";
