@@ -67,10 +67,9 @@ static const unsigned char net_offered[] = {
 static void net_link_changed(void *opaque, bool up)
 {
 	struct net *net = opaque;
-	le16 status = cpu_le16(up ? NET_S_LINK_UP : 0);
 
-	vdev_config_set(&net->dev, offsetof(struct net_config, status), &status, sizeof(status),
-			true);
+	net->carrier = up;
+	net_tell_link(net);
 }
 
 static void net_backend_trouble(void *opaque, bool guest, const char *text)
@@ -250,6 +249,7 @@ static bool net_open(struct vdev *dev, GError **err)
 	if (!net_check_mac(net->opt_mac, err))
 		return false;
 	vdev_config_set(dev, 0, &config, sizeof(config), false);
+	net->carrier = true;
 	net->frame = g_malloc(NET_FRAME_MAX);
 	net->be = net_spec_open(net->spec, &net->opt, dev->loop, &net_events, net,
 				dev->env->wrappers, err);
@@ -361,7 +361,7 @@ const struct vdev_class net_class = {
 	.reset = net_reset,
 	.config_written = net_config_written,
 	.restart = net_restart,
-	.state_version = 1,
+	.state_version = 2,
 	.save = net_save,
 	.load = net_load,
 };

@@ -61,6 +61,7 @@ struct net_drops {
 	uint64_t filtered; /* not for this guest */
 	uint64_t too_long; /* longer than the buffers, or than the MTU */
 	uint64_t no_queue; /* no receive queue */
+	uint64_t no_link;  /* received while the operator has the link down */
 	uint64_t unusable; /* work left undone that the driver did not agree to */
 	uint64_t tx_bad;   /* the driver's header or length is wrong */
 	uint64_t tx_lost;  /* the backend would not have it */
@@ -82,6 +83,8 @@ struct net {
 	uint8_t opt_mac[6];
 
 	struct net_backend *be;
+	bool carrier;   /* the backend says that the link is up, */
+	bool link_down; /* and the operator that it is down; the owner's, both */
 	unsigned max_pairs;
 	struct net_pair pair[NET_CHANNELS_MAX];
 
@@ -135,7 +138,7 @@ void net_rx_listen(struct net *net);
 void net_rx_discard(struct net *net, unsigned channel); /* what waits with the backend */
 void net_rx_start(struct net *net, unsigned pair);
 void net_rx_stop(struct net *net, unsigned pair, enum vdev_stop why);
-void net_rx_kick(struct net *net, unsigned pair); /* there are buffers */
+void net_rx_kick(struct net *net, unsigned pair); /* there are buffers, or the link went down */
 
 /* tx.c */
 void net_tx_handle(struct vdev *dev, unsigned q, struct vq_chain *c);
@@ -145,6 +148,10 @@ void net_tx_stop(struct net *net, unsigned pair, enum vdev_stop why);
 
 void net_tx_give_back(struct net *net,
 		      unsigned pair); /* what waits, of a paused queue, into its ring */
+
+/* card.c: the link is what the backend and the operator say. On the owner's thread. */
+void net_tell_link(struct net *net);
+void net_set_link_down(struct net *net, bool down);
 
 /* state.c */
 void net_save(struct vdev *dev, GByteArray *out);

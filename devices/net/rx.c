@@ -163,6 +163,10 @@ bool net_rx_frame(void *opaque, unsigned channel, uint8_t *data, size_t len,
 	unsigned target = net_rx_target_of(net, channel);
 	struct net_header h;
 
+	if (net->link_down) {
+		net->drops.no_link++;
+		return true;
+	}
 	if (target == NET_CHANNELS_MAX) { /* DEV-NET-MQ-04 */
 		net->drops.no_queue++;
 		return true;

@@ -1,6 +1,6 @@
 /*
- * What a network card keeps: what its driver said on the control queue (VIRTIO 1.4, 5.1.6.5). The
- * rest follows from the features.
+ * What a network card keeps: what its driver said on the control queue (VIRTIO 1.4, 5.1.6.5), and
+ * whether the operator has its link down. The rest follows from the features.
  */
 #include <string.h>
 
@@ -41,12 +41,14 @@ void net_save(struct vdev *dev, GByteArray *out)
 	pack_u16(out, (uint16_t)f->n_macs);
 	pack_bytes(out, f->macs, f->n_macs * sizeof(f->macs[0]));
 	pack_bytes(out, f->vlans, sizeof(f->vlans));
+	pack_u8(out, net->link_down);
 }
 
 struct load {
 	struct net *net;
 	struct net_filter filter;
 	unsigned pairs, offloads;
+	bool link_down;
 	int ret;
 };
 
@@ -57,6 +59,7 @@ static void load_on_owner(void *arg)
 
 	net->filter = l->filter;
 	net->stale = false; /* what arrives is its driver's */
+	net_set_link_down(net, l->link_down);
 	l->ret = net_set_rx_offloads(net, l->offloads);
 	if (l->ret == 0)
 		l->ret = net_set_pairs(net, l->pairs);
@@ -79,6 +82,7 @@ bool net_load(struct vdev *dev, struct unpack *in, GError **err)
 				      vdev_name(dev));
 	unpack_bytes(in, f->macs, f->n_macs * sizeof(f->macs[0]));
 	unpack_bytes(in, f->vlans, sizeof(f->vlans));
+	l.link_down = unpack_u8(in);
 	if (l.pairs < 1 || l.pairs > net->max_pairs)
 		return ringside_usage(err, "%s: state: queue pairs in use that are not there",
 				      vdev_name(dev));

@@ -60,7 +60,7 @@ static int net_tx_try_send(struct net *net, unsigned channel, struct vq_chain *c
 /* False: it has to wait. */
 static bool net_tx_send_chain(struct net *net, unsigned channel, struct vq_chain *c)
 {
-	int ret = net_tx_try_send(net, channel, c);
+	int ret = net->link_down ? -ENETDOWN : net_tx_try_send(net, channel, c);
 
 	if (ret == -EAGAIN)
 		return false;

@@ -178,6 +178,15 @@ dhcp() { interface_up "$(interface 52:54:00:00:00:01)"; }
 
 fetch() { wget -q -O /run/fetched "$1" && [ "$(sum /run/fetched)" = "$(argument web)" ]; }
 
+carrier_is() { [ "$(cat "/sys/class/net/$1/carrier")" = "$2" ]; }
+
+# by set_link on the host: down and up again
+link_follows() {
+	local i
+	i=$(interface 52:54:00:00:00:01)
+	carrier_is "$i" 1 && tell "link false" && within 20 carrier_is "$i" 0 && tell "link true" && within 20 carrier_is "$i" 1
+}
+
 dns_names_its_server() { grep -q 10.0.2.3 /etc/resolv.conf; }
 
 serve_http() {
@@ -290,6 +299,7 @@ prove "blk: ext4 made, mounted, filled, trimmed, checked" ext4
 prove "net: DHCP over user networking" dhcp
 prove "net: DHCP names the DNS server" dns_names_its_server
 prove "net: 16 MiB by HTTP from the host, sha256 right" fetch http://10.0.2.2:8077/file
+prove "net: the link taken down by the host, the driver sees it" link_follows
 prove "net: a web server in the guest" serve_http
 tell fetch http://127.0.0.1:8078/file
 prove "tap: ping to the host" tap_up

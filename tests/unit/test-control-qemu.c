@@ -113,6 +113,28 @@ static void a_size_that_cannot_be_is_refused(void **state)
 	qmp_hang_up(c);
 }
 
+static void a_link_is_taken_down(void **state)
+{
+	struct bench *b = *state;
+	struct rig *r = bench_add(b, "net0", "net");
+	struct qmp *c = qmp_greet(b);
+
+	bench_add(b, "keys", "input");
+	rig_start(r, RIG_ALL);
+	assert_int_equal(rig_config16(r, 6), 1);
+	qmp_say(c, ASK_WITH("set_link", "\"name\":\"net0\",\"up\":false"));
+	qmp_expect(c, "{\"return\":{}}");
+	assert_int_equal(rig_config16(r, 6), 0);
+	qmp_say(c, ASK_WITH("query-virtio-status", "\"path\":\"net0\""));
+	qmp_expect(c, "\"link-up\":false}");
+	qmp_say(c, ASK_WITH("set_link", "\"name\":\"net0\",\"up\":true"));
+	qmp_expect(c, "{\"return\":{}}");
+	assert_int_equal(rig_config16(r, 6), 1);
+	qmp_say(c, ASK_WITH("set_link", "\"name\":\"keys\",\"up\":true"));
+	qmp_expect_error(c, "GenericError", "no network card 'keys'");
+	qmp_hang_up(c);
+}
+
 /*
  * x-query-virtio-*
  */
@@ -280,12 +302,12 @@ static void the_monitor_takes_orders(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_machine_has_a_name_or_none),     TEST(processors_have_threads),
-		TEST(disks_are_told_and_nothing_else),  TEST(a_disk_is_resized),
-		TEST(a_size_that_cannot_be_is_refused), TEST(devices_are_told_in_qemus_words),
-		TEST(a_chain_in_a_ring_is_told),        TEST(an_indirect_chain_is_told),
-		TEST(a_packed_ring_is_refused),         TEST(the_monitor_answers_in_qemus_words),
-		TEST(the_monitor_takes_orders),
+		TEST(a_machine_has_a_name_or_none),       TEST(processors_have_threads),
+		TEST(disks_are_told_and_nothing_else),    TEST(a_disk_is_resized),
+		TEST(a_size_that_cannot_be_is_refused),   TEST(a_link_is_taken_down),
+		TEST(devices_are_told_in_qemus_words),    TEST(a_chain_in_a_ring_is_told),
+		TEST(an_indirect_chain_is_told),          TEST(a_packed_ring_is_refused),
+		TEST(the_monitor_answers_in_qemus_words), TEST(the_monitor_takes_orders),
 	};
 
 	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);

@@ -263,6 +263,8 @@ static const char *const orders[] = {
 		 "\"qcode\",\"data\":\"a\"}}}],\"device\":\"keys\",\"head\":0"),
 	ASK_WITH("send-key", "\"keys\":[{\"type\":\"number\",\"data\":30}],\"hold-time\":1"),
 	ASK_WITH("block_resize", "\"node-name\":\"disk\",\"size\":2097152"),
+	ASK_WITH("set_link", "\"name\":\"net0\",\"up\":false"),
+	ASK_WITH("query-virtio-status", "\"path\":\"net0\""),
 	ASK_WITH("port_remove", "\"path\":\"con\",\"port\":\"a\""),
 	ASK_WITH("chardev-send-break", "\"id\":\"serial0\""),
 	ASK("stop"),
@@ -322,6 +324,7 @@ static void every_answer_and_event_is_as_the_schema_says(void **state)
 
 	bench_add(b, "con", "console,chr=null,port=a:null");
 	bench_add_disk(b, "disk", "");
+	bench_add(b, "net0", "net");
 	c = qmp_greet(b);
 	schema_load(&s, c);
 	ask_all(&s, c, seen);

@@ -181,6 +181,7 @@ static const struct control_command commands[] = {
 	  &control_virtio_status },
 	{ "quit", command_quit, NULL, NULL },
 	{ "send-key", control_send_key, &control_send_key_args, NULL },
+	{ "set_link", control_set_link, &control_set_link_args, NULL },
 	{ "stop", command_stop, NULL, NULL },
 	{ "system_powerdown", command_powerdown, NULL, NULL },
 	{ "system_reset", command_reset, NULL, NULL },

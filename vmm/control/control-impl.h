@@ -52,8 +52,9 @@ void control_query_name(struct control_call *call);
 void control_query_cpus_fast(struct control_call *call);
 void control_query_block(struct control_call *call);
 
-/* resize.c */
+/* change.c */
 void control_block_resize(struct control_call *call);
+void control_set_link(struct control_call *call);
 
 /* hmp.c: as QEMU's monitor for people */
 void control_human_monitor_command(struct control_call *call);

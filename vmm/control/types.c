@@ -149,7 +149,7 @@ const struct control_type control_virtio_status = CONTROL_TYPE_OBJECT(
 	MEMBER("host-features", &ints), MEMBER("host-feature-names", &strings),
 	MEMBER("guest-features", &ints), MEMBER("guest-feature-names", &strings),
 	OPTIONAL("leds", &control_int), OPTIONAL("reports-dropped", &control_int),
-	OPTIONAL("ports", &console_ports));
+	OPTIONAL("link-up", &control_bool), OPTIONAL("ports", &console_ports));
 
 static const char *types_fault(unsigned i)
 {
@@ -247,6 +247,9 @@ const struct control_type control_block_infos = CONTROL_TYPE_ARRAY(&block_info);
 const struct control_type control_block_resize_args =
 	CONTROL_TYPE_OBJECT(OPTIONAL("device", &control_string),
 			    OPTIONAL("node-name", &control_string), MEMBER("size", &control_int));
+
+const struct control_type control_set_link_args =
+	CONTROL_TYPE_OBJECT(MEMBER("name", &control_string), MEMBER("up", &control_bool));
 
 /*
  * Input.

@@ -9,8 +9,8 @@
 extern const struct control_type control_capabilities_args, control_chardev_send_break_args,
 	control_input_send_event_args, control_port_remove_args, control_query_stats_args,
 	control_path_args, control_virtio_queue_args, control_human_monitor_args,
-	control_send_key_args, control_block_resize_args, control_virtio_element_args,
-	control_x_virtio_queue_args;
+	control_send_key_args, control_block_resize_args, control_set_link_args,
+	control_virtio_element_args, control_x_virtio_queue_args;
 
 extern const struct control_type control_command_infos, control_registers, control_stats_results,
 	control_status_info, control_unanswered_list, control_version_info, control_virtio_devices,

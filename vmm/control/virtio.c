@@ -4,6 +4,7 @@
 #include "devices/console/console.h"
 #include "devices/core/state.h"
 #include "devices/input/input.h"
+#include "devices/net/card.h"
 #include "vmm/control/control-impl.h"
 
 /*
@@ -158,6 +159,14 @@ void control_query_virtio(struct control_call *call)
 	json_builder_end_array(call->out);
 }
 
+static void add_link(JsonBuilder *b, struct vdev *dev)
+{
+	struct net_card card;
+
+	net_card(dev, &card);
+	control_add_bool(b, "link-up", card.up);
+}
+
 void control_query_virtio_status(struct control_call *call)
 {
 	const char *transport = NULL;
@@ -188,6 +197,8 @@ void control_query_virtio_status(struct control_call *call)
 		control_add_int(b, "leds", input_leds(dev));
 	if (input_is(dev))
 		control_add_int(b, "reports-dropped", (gint64)input_dropped(dev));
+	if (net_is(dev))
+		add_link(b, dev);
 	if (console_is(dev))
 		control_add_ports(b, dev);
 	json_builder_end_object(b);

@@ -1,5 +1,6 @@
-/* block_resize: a disk becomes larger or smaller under its driver. */
+/* What changes a device under its driver: block_resize, set_link. */
 #include "devices/blk/disk.h"
+#include "devices/net/card.h"
 #include "vmm/control/control-impl.h"
 
 struct resize {
@@ -46,4 +47,16 @@ void control_block_resize(struct control_call *call)
 	if (r.err)
 		control_fail(call, "%s", r.err->message);
 	g_clear_error(&r.err);
+}
+
+void control_set_link(struct control_call *call)
+{
+	const char *name = control_arg_string(call, "name", "");
+	struct vdev *dev = control_find_device(call, name);
+
+	if (!dev || !net_is(dev))
+		control_fail(call, "there is no network card '%s'; query-virtio lists devices",
+			     name);
+	else
+		net_set_link(dev, json_object_get_boolean_member(call->args, "up"));
 }
