@@ -78,7 +78,8 @@ as_many_legacy_devices() {
 	[ $n = "$(argument legacy)" ]
 }
 
-# What Linux takes of what is offered: 6.1 knows no NOTIFICATION_DATA; RING_RESET is for its pci alone.
+# What Linux takes of what is offered: 6.1 knows no NOTIFICATION_DATA; RING_RESET is for its pci alone, and 5.10 has neither; 7.2 is
+# the first to know IN_ORDER.
 features_as_offered() {
 	local bad=0
 	as_many_legacy_devices || bad=1
@@ -86,12 +87,16 @@ features_as_offered() {
 	negotiated +access_platform 33 || bad=1
 	negotiated +order_platform 36 || bad=1
 	case $(uname -r) in
-	6.1.*) negotiated never 38 || bad=1 ;;
+	5.10.* | 6.1.*) negotiated never 38 || bad=1 ;;
 	*) negotiated +notification_data 38 || bad=1 ;;
 	esac
-	case $want_transport in
-	pci) negotiated always 40 || bad=1 ;;
-	*) negotiated never 40 || bad=1 ;;
+	case $(uname -r) in
+	5.* | 6.*) negotiated never 35 || bad=1 ;;
+	*) negotiated +in_order 35 || bad=1 ;;
+	esac
+	case $want_transport-$(uname -r) in
+	mmio-* | pci-5.10.*) negotiated never 40 || bad=1 ;;
+	*) negotiated always 40 || bad=1 ;;
 	esac
 	return $bad
 }
