@@ -86,8 +86,8 @@ cov: $(BUILD)/.setup-check ## line coverage of virtqueue, devices and transport 
 guest: $(BUILD)/ringside $(addprefix $(BUILD)/guest-fw/,fw.elf ends.elf kernel32.elf kernel64.elf boot-sector.bin) $(BUILD)/.setup-demo ## guest-fw tests the devices from inside, on any KVM
 	$(Q)TALLY=$(TALLY) tests/guest/run
 
-guests: $(BUILD)/ringside $(BUILD)/.setup-demo ## kernels that nobody here has written (Xen, memtest86+, GNU Mach, a 32-bit Linux), from Debian's packages
-	$(Q)TALLY=$(TALLY) tests/guests/run
+guests: $(BUILD)/ringside $(BUILD)/.setup-check ## guests that nobody here has written (Xen, memtest86+, GNU Mach, a 32-bit Linux; SeaBIOS, GRUB, iPXE, an installed Debian)
+	$(Q)TALLY=$(TALLY) tests/guests/run; one=$$?; TALLY=$(TALLY) tests/guests/firmware && exit $$one
 
 # The programs among them want to be root and to have the host's devices for themselves: in the box.
 system: $(BUILD)/ringside $(BUILD)/guest-fw/stub.elf $(SYS_TESTS) $(BUILD)/.setup-demo ## boot real kernels and use every device

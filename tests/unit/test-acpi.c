@@ -349,7 +349,7 @@ static void no_memory_for_tables_is_an_error(void **state)
  * the offsets of SeaBIOS's romfile_loader.h.
  */
 #define FSEG 0xf5000u
-#define HIGH 0x81230u
+#define HIGH 0x81240u
 
 static uint8_t *loader_file(const struct tables *t, const uint8_t *name)
 {
@@ -390,6 +390,7 @@ static void firmware_places_the_tables(void **state)
 	struct acpi_params p = full;
 	struct acpi_files files;
 	g_autofree char *text = NULL;
+	uint64_t facs;
 
 	(void)state;
 	p.firmware = true;
@@ -403,7 +404,14 @@ static void firmware_places_the_tables(void **state)
 	assert_true(find(&t, "MCFG") > HIGH);
 	assert_int_equal(get(t.ram + find(&t, "FACP") + 40, 4),
 			 get(t.ram + find(&t, "FACP") + 140, 8));
+	g_free(round_trip(&t, find(&t, "FACP")));
+	assert_false(get(t.ram + find(&t, "FACP") + 112, 4) & 1u << 20); /* a whole PC */
+	assert_true(t.ram[find(&t, "APIC") + 40] & 1);
+	facs = get(t.ram + find(&t, "FACP") + 36, 4);
+	assert_int_equal(facs % 64, HIGH % 64);
+	assert_memory_equal(t.ram + facs, "FACS", 4);
 	text = round_trip(&t, get(t.ram + find(&t, "FACP") + 140, 8));
+	assert_null(strstr(text, "ACPI0013"));
 	assert_has(text, "0xF0000000,         // Range Minimum");
 	assert_has(text, "0xFEBFFFFF,         // Range Maximum");
 	g_byte_array_unref(files.rsdp);
@@ -462,7 +470,7 @@ static const struct pm_ops pm_ops = { on_off, on_reset, on_irq };
 static void sleep_register_turns_off(void **state)
 {
 	struct seen seen = { 0 };
-	struct pm *pm = pm_new(&pm_ops, &seen);
+	struct pm *pm = pm_new(&pm_ops, &seen, false);
 
 	(void)state;
 	pm_io_write(pm, PM_SLEEP_STATUS, 0x80);
@@ -478,7 +486,7 @@ static void sleep_register_turns_off(void **state)
 static void reset_register_resets(void **state)
 {
 	struct seen seen = { 0 };
-	struct pm *pm = pm_new(&pm_ops, &seen);
+	struct pm *pm = pm_new(&pm_ops, &seen, false);
 
 	(void)state;
 	pm_io_write(pm, PM_RESET, 0);
@@ -491,7 +499,7 @@ static void reset_register_resets(void **state)
 static void button_holds_the_line_until_read(void **state)
 {
 	struct seen seen = { 0 };
-	struct pm *pm = pm_new(&pm_ops, &seen);
+	struct pm *pm = pm_new(&pm_ops, &seen, false);
 
 	(void)state;
 	pm_power_button(pm);
@@ -507,10 +515,43 @@ static void button_holds_the_line_until_read(void **state)
 }
 
 /* The line without an event: who reads is there, and sees nothing. */
+static void a_fixed_button_is_a_bit_of_pm1(void **state)
+{
+	struct seen seen = { 0 };
+	struct pm *pm = pm_new(&pm_ops, &seen, true);
+
+	(void)state;
+	pm_power_button(pm);
+	assert_false(seen.level); /* nobody has asked for it */
+	assert_int_equal(pm_io_read(pm, PM_EVENT), 0);
+	pm_fixed_write(pm, PM1_ENABLE, PM1_BUTTON);
+	assert_true(seen.level);
+	assert_int_equal(pm_fixed_read(pm, PM1_ENABLE), PM1_BUTTON);
+	assert_int_equal(pm_fixed_read(pm, PM1_STATUS), PM1_BUTTON);
+	assert_int_equal(pm_fixed_read(pm, PM1_STATUS), PM1_BUTTON); /* until it is taken back */
+	pm_fixed_write(pm, PM1_STATUS, 0x20);
+	assert_true(seen.level);
+	pm_fixed_write(pm, PM1_STATUS, PM1_BUTTON);
+	assert_false(seen.level);
+	assert_int_equal(pm_fixed_read(pm, PM1_STATUS), 0);
+	pm_probe(pm);
+	assert_true(seen.level);
+	assert_false(pm_probed(pm));
+	assert_false(seen.level);
+	pm_probe(pm);
+	assert_int_equal(pm_fixed_read(pm, PM1_STATUS), 0);
+	assert_true(pm_probed(pm));
+	pm_power_button(pm);
+	pm_reset(pm);
+	assert_false(seen.level);
+	assert_int_equal(pm_fixed_read(pm, PM1_ENABLE), 0);
+	pm_free(pm);
+}
+
 static void a_probe_is_answered_by_a_read(void **state)
 {
 	struct seen seen = { 0 };
-	struct pm *pm = pm_new(&pm_ops, &seen);
+	struct pm *pm = pm_new(&pm_ops, &seen, false);
 
 	(void)state;
 	pm_probe(pm);
@@ -550,6 +591,7 @@ int main(void)
 		cmocka_unit_test(sleep_register_turns_off),
 		cmocka_unit_test(reset_register_resets),
 		cmocka_unit_test(button_holds_the_line_until_read),
+		cmocka_unit_test(a_fixed_button_is_a_bit_of_pm1),
 		cmocka_unit_test(a_probe_is_answered_by_a_read),
 	};
 

@@ -1,5 +1,5 @@
 /*
- * The machine has no firmware, so the bus does what firmware would have done before a kernel looks:
+ * A machine need have no firmware, so the bus does what it would have done before a kernel looks:
  * every BAR has an address and every pin a line from the start. Decoding is off, as after a
  * hardware reset. Linux keeps addresses that it finds inside the host bridge's window and turns
  * decoding on with the driver; had it been on already, sizing each BAR would take it off and on

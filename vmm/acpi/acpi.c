@@ -8,6 +8,11 @@
  * described is small: two sleep registers and a reset register (vmm/x86/pm.h), and an event device
  * whose interrupt means "read the event register". The power button is such an event.
  *
+ * A machine with firmware is described as a whole PC instead, with the few registers of fixed
+ * hardware that such a one must have (4.8.3): a BIOS leaves the 8259s and the PIT at work, at
+ * vectors that are exceptions to a kernel, and the kernel puts them off only if the tables say that
+ * they are there.
+ *
  * The flags of the FADT say which relics of a PC are missing: keyboard controller, clock, VGA.
  * The DSDT itself is written by dsdt.c.
  */
@@ -49,7 +54,13 @@ struct __attribute__((packed)) fadt {
 	struct header h;
 	uint32_t facs, dsdt;
 	uint8_t reserved1, profile;
-	uint8_t pm1_and_older[62];
+	uint16_t sci;
+	uint32_t smi_command;
+	uint8_t smi_values[4];
+	uint32_t pm1a_event, pm1b_event, pm1a_control, pm1b_control, pm2_control, timer, gpe[2];
+	uint8_t pm1_event_len, pm1_control_len, other_lens[4], gpe1_base, cstates;
+	uint16_t c2_latency, c3_latency;
+	uint8_t flush_and_duty[6], alarms[2];
 	uint8_t century; /* the clock's register */
 	uint16_t boot_flags;
 	uint8_t reserved2;
@@ -62,6 +73,13 @@ struct __attribute__((packed)) fadt {
 	struct address blocks[8];
 	struct address sleep_control, sleep_status;
 	char hypervisor[8];
+};
+
+struct __attribute__((packed)) facs {
+	char signature[4];
+	uint32_t length;
+	uint8_t nothing[24]; /* nobody wakes up here */
+	uint8_t version, reserved[31];
 };
 
 struct __attribute__((packed)) madt {
@@ -91,7 +109,9 @@ enum {
 	FLAG_HW_REDUCED = 1u << 20,
 
 	PROFILE_SERVER = 4,
-	LAPIC_MAX = 254, /* larger APIC ids need the x2APIC structure */
+	LATENCY_NONE = 0xffff, /* there is no such sleep */
+	PC_COMPATIBLE = 1,     /* of a MADT: there are 8259s */
+	LAPIC_MAX = 254,       /* larger APIC ids need the x2APIC structure */
 };
 
 static const struct header blank = {
@@ -184,7 +204,33 @@ static struct address pm_register(unsigned reg)
 	return (struct address){ SPACE_IO, 8, 0, ACCESS_BYTE, LAYOUT_PM_PORT + reg };
 }
 
-static uint64_t add_fadt(struct acpi_image *im, const struct acpi_params *p, uint64_t dsdt)
+/* First of all tables, since it wants to be at a multiple of 64. Its checksum is no field. */
+static uint64_t add_facs(struct acpi_image *im)
+{
+	const struct facs f = { .signature = { 'F', 'A', 'C', 'S' },
+				.length = sizeof(f),
+				.version = 2 };
+
+	G_STATIC_ASSERT(sizeof(f) == 64);
+	g_byte_array_append(im->bytes, (const guint8 *)&f, sizeof(f));
+	return im->at + im->bytes->len - sizeof(f);
+}
+
+/* Fixed hardware, of a machine with firmware. */
+static void fill_fixed(struct fadt *f, uint64_t facs)
+{
+	f->facs = (uint32_t)facs;
+	f->sci = LAYOUT_GSI_SCI;
+	f->pm1a_event = LAYOUT_PM1_EVENT;
+	f->pm1_event_len = LAYOUT_PM1_EVENT_LEN;
+	f->pm1a_control = LAYOUT_PM1_QEMU;
+	f->pm1_control_len = 2;
+	f->c2_latency = f->c3_latency = LATENCY_NONE;
+	f->flags &= ~(uint32_t)(FLAG_HW_REDUCED | FLAG_POWER_BUTTON);
+}
+
+static uint64_t add_fadt(struct acpi_image *im, const struct acpi_params *p, uint64_t facs,
+			 uint64_t dsdt)
 {
 	struct fadt f = {
 		.h = header("FACP", 6),
@@ -205,7 +251,11 @@ static uint64_t add_fadt(struct acpi_image *im, const struct acpi_params *p, uin
 	uint64_t at;
 
 	G_STATIC_ASSERT(sizeof(f) == 276);
+	if (p->firmware)
+		fill_fixed(&f, facs);
 	at = add_table(im, &f, sizeof(f));
+	if (p->firmware)
+		add_link(im, at, offsetof(struct fadt, facs), sizeof(f.facs));
 	add_link(im, at, offsetof(struct fadt, dsdt), sizeof(f.dsdt));
 	add_link(im, at, offsetof(struct fadt, x_dsdt), sizeof(f.x_dsdt));
 	add_sum(im, at, offsetof(struct fadt, h.checksum), sizeof(f));
@@ -232,7 +282,9 @@ static void add_cpu(GByteArray *a, uint32_t id)
 
 static uint64_t add_madt(struct acpi_image *im, const struct acpi_params *p)
 {
-	const struct madt head = { .h = header("APIC", 5), .lapic = LAYOUT_LAPIC };
+	const struct madt head = { .h = header("APIC", 5),
+				   .lapic = LAYOUT_LAPIC,
+				   .flags = p->firmware ? PC_COMPATIBLE : 0 };
 	const struct __attribute__((packed)) {
 		uint8_t type, len, id, reserved;
 		uint32_t at, gsi;
@@ -311,7 +363,7 @@ static void fill_rsdp(struct acpi_image *im, uint64_t xsdt)
 
 void acpi_image_make(struct acpi_image *im, const struct acpi_params *p, uint64_t at)
 {
-	uint64_t dsdt;
+	uint64_t facs, dsdt;
 
 	*im = (struct acpi_image){
 		.bytes = g_byte_array_new(),
@@ -322,8 +374,9 @@ void acpi_image_make(struct acpi_image *im, const struct acpi_params *p, uint64_
 	G_STATIC_ASSERT(ACPI_RSDP_ROOM >= sizeof(struct rsdp) && ACPI_RSDP_ROOM % 16 == 0);
 	g_byte_array_set_size(im->bytes, ACPI_RSDP_ROOM);
 	memset(im->bytes->data, 0, ACPI_RSDP_ROOM); /* filled in last */
+	facs = p->firmware ? add_facs(im) : 0;
 	dsdt = add_dsdt(im, p);
-	im->table[im->n++] = add_fadt(im, p, dsdt);
+	im->table[im->n++] = add_fadt(im, p, facs, dsdt);
 	im->table[im->n++] = add_madt(im, p);
 	if (p->pci)
 		im->table[im->n++] = add_mcfg(im);

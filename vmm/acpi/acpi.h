@@ -25,7 +25,7 @@ struct acpi_params {
 	bool pci;           /* whether there is a PCI host bridge at all */
 	uint32_t pci_slots; /* bit i: slot i of bus 0 may use INTx */
 	uint64_t mem_size;  /* decides where the 64-bit PCI window is */
-	bool firmware;      /* places BARs: there is one more PCI window, where it does */
+	bool firmware; /* places BARs: there is one more PCI window; and hardware is not reduced */
 	const struct acpi_mmio *mmio;
 	unsigned n_mmio;
 };

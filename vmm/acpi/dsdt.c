@@ -252,7 +252,9 @@ void acpi_dsdt(GByteArray *a, const struct acpi_params *p)
 	if (p->rtc)
 		add_rtc(a);
 	add_pvpanic(a);
-	add_power_button(a);
-	add_events(a);
+	if (!p->firmware) { /* else the button is fixed hardware */
+		add_power_button(a);
+		add_events(a);
+	}
 	aml_end(a, sb);
 }

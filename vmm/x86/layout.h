@@ -82,23 +82,25 @@
 #define LAYOUT_PCI64_LEN          0x400000000ull /* and its alignment */
 
 /* I/O ports. */
-#define LAYOUT_KBD_DATA     0x60u /* vmm/x86/legacy.h: ways to reset and to switch off */
-#define LAYOUT_KBD_PORT     0x64u
-#define LAYOUT_PORT_A       0x92u
-#define LAYOUT_PIC          0x20u /* and 0xa0, two ports each: KVM's, as are the next two */
-#define LAYOUT_PIT          0x40u
-#define LAYOUT_PORT_B       0x61u /* system control port B: the PIT's third channel */
-#define LAYOUT_RTC_PORT     0x70u
-#define LAYOUT_RTC_CENTURY  0x32u /* its register of the century */
-#define LAYOUT_PM1_QEMU     0x604u
-#define LAYOUT_PM1_BOCHS    0xb004u
-#define LAYOUT_PVPANIC_PORT 0x505u
-#define LAYOUT_FW_CFG       0x510u /* with --firmware: vmm/x86/fw-cfg.h */
-#define LAYOUT_FW_CFG_PORTS 12u
-#define LAYOUT_SERIAL_PORT  0x3f8u
-#define LAYOUT_SERIAL_PORTS 8u
-#define LAYOUT_PM_PORT      0x600u /* vmm/x86/pm.h names the registers */
-#define LAYOUT_PM_PORTS     4u
+#define LAYOUT_KBD_DATA      0x60u /* vmm/x86/legacy.h: ways to reset and to switch off */
+#define LAYOUT_KBD_PORT      0x64u
+#define LAYOUT_PORT_A        0x92u
+#define LAYOUT_PIC           0x20u /* and 0xa0, two ports each: KVM's, as are the next two */
+#define LAYOUT_PIT           0x40u
+#define LAYOUT_PORT_B        0x61u /* system control port B: the PIT's third channel */
+#define LAYOUT_RTC_PORT      0x70u
+#define LAYOUT_RTC_CENTURY   0x32u /* its register of the century */
+#define LAYOUT_PM1_QEMU      0x604u
+#define LAYOUT_PM1_BOCHS     0xb004u
+#define LAYOUT_PVPANIC_PORT  0x505u
+#define LAYOUT_FW_CFG        0x510u /* with --firmware: vmm/x86/fw-cfg.h */
+#define LAYOUT_FW_CFG_PORTS  12u
+#define LAYOUT_SERIAL_PORT   0x3f8u
+#define LAYOUT_SERIAL_PORTS  8u
+#define LAYOUT_PM_PORT       0x600u /* vmm/x86/pm.h names the registers */
+#define LAYOUT_PM_PORTS      4u
+#define LAYOUT_PM1_EVENT     0x60cu /* with --firmware: the PM1 event block, four ports */
+#define LAYOUT_PM1_EVENT_LEN 4u
 #define LAYOUT_PCI_CFG_PORT \
 	0xcf8u /* address; data at 0xcfc; a byte at 0xcf9 is the reset control */
 #define LAYOUT_PCI_CFG_PORTS 8u

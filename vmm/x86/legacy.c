@@ -10,7 +10,7 @@
 
 enum { STATUS_OUTPUT_FULL = 0x01, COMMAND_RESET = 0xfe };
 enum { PORT_A_RESET = 0x01, PORT_A_A20 = 0x02 };
-enum { PM1_SLEEP_ENABLE = 1u << 13 };
+enum { PM1_SCI_ENABLE = 1, PM1_SLEEP_ENABLE = 1u << 13 };
 
 /*
  * The keyboard controller.
@@ -83,9 +83,8 @@ static void port_a_write(void *opaque, uint64_t off, unsigned len, uint64_t valu
 static uint64_t pm1_read(void *opaque, uint64_t off, unsigned len)
 {
 	(void)opaque;
-	(void)off;
 	(void)len;
-	return 0;
+	return off == 0 ? PM1_SCI_ENABLE : 0;
 }
 
 static void pm1_write(void *opaque, uint64_t off, unsigned len, uint64_t value)

@@ -32,7 +32,7 @@ struct platform {
 	const struct platform_ops *ops;
 	void *opaque;
 	struct pm *pm;
-	struct board_region pm_region;
+	struct board_region pm_region, pm1_region;
 	struct pvpanic pvpanic;
 	struct legacy legacy;
 	struct debug_exit debug_exit;
@@ -107,6 +107,17 @@ static void pm_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
 		pm_io_write(opaque, (unsigned)off, (uint8_t)value);
 }
 
+static uint64_t on_pm1_read(void *opaque, uint64_t off, unsigned len)
+{
+	return len == 2 && off % 2 == 0 ? pm_fixed_read(opaque, (unsigned)off) : 0;
+}
+
+static void on_pm1_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
+{
+	if (len == 2 && off % 2 == 0)
+		pm_fixed_write(opaque, (unsigned)off, (uint16_t)value);
+}
+
 static bool plug(struct bus *bus, struct board_region *region, const char *what, GError **err)
 {
 	int ret = bus_add(bus, region);
@@ -130,7 +141,8 @@ static bool plug_all(struct platform *p, struct bus *bus, GError **err)
 {
 	if (p->rtc && !plug(bus, rtc_region(p->rtc), "clock", err))
 		return false;
-	if (p->fw_cfg && !plug(bus, fw_cfg_region(p->fw_cfg), "fw_cfg", err))
+	if (p->fw_cfg && (!plug(bus, fw_cfg_region(p->fw_cfg), "fw_cfg", err) ||
+			  !plug(bus, &p->pm1_region, "power management ports", err)))
 		return false;
 	if (!plug(bus, &p->pm_region, "power management ports", err) ||
 	    !plug(bus, &p->pvpanic.region, "panic device", err))
@@ -163,13 +175,21 @@ struct platform *platform_new(const struct platform_config *cfg, GError **err)
 	p->kvm = cfg->kvm;
 	p->ops = cfg->ops;
 	p->opaque = cfg->opaque;
-	p->pm = pm_new(&pm_ops, p);
+	p->pm = pm_new(&pm_ops, p, cfg->firmware != NULL);
 	p->pm_region = (struct board_region){
 		.base = LAYOUT_PM_PORT,
 		.size = LAYOUT_PM_PORTS,
 		.io = true,
 		.read = pm_read,
 		.write = pm_write,
+		.opaque = p->pm,
+	};
+	p->pm1_region = (struct board_region){
+		.base = LAYOUT_PM1_EVENT,
+		.size = LAYOUT_PM1_EVENT_LEN,
+		.io = true,
+		.read = on_pm1_read,
+		.write = on_pm1_write,
 		.opaque = p->pm,
 	};
 	pvpanic_init(&p->pvpanic, &pvpanic_ops, p);
@@ -190,6 +210,7 @@ struct platform *platform_new(const struct platform_config *cfg, GError **err)
 static void unplug_all(struct platform *p)
 {
 	bus_del(p->bus, &p->pm_region);
+	bus_del(p->bus, &p->pm1_region);
 	bus_del(p->bus, &p->pvpanic.region);
 	bus_del(p->bus, &p->debug_exit.region);
 	if (p->rtc)

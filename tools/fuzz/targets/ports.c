@@ -222,7 +222,7 @@ static void ports_open(struct ports *p)
 	if (!p->serial)
 		fuzz_bug("%s", err->message);
 	serial_unthrottle(p->serial, true); /* no processor is here that could wait */
-	p->pm = pm_new(&pm_ops, p);
+	p->pm = pm_new(&pm_ops, p, false);
 	p->pm_region = (struct board_region){ .base = LAYOUT_PM_PORT,
 					      .size = LAYOUT_PM_PORTS,
 					      .io = true,
