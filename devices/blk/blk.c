@@ -31,6 +31,8 @@ enum {
 static const char *const aio_names[] = { "auto", "uring", "sync", NULL };
 static const char *const cache_names[] = { "writeback", "writethrough", "unsafe", NULL };
 
+static const char *const werror_names[] = { "report", "enospc", "stop", NULL };
+
 static const struct prop blk_props[] = {
 	{ "path", PROP_STR, OPT(path),
 	  .help = "raw image file or block device (this or backend= is required)",
@@ -48,6 +50,9 @@ static const struct prop blk_props[] = {
 	{ "cache", PROP_ENUM, OPT(cache), .default_value = "writeback", .choices = cache_names,
 	  .help = "when writes are durable: once flushed, once completed, or when the host likes "
 		  "(no VIRTIO_BLK_F_FLUSH then)" },
+	{ "werror", PROP_ENUM, OPT(werror), .default_value = "report", .choices = werror_names,
+	  .help = "when the host cannot write: tell the driver, or stop the machine and try again on "
+		  "`cont`, always or (enospc) if there is no space left" },
 	{ "queues", PROP_U16, OPT(queues), .max = QUEUES_MAX, .also = "num-queues num_queues mq",
 	  .help = "request queues; 0: one for each CPU of the guest, up to 4" },
 	{ "serial", PROP_STR, OPT(serial),
@@ -363,10 +368,15 @@ static void blk_flush(struct blk_queue *queue)
 	}
 }
 
-/* Was what it carries out while it is paused the last of it? The channel stays, idle. */
+/* Was what it carries out while it is paused the last of it, but for what the host still cannot do?
+ * The channel stays, idle. */
 static bool blk_finished(struct blk_queue *queue)
 {
-	if (!queue->finishing || vq_in_flight(queue->blk->vdev.queue[queue->index].vq))
+	unsigned n_kept = 0;
+
+	for (const struct blk_io *io = queue->kept; io; io = io->next)
+		n_kept++;
+	if (!queue->finishing || vq_in_flight(queue->blk->vdev.queue[queue->index].vq) != n_kept)
 		return false;
 	queue->finishing = false;
 	return true;
@@ -403,6 +413,7 @@ static void blk_queue_started(struct vdev *dev, unsigned q)
 
 	if (!queue->channel)
 		queue->channel = blk->backend->ops->channel_new(blk->backend, &owner);
+	queue->held_for = 0;
 	blk_resubmit(queue);
 }
 
@@ -425,7 +436,10 @@ static void blk_end_channel(struct blk_queue *queue)
 
 	queue->channel->ops->free(queue->channel);
 	queue->channel = NULL;
-	queue->kept = queue->paused ? undone : NULL;
+	if (queue->paused)
+		blk_request_keep(queue, undone);
+	else
+		queue->kept = NULL;
 	blk_flush(queue);
 }
 

@@ -19,7 +19,10 @@ void blk_disk(const struct vdev *dev, struct blk_disk *ret)
 		.writeback = blk->writeback,
 		.no_flush = blk->cache == BLK_CACHE_UNSAFE,
 		.discard = blk->discard,
+		.stops = blk->werror != BLK_WERROR_REPORT,
 	};
+	for (unsigned q = 0; q < dev->n_queues && !ret->held_for; q++)
+		ret->held_for = blk->queue[q].held_for;
 }
 
 /*

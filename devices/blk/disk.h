@@ -21,6 +21,8 @@ struct blk_disk {
 	bool writeback; /* a write is done before it is on persistent storage */
 	bool no_flush;  /* and nothing ever has to be: cache=unsafe */
 	bool discard;   /* what is discarded is given back to the host */
+	bool stops;     /* werror= is not report: the machine stops for errors; */
+	int held_for;   /* why it did, or is about to; 0: there is no such error */
 };
 
 /* What the disk @dev is now. From any thread. */

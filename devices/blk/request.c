@@ -49,12 +49,59 @@ static bool blk_request_in_disk(const struct blk *blk, const struct blk_io *io)
 	return io->offset <= size && io->len <= size - io->offset;
 }
 
+static struct blk_request *blk_request_of(struct blk_io *io)
+{
+	return (struct blk_request *)((char *)io - offsetof(struct blk_request, io));
+}
+
 void blk_request_submit(struct blk_queue *queue, struct blk_io *io)
 {
 	if (blk_request_in_disk(queue->blk, io))
 		queue->channel->ops->submit(queue->channel, io);
 	else
-		io->done(io, -EIO);
+		blk_request_finish(blk_request_of(io), BLK_S_IOERR);
+}
+
+/*
+ * What the host could not do.
+ */
+void blk_request_keep(struct blk_queue *queue, struct blk_io *list)
+{
+	struct blk_io **last = &queue->kept;
+
+	while (*last)
+		last = &(*last)->next;
+	*last = list;
+}
+
+/* Of a queue's errors that stop the machine it is told of the first, of others once a second. */
+static bool blk_request_may_tell(struct blk_queue *queue, bool stop, int errnum)
+{
+	gint64 now = g_get_monotonic_time() / G_USEC_PER_SEC + 1; /* never 0 */
+
+	return stop ? atomic_exchange(&queue->held_for, errnum) == 0
+		    : atomic_exchange(&queue->blk->told_at, now) != now;
+}
+
+/* Whether it is kept to be tried again. */
+static bool blk_request_failed(struct blk_request *r, int errnum)
+{
+	struct blk *blk = r->queue->blk;
+	bool write = r->io.op != BLK_READ;
+	bool stop = write && (blk->werror == BLK_WERROR_STOP ||
+			      (blk->werror == BLK_WERROR_ENOSPC && errnum == ENOSPC));
+	const struct vdev_io_error error = { write, stop ? VDEV_ERROR_STOP : VDEV_ERROR_REPORT,
+					     errnum };
+
+	if (errnum == EOPNOTSUPP) /* the driver is told that, and nothing has failed */
+		return false;
+	if (stop) {
+		r->io.next = NULL;
+		blk_request_keep(r->queue, &r->io);
+	}
+	if (blk_request_may_tell(r->queue, stop, errnum))
+		vdev_io_error(&blk->vdev, &error);
+	return stop;
 }
 
 static unsigned blk_request_make_stable(const struct blk_queue *queue)
@@ -65,18 +112,16 @@ static unsigned blk_request_make_stable(const struct blk_queue *queue)
 	return writeback && !blk->always_stable ? 0 : BLK_IO_STABLE;
 }
 
-static struct blk_request *blk_request_of(struct blk_io *io)
-{
-	return (struct blk_request *)((char *)io - offsetof(struct blk_request, io));
-}
-
 static void blk_request_io_done(struct blk_io *io, int result)
 {
 	struct blk_request *r = blk_request_of(io);
+	uint8_t status = blk_request_status_of(r, result);
 
+	if (result && blk_request_failed(r, -result))
+		return;
 	if (result == 0 && io->op == BLK_READ)
 		(void)vq_wrote(r->chain, r->chain->wr.left);
-	blk_request_finish(r, blk_request_status_of(r, result));
+	blk_request_finish(r, status);
 }
 
 /* @data: what of the chain the kernel reads or writes, NULL for a flush. */
@@ -117,9 +162,12 @@ static void blk_request_start_range(struct blk_request *r)
 static void blk_request_range_done(struct blk_io *io, int result)
 {
 	struct blk_request *r = blk_request_of(io);
+	uint8_t status = blk_request_status_of(r, result);
 
+	if (result && blk_request_failed(r, -result))
+		return;
 	if (result || ++r->n_done == r->cmd.n_ranges)
-		blk_request_finish(r, blk_request_status_of(r, result));
+		blk_request_finish(r, status);
 	else
 		blk_request_start_range(r);
 }

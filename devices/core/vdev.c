@@ -144,6 +144,8 @@ struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const st
 	dev->class = class;
 	dev->mem = env->mem;
 	dev->env = env;
+	dev->io_error = env->io_error;
+	dev->io_error_opaque = env->opaque;
 	dev->n_queues = class->n_queues;
 	dev->kept_paths = g_ptr_array_new();
 	dev->config_size = class->config_size;
@@ -376,6 +378,12 @@ void vdev_guest_bug(struct vdev *dev, const char *fmt, ...)
 	say(dev, "guest bug", fmt, ap);
 	va_end(ap);
 	vdev_needs_reset(dev);
+}
+
+void vdev_io_error(struct vdev *dev, const struct vdev_io_error *error)
+{
+	if (dev->io_error)
+		dev->io_error(dev->io_error_opaque, dev, error);
 }
 
 void vdev_host_error(struct vdev *dev, const char *fmt, ...)

@@ -75,6 +75,22 @@ struct vdev_field {
 };
 #define VDEV_UNION 0xffu
 
+/* What the host could not do for a device, and what becomes of it. */
+enum vdev_error_action {
+	VDEV_ERROR_REPORT, /* the driver is told */
+	VDEV_ERROR_STOP,   /* the machine is to stop; it is tried again when it goes on */
+};
+
+struct vdev_io_error {
+	bool write; /* anything but a read */
+	enum vdev_error_action action;
+	int errnum; /* positive */
+};
+
+/* From any thread, and often. @dev is valid during the call. */
+typedef void (*vdev_io_error_fn)(void *opaque, const struct vdev *dev,
+				 const struct vdev_io_error *error);
+
 /* Why a queue stops. */
 enum vdev_stop {
 	VDEV_STOP_RESET, /* for good: by a reset of the device or of the queue, QueueReady 0, the
@@ -280,6 +296,9 @@ struct vdev {
 	struct vdev_filter *filter;     /* the first; NULL: there is none (filter.h) */
 
 	_Atomic unsigned log_window, log_count; /* messages in this window of time: rate limit */
+
+	vdev_io_error_fn io_error; /* the environment's, and its opaque */
+	void *io_error_opaque;
 };
 
 /*
@@ -305,6 +324,7 @@ struct vdev_env {
 	/* What may stand before a backend, beside the usual (devices/backend/spec.h); ends with
 	 * NULL. NULL: no more. */
 	const struct backend_wrapper *const *wrappers;
+	vdev_io_error_fn io_error; /* NULL: nobody wants to know, or to stop */
 };
 
 /*
@@ -418,6 +438,9 @@ void vdev_queue_stopped(struct vdev *dev, unsigned q);
 /* The driver broke a rule that is no ring fault (a malformed request of a device whose
  * specification has no status for it): logs and sets DEVICE_NEEDS_RESET. */
 void vdev_guest_bug(struct vdev *dev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+/* Tells whoever runs the machine, and stops it if that is the action. From any thread. */
+void vdev_io_error(struct vdev *dev, const struct vdev_io_error *error);
 
 /* Rate-limited messages through g_log: "DEV: host: ..." and "DEV: guest: ...". */
 void vdev_host_error(struct vdev *dev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);

@@ -60,6 +60,32 @@ static void disks_are_told_and_nothing_else(void **state)
 	qmp_hang_up(c);
 }
 
+static void an_io_error_is_an_event(void **state)
+{
+	const struct vdev_io_error error = { true, VDEV_ERROR_STOP, ENOSPC };
+	struct bench *b = *state;
+	struct qmp *c = qmp_greet(b);
+
+	bench_add_disk(b, "d0", "");
+	bench_add_disk(b, "d1", ",werror=enospc");
+	control_io_error("d1", &error, b->ctl);
+	qmp_expect(c,
+		   "\"event\":\"BLOCK_IO_ERROR\",\"data\":{\"qom-path\":\"d1\",\"device\":\"d1\","
+		   "\"node-name\":\"d1\",\"operation\":\"write\",\"action\":\"stop\","
+		   "\"nospace\":true,\"reason\":\"No space left on device\"}}");
+	qmp_say(c, ASK("query-block"));
+	qmp_expect(c, "\"device\":\"d0\",\"qdev\":\"d0\",\"type\":\"unknown\",\"removable\":false,"
+		      "\"locked\":false,\"inserted\"");
+	qmp_say(c, ASK("query-block"));
+	qmp_expect(c, "\"locked\":false,\"io-status\":\"ok\",");
+	b->status = "io-error";
+	qmp_say(c, ASK("query-status"));
+	qmp_expect(c, "\"running\":false,\"singlestep\":false,\"status\":\"io-error\"}");
+	qmp_say(c, ASK_WITH("human-monitor-command", "\"command-line\":\"info status\""));
+	qmp_expect(c, "\"VM status: paused (io-error)\\n\"");
+	qmp_hang_up(c);
+}
+
 #define RESIZE(args) ASK_WITH("block_resize", args)
 
 static void a_disk_is_resized(void **state)
@@ -302,12 +328,13 @@ static void the_monitor_takes_orders(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_machine_has_a_name_or_none),       TEST(processors_have_threads),
-		TEST(disks_are_told_and_nothing_else),    TEST(a_disk_is_resized),
-		TEST(a_size_that_cannot_be_is_refused),   TEST(a_link_is_taken_down),
-		TEST(devices_are_told_in_qemus_words),    TEST(a_chain_in_a_ring_is_told),
-		TEST(an_indirect_chain_is_told),          TEST(a_packed_ring_is_refused),
-		TEST(the_monitor_answers_in_qemus_words), TEST(the_monitor_takes_orders),
+		TEST(a_machine_has_a_name_or_none),     TEST(processors_have_threads),
+		TEST(disks_are_told_and_nothing_else),  TEST(a_disk_is_resized),
+		TEST(a_size_that_cannot_be_is_refused), TEST(a_link_is_taken_down),
+		TEST(an_io_error_is_an_event),          TEST(devices_are_told_in_qemus_words),
+		TEST(a_chain_in_a_ring_is_told),        TEST(an_indirect_chain_is_told),
+		TEST(a_packed_ring_is_refused),         TEST(the_monitor_answers_in_qemus_words),
+		TEST(the_monitor_takes_orders),
 	};
 
 	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);

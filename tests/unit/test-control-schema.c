@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <json-glib/json-glib.h>
 #include <string.h>
 
@@ -298,6 +299,19 @@ static void tell_all_events(const struct schema *s, struct bench *b, struct qmp 
 	}
 }
 
+static void tell_io_errors(const struct schema *s, struct bench *b, struct qmp *c, GHashTable *seen)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		const struct vdev_io_error error = { i, i ? VDEV_ERROR_STOP : VDEV_ERROR_REPORT,
+						     i ? ENOSPC : EIO };
+		g_autofree char *line = NULL;
+
+		control_io_error("disk", &error, b->ctl);
+		line = qmp_hear(c);
+		event_fits(s, line, seen);
+	}
+}
+
 static void all_is_seen(const struct schema *s, GHashTable *seen)
 {
 	GHashTableIter iter;
@@ -323,7 +337,7 @@ static void every_answer_and_event_is_as_the_schema_says(void **state)
 	struct qmp *c;
 
 	bench_add(b, "con", "console,chr=null,port=a:null");
-	bench_add_disk(b, "disk", "");
+	bench_add_disk(b, "disk", ",werror=stop");
 	bench_add(b, "net0", "net");
 	c = qmp_greet(b);
 	schema_load(&s, c);
@@ -344,6 +358,7 @@ static void every_answer_and_event_is_as_the_schema_says(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(orders); i++)
 		answer_fits(&s, c, orders[i], seen);
 	tell_all_events(&s, b, c, seen);
+	tell_io_errors(&s, b, c, seen);
 	all_is_seen(&s, seen);
 	schema_free(&s);
 	qmp_hang_up(c);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <errno.h>
 
 #include "tests/support/board-fake.h"
 #include "vmm/machine/machine-int.h"
@@ -153,6 +154,7 @@ static int setup(void **state)
 	m->cpus = &cpus;
 	m->devices = g_ptr_array_new();
 	m->observers = g_array_new(FALSE, FALSE, sizeof(struct machine_observer));
+	m->main = loop_main();
 	m->bus = bus_new();
 	platform = (struct platform_config){ .bus = m->bus,
 					     .kvm = &m->kvm,
@@ -177,6 +179,8 @@ static int teardown(void **state)
 	bus_free(m->bus);
 	pci_root_free(m->pci);
 	board_fake_free(board);
+	machine_forget_io_errors(m);
+	loop_free(m->main);
 	pthread_mutex_destroy(&m->lock);
 	g_free(m->text);
 	g_free(m->failure);
@@ -226,6 +230,68 @@ static void stop_and_cont(void **state)
 	machine_cont(m);
 	assert_int_equal(machine_status(m), MACHINE_STATUS_RUNNING);
 	assert_int_equal(cpus.resumed, 1);
+}
+
+static GString *told;
+
+static void on_told(const char *event, bool guest, void *opaque)
+{
+	(void)guest;
+	(void)opaque;
+	g_string_append_printf(told, "%s ", event);
+}
+
+static void on_io_error_told(const char *name, const struct vdev_io_error *error, void *opaque)
+{
+	(void)opaque;
+	g_string_append_printf(told, "%s:%s ", name,
+			       error->action == VDEV_ERROR_STOP ? "stop" : "report");
+}
+
+static void *disk_fails(void *action)
+{
+	const struct vdev_io_error error = { .write = true,
+					     .action = *(enum vdev_error_action *)action,
+					     .errnum = ENOSPC };
+	struct vdev dev = { .id = (char *)"disk0" };
+
+	machine_on_io_error(m, &dev, &error);
+	return NULL;
+}
+
+static void fail_on_a_thread(enum vdev_error_action action)
+{
+	g_thread_join(g_thread_new("queue", disk_fails, &action));
+}
+
+/* As a disk's thread says it: told first, then the stop; a client's `cont` ends it. */
+static void an_error_that_a_device_cannot_pass_stops_the_machine(void **state)
+{
+	(void)state;
+	told = g_string_new(NULL);
+	machine_observe(m, on_told, NULL);
+	machine_observe_io_errors(m, on_io_error_told, NULL);
+	fail_on_a_thread(VDEV_ERROR_STOP);
+	assert_true(cpus.asked_to_stand);
+	machine_cont(m); /* whatever is asked for: the requests are seen to */
+	assert_int_equal(machine_status(m), MACHINE_STATUS_IO_ERROR);
+	assert_string_equal(told->str, "disk0:stop STOP ");
+	machine_cont(m);
+	assert_int_equal(machine_status(m), MACHINE_STATUS_RUNNING);
+	assert_int_equal(cpus.resumed, 1);
+	machine_stop(m);
+	assert_int_equal(machine_status(m), MACHINE_STATUS_PAUSED);
+	machine_cont(m);
+	assert_string_equal(told->str, "disk0:stop STOP RESUME STOP RESUME ");
+	fail_on_a_thread(VDEV_ERROR_REPORT);
+	while (g_main_context_iteration(NULL, FALSE))
+		;
+	assert_int_equal(machine_status(m), MACHINE_STATUS_RUNNING);
+	assert_true(g_str_has_suffix(told->str, " disk0:report "));
+	machine_observe_io_errors(m, NULL, NULL);
+	machine_unobserve(m, on_told, NULL);
+	fail_on_a_thread(VDEV_ERROR_REPORT); /* nobody listens, and it is not told late */
+	g_string_free(told, TRUE);
 }
 
 static void nobody_runs_past_a_power_off(void **state)
@@ -455,6 +521,7 @@ static void quitting_does_not_wait_for_ever(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(an_error_that_a_device_cannot_pass_stops_the_machine),
 		TEST(stop_and_cont),
 		TEST(nobody_runs_past_a_power_off),
 		TEST(nobody_runs_past_a_power_off_that_came_while_stopping),

@@ -8,6 +8,7 @@
  */
 #include "vmm/control/control.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "devices/base/error.h"
@@ -344,6 +345,27 @@ void control_event(const char *event, bool guest, void *opaque)
 		if (strcmp(event, event_data[i].event) == 0)
 			add_event_data(data, &event_data[i], guest);
 	tell_event(opaque, event, data);
+}
+
+void control_io_error(const char *name, const struct vdev_io_error *error, void *opaque)
+{
+	static const char *const actions[] = {
+		[VDEV_ERROR_REPORT] = "report", [VDEV_ERROR_STOP] = "stop"
+	};
+	g_autoptr(JsonBuilder) data = json_builder_new();
+
+	if (!opaque)
+		return;
+	json_builder_begin_object(data);
+	control_add_string(data, "qom-path", name);
+	control_add_string(data, "device", name);
+	control_add_string(data, "node-name", name);
+	control_add_string(data, "operation", error->write ? "write" : "read");
+	control_add_string(data, "action", actions[error->action]);
+	control_add_bool(data, "nospace", error->errnum == ENOSPC);
+	control_add_string(data, "reason", g_strerror(error->errnum));
+	json_builder_end_object(data);
+	tell_event(opaque, "BLOCK_IO_ERROR", data);
 }
 
 /*

@@ -31,7 +31,7 @@ typedef void (*control_registers_fn)(unsigned cpu, const struct vcpu_registers *
 				     const char *where, void *arg);
 
 struct control_ops {
-	const char *(*status)(void *opaque); /* "running", "paused", "shutdown" */
+	const char *(*status)(void *opaque); /* "running", "paused", "io-error", "shutdown" */
 	const char *(*name)(void *opaque);   /* the guest's, or NULL */
 	void (*quit)(void *opaque);
 	void (*powerdown)(void *opaque);
@@ -74,6 +74,9 @@ void control_free(struct control *ctl);
  * @ctl is fine. The signature of a machine_event_fn with a struct control as its @opaque.
  */
 void control_event(const char *event, bool guest, void *ctl);
+
+/* The same for "BLOCK_IO_ERROR", of the device called @name; a machine_io_error_fn. */
+void control_io_error(const char *name, const struct vdev_io_error *error, void *ctl);
 
 /* The program's version as query-version gives it, "MAJOR.MINOR.MICRO". */
 #define CONTROL_VERSION_MAJOR 0

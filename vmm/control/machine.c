@@ -7,6 +7,7 @@ static const char *control_status(void *opaque)
 	static const char *const names[] = {
 		[MACHINE_STATUS_RUNNING] = "running",
 		[MACHINE_STATUS_PAUSED] = "paused",
+		[MACHINE_STATUS_IO_ERROR] = "io-error",
 		[MACHINE_STATUS_SHUTDOWN] = "shutdown",
 	};
 
@@ -132,8 +133,10 @@ struct control *control_machine_new(const char *spec, struct machine *m, GError 
 {
 	struct control *ctl = control_new(spec, &ops, m, err);
 
-	if (ctl)
-		machine_observe(m, control_event, ctl);
+	if (!ctl)
+		return NULL;
+	machine_observe(m, control_event, ctl);
+	machine_observe_io_errors(m, control_io_error, ctl);
 	return ctl;
 }
 
@@ -142,5 +145,6 @@ void control_machine_free(struct control *ctl, struct machine *m)
 	if (!ctl)
 		return;
 	machine_unobserve(m, control_event, ctl);
+	machine_observe_io_errors(m, NULL, NULL);
 	control_free(ctl);
 }

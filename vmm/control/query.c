@@ -1,4 +1,6 @@
 /* What QEMU's clients ask a machine about: its name, processors and disks. */
+#include <errno.h>
+
 #include "devices/blk/disk.h"
 #include "vmm/control/control-impl.h"
 
@@ -93,6 +95,11 @@ static void query_add_disk(struct vdev *dev, const char *transport, void *arg)
 	control_add_string(b, "type", "unknown");
 	control_add_bool(b, "removable", false);
 	control_add_bool(b, "locked", false);
+	if (disk.stops)
+		control_add_string(b, "io-status",
+				   disk.held_for == 0        ? "ok"
+				   : disk.held_for == ENOSPC ? "nospace"
+							     : "failed");
 	query_add_medium(b, vdev_name(dev), &disk);
 	json_builder_end_object(b);
 }

@@ -72,7 +72,8 @@ const struct control_type control_schema_infos = CONTROL_TYPE_ARRAY(&schema_info
 /*
  * The machine.
  */
-static const struct control_type run_state = CONTROL_TYPE_ENUM("running", "paused", "shutdown");
+static const struct control_type run_state = CONTROL_TYPE_ENUM("running", "paused", "io-error",
+							       "shutdown");
 const struct control_type control_status_info =
 	CONTROL_TYPE_OBJECT(MEMBER("running", &control_bool), MEMBER("singlestep", &control_bool),
 			    MEMBER("status", &run_state));
@@ -238,10 +239,12 @@ static const struct control_type block_device_info = CONTROL_TYPE_OBJECT(
 	MEMBER("iops", &control_int), MEMBER("iops_rd", &control_int),
 	MEMBER("iops_wr", &control_int), MEMBER("image", &image_info), MEMBER("cache", &cache_info),
 	MEMBER("write_threshold", &control_int));
+static const struct control_type block_io_status = CONTROL_TYPE_ENUM("ok", "nospace", "failed");
 static const struct control_type block_info = CONTROL_TYPE_OBJECT(
 	MEMBER("device", &control_string), MEMBER("qdev", &control_string),
 	MEMBER("type", &control_string), MEMBER("removable", &control_bool),
-	MEMBER("locked", &control_bool), MEMBER("inserted", &block_device_info));
+	MEMBER("locked", &control_bool), OPTIONAL("io-status", &block_io_status),
+	MEMBER("inserted", &block_device_info));
 const struct control_type control_block_infos = CONTROL_TYPE_ARRAY(&block_info);
 
 const struct control_type control_block_resize_args =
@@ -319,7 +322,16 @@ static const struct control_type shutdown_data =
 static const struct control_type panic_action = CONTROL_TYPE_ENUM("poweroff", "run");
 static const struct control_type panic_data = CONTROL_TYPE_OBJECT(MEMBER("action", &panic_action));
 
+static const struct control_type io_operation_type = CONTROL_TYPE_ENUM("read", "write");
+static const struct control_type block_error_action = CONTROL_TYPE_ENUM("report", "stop");
+static const struct control_type block_io_error_data = CONTROL_TYPE_OBJECT(
+	MEMBER("qom-path", &control_string), MEMBER("device", &control_string),
+	MEMBER("node-name", &control_string), MEMBER("operation", &io_operation_type),
+	MEMBER("action", &block_error_action), MEMBER("nospace", &control_bool),
+	MEMBER("reason", &control_string));
+
 const struct control_event_type control_events[] = {
+	{ "BLOCK_IO_ERROR", &block_io_error_data },
 	{ "GUEST_CRASHLOADED", &panic_data },
 	{ "GUEST_PANICKED", &panic_data },
 	{ "POWERDOWN", NULL },

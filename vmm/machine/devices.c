@@ -274,6 +274,7 @@ static struct vdev *open_vdev(struct machine *m, const struct vdev_class *class,
 		.console_tap = machine_console_tap,
 		.terminal = terminal_chr(m->terminal),
 		.worker = new_worker,
+		.io_error = machine_on_io_error,
 	};
 
 	name_device(m, class, pairs);

@@ -58,6 +58,7 @@ enum {
 	ASK_PANICKED = 8,
 	ASK_DEBUG_EXIT = 16,
 	ASK_STOP = 32,
+	ASK_IO_ERROR = 64,
 };
 
 /* Somebody who is told of events. */
@@ -102,6 +103,7 @@ struct machine {
 	char *failure;
 	bool debug_written;    /* to the debug exit port; */
 	uint32_t debug_value;  /* the first value that was */
+	GQueue io_errors;      /* of struct machine_io_error: to be told of */
 	bool at_stop;          /* a vCPU stopped for the debugger since the guest last ran: */
 	struct vcpu_stop stop; /* the first that did */
 
@@ -110,6 +112,7 @@ struct machine {
 	char *text;
 	bool loaded;                   /* guest memory has held a kernel before */
 	bool stopped;                  /* by machine_stop() */
+	bool io_error;                 /* or since a device could not go on */
 	bool want_stopped, want_reset; /* what was asked for last */
 	bool changing;                 /* being seen to, further up the stack */
 	struct machine_panic panic;
@@ -121,6 +124,8 @@ struct machine {
 	int grace_timer;       /* goes off when the guest has had time enough after the first */
 	GSource *grace_watch;
 	GArray *observers; /* of struct machine_observer */
+	machine_io_error_fn io_error_fn;
+	void *io_error_opaque;
 };
 
 /* devices.c: parses and opens all devices of the configuration. */
@@ -201,3 +206,9 @@ extern const struct vcpu_ops machine_vcpu_ops;
 void machine_on_power_off(void *opaque);
 void machine_on_reset(void *opaque);
 void machine_on_debug_exit(void *opaque, uint32_t value);
+
+/* io-error.c: what devices say (struct vdev_env), on any thread; tells what was said so far; and
+ * forgets it. */
+void machine_on_io_error(void *opaque, const struct vdev *dev, const struct vdev_io_error *error);
+void machine_tell_io_errors(struct machine *m);
+void machine_forget_io_errors(struct machine *m);

@@ -342,6 +342,7 @@ void machine_free(struct machine *m)
 	ram_close(&m->ram);
 	terminal_free(m->terminal);
 	loop_free(m->main);
+	machine_forget_io_errors(m);
 	pthread_mutex_destroy(&m->lock);
 	g_array_unref(m->observers);
 	g_free(m->model);

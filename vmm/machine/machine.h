@@ -119,6 +119,7 @@ void machine_free(struct machine *m);
 enum machine_status {
 	MACHINE_STATUS_RUNNING,
 	MACHINE_STATUS_PAUSED,   /* machine_stop() */
+	MACHINE_STATUS_IO_ERROR, /* paused, since a device could not go on (werror=stop) */
 	MACHINE_STATUS_SHUTDOWN, /* over, or about to be */
 };
 
@@ -140,6 +141,12 @@ void machine_cont(struct machine *m);       /* go on; idempotent */
 typedef void (*machine_event_fn)(const char *event, bool guest, void *opaque);
 void machine_observe(struct machine *m, machine_event_fn fn, void *opaque);
 void machine_unobserve(struct machine *m, machine_event_fn fn, void *opaque);
+
+/* Called, on the main thread, for what the host could not do for a device called @name; before the
+ * machine stops, if it does. One at a time. NULL @fn: no more. */
+typedef void (*machine_io_error_fn)(const char *name, const struct vdev_io_error *error,
+				    void *opaque);
+void machine_observe_io_errors(struct machine *m, machine_io_error_fn fn, void *opaque);
 
 /*
  * ---- for a debugger, while the status is "paused" ----

@@ -176,6 +176,7 @@ static void cont_machine(struct machine *m)
 	pthread_mutex_unlock(&m->lock);
 	pause_devices(m, false);
 	m->stopped = false;
+	m->io_error = false;
 	resume_cpus(m);
 	machine_tell(m, "RESUME", false);
 }
@@ -229,8 +230,12 @@ static void apply_asked(struct machine *m)
 
 	if (asked & ASK_FAILED)
 		apply_failure(m);
-	if (asked & ASK_STOP)
+	if (asked & (ASK_STOP | ASK_IO_ERROR))
 		m->want_stopped = true;
+	if (asked & ASK_IO_ERROR) {
+		m->io_error = true;
+		machine_tell_io_errors(m);
+	}
 	if (asked & ASK_PANICKED)
 		machine_panicked(m);
 	if (asked & ASK_DEBUG_EXIT)
@@ -373,7 +378,9 @@ enum machine_status machine_status(const struct machine *m)
 {
 	if (m->end != MACHINE_RUNNING)
 		return MACHINE_STATUS_SHUTDOWN;
-	return m->stopped ? MACHINE_STATUS_PAUSED : MACHINE_STATUS_RUNNING;
+	if (!m->stopped)
+		return MACHINE_STATUS_RUNNING;
+	return m->io_error ? MACHINE_STATUS_IO_ERROR : MACHINE_STATUS_PAUSED;
 }
 
 uint32_t machine_debug_value(const struct machine *m)
