@@ -11,20 +11,33 @@
 
 #define FIRMWARE_PAGE 4096u
 
+/* 0, -errno, or -ENODATA if the file ends before its size. A network file system gives a large read
+ * in parts. */
+static int read_all(int fd, uint8_t *to, uint64_t size)
+{
+	for (uint64_t at = 0; at < size;) {
+		ssize_t got = pread(fd, to + at, size - at, (off_t)at);
+
+		if (got < 0 && errno != EINTR)
+			return -errno;
+		if (got == 0)
+			return -ENODATA;
+		at += (uint64_t)MAX(got, 0);
+	}
+	return 0;
+}
+
 static bool read_image(struct firmware *f, int fd, const char *path, GError **err)
 {
-	ssize_t got;
+	int ret;
 
 	f->image = mmap(NULL, f->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (f->image == MAP_FAILED) {
 		f->image = NULL;
 		return ringside_error_errno(err, errno, "--firmware: memory for '%s'", path);
 	}
-	got = pread(fd, f->image, f->size, 0);
-	if (got < 0)
-		return ringside_error_errno(err, errno, "--firmware: cannot read '%s'", path);
-	return (uint64_t)got == f->size ||
-	       ringside_usage(err, "--firmware: '%s' ends early; give a complete image", path);
+	ret = read_all(fd, f->image, f->size);
+	return ret == 0 || ringside_error_errno(err, -ret, "--firmware: cannot read '%s'", path);
 }
 
 static bool check_image(struct firmware *f, int fd, const char *path, GError **err)
