@@ -8,7 +8,7 @@ static const char *const variants[] = {
 	"blk,path=fake",
 	"blk,path=fake,queues=1,cache=writethrough,block-size=4K,seg-max=3",
 	"blk,path=fake,ro=on",
-	"blk,path=fake,cache=unsafe,discard=off,write-zeroes=off,serial=fuzz",
+	"blk,path=fake,cache=unsafe,discard=off,write-zeroes=off,serial=fuzz,werror=stop",
 	"blk,path=real,aio=sync",
 	"console,chr=fake,max-ports=1",
 	"console,chr=fake,port=a:fake,port=b.c:fake,max-ports=4",
