@@ -82,7 +82,7 @@ static void an_io_error_is_an_event(void **state)
 	qmp_say(c, ASK("query-status"));
 	qmp_expect(c, "\"running\":false,\"singlestep\":false,\"status\":\"io-error\"}");
 	qmp_say(c, ASK_WITH("human-monitor-command", "\"command-line\":\"info status\""));
-	qmp_expect(c, "\"VM status: paused (io-error)\\n\"");
+	qmp_expect(c, "\"VM status: paused (io-error)\\r\\n\"");
 	qmp_hang_up(c);
 }
 
@@ -257,27 +257,31 @@ static void the_monitor_answers_in_qemus_words(void **state)
 	static const struct {
 		const char *line, *answer;
 	} said[] = {
-		{ TYPE("info status"), "\"VM status: running\\n\"" },
-		{ TYPE(" info \\t status "), "\"VM status: running\\n\"" },
-		{ TYPE("info cpus"), "\"* CPU #0: thread_id=4711\\n  CPU #1: thread_id=4712\\n\"" },
+		{ TYPE("info status"), "\"VM status: running\\r\\n\"" },
+		{ TYPE(" info \\t status "), "\"VM status: running\\r\\n\"" },
+		{ TYPE("info cpus"),
+		  "\"* CPU #0: thread_id=4711\\r\\n  CPU #1: thread_id=4712\\r\\n\"" },
 		{ TYPE("info registers"),
-		  "\"\\nCPU#0\\nRAX=ffffffffffffffff CS =0008\\nHLT=1\\n\"" },
+		  "\"\\r\\nCPU#0\\r\\nRAX=ffffffffffffffff CS =0008\\r\\nHLT=1\\r\\n\"" },
 		{ TYPE("info block"),
-		  "disk (raw, read-only)\\n    Attached to:      d0\\n    Cache "
-		  "mode:       writeback\\n\"" },
+		  "disk (raw, read-only)\\r\\n    Attached to:      d0\\r\\n    Cache "
+		  "mode:       writeback\\r\\n\"" },
 		{ TYPE("info network"),
 		  "net0: index=0,type=nic,model=virtio-net-mmio,macaddr=02:00:"
-		  "00:00:00:07\\n \\\\ net0.backend: index=0,type=user,user\\n\"" },
-		{ TYPE("info virtio"), "\"d0 [virtio-blk]\\nnet0 [virtio-net]\\n\"" },
-		{ TYPE("info version"), "\"0.1.0 (ringside)\\n\"" },
+		  "00:00:00:07\\r\\n \\\\ net0.backend: index=0,type=user,user\\r\\n\"" },
+		{ TYPE("info virtio"), "\"d0 [virtio-blk]\\r\\nnet0 [virtio-net]\\r\\n\"" },
+		{ TYPE("info version"), "\"0.1.0 (ringside)\\r\\n\"" },
 		{ TYPE("info name"), "\"\"" },
 		{ TYPE("help"), "info status -- " },
 		{ TYPE("?"), "quit|q -- end the run" },
 		{ TYPE("info"), "\"info block -- " },
 		{ TYPE(""), "\"\"" },
-		{ TYPE("info nothing"), "\"unknown command: 'info nothing'\\n\"" },
-		{ TYPE("make coffee"), "\"unknown command: 'make'\\n\"" },
-		{ TYPE("stop now"), "\"stop: extraneous characters at the end of line\\n\"" },
+		{ TYPE("info nothing"), "\"unknown command: 'info nothing'\\r\\n\"" },
+		{ TYPE("make coffee"), "\"unknown command: 'make'\\r\\n\"" },
+		{ TYPE("help stop"), "\"stop|s -- pause the guest\\r\\n\"" },
+		{ TYPE("help info"), "\"info block -- " },
+		{ TYPE("help nothing"), "\"\"" },
+		{ TYPE("stop now"), "\"stop: extraneous characters at the end of line\\r\\n\"" },
 	};
 	struct bench *b = *state;
 	struct qmp *c = qmp_greet(b);
@@ -301,7 +305,7 @@ static void the_monitor_takes_orders(void **state)
 	qmp_expect(c, "STOP");
 	qmp_expect(c, "{\"return\":\"\"}");
 	qmp_say(c, TYPE("info status"));
-	qmp_expect(c, "\"VM status: paused\\n\"");
+	qmp_expect(c, "\"VM status: paused\\r\\n\"");
 	qmp_say(c, TYPE("c"));
 	qmp_expect(c, "RESUME");
 	qmp_expect(c, "{\"return\":\"\"}");

@@ -1,7 +1,7 @@
 /*
  * human-monitor-command: what people type into QEMU's monitor, and what it answers, in its words:
  * the questions (info ...) and the orders without arguments. Commands and questions are rows, of
- * which help is made.
+ * which help is made. Lines end as on a terminal, by which clients cut them.
  */
 #include <string.h>
 
@@ -205,12 +205,16 @@ static const struct hmp_row orders[] = {
 	{ 0 },
 };
 
+static void hmp_list_one(struct hmp *h, const struct hmp_row *row, const char *prefix)
+{
+	g_string_append_printf(h->out, "%s%s%s%s -- %s\n", prefix, row->name, row->alias ? "|" : "",
+			       row->alias ? row->alias : "", row->help);
+}
+
 static void hmp_list(struct hmp *h, const struct hmp_row *rows, const char *prefix)
 {
 	for (; rows->name; rows++)
-		g_string_append_printf(h->out, "%s%s%s%s -- %s\n", prefix, rows->name,
-				       rows->alias ? "|" : "", rows->alias ? rows->alias : "",
-				       rows->help);
+		hmp_list_one(h, rows, prefix);
 }
 
 static void hmp_help(struct hmp *h)
@@ -225,6 +229,17 @@ static const struct hmp_row *hmp_find(const struct hmp_row *rows, const char *na
 		if (strcmp(rows->name, name) == 0 || g_strcmp0(rows->alias, name) == 0)
 			return rows;
 	return NULL;
+}
+
+/* help NAME */
+static void hmp_help_with(struct hmp *h, const char *name)
+{
+	const struct hmp_row *row = hmp_find(orders, name);
+
+	if (strcmp(name, "info") == 0)
+		hmp_list(h, questions, "info ");
+	else if (row)
+		hmp_list_one(h, row, "");
 }
 
 /* @words: of the line, as many as there are, NULL behind the last. */
@@ -243,6 +258,8 @@ static void hmp_run(struct hmp *h, char **words)
 	if (!row)
 		g_string_append_printf(h->out, "unknown command: '%s%s'\n", info ? "info " : "",
 				       *rest);
+	else if (row->run == hmp_help && rest[1])
+		hmp_help_with(h, rest[1]);
 	else if (rest[1])
 		g_string_append_printf(h->out, "%s: extraneous characters at the end of line\n",
 				       *rest);
@@ -269,5 +286,6 @@ void control_human_monitor_command(struct control_call *call)
 			g_ptr_array_add(list, *w);
 	g_ptr_array_add(list, NULL);
 	hmp_run(&h, (char **)list->pdata);
+	(void)g_string_replace(out, "\n", "\r\n", 0);
 	call->text = g_strdup(out->str);
 }
