@@ -406,6 +406,7 @@ static void firmware_places_the_tables(void **state)
 			 get(t.ram + find(&t, "FACP") + 140, 8));
 	g_free(round_trip(&t, find(&t, "FACP")));
 	assert_false(get(t.ram + find(&t, "FACP") + 112, 4) & 1u << 20); /* a whole PC */
+	assert_true(get(t.ram + find(&t, "FACP") + 112, 4) & 1u << 6);
 	assert_true(t.ram[find(&t, "APIC") + 40] & 1);
 	facs = get(t.ram + find(&t, "FACP") + 36, 4);
 	assert_int_equal(facs % 64, HIGH % 64);

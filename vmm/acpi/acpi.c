@@ -105,6 +105,7 @@ enum {
 	FLAG_WBINVD = 1u << 0,
 	FLAG_POWER_BUTTON = 1u << 4, /* is a device, not a fixed event */
 	FLAG_SLEEP_BUTTON = 1u << 5, /* likewise, or missing */
+	FLAG_NO_RTC_EVENT = 1u << 6, /* the clock's alarm is no fixed event */
 	FLAG_RESET_REGISTER = 1u << 10,
 	FLAG_HW_REDUCED = 1u << 20,
 
@@ -227,6 +228,7 @@ static void fill_fixed(struct fadt *f, uint64_t facs)
 	f->pm1_control_len = 2;
 	f->c2_latency = f->c3_latency = LATENCY_NONE;
 	f->flags &= ~(uint32_t)(FLAG_HW_REDUCED | FLAG_POWER_BUTTON);
+	f->flags |= FLAG_NO_RTC_EVENT;
 }
 
 static uint64_t add_fadt(struct acpi_image *im, const struct acpi_params *p, uint64_t facs,

@@ -48,7 +48,7 @@ static const struct habit options[] = {
 static const struct habit keys[] = {
 	{ "format", "a disk is a raw image; leave it out" },
 	{ "if index media unit lun", "leave it out" },
-	{ "bootindex", "firmware tries disks in the order of the command line; leave it out" },
+	{ "bootindex", "firmware boots from the first disk of the command line; leave it out" },
 	{ "disable-legacy disable-modern",
 	  "legacy drivers are served with legacy=on or legacy=only" },
 	{ "vhost vhostforce", "there is no vhost here; leave it out" },

@@ -32,6 +32,8 @@ struct ports {
 	struct serial *serial;
 	struct pm *pm;
 	struct board_region pm_region;
+	struct pm *fixed; /* of a machine with firmware */
+	struct board_region fixed_region;
 	struct pvpanic pvpanic;
 	struct legacy legacy;
 	struct rtc *rtc;
@@ -109,6 +111,17 @@ static void pm_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
 		pm_io_write(opaque, (unsigned)off, (uint8_t)value);
 }
 
+static uint64_t fixed_read(void *opaque, uint64_t off, unsigned len)
+{
+	return len == 2 ? pm_fixed_read(opaque, (unsigned)off) : 0;
+}
+
+static void fixed_write(void *opaque, uint64_t off, unsigned len, uint64_t value)
+{
+	if (len == 2)
+		pm_fixed_write(opaque, (unsigned)off, (uint16_t)value);
+}
+
 /*
  * The guest and the host.
  */
@@ -116,11 +129,12 @@ static uint8_t ram[RAM];
 
 static uint16_t port_of(struct input *in)
 {
-	static const uint16_t others[] = { LAYOUT_KBD_DATA,     LAYOUT_KBD_PORT,  LAYOUT_PORT_A,
-					   LAYOUT_PVPANIC_PORT, LAYOUT_PM1_QEMU,  LAYOUT_PM1_BOCHS,
-					   DEBUGCON_PORT,       DEBUG_EXIT,       LAYOUT_RTC_PORT,
-					   LAYOUT_RTC_PORT + 1, LAYOUT_FW_CFG,    LAYOUT_FW_CFG + 1,
-					   LAYOUT_FW_CFG + 4,   LAYOUT_FW_CFG + 8 };
+	static const uint16_t others[] = {
+		LAYOUT_KBD_DATA,   LAYOUT_KBD_PORT,     LAYOUT_PORT_A,    LAYOUT_PVPANIC_PORT,
+		LAYOUT_PM1_QEMU,   LAYOUT_PM1_BOCHS,    DEBUGCON_PORT,    DEBUG_EXIT,
+		LAYOUT_RTC_PORT,   LAYOUT_RTC_PORT + 1, LAYOUT_FW_CFG,    LAYOUT_FW_CFG + 1,
+		LAYOUT_FW_CFG + 4, LAYOUT_FW_CFG + 8,   LAYOUT_PM1_EVENT, LAYOUT_PM1_EVENT + 2
+	};
 	unsigned n = in8(in);
 
 	if (n >= 128)
@@ -177,8 +191,10 @@ static void peer(struct ports *p, struct input *in)
 		fake_chr_connect(p->fakes.chr[0], how & 2);
 	if (how & 4)
 		fake_chr_room(p->fakes.chr[0], in16(in));
-	if (how & 8)
+	if (how & 8) {
 		pm_power_button(p->pm);
+		pm_power_button(p->fixed);
+	}
 	if (how & 128) {
 		pm_probe(p->pm);
 		trace("host: %s", pm_probed(p->pm) ? "somebody is there" : "nobody answers");
@@ -188,6 +204,7 @@ static void peer(struct ports *p, struct input *in)
 	if (how & 32) {
 		serial_reset(p->serial);
 		pm_reset(p->pm);
+		pm_reset(p->fixed);
 		rtc_reset(p->rtc);
 		panic_watch_reset(&p->panic);
 	}
@@ -229,6 +246,13 @@ static void ports_open(struct ports *p)
 					      .read = pm_read,
 					      .write = pm_write,
 					      .opaque = p->pm };
+	p->fixed = pm_new(&pm_ops, p, true);
+	p->fixed_region = (struct board_region){ .base = LAYOUT_PM1_EVENT,
+						 .size = LAYOUT_PM1_EVENT_LEN,
+						 .io = true,
+						 .read = fixed_read,
+						 .write = fixed_write,
+						 .opaque = p->fixed };
 	pvpanic_init(&p->pvpanic, &pvpanic_ops, p);
 	p->rtc = rtc_new(1u << 30, 1u << 30, NULL);
 	legacy_init(&p->legacy, &pm_ops, p, bus_unanswered(p->bus));
@@ -244,7 +268,7 @@ static void ports_open(struct ports *p)
 	    debugcon_plug(p->debugcon, p->bus) < 0 || bus_add(p->bus, rtc_region(p->rtc)) < 0 ||
 	    bus_add(p->bus, fw_cfg_region(p->fw_cfg)) < 0 ||
 	    bus_add(p->bus, &p->debug_exit.region) < 0 || bus_add(p->bus, &p->pm_region) < 0 ||
-	    bus_add(p->bus, &p->pvpanic.region) < 0)
+	    bus_add(p->bus, &p->fixed_region) < 0 || bus_add(p->bus, &p->pvpanic.region) < 0)
 		fuzz_bug("the ports are taken");
 	for (unsigned i = 0; i < LEGACY_REGIONS; i++)
 		if (bus_add(p->bus, &p->legacy.region[i]) < 0)
@@ -261,6 +285,8 @@ static void ports_close(struct ports *p)
 	serial_free(p->serial);
 	bus_del(p->bus, &p->pm_region);
 	pm_free(p->pm);
+	bus_del(p->bus, &p->fixed_region);
+	pm_free(p->fixed);
 	bus_free(p->bus);
 	loop_free(p->loop);
 	fakes_collect(NULL);
