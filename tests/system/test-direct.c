@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 
 static char device[32];
 static int device_fd = -1; /* it goes with the last that has it open */
+static int backing_fd = -1;
 
 static int make_device(void **state)
 {
@@ -42,7 +44,7 @@ static int make_device(void **state)
 			device_fd = -1;
 		}
 	}
-	close((int)config.fd);
+	backing_fd = (int)config.fd;
 	close(control);
 	return device_fd < 0;
 }
@@ -50,7 +52,7 @@ static int make_device(void **state)
 static int lose_device(void **state)
 {
 	(void)state;
-	return close(device_fd);
+	return close(device_fd) + close(backing_fd);
 }
 
 static void the_host_takes_whole_blocks_only(void **state)
@@ -97,6 +99,33 @@ static void the_guest_is_told_of_its_blocks_or_of_what_it_should_be(void **state
 	expect_block_size(",direct=on,block-size=1K", 1024);
 }
 
+static void make_device_of(uint64_t bytes)
+{
+	assert_int_equal(ftruncate(backing_fd, (off_t)bytes), 0);
+	assert_int_equal(ioctl(device_fd, LOOP_SET_CAPACITY), 0);
+}
+
+/* block_resize tells what the host has done, and does nothing of its own. */
+static void a_disk_follows_its_devices_size(void **state)
+{
+	const struct disk_variant v = { .aio = BLK_AIO_SYNC, .device = device };
+	struct blk_backend *be = disk_open_path(device, &v, false, NULL);
+	g_autoptr(GError) err = NULL;
+
+	(void)state;
+	assert_non_null(be);
+	assert_false(blk_backend_resize(be, 2 * PARTS_BYTES, &err));
+	assert_non_null(strstr(err->message, "the host gives it its size"));
+	assert_int_equal(be->info.size, PARTS_BYTES);
+	make_device_of(2 * PARTS_BYTES);
+	assert_true(blk_backend_resize(be, 0, NULL));
+	assert_int_equal(be->info.size, 2 * PARTS_BYTES);
+	make_device_of(PARTS_BYTES);
+	assert_true(blk_backend_resize(be, PARTS_BYTES, NULL));
+	assert_int_equal(be->info.size, PARTS_BYTES);
+	be->ops->close(be);
+}
+
 static void run_case(void **state)
 {
 	const struct parts_case *c = *state;
@@ -115,8 +144,9 @@ int main(void)
 	struct CMUnitTest tests[16] = {
 		cmocka_unit_test(the_host_takes_whole_blocks_only),
 		cmocka_unit_test(the_guest_is_told_of_its_blocks_or_of_what_it_should_be),
+		cmocka_unit_test(a_disk_follows_its_devices_size),
 	};
-	size_t n = 2;
+	size_t n = 3;
 
 	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);
 	for (const struct parts_case *c = parts_cases; c->name; c++)
