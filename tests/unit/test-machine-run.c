@@ -140,7 +140,7 @@ static int setup(void **state)
 	const struct pci_root_config root = { .ecam_base = 0xe0000000u,
 					      .mem_base = 0xe1000000u,
 					      .mem_size = 1u << 20 };
-	static const struct machine_pc pc;
+	static const struct machine_pc pc = { .rtc = true };
 	struct platform_config platform;
 
 	(void)state;
@@ -498,6 +498,21 @@ static void a_timer_that_was_set_up_is_told_of(void **state)
 	machine_reset(m);
 }
 
+static void a_clock_that_is_to_interrupt_is_told_of(void **state)
+{
+	g_autofree char *waits = NULL, *nothing = NULL;
+
+	(void)state;
+	bus_write(m->bus, true, 0x70, 1, 0x0b);
+	bus_write(m->bus, true, 0x71, 1, 0x42);
+	waits = machine_missed(m);
+	assert_string_equal(waits,
+			    "the guest enabled interrupts of the clock (RTC), which has none");
+	machine_reset(m);
+	nothing = machine_missed(m);
+	assert_null(nothing);
+}
+
 static gboolean quit_now(void *arg)
 {
 	(void)arg;
@@ -536,6 +551,7 @@ int main(void)
 		TEST(the_guest_ends_the_run_with_a_value),
 		TEST(what_the_guest_waited_for_has_a_name),
 		TEST(a_timer_that_was_set_up_is_told_of),
+		TEST(a_clock_that_is_to_interrupt_is_told_of),
 		TEST(quitting_does_not_wait_for_ever),
 	};
 

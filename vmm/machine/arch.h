@@ -100,6 +100,9 @@ void platform_power_button(struct platform *p); /* presses it */
 void platform_probe(struct platform *p);
 bool platform_probed(struct platform *p);
 
+/* What the guest has told one of them to do that it never does, or NULL: "enabled ...". */
+const char *platform_missed(struct platform *p);
+
 /* Names of the protocols by which a kernel can be entered, the last one NULL. */
 extern const char *const *const arch_protocols;
 

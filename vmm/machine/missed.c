@@ -105,9 +105,14 @@ char *machine_missed(struct machine *m)
 	g_autofree char *screen = arch_screen_text(&m->ram.memory.mem);
 	uint64_t sum;
 	unsigned n = unanswered_get(bus_unanswered(m->bus), all, &sum);
+	const char *never = platform_missed(m->platform);
 
 	add_many(out, m, all, n);
 	add_timer(out, m, all, n);
+	if (never) {
+		add_subject(out);
+		g_string_append(out, never);
+	}
 	if (screen) {
 		add_subject(out);
 		g_string_append_printf(out, "wrote to a screen, which is not there: %s", screen);

@@ -260,3 +260,10 @@ bool platform_probed(struct platform *p)
 {
 	return pm_probed(p->pm);
 }
+
+const char *platform_missed(struct platform *p)
+{
+	return p->rtc && rtc_awaited(p->rtc)
+		       ? "enabled interrupts of the clock (RTC), which has none"
+		       : NULL;
+}

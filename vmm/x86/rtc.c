@@ -305,3 +305,13 @@ void rtc_reset(struct rtc *r)
 	r->reg[REG_B] &= (uint8_t) ~(B_INTERRUPTS | B_SQUARE);
 	pthread_mutex_unlock(&r->lock);
 }
+
+bool rtc_awaited(struct rtc *r)
+{
+	bool ret;
+
+	pthread_mutex_lock(&r->lock);
+	ret = r->reg[REG_B] & B_INTERRUPTS;
+	pthread_mutex_unlock(&r->lock);
+	return ret;
+}

@@ -34,5 +34,8 @@ void rtc_free(struct rtc *rtc); /* NULL is fine */
 /* For the bus. */
 struct board_region *rtc_region(struct rtc *rtc);
 
+/* The guest has enabled interrupts, which do not come. */
+bool rtc_awaited(struct rtc *rtc);
+
 /* The machine starts again: interrupts are off; the time goes on. */
 void rtc_reset(struct rtc *rtc);
