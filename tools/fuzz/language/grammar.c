@@ -248,7 +248,8 @@ static const struct grammar_bytes control_examples[] = {
 	BYTES("{\"command-line\":\"help\"}"),
 	BYTES("{\"path\":\"disk\",\"queue\":0,\"index\":3}"),
 	BYTES("{\"device\":\"disk\",\"size\":65536}"),
-	BYTES("{\"name\":\"keys\",\"up\":false}"),
+	BYTES("{\"name\":\"net0\",\"up\":false}"),
+	BYTES("{\"name\":\"net0\",\"up\":true}"),
 };
 
 static const struct grammar_op boot_ops[N_BOOT_OPS] = {

@@ -1,11 +1,12 @@
 /*
  * The control socket: clients come and go, say what they like in pieces of any size, and read as
- * much as they like. Behind it are three devices, one of which may have a driver, and a machine of
+ * much as they like. Behind it are four devices, one of which may have a driver, and a machine of
  * nothing.
  */
 #include <string.h>
 
 #include "devices/blk/disk.h"
+#include "devices/net/card.h"
 #include "devices/registry.h"
 #include "tools/fuzz/fixture/fixture.h"
 #include "tools/fuzz/fuzz.h"
@@ -20,8 +21,9 @@
 #include "vmm/control/control.h"
 #include "vmm/kvm/registers.h"
 
-#define N_DEVS 3u
-#define DISK   2u /* the one that is a disk */
+#define N_DEVS 4u
+#define DISK   2u /* the one that is a disk, */
+#define CARD   3u /* and a network card */
 
 struct room {
 	struct control *ctl;
@@ -335,7 +337,8 @@ static void fuzz_control_open_devices(struct room *r)
 {
 	static const char *const specs[N_DEVS] = { "input,type=multitouch,id=pointer",
 						   "input,type=keyboard,id=keys,ring=packed",
-						   "blk,path=fake,id=disk" };
+						   "blk,path=fake,id=disk",
+						   "net,backend=tap,ifname=fake,id=net0" };
 
 	for (unsigned i = 0; i < N_DEVS; i++) {
 		struct vdev_env env = { .mem = arena_mem(), .main_loop = r->loop, .n_cpus = 1 };
@@ -389,6 +392,7 @@ void fuzz_control_run(const struct fuzz_target *t, const uint8_t *data, size_t s
 		r = room_new();
 	if (!blk_resize(r->fixture[DISK].dev, r->disk_size, &err)) /* whatever the last run did */
 		fuzz_bug("%s", err->message);
+	net_set_link(r->fixture[CARD].dev, true);
 	for (unsigned i = 0; i < N_DEVS; i++)
 		fixture_begin(&r->fixture[i]);
 	r->status = "running";
