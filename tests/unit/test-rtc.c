@@ -23,6 +23,29 @@ static int64_t fake_now(void)
 	return now;
 }
 
+/* What the clock did to its line, and asked for. */
+static struct lines {
+	bool up;
+	unsigned raised;
+	int64_t every;
+} lines;
+
+static void on_irq(void *opaque, bool level)
+{
+	struct lines *l = opaque;
+
+	assert_true(l->up != level);
+	l->up = level;
+	l->raised += level;
+}
+
+static void on_periodic(void *opaque, int64_t us)
+{
+	((struct lines *)opaque)->every = us;
+}
+
+static const struct rtc_ops rtc_ops = { on_irq, on_periodic };
+
 struct fixture {
 	struct bus *bus;
 	struct rtc *rtc;
@@ -33,8 +56,9 @@ static int setup(void **state)
 	struct fixture *f = g_new0(struct fixture, 1);
 
 	now = MONDAY;
+	lines = (struct lines){ 0 };
 	f->bus = bus_new();
-	f->rtc = rtc_new(3072 * MIB, 1024 * MIB, fake_now);
+	f->rtc = rtc_new(3072 * MIB, 1024 * MIB, fake_now, &rtc_ops, &lines);
 	assert_int_equal(bus_add(f->bus, rtc_region(f->rtc)), 0);
 	*state = f;
 	return 0;
@@ -207,7 +231,7 @@ static void a_small_machine_has_less(void **state)
 
 	bus_del(f->bus, rtc_region(f->rtc));
 	rtc_free(f->rtc);
-	f->rtc = rtc_new(4 * MIB, 0, fake_now);
+	f->rtc = rtc_new(4 * MIB, 0, fake_now, &rtc_ops, &lines);
 	assert_int_equal(bus_add(f->bus, rtc_region(f->rtc)), 0);
 	assert_int_equal(get(f, 0x17) | get(f, 0x18) << 8, 3072);
 	assert_int_equal(get(f, 0x34) | get(f, 0x35) << 8, 0);
@@ -222,6 +246,43 @@ static void other_widths_and_the_index_give_nothing(void **state)
 	assert_int_equal(bus_read(f->bus, true, 0x70, 2), 0xffff);
 	bus_write(f->bus, true, 0x70, 2, 0x0a26);
 	assert_int_equal(bus_read(f->bus, true, 0x71, 1), 0x58); /* the index is still 0 */
+}
+
+static void the_periodic_interrupt_waits_to_be_taken_back(void **state)
+{
+	struct fixture *f = *state;
+
+	rtc_tick(f->rtc); /* nobody wants it */
+	assert_int_equal(lines.raised, 0);
+	set(f, 0xb, 0x42);
+	assert_int_equal(lines.every, 976);
+	rtc_tick(f->rtc);
+	rtc_tick(f->rtc);
+	assert_int_equal(lines.raised, 1);
+	assert_int_equal(get(f, 0xc) & 0xc0, 0xc0);
+	assert_false(lines.up);
+	assert_int_equal(get(f, 0xc) & 0x80, 0);
+	rtc_tick(f->rtc);
+	assert_int_equal(lines.raised, 2);
+	set(f, 0xa, 0x2f);
+	assert_int_equal(lines.every, 500000);
+	set(f, 0xb, 0x02);
+	assert_int_equal(lines.every, 0);
+	assert_false(lines.up);
+	rtc_tick(f->rtc); /* it was on its way */
+	assert_int_equal(lines.raised, 2);
+}
+
+static void a_reset_ends_the_interrupt(void **state)
+{
+	struct fixture *f = *state;
+
+	set(f, 0xb, 0x42);
+	rtc_tick(f->rtc);
+	assert_true(lines.up);
+	rtc_reset(f->rtc);
+	assert_false(lines.up);
+	assert_int_equal(lines.every, 0);
 }
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -239,6 +300,8 @@ int main(void)
 		CASE(its_memory_has_the_sizes_of_the_machines),
 		CASE(a_small_machine_has_less),
 		CASE(other_widths_and_the_index_give_nothing),
+		CASE(the_periodic_interrupt_waits_to_be_taken_back),
+		CASE(a_reset_ends_the_interrupt),
 	};
 
 	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);

@@ -73,6 +73,7 @@ struct platform_ops {
 
 struct platform_config {
 	struct bus *bus; /* these outlive it */
+	struct loop *main;
 	struct kvm *kvm;
 	uint64_t mem_size; /* bytes of RAM */
 	const struct machine_pc *pc;

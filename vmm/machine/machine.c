@@ -23,7 +23,7 @@ const struct prop machine_pc_props[] = {
 	{ "pit", PROP_BOOL, offsetof(struct machine_pc, pit), "on",
 	  .help = "interval timer (8254), in KVM, with port 0x61" },
 	{ "rtc", PROP_BOOL, offsetof(struct machine_pc, rtc), "on",
-	  .help = "clock and battery-backed memory (MC146818), without interrupts" },
+	  .help = "clock and battery-backed memory (MC146818), with its periodic interrupt" },
 	{ 0 },
 };
 
@@ -156,6 +156,7 @@ static bool make_platform(struct machine *m, GError **err)
 	};
 	const struct platform_config cfg = {
 		.bus = m->bus,
+		.main = m->main,
 		.kvm = &m->kvm,
 		.mem_size = m->ram.size,
 		.pc = &m->cfg->pc,

@@ -117,6 +117,7 @@
 #define LAYOUT_GSIS       24u
 #define LAYOUT_GSI_PIT    2u /* the I/O APIC's pin */
 #define LAYOUT_GSI_SERIAL 4u
+#define LAYOUT_GSI_RTC    8u /* its periodic interrupt; not in the ACPI tables */
 #define LAYOUT_GSI_SCI    9u
 #define LAYOUT_GSI_INTX   16u
 

@@ -11,6 +11,7 @@
 #include "vmm/x86/legacy.h"
 #include "vmm/x86/pm.h"
 #include "vmm/x86/pvpanic.h"
+#include "vmm/x86/rtc-timer.h"
 #include "vmm/x86/rtc.h"
 
 /* Ports that KVM answers itself: on the bus, so that nobody else is given them. */
@@ -36,7 +37,8 @@ struct platform {
 	struct pvpanic pvpanic;
 	struct legacy legacy;
 	struct debug_exit debug_exit;
-	struct rtc *rtc;       /* NULL: there is none */
+	struct rtc *rtc; /* NULL: there is none */
+	struct rtc_timer rtc_timer;
 	struct fw_cfg *fw_cfg; /* likewise */
 	struct board_region kernels[KERNEL_REGIONS];
 };
@@ -66,6 +68,20 @@ static void on_sci(void *opaque, bool level)
 }
 
 static const struct pm_ops pm_ops = { .power_off = on_power_off, .reset = on_reset, .irq = on_sci };
+
+static void on_rtc_irq(void *opaque, bool level)
+{
+	struct platform *p = opaque;
+
+	(void)kvm_irq_line(p->kvm, LAYOUT_GSI_RTC, level);
+}
+
+static void on_rtc_periodic(void *opaque, int64_t us)
+{
+	rtc_timer_set(&((struct platform *)opaque)->rtc_timer, us);
+}
+
+static const struct rtc_ops rtc_ops = { .irq = on_rtc_irq, .periodic = on_rtc_periodic };
 
 static void on_panicked(void *opaque)
 {
@@ -137,6 +153,15 @@ static bool plug_kernels(struct platform *p, struct bus *bus, bool pit, GError *
 	return true;
 }
 
+static bool make_rtc(struct platform *p, const struct platform_config *cfg, GError **err)
+{
+	if (!cfg->pc->rtc)
+		return true;
+	p->rtc = rtc_new(layout_low_len(cfg->mem_size), layout_high_len(cfg->mem_size), NULL,
+			 &rtc_ops, p);
+	return rtc_timer_open(&p->rtc_timer, cfg->main, p->rtc, err);
+}
+
 static bool plug_all(struct platform *p, struct bus *bus, GError **err)
 {
 	if (p->rtc && !plug(bus, rtc_region(p->rtc), "clock", err))
@@ -194,12 +219,10 @@ struct platform *platform_new(const struct platform_config *cfg, GError **err)
 	};
 	pvpanic_init(&p->pvpanic, &pvpanic_ops, p);
 	legacy_init(&p->legacy, &pm_ops, p, bus_unanswered(cfg->bus));
-	if (cfg->pc->rtc)
-		p->rtc = rtc_new(layout_low_len(cfg->mem_size), layout_high_len(cfg->mem_size),
-				 NULL);
 	if (cfg->firmware)
 		p->fw_cfg = fw_cfg_new(cfg->firmware);
-	if (!plug_all(p, cfg->bus, err) || !plug_kernels(p, cfg->bus, cfg->pc->pit, err) ||
+	if (!make_rtc(p, cfg, err) || !plug_all(p, cfg->bus, err) ||
+	    !plug_kernels(p, cfg->bus, cfg->pc->pit, err) ||
 	    !plug_debug_exit(p, cfg->bus, cfg->debug_exit, err)) {
 		platform_free(p);
 		return NULL;
@@ -229,6 +252,7 @@ void platform_free(struct platform *p)
 		return;
 	unplug_all(p);
 	pm_free(p->pm);
+	rtc_timer_close(&p->rtc_timer);
 	rtc_free(p->rtc);
 	fw_cfg_free(p->fw_cfg);
 	g_free(p);
@@ -264,6 +288,6 @@ bool platform_probed(struct platform *p)
 const char *platform_missed(struct platform *p)
 {
 	return p->rtc && rtc_awaited(p->rtc)
-		       ? "enabled interrupts of the clock (RTC), which has none"
+		       ? "enabled the alarm or update interrupt of the clock (RTC), which has none"
 		       : NULL;
 }

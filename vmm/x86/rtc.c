@@ -36,18 +36,29 @@ enum {
 };
 
 enum { A_UIP = 0x80, A_RATE = 0x0f, A_AS_FOUND = 0x26 /* 32768 Hz, 1024 interrupts in a second */ };
-enum { B_SET = 0x80, B_INTERRUPTS = 0x70, B_SQUARE = 0x08, B_BINARY = 0x04, B_24H = 0x02 };
-enum { C_PERIODIC = 0x40, C_UPDATE = 0x10 };
+enum {
+	B_SET = 0x80,
+	B_PERIODIC = 0x40,
+	B_INTERRUPTS = 0x70,
+	B_SQUARE = 0x08,
+	B_BINARY = 0x04,
+	B_24H = 0x02
+};
+enum { C_INTERRUPT = 0x80, C_PERIODIC = 0x40, C_UPDATE = 0x10 };
 enum { D_BATTERY_GOOD = 0x80, HOUR_PM = 0x80, INDEX_MASK = 0x7f /* the highest: no NMI */ };
 
 struct rtc {
 	struct board_region region;
 	rtc_now_fn now;
+	const struct rtc_ops *ops;
+	void *opaque;
 	pthread_mutex_t lock; /* of these: */
 	uint8_t reg[RTC_REGS];
 	uint8_t index;
 	int64_t offset;   /* seconds that the guest's clock is ahead of the host's */
 	int64_t flags_at; /* when register C was read last */
+	int64_t every;    /* microseconds between ticks that were asked for; 0: none */
+	bool up;          /* the line */
 };
 
 static bool is_time(unsigned reg)
@@ -142,6 +153,25 @@ static int64_t period_us(const struct rtc *r)
 	return MAX(((int64_t)1 << (rate - 1)) * SECOND / 32768, 1);
 }
 
+static void set_line(struct rtc *r, bool up)
+{
+	if (r->up != up && r->ops)
+		r->ops->irq(r->opaque, up);
+	r->up = up;
+}
+
+/* Ticks are wanted while the periodic interrupt is. */
+static void ask_for_ticks(struct rtc *r)
+{
+	int64_t every = r->reg[REG_B] & B_PERIODIC ? period_us(r) : 0;
+
+	if (every != r->every && r->ops)
+		r->ops->periodic(r->opaque, every);
+	r->every = every;
+	if (!every)
+		set_line(r, false);
+}
+
 /* What has happened since it was read last. */
 static uint8_t take_flags(struct rtc *r, int64_t now)
 {
@@ -152,6 +182,9 @@ static uint8_t take_flags(struct rtc *r, int64_t now)
 		flags |= C_UPDATE;
 	if (period && now / period != r->flags_at / period)
 		flags |= C_PERIODIC;
+	if (r->up)
+		flags |= C_PERIODIC | C_INTERRUPT;
+	set_line(r, false);
 	r->flags_at = now;
 	return flags;
 }
@@ -200,9 +233,11 @@ static void write_locked(struct rtc *r, uint8_t value)
 	switch (r->index) {
 	case REG_A:
 		r->reg[REG_A] = value & (uint8_t)~A_UIP;
+		ask_for_ticks(r);
 		break;
 	case REG_B:
 		write_b(r, value, r->now());
+		ask_for_ticks(r);
 		break;
 	case REG_C:
 	case REG_D:
@@ -265,12 +300,15 @@ static void fill_memory(struct rtc *r, uint64_t low_len, uint64_t high_len)
 	put_number(r, ABOVE_4G, 3, MIN(high_len >> 16, 0xffffffu));
 }
 
-struct rtc *rtc_new(uint64_t low_len, uint64_t high_len, rtc_now_fn now)
+struct rtc *rtc_new(uint64_t low_len, uint64_t high_len, rtc_now_fn now, const struct rtc_ops *ops,
+		    void *opaque)
 {
 	struct rtc *r = g_new0(struct rtc, 1);
 
 	pthread_mutex_init(&r->lock, NULL);
 	r->now = now ? now : g_get_real_time;
+	r->ops = ops;
+	r->opaque = opaque;
 	r->reg[REG_A] = A_AS_FOUND;
 	r->reg[REG_B] = B_24H;
 	r->flags_at = r->now();
@@ -303,6 +341,16 @@ void rtc_reset(struct rtc *r)
 {
 	pthread_mutex_lock(&r->lock);
 	r->reg[REG_B] &= (uint8_t) ~(B_INTERRUPTS | B_SQUARE);
+	ask_for_ticks(r);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* One that comes after the interrupt was taken back is nobody's. */
+void rtc_tick(struct rtc *r)
+{
+	pthread_mutex_lock(&r->lock);
+	if (r->every)
+		set_line(r, true);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -311,7 +359,7 @@ bool rtc_awaited(struct rtc *r)
 	bool ret;
 
 	pthread_mutex_lock(&r->lock);
-	ret = r->reg[REG_B] & B_INTERRUPTS;
+	ret = r->reg[REG_B] & B_INTERRUPTS & ~(r->ops ? B_PERIODIC : 0);
 	pthread_mutex_unlock(&r->lock);
 	return ret;
 }

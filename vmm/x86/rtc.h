@@ -11,7 +11,8 @@
  * The time is the host's, in UTC, plus what the guest set it to. It is read and set in BCD or
  * binary, 12 or 24 hours, as register B says. Register A tells of an update in progress in the
  * last 244 us of a second. Register C has the update-ended and the periodic flag for those who poll
- * it; there is no interrupt line, and no alarm.
+ * it. Of the interrupts there is the periodic one, by which a BIOS waits (int 0x15, 0x86): the line
+ *is up until register C is read. There is no alarm.
  *
  * Every function may be called from any thread.
  */
@@ -27,15 +28,26 @@ struct rtc;
 /* Microseconds since 1970, UTC. */
 typedef int64_t (*rtc_now_fn)(void);
 
-/* @low_len bytes of RAM from 0 on, @high_len from 4 GiB on. @now: NULL for the host's clock. */
-struct rtc *rtc_new(uint64_t low_len, uint64_t high_len, rtc_now_fn now);
+/* Called with a lock held, on whatever thread; they do not call back. */
+struct rtc_ops {
+	void (*irq)(void *opaque, bool level);      /* of the line */
+	void (*periodic)(void *opaque, int64_t us); /* wants rtc_tick() that often; 0: never */
+};
+
+/* @low_len bytes of RAM from 0 on, @high_len from 4 GiB on. @now: NULL for the host's clock. @ops
+ * may be NULL: there is no interrupt. */
+struct rtc *rtc_new(uint64_t low_len, uint64_t high_len, rtc_now_fn now, const struct rtc_ops *ops,
+		    void *opaque);
 void rtc_free(struct rtc *rtc); /* NULL is fine */
 
 /* For the bus. */
 struct board_region *rtc_region(struct rtc *rtc);
 
-/* The guest has enabled interrupts, which do not come. */
+/* The guest has enabled interrupts that do not come: all but the periodic one. */
 bool rtc_awaited(struct rtc *rtc);
+
+/* A period is over. */
+void rtc_tick(struct rtc *rtc);
 
 /* The machine starts again: interrupts are off; the time goes on. */
 void rtc_reset(struct rtc *rtc);

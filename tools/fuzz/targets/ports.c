@@ -80,6 +80,14 @@ static void reset(void *opaque)
 
 static const struct pm_ops pm_ops = { power_off, reset, serial_irq };
 
+static void rtc_periodic(void *opaque, int64_t us)
+{
+	(void)opaque;
+	trace("clock: wants a tick every %ld us", us);
+}
+
+static const struct rtc_ops rtc_ops = { serial_irq, rtc_periodic };
+
 static void panicked(void *opaque)
 {
 	(void)opaque;
@@ -210,6 +218,8 @@ static void peer(struct ports *p, struct input *in)
 	}
 	if (how & 64)
 		serial_flush(p->serial);
+	if (how & 2)
+		rtc_tick(p->rtc);
 }
 
 static void turn(struct ports *p, struct input *in)
@@ -254,7 +264,7 @@ static void ports_open(struct ports *p)
 						 .write = fixed_write,
 						 .opaque = p->fixed };
 	pvpanic_init(&p->pvpanic, &pvpanic_ops, p);
-	p->rtc = rtc_new(1u << 30, 1u << 30, NULL);
+	p->rtc = rtc_new(1u << 30, 1u << 30, NULL, &rtc_ops, p);
 	legacy_init(&p->legacy, &pm_ops, p, bus_unanswered(p->bus));
 	(void)gmem_add(&p->mem, 0, RAM, ram);
 	p->fw_cfg = fw_cfg_new(&p->mem);
