@@ -330,6 +330,7 @@ static void a_kernel_told_to_leave_the_io_apic_alone_will_miss_it(void **state)
 	assert_null(acpi_will_miss("console=ttyS0"));
 	assert_null(acpi_will_miss(""));
 	assert_null(acpi_will_miss("xnoapic noapic=1 apic=noapic"));
+	assert_null(acpi_will_miss("acpi=off noapic")); /* that kernel looks for the 8259s */
 }
 
 static void no_memory_for_tables_is_an_error(void **state)

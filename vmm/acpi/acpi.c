@@ -410,16 +410,17 @@ uint64_t acpi_build(const struct acpi_params *p, const struct gmem *mem, GError 
 }
 
 /*
- * Hardware-reduced tables have no 8259 (Linux takes a dummy for it), so there is nothing to fall
- * back to, and a PC described in full would be slower to boot for everybody. Linux 6.12 then says
- * "IRQ index 0 not found" of each device on mmio.
+ * Hardware-reduced tables have no 8259 (Linux takes a dummy for it; with acpi=off it finds the real
+ * one), so there is nothing to fall back to, and a PC described in full would be slower to boot for
+ * everybody. Linux 6.12 then says "IRQ index 0 not found" of each device on mmio.
  */
 const char *acpi_will_miss(const char *cmdline)
 {
 	g_auto(GStrv) words = g_strsplit(cmdline, " ", -1);
 
-	if (!g_strv_contains((const gchar *const *)words, "noapic"))
+	if (!g_strv_contains((const gchar *const *)words, "noapic") ||
+	    g_strv_contains((const gchar *const *)words, "acpi=off"))
 		return NULL;
-	return "--append noapic: without the I/O APIC (there is no 8259 here) devices on mmio, the power button and "
+	return "--append noapic: without the I/O APIC (the ACPI tables have no 8259) devices on mmio, the power button and "
 	       "the serial port have no interrupts; devices on pci have (MSI-X)";
 }
