@@ -673,6 +673,7 @@ static void bad_elfs_are_refused(void **state)
 	BAD(e.ph[0].p_filesz = 0x8000, "a segment lies outside");
 	BAD(e.ph[0].p_memsz = 1, "a segment lies outside");
 	BAD(e.ph[0].p_paddr = 0x1000, "has a segment at 0x1000; it must be linked at 0x100000");
+	BAD(e.ph[0].p_paddr = 0x9000, "has a segment at 0x9000; it must be linked at 0x100000");
 	BAD(e.ph[0].p_memsz = UINT64_MAX, "has a segment at 0x200000");
 	BAD(e.ph[0].p_memsz = 100 * MIB, "--memory: 64 MiB are too little");
 	BAD((e.ph[0].p_memsz = 100 * MIB, e.ph[1].p_paddr = 200 * MIB), "it needs at least 201M");
@@ -789,6 +790,43 @@ static void expect_multiboot(struct rig *r, uint64_t rip, uint64_t end)
 	assert_string_equal(text(r, get(r, mods + 24, 4)), "root vga=1");
 	assert_memory_equal(r->ram + end, "a module", 8);
 	assert_memory_equal(r->ram + end + LAYOUT_PAGE, "a module", 8);
+}
+
+/* As boot loaders do that are multiboot kernels themselves (GRUB's image for coreboot: 0x9000). */
+static void a_multiboot_kernel_may_lie_low(void **state)
+{
+	static const struct {
+		uint32_t load, end;
+		bool fits;
+	} cases[] = {
+		{ LAYOUT_LOW_KERNEL, 0x10000, true },
+		{ 0x9000, LAYOUT_MULTIBOOT, true },
+		{ LAYOUT_LOW_KERNEL - 1, 0x10000, false },
+		{ 0x9000, LAYOUT_MULTIBOOT + 1, false },
+		{ LAYOUT_MULTIBOOT, LAYOUT_MULTIBOOT + FLAT_LEN, false },
+		{ LAYOUT_KERNEL - 1, LAYOUT_KERNEL + FLAT_LEN, false },
+	};
+	struct rig *r = *state;
+	uint8_t k[FLAT_LEN];
+
+	add_modules(r);
+	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+		flat(k);
+		put(k + FLAT_AT + 12, cases[i].load + FLAT_AT, 4);
+		put(k + FLAT_AT + 16, cases[i].load, 4);
+		put(k + FLAT_AT + 24, cases[i].end, 4);
+		put(k + FLAT_AT + 28, cases[i].load + 256, 4);
+		flat_sum(k);
+		save(r->kernel, k, FLAT_LEN);
+		if (!cases[i].fits) {
+			load_fails(r, "it must be linked at 0x100000 or above");
+			continue;
+		}
+		load(r);
+		expect_multiboot(r, cases[i].load + 256, LAYOUT_KERNEL);
+		assert_int_equal(get(r, cases[i].load + FLAT_AT, 4), 0x1badb002);
+		assert_int_equal(r->ram[cases[i].load + FLAT_LEN - 1], 0x5a);
+	}
 }
 
 static void multiboot_loads_a_file_by_addresses(void **state)
@@ -1234,6 +1272,7 @@ int main(void)
 		TEST(bad_elfs_are_refused),
 		TEST(every_truncation_of_an_elf_is_refused),
 		TEST(multiboot_loads_a_file_by_addresses),
+		TEST(a_multiboot_kernel_may_lie_low),
 		TEST(multiboot_loads_an_elf_file),
 		TEST(multiboot_2_gives_tags),
 		TEST(bad_multiboot_headers_are_refused),

@@ -182,12 +182,11 @@ static bool elf_place_segment(struct boot_job *job, const Elf64_Phdr *ph, GError
 	if (ph->p_filesz > ph->p_memsz || ph->p_offset > job->kernel->size ||
 	    ph->p_filesz > job->kernel->size - ph->p_offset)
 		return boot_broken(job, "a segment lies outside", err);
-	if (ph->p_paddr < LAYOUT_KERNEL || end < ph->p_paddr)
+	if (!boot_take_place(job, ph->p_paddr, end))
 		return ringside_usage(
 			err,
 			"--kernel: '%s' has a segment at %#lx; it must be linked at %#x or above",
 			job->kernel->name, (uint64_t)ph->p_paddr, LAYOUT_KERNEL);
-	job->kernel_end = MAX(job->kernel_end, end);
 	return true;
 }
 

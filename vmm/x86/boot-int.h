@@ -36,6 +36,8 @@ struct boot_job {
 	bool is_elf;
 	struct boot_elf elf; /* if it is */
 	uint64_t low_end;    /* first address behind the RAM below the hole */
+	bool low;            /* the protocol leaves LAYOUT_LOW_KERNEL to the kernel */
+	uint64_t kernel_at;  /* its first address */
 	uint64_t kernel_end; /* first address behind the kernel and its working memory */
 	uint64_t initrd, initrd_len;
 };
@@ -100,6 +102,10 @@ bool boot_broken(const struct boot_job *job, const char *what, GError **err);
 /* If the file is one: reads its headers and notes into job->elf. False with @err where they are
  * not to be used, or for another machine. */
 bool boot_elf_open(struct boot_job *job, GError **err);
+
+/* A part of the kernel, at @base: false, changing nothing, if no kernel may be there. Else it is
+ * between job->kernel_at and job->kernel_end. */
+bool boot_take_place(struct boot_job *job, uint64_t base, uint64_t end);
 
 /* Where its segments go: checks all of them against file and RAM, and sets job->kernel_end. */
 bool boot_elf_place(struct boot_job *job, GError **err);

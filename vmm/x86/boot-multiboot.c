@@ -89,12 +89,11 @@ bool multiboot_flat_place(struct boot_job *job, const struct multiboot_flat *fla
 		ret_from->len = flat->load_end - flat->load;
 	}
 	end = MAX(flat->load + ret_from->len, (uint64_t)flat->bss_end);
-	if (flat->load < LAYOUT_KERNEL)
+	if (!boot_take_place(job, flat->load, end))
 		return ringside_usage(
 			err,
 			"--kernel: '%s' is to be loaded at %#x; it must be linked at %#x or above",
 			job->kernel->name, flat->load, LAYOUT_KERNEL);
-	job->kernel_end = end;
 	return boot_need(job, end, err);
 }
 
@@ -303,12 +302,13 @@ static uint64_t multiboot_copy(struct boot_job *job, int64_t at, struct multiboo
 	if (!by_addresses && !job->is_elf)
 		return boot_broken(job, "a multiboot header without addresses, and no ELF file",
 				   err);
+	job->low = true;
 	flat = (struct multiboot_flat){ (uint64_t)at, h.header, h.load, h.load_end, h.bss_end };
 	ok = by_addresses ? multiboot_flat_place(job, &flat, &from, err) : boot_elf_place(job, err);
 	if (!ok)
 		return 0;
 	entry = by_addresses ? h.entry : boot_elf_entry(&job->elf, job->elf.entry);
-	if (entry < LAYOUT_KERNEL || entry >= job->kernel_end)
+	if (entry < job->kernel_at || entry >= job->kernel_end)
 		return boot_broken(job, "its entry lies outside", err);
 	ok = by_addresses ? multiboot_flat_load(job, &flat, &from, err) : boot_elf_load(job, err);
 	return ok && multiboot_modules(job, modules, err) ? entry : 0;

@@ -217,6 +217,7 @@ static bool multiboot2_put_info(const struct boot_job *job, const struct multibo
 static bool multiboot2_place(struct boot_job *job, struct header2 *h, struct boot_range *ret_from,
 			     GError **err)
 {
+	job->low = true;
 	if (h->by_addresses && !h->has_entry)
 		return boot_broken(job, "a multiboot header with addresses, but without an entry",
 				   err);
@@ -241,7 +242,7 @@ static uint64_t multiboot2_copy(struct boot_job *job, struct header2 *h,
 	if (!header2_read(job, h, err) || !multiboot2_place(job, h, &from, err))
 		return 0;
 	entry = h->has_entry ? h->entry : boot_elf_entry(&job->elf, job->elf.entry);
-	if (entry < LAYOUT_KERNEL || entry >= job->kernel_end)
+	if (entry < job->kernel_at || entry >= job->kernel_end)
 		return boot_broken(job, "its entry lies outside", err);
 	ok = h->by_addresses ? multiboot_flat_load(job, &h->flat, &from, err)
 			     : boot_elf_load(job, err);

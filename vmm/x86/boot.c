@@ -154,6 +154,17 @@ bool boot_broken(const struct boot_job *job, const char *what, GError **err)
 			      job->kernel->name, what);
 }
 
+bool boot_take_place(struct boot_job *job, uint64_t base, uint64_t end)
+{
+	bool low = job->low && base >= LAYOUT_LOW_KERNEL && end <= LAYOUT_MULTIBOOT;
+
+	if (end < base || (base < LAYOUT_KERNEL && !low))
+		return false;
+	job->kernel_at = job->kernel_end ? MIN(job->kernel_at, base) : base;
+	job->kernel_end = MAX(job->kernel_end, MAX(end, LAYOUT_KERNEL));
+	return true;
+}
+
 bool boot_need(const struct boot_job *job, uint64_t end, GError **err)
 {
 	uint64_t need = (end + MIB - 1) / MIB;

@@ -47,7 +47,8 @@
 #define LAYOUT_PAGE_TABLES   0x8000u  /* six pages: identity map of the first 4 GiB */
 #define LAYOUT_CMDLINE       0x10000u /* up to LAYOUT_CMDLINE_MAX bytes with the final NUL */
 #define LAYOUT_CMDLINE_MAX   0x10000u
-#define LAYOUT_MULTIBOOT     0x20000u /* multiboot's information, whichever version's */
+#define LAYOUT_LOW_KERNEL    0x8000u  /* multiboot kernels may have segments from here */
+#define LAYOUT_MULTIBOOT     0x70000u /* to here; multiboot's information, either version's */
 #define LAYOUT_MULTIBOOT_LEN 0x10000u
 #define LAYOUT_LOW_RAM_END   0xa0000u
 
@@ -56,7 +57,7 @@
 #define LAYOUT_MP           0xff000u /* the MP table: vmm/x86/mptable.h */
 #define LAYOUT_MP_LEN       0xff0u
 #define LAYOUT_RESET_VECTOR 0xffff0u  /* f000:fff0; vmm/x86/arch.c puts a reset there */
-#define LAYOUT_KERNEL       0x100000u /* no kernel is loaded below this */
+#define LAYOUT_KERNEL       0x100000u /* no kernel but a multiboot one is loaded below this */
 
 /* The hole below 4 GiB. */
 #define LAYOUT_HOLE               0xc0000000u

@@ -406,12 +406,18 @@ static void judge_modules(const struct job *j, const uint8_t *ram)
 	}
 }
 
+static bool is_multiboot(const struct boot_entry *entry)
+{
+	return entry->rax == 0x2badb002 || entry->rax == 0x36d76289;
+}
+
 static void judge(const struct job *j, const uint8_t *ram, const struct boot_entry *entry)
 {
 	uint64_t low = layout_low_len(j->mem_size);
 	uint32_t at = 0, len = 0;
 
-	if (entry->rip < LAYOUT_KERNEL || entry->rip >= low)
+	if (entry->rip < (is_multiboot(entry) ? LAYOUT_LOW_KERNEL : LAYOUT_KERNEL) ||
+	    entry->rip >= low)
 		fuzz_bug("entered at %#lx", entry->rip);
 	if (entry->rax == 0x2badb002)
 		judge_modules(j, ram);
