@@ -178,10 +178,10 @@ static void vdev_await_stop(struct vdev *dev, unsigned q)
 	loop_wait(dev->queue[q].loop, &dev->queue[q].stopped);
 }
 
-static void vdev_stop_queue(struct vdev *dev, unsigned q)
+void vdev_stop_queue(struct vdev *dev, unsigned q, enum vdev_stop why)
 {
 	vdev_begin_wait(dev);
-	vdev_begin_stop(dev, q, VDEV_STOP_RESET);
+	vdev_begin_stop(dev, q, why);
 	vdev_await_stop(dev, q);
 	vdev_end_wait(dev);
 }
@@ -246,7 +246,9 @@ static int vdev_set_engine(struct vdev *dev, unsigned q, const struct vdev_engin
 		queue->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (engine != &vdev_engine_here && queue->call_fd < 0)
 		return -errno;
-	vdev_stop_queue(dev, q); /* if it is paused: the position, and the ring is let go */
+	vdev_stop_queue(
+		dev, q,
+		VDEV_STOP_RESET); /* if it is paused: the position, and the ring is let go */
 	queue->engine = engine;
 	queue->engine_data = data;
 	queue->again = 0;
@@ -339,7 +341,7 @@ void vdev_queue_enable(struct vdev *dev, unsigned q, bool on)
 	if (on == queue->enabled)
 		return;
 	if (!on)
-		vdev_stop_queue(dev, q);
+		vdev_stop_queue(dev, q, VDEV_STOP_RESET);
 	queue->enabled = on;
 	if (on && dev->running)
 		vdev_start_queue(dev, q);

@@ -133,14 +133,11 @@ struct figures {
 	const struct vdev_queue_state *state;
 };
 
-/* Both offsets lie in the ring, and no more was taken than there is. */
-static bool position_fits(const struct vdev_queue_state *s, bool packed)
+bool vdev_position_fits(struct vq_position at, uint16_t size, bool packed)
 {
-	uint16_t avail = s->position.next_avail, used = s->position.next_used;
-
 	if (packed)
-		return vring_pos_off(avail) < s->size && vring_pos_off(used) < s->size;
-	return (uint16_t)(avail - used) <= s->size;
+		return vring_pos_off(at.next_avail) < size && vring_pos_off(at.next_used) < size;
+	return (uint16_t)(at.next_avail - at.next_used) <= size;
 }
 
 static bool set_queue(struct vdev *dev, unsigned q, const struct vdev_queue_state *s, GError **err)
@@ -148,7 +145,7 @@ static bool set_queue(struct vdev *dev, unsigned q, const struct vdev_queue_stat
 	struct vdev_queue *queue = &dev->queue[q];
 	bool packed = vdev_accepted(dev, VIRTIO_F_RING_PACKED);
 
-	if (s->ran && !position_fits(s, packed))
+	if (s->ran && !vdev_position_fits(s->position, s->size, packed))
 		return refuse(dev, err, "a position outside of its queue");
 	queue->size = s->size; /* any: it is judged when it is started, as a driver's is */
 	queue->desc = s->desc;

@@ -21,6 +21,9 @@ void vdev_queue_defaults(struct vdev_queue *queue);
 /* The queues' sizes follow the ring format that was negotiated; before the driver has set them. */
 void vdev_queue_negotiated(struct vdev *dev);
 
+/* Both offsets lie in the ring, and no more was taken than there is. */
+bool vdev_position_fits(struct vq_position at, uint16_t size, bool packed);
+
 /* In a call of the driver: starts it or stops it, if the device runs. */
 void vdev_queue_enable(struct vdev *dev, unsigned q, bool on);
 
@@ -39,6 +42,9 @@ void vdev_set_negotiated(struct vdev *dev);
 
 /* In such a call: a legacy driver's DRIVER_OK (legacy.c). */
 void vdev_legacy_driver_ok(struct vdev *dev);
+
+/* In such a call: stops a queue, and returns when it has stopped. */
+void vdev_stop_queue(struct vdev *dev, unsigned q, enum vdev_stop why);
 
 /* In such a call, or with nobody else about: start all enabled queues; stop all that run or are
  * paused. */

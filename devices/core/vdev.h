@@ -487,6 +487,22 @@ void vdev_queue_write(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uin
 /* A kick that came as a register write. */
 void vdev_notify(struct vdev *dev, unsigned q);
 
+/*
+ * For transports whose driver's side takes single queues away and gives them again (vhost-user's
+ * GET_VRING_BASE and SET_VRING_BASE). @q: below n_queues.
+ *
+ * vdev_queue_suspend() disables the queue, and nothing of it is lost: what the device had in flight
+ * is completed, or stays available. Where both sides are then. vdev_queue_go_on_from() has a queue
+ * that is not enabled start from there when it is; false if it is enabled, or this is no position
+ * in it.
+ */
+struct vq_position vdev_queue_suspend(struct vdev *dev, unsigned q);
+bool vdev_queue_go_on_from(struct vdev *dev, unsigned q, struct vq_position position);
+
+/* Kicks of queue @q, which is not enabled, come on @fd: an eventfd, non-blocking, of which this
+ * takes a duplicate. 0, -EBUSY, or -errno. */
+int vdev_queue_set_kick_fd(struct vdev *dev, unsigned q, int fd);
+
 /* Queue @q's interrupts have another queue_call_fd() now. The driver did that, in a call of its
  * own. */
 void vdev_call_changed(struct vdev *dev, unsigned q);

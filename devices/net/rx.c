@@ -229,10 +229,10 @@ void net_rx_stop(struct net *net, unsigned pair, enum vdev_stop why)
 
 	net_rx_flush(net, pair);
 	net->pair[pair].rx_on = false;
-	net->pair[pair].rx_waits = false;
 	net_rx_listen(net);
-	if (why == VDEV_STOP_PAUSE)
+	if (why == VDEV_STOP_PAUSE) /* a reset that may follow asks whether it waits */
 		return;
+	net->pair[pair].rx_waits = false;
 	net->stale |= !net->listens;
 	/* The backend may hold a frame until there are buffers here: another queue's turn. */
 	if (waits && net->listens)
