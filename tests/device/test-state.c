@@ -569,13 +569,13 @@ static void nothing_in_a_record_is_trusted(struct rig *r)
 	}
 }
 
-#define CASE(fn, s)                                \
-	{                                          \
-		.name = #fn, .spec = s, .run = fn, \
+#define CASE(fn, s)                                                    \
+	{                                                              \
+		.name = #fn, .spec = s, .run = fn, .links = RIG_STAYS, \
 	}
-#define ECHO(fn)                                                             \
-	{                                                                    \
-		.name = #fn, .spec = "echo", .run = fn, .class = &echo_class \
+#define ECHO(fn)                                                                                 \
+	{                                                                                        \
+		.name = #fn, .spec = "echo", .run = fn, .class = &echo_class, .links = RIG_STAYS \
 	}
 #define MODERN(fn)                                                                                \
 	{                                                                                         \
@@ -584,7 +584,7 @@ static void nothing_in_a_record_is_trusted(struct rig *r)
 #define ON_DISK(fn, opts)                                                              \
 	{                                                                              \
 		.name = #fn " (" opts ")", .spec = "blk,path=@/disk," opts, .run = fn, \
-		.setup = bd_make_disk,                                                 \
+		.setup = bd_make_disk, .links = RIG_STAYS,                             \
 	}
 #define ANY(s) CASE(nothing_in_a_record_is_trusted, s)
 

@@ -214,9 +214,9 @@ static void pauses_and_resumes_may_come_twice(struct rig *r)
 	assert_int_equal(echo_kept(rig_dev(r)), 1);
 }
 
-#define ECHO(text, fn)                                                        \
-	{                                                                     \
-		.name = text, .spec = "echo", .class = &echo_class, .run = fn \
+#define ECHO(text, fn)                                                                            \
+	{                                                                                         \
+		.name = text, .spec = "echo", .class = &echo_class, .run = fn, .links = RIG_STAYS \
 	}
 
 static const struct rig_case cases[] = {

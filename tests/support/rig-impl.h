@@ -38,13 +38,16 @@ struct rig_link {
 	bool usual;          /* part of every run */
 };
 
-extern const struct rig_link_ops rig_direct_ops, rig_mmio_ops, rig_pci_ops;
+extern const struct rig_link_ops rig_direct_ops, rig_mmio_ops, rig_pci_ops, rig_vhost_user_ops;
 
 enum { RIG_MMIO_EXACT, RIG_MMIO_CACHED, RIG_MMIO_LEGACY };
 enum { RIG_PCI_MSIX, RIG_PCI_INTX, RIG_PCI_CFG, RIG_PCI_LEGACY, RIG_PCI_LEGACY_INTX };
 
 /* Registers of r->board, for virtio_mmio_probe() and virtio_pci_probe(). A function is its slot. */
 struct virtio_io rig_io(struct rig *r);
+
+/* The rig's arenas are the table again, after a link whose transport had a table of its own. */
+void rig_remember_memory(struct rig *r);
 
 void rig_interrupted(struct rig *r, unsigned q);
 void rig_config_interrupted(struct rig *r);
@@ -68,6 +71,7 @@ struct rig_queue {
 
 struct rig_arena {
 	uint8_t *base;
+	int fd; /* memfd: a process of its own could map it, too */
 	uint64_t gpa, len, used;
 };
 

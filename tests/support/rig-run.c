@@ -42,6 +42,10 @@ static const struct rig_link links[] = {
 	WAY("mmio-thread", &rig_mmio_ops, RIG_MMIO_EXACT, true, "", PACKED_ORDER),
 	WAY("mmio-cached-thread", &rig_mmio_ops, RIG_MMIO_CACHED, true, "", 0),
 	WAY("pci-thread", &rig_pci_ops, RIG_PCI_MSIX, true, PCI_MORE, ORDER),
+	{ "vhost-user", &rig_vhost_user_ops, 0, false, "", false },
+	{ "vhost-user-packed", &rig_vhost_user_ops, 0, false, ",ring=packed", true },
+	{ "vhost-user-thread", &rig_vhost_user_ops, 0, true, "", true },
+	{ "vhost-user-thread-packed", &rig_vhost_user_ops, 0, true, ",ring=packed", false },
 	{ "legacy-mmio", &rig_mmio_ops, RIG_MMIO_LEGACY, false, ",legacy=on", true },
 	{ "legacy-pci", &rig_pci_ops, RIG_PCI_LEGACY, false, ",legacy=on", false },
 	{ "legacy-pci-intx", &rig_pci_ops, RIG_PCI_LEGACY_INTX, false, ",legacy=only", true },
@@ -68,12 +72,30 @@ const char *rig_link_name(const struct rig *r)
 
 static void arena_open(struct rig *r, struct rig_arena *a, uint64_t gpa, uint64_t len)
 {
-	a->base = mmap(NULL, len, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	a->fd = memfd_create("rig", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(a->fd, (off_t)len), 0);
+	a->base = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, a->fd, 0);
 	assert_ptr_not_equal(a->base, MAP_FAILED);
 	a->gpa = gpa;
 	a->len = len;
-	assert_int_equal(gmem_add(&r->mem, gpa, len, a->base), 0);
+	assert_int_equal(gmem_add_file(&r->mem, gpa, len, a->base, a->fd, 0), 0);
+}
+
+static void arena_close(struct rig_arena *a)
+{
+	munmap(a->base, a->len);
+	close(a->fd);
+}
+
+void rig_remember_memory(struct rig *r)
+{
+	const struct rig_arena *all[] = { &r->low, &r->high };
+
+	r->mem = (struct gmem){ 0 };
+	for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
+		assert_int_equal(gmem_add_file(&r->mem, all[i]->gpa, all[i]->len, all[i]->base,
+					       all[i]->fd, 0),
+				 0);
 }
 
 static void logged(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer data)
@@ -293,8 +315,8 @@ void rig_close(struct rig *r)
 	check_guards(r);
 	if (wrong)
 		fail_msg("over %s: %s", r->link->name, wrong);
-	munmap(r->low.base, RIG_LOW_LEN);
-	munmap(r->high.base, RIG_HIGH_LEN);
+	arena_close(&r->low);
+	arena_close(&r->high);
 	remove_dir(r->dir);
 	g_log_remove_handler("ringside", r->log_handler);
 	g_string_free(r->log, TRUE);

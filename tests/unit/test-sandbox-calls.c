@@ -60,6 +60,7 @@ static const struct role roles[] = {
 	{ "an event loop's thread", SANDBOX_LOOP, false },
 	{ "an event loop's thread", SANDBOX_LOOP, true },
 	{ "the main thread", SANDBOX_MAIN, true },
+	{ "the main thread", SANDBOX_SERVE, false },
 };
 
 static void no_link(void *opaque, bool up)

@@ -18,6 +18,7 @@
 #include "tools/bench/progress.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/fuzz-command.h"
+#include "tools/cli/serve-command.h"
 #include "vmm/console/printable.h"
 #include "vmm/console/std-fds.h"
 #include "vmm/console/terminal.h"
@@ -223,6 +224,22 @@ static int bench(int argc, char **argv)
 	return complain(err);
 }
 
+static int serve(char **argv)
+{
+	g_autoptr(GError) err = NULL;
+	g_autofree char *text = NULL;
+	bool ok;
+
+	catch_deadly();
+	if (atexit(restore) != 0)
+		return CLI_HOST_ERROR;
+	ok = serve_command(argv, &mode, &text, &err);
+	restore();
+	if (text)
+		fputs(text, stdout);
+	return ok ? 0 : complain(err);
+}
+
 static int fuzz(char **argv)
 {
 	g_autoptr(GError) err = NULL;
@@ -245,6 +262,8 @@ int main(int argc, char **argv)
 	g_log_set_writer_func(on_log, NULL, NULL);
 	if (argc > 1 && strcmp(argv[1], "bench") == 0)
 		return bench(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "serve") == 0)
+		return serve(argv + 1);
 	if (argc > 1 && strcmp(argv[1], "fuzz") == 0)
 		return fuzz(argv + 1);
 	if (!cli_parse(argc, argv, &cfg, &text, &err))

@@ -146,12 +146,26 @@ static const struct syscall_use main_calls[] = {
 	{ .name = NULL },
 };
 
+/* Connections of streams, the terminal. What the transport takes is in its own tables. */
+static const struct syscall_use serve_calls[] = {
+	{ .name = "accept4" },
+	{ SYSCALL_FCNTL(F_DUPFD_CLOEXEC) },
+	{ .name = "recvfrom" },
+	{ SYSCALL_SEND },
+	{ SYSCALL_IOCTL(TCGETS) },
+	{ SYSCALL_IOCTL(TIOCGPGRP) },
+	{ SYSCALL_IOCTL(TIOCGWINSZ) },
+	{ .name = "getpgrp" },
+	{ .name = NULL },
+};
+
 const struct syscall_use *sandbox_role_calls(enum sandbox_role role)
 {
 	static const struct syscall_use *const calls[] = {
 		[SANDBOX_MAIN] = main_calls,
 		[SANDBOX_VCPU] = vcpu_calls,
 		[SANDBOX_LOOP] = loop_calls,
+		[SANDBOX_SERVE] = serve_calls,
 	};
 
 	return calls[role];

@@ -8,9 +8,9 @@
  * be an access to SYSCALLS_RESOLV, to be answered over which descriptor.
  */
 #define TRAP_RESOLV     0x8000u
-#define TRAP_ROLE_SHIFT 13u
-#define TRAP_ROLE_MASK  3u
-#define TRAP_FILE_MASK  0x1fffu
+#define TRAP_ROLE_SHIFT 12u
+#define TRAP_ROLE_MASK  7u
+#define TRAP_FILE_MASK  0xfffu
 #define TRAP_NO_FILE    TRAP_FILE_MASK
 
 /* calls.c: what every thread of a role may call, two tables. */

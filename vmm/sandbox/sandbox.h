@@ -50,7 +50,13 @@ extern const struct sandbox_level_text {
 bool sandbox_find_level(const char *name, enum sandbox_level *ret);
 
 /* What a thread does. */
-enum sandbox_role { SANDBOX_MAIN, SANDBOX_VCPU, SANDBOX_LOOP, N_SANDBOX_ROLES };
+enum sandbox_role {
+	SANDBOX_MAIN,
+	SANDBOX_VCPU,
+	SANDBOX_LOOP,
+	SANDBOX_SERVE, /* the main thread of a process that has no machine: vmm/serve */
+	N_SANDBOX_ROLES
+};
 
 /* What of the outside the process still needs. */
 struct sandbox_plan {

@@ -136,6 +136,7 @@ void sandbox_trap_die(const siginfo_t *info)
 		[SANDBOX_MAIN] = "the main thread",
 		[SANDBOX_VCPU] = "a vCPU's thread",
 		[SANDBOX_LOOP] = "an event loop's thread",
+		[SANDBOX_SERVE] = "the main thread",
 		[N_SANDBOX_ROLES] = "a thread",
 	};
 	const char *name = sandbox_call_name(info->si_syscall);

@@ -1,0 +1,140 @@
+/*
+ * Rings: from what the front-end says of each to a queue of the device that runs.
+ *
+ * The order of messages is the front-end's, and differs between them. So nothing is started by a
+ * certain message: after each that could complete a ring, vhu_ring_settle() looks whether it is.
+ */
+#include <string.h>
+
+#include "transport/vhost-user/vhost-user-impl.h"
+
+#define STATUS_BEGUN (VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER)
+#define NOWHERE      (UINT64_MAX & ~0xffffull)
+
+static bool packed(const struct vhost_user *v)
+{
+	return v->features >> VIRTIO_F_RING_PACKED & 1;
+}
+
+/*
+ * The device.
+ */
+bool vhu_negotiate(struct vhost_user *v)
+{
+	uint64_t f = v->features & ~(1ull << VHU_F_PROTOCOL_FEATURES | 1ull << VHU_F_LOG_ALL);
+
+	if (vdev_status(v->dev) & VIRTIO_S_FEATURES_OK)
+		return true;
+	vdev_set_status(v->dev, VIRTIO_S_ACKNOWLEDGE);
+	vdev_set_status(v->dev, STATUS_BEGUN);
+	vdev_features_accept(v->dev, 0, (uint32_t)f);
+	vdev_features_accept(v->dev, 1, (uint32_t)(f >> 32));
+	vdev_set_status(v->dev, STATUS_BEGUN | VIRTIO_S_FEATURES_OK);
+	return vdev_status(v->dev) & VIRTIO_S_FEATURES_OK;
+}
+
+void vhu_reset(struct vhost_user *v)
+{
+	vhu_rings_stop(v);
+	vdev_set_status(v->dev, 0);
+}
+
+/*
+ * Positions, as GET_VRING_BASE and SET_VRING_BASE have them: of a split ring the index in the
+ * available ring; of a packed one that in bits 0 to 15, the used one in 16 to 31.
+ */
+static uint32_t encode(const struct vhost_user *v, struct vq_position at)
+{
+	return packed(v) ? at.next_avail | (uint32_t)at.next_used << 16 : at.next_avail;
+}
+
+/* A split ring's used index is in the ring: nobody but the device moves it. (If that is in no
+ * memory, the queue will not start.) */
+static struct vq_position decode(struct vhost_user *v, const struct vhu_ring *ring,
+				 uint64_t used_gpa)
+{
+	struct vq_position at = { (uint16_t)ring->base, (uint16_t)(ring->base >> 16) };
+	uint16_t used[2] = { 0, at.next_avail }; /* flags, idx */
+
+	if (packed(v))
+		return at;
+	(void)gmem_read(v->memory.mem, used_gpa, used, sizeof(used));
+	at.next_used = used[1];
+	return at;
+}
+
+/*
+ * Starting.
+ */
+
+/* DRIVER_OK is not waited for: QEMU 11 negotiates STATUS with all device types and sends it to a
+ * few (vhost-user-rng and its like only ever hear of FEATURES_OK). */
+static bool complete(const struct vhost_user *v, const struct vhu_ring *ring)
+{
+	bool enabled = ring->enabled || !(v->features >> VHU_F_PROTOCOL_FEATURES & 1);
+
+	return ring->size && ring->has_addr && ring->has_kick && enabled;
+}
+
+/* For one that lies in no memory, which may be the driver's mistake: an address that does not,
+ * either. The queue says so when it starts. */
+static uint64_t guest_address(const struct vhost_user *v, uint64_t user)
+{
+	uint64_t gpa;
+
+	return vhu_memory_gpa(&v->memory, user, &gpa) ? gpa : NOWHERE;
+}
+
+/* Where it is, and where it left off. False: that is no position in it. */
+static bool program(struct vhost_user *v, unsigned q)
+{
+	const struct vhu_ring *ring = &v->ring[q];
+	uint64_t used = guest_address(v, ring->addr.used);
+
+	vdev_queue_write(v->dev, q, VQR_SIZE, ring->size, UINT64_MAX);
+	vdev_queue_write(v->dev, q, VQR_DESC, guest_address(v, ring->addr.desc), UINT64_MAX);
+	vdev_queue_write(v->dev, q, VQR_DRIVER, guest_address(v, ring->addr.avail), UINT64_MAX);
+	vdev_queue_write(v->dev, q, VQR_DEVICE, used, UINT64_MAX);
+	return vdev_queue_go_on_from(v->dev, q, decode(v, ring, used));
+}
+
+const char *vhu_ring_settle(struct vhost_user *v, unsigned q)
+{
+	struct vhu_ring *ring = &v->ring[q];
+
+	if (ring->running || !complete(v, ring))
+		return NULL;
+	if (!vhu_negotiate(v))
+		return "features that do not hold together, or no VERSION_1";
+	vdev_set_status(v->dev, STATUS_BEGUN | VIRTIO_S_FEATURES_OK | VIRTIO_S_DRIVER_OK);
+	if (!program(v, q))
+		return "a base that is no position in its ring";
+	vdev_queue_write(v->dev, q, VQR_ENABLE, 1, UINT64_MAX);
+	ring->running = true;
+	return NULL;
+}
+
+const char *vhu_rings_settle(struct vhost_user *v)
+{
+	const char *wrong = NULL;
+
+	for (unsigned q = 0; q < v->dev->n_queues && !wrong; q++)
+		wrong = vhu_ring_settle(v, q);
+	return wrong;
+}
+
+void vhu_ring_stop(struct vhost_user *v, unsigned q)
+{
+	struct vhu_ring *ring = &v->ring[q];
+
+	if (!ring->running)
+		return;
+	ring->base = encode(v, vdev_queue_suspend(v->dev, q));
+	ring->running = false;
+}
+
+void vhu_rings_stop(struct vhost_user *v)
+{
+	for (unsigned q = 0; q < v->dev->n_queues; q++)
+		vhu_ring_stop(v, q);
+}

@@ -1,0 +1,71 @@
+/* What the files of this transport share. */
+#pragma once
+
+#include <pthread.h>
+
+#include "transport/vhost-user/memory.h"
+#include "transport/vhost-user/socket.h"
+#include "transport/vhost-user/vhost-user.h"
+
+/* A queue as the front-end set it up. It runs while it has all that it needs: vhu_ring_settle(). */
+struct vhu_ring {
+	uint16_t size;
+	bool has_addr;
+	struct vhu_addr addr;
+	uint32_t base; /* as SET_VRING_BASE has it: where it goes on from */
+	bool has_kick; /* the device's kick descriptor is the front-end's */
+	bool enabled;  /* by SET_VRING_ENABLE */
+	bool running;
+	/* Eventfds, of which the front-end's take the place (dup3()): so whoever writes one needs
+	 * no lock. One that nobody reads while there is none. */
+	int call_fd, err_fd;
+};
+
+struct vhost_user {
+	struct vdev *dev;
+	struct loop *main;
+	void (*ended)(void *opaque);
+	void *opaque;
+
+	struct vhu_socket socket;
+	GSource *watch; /* of it; NULL: there is no front-end */
+	struct vhu_memory memory;
+
+	uint64_t features; /* as the front-end set them: the device's, and the protocol's two */
+	uint64_t protocol; /* features of the protocol, likewise */
+	uint8_t status;    /* as it set it; 0 if it does not use that */
+	struct vhu_ring ring[VDEV_QUEUES_MAX];
+
+	pthread_mutex_t lock; /* of these: the device tells of changes from any thread */
+	int backend_fd;       /* to the front-end; -1: none */
+	bool wants_config;
+};
+
+static inline bool vhu_has(const struct vhost_user *v, enum vhu_protocol_feature f)
+{
+	return v->protocol >> f & 1;
+}
+
+/*
+ * rings.c. Functions that answer a text: NULL, or what the front-end got wrong.
+ */
+
+/* The features it accepted, settled with the device (FEATURES_OK). False: they do not hold. */
+bool vhu_negotiate(struct vhost_user *v);
+
+/* Starts the ring if it has all it needs and does not run. */
+const char *vhu_ring_settle(struct vhost_user *v, unsigned q);
+const char *vhu_rings_settle(struct vhost_user *v);
+
+/* Stops it if it runs; ring->base is where it goes on from. */
+void vhu_ring_stop(struct vhost_user *v, unsigned q);
+void vhu_rings_stop(struct vhost_user *v);
+
+/* Stops all, and the device is as after a reset by its driver. */
+void vhu_reset(struct vhost_user *v);
+
+/* messages.c: serves the message in @v->socket, with its answer. */
+const char *vhu_serve(struct vhost_user *v);
+
+/* The message's name, for a line about it. */
+const char *vhu_request_name(uint32_t request);

@@ -1,0 +1,204 @@
+/* The life of a connection, and what the device tells the driver through it. */
+#include "transport/vhost-user/vhost-user.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "devices/base/eventfd.h"
+#include "transport/vhost-user/vhost-user-impl.h"
+
+static const struct syscall_use other_syscalls[] = {
+	{ .name = "dup3" },         { .name = "eventfd2" }, { SYSCALL_FCNTL(F_GETFL) },
+	{ SYSCALL_FCNTL(F_SETFL) }, { .name = NULL },
+};
+
+const struct syscall_use *const vhost_user_syscalls[] = { vhu_socket_syscalls, vhu_memory_syscalls,
+							  other_syscalls, NULL };
+
+/*
+ * From the device.
+ */
+static void queue_changed(struct vdev *dev, unsigned q)
+{
+	const struct vhost_user *v = dev->transport_data;
+
+	eventfd_signal(v->ring[q].call_fd);
+}
+
+static int queue_call_fd(struct vdev *dev, unsigned q)
+{
+	const struct vhost_user *v = dev->transport_data;
+
+	return v->ring[q].call_fd;
+}
+
+/* A front-end that does not take the message has one to read already, or is not well. */
+static void config_changed(struct vdev *dev)
+{
+	struct vhost_user *v = dev->transport_data;
+
+	pthread_mutex_lock(&v->lock);
+	if (v->backend_fd >= 0 && v->wants_config)
+		(void)vhu_send(v->backend_fd, VHU_BACKEND_CONFIG_CHANGE, 0, NULL, 0);
+	pthread_mutex_unlock(&v->lock);
+	if (vdev_status(dev) & VIRTIO_S_NEEDS_RESET)
+		for (unsigned q = 0; q < dev->n_queues; q++)
+			eventfd_signal(v->ring[q].err_fd);
+}
+
+static const struct vdev_transport_ops vhost_user_ops = {
+	.queue_changed = queue_changed,
+	.queue_call_fd = queue_call_fd,
+	.config_changed = config_changed,
+};
+
+/*
+ * Connections.
+ */
+
+/* What the front-end set up is forgotten; its descriptors give place to ones of our own. */
+static void forget_rings(struct vhost_user *v)
+{
+	for (unsigned q = 0; q < v->dev->n_queues; q++) {
+		struct vhu_ring *ring = &v->ring[q];
+		int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+		if (fd >= 0) {
+			(void)vdev_queue_set_kick_fd(v->dev, q, fd);
+			(void)dup3(fd, ring->call_fd, O_CLOEXEC);
+			(void)dup3(fd, ring->err_fd, O_CLOEXEC);
+			close(fd);
+		}
+		*ring = (struct vhu_ring){ .call_fd = ring->call_fd, .err_fd = ring->err_fd };
+	}
+}
+
+static void disconnect(struct vhost_user *v)
+{
+	loop_unwatch(g_steal_pointer(&v->watch));
+	vhu_reset(v);
+	forget_rings(v);
+	vhu_memory_clear(&v->memory);
+	vhu_socket_close(&v->socket);
+	pthread_mutex_lock(&v->lock);
+	eventfd_close(&v->backend_fd);
+	v->wants_config = false;
+	pthread_mutex_unlock(&v->lock);
+	v->features = v->protocol = 0;
+	v->status = 0;
+}
+
+static void complain(struct vhost_user *v, const char *wrong)
+{
+	uint32_t request = v->socket.in.header.request;
+	const char *name = vhu_request_name(request);
+	g_autofree char *number = g_strdup_printf("message %u", request);
+
+	g_log("ringside", G_LOG_LEVEL_WARNING, "%s: front-end: %s: %s; the connection is closed",
+	      vdev_name(v->dev), name ? name : number, wrong);
+}
+
+/* False: the connection is over. */
+static bool serve(struct vhost_user *v)
+{
+	const char *wrong = NULL;
+
+	switch (vhu_socket_receive(&v->socket)) {
+	case VHU_MORE:
+		return true;
+	case VHU_CLOSED:
+		return false;
+	case VHU_BROKEN:
+		wrong = "no message of vhost-user";
+		break;
+	case VHU_MESSAGE:
+		wrong = vhu_serve(v);
+		break;
+	}
+	if (wrong)
+		complain(v, wrong);
+	vhu_socket_next(&v->socket);
+	return !wrong;
+}
+
+/* One message at a time: to stop a ring may take as long as the host's I/O, and the loop goes on
+ * meanwhile. */
+static void on_socket(void *arg, GIOCondition revents)
+{
+	struct vhost_user *v = arg;
+
+	(void)revents;
+	loop_watch_events(v->watch, 0);
+	if (serve(v)) {
+		loop_watch_events(v->watch, G_IO_IN);
+		return;
+	}
+	disconnect(v);
+	v->ended(v->opaque);
+}
+
+bool vhost_user_connected(const struct vhost_user *v)
+{
+	return v->watch != NULL;
+}
+
+bool vhost_user_connect(struct vhost_user *v, int fd)
+{
+	if (v->watch) {
+		close(fd);
+		return false;
+	}
+	vhu_socket_open(&v->socket, fd);
+	v->watch = loop_watch(v->main, fd, G_IO_IN, on_socket, v);
+	return true;
+}
+
+/*
+ * Making and freeing.
+ */
+static bool open_rings(struct vhost_user *v, GError **err)
+{
+	bool ok = true;
+
+	for (unsigned q = 0; q < v->dev->n_queues; q++)
+		v->ring[q].call_fd = v->ring[q].err_fd = -1;
+	for (unsigned q = 0; q < v->dev->n_queues && ok; q++)
+		ok = eventfd_open(&v->ring[q].call_fd, "vhost-user", err) &&
+		     eventfd_open(&v->ring[q].err_fd, "vhost-user", err);
+	return ok;
+}
+
+struct vhost_user *vhost_user_new(struct vdev *dev, struct gmem *mem, struct loop *main,
+				  void (*ended)(void *opaque), void *opaque, GError **err)
+{
+	struct vhost_user *v = g_new0(struct vhost_user, 1);
+
+	v->dev = dev;
+	v->main = main;
+	v->ended = ended;
+	v->opaque = opaque;
+	v->socket.fd = -1;
+	v->backend_fd = -1;
+	pthread_mutex_init(&v->lock, NULL);
+	vhu_memory_init(&v->memory, mem);
+	vdev_attach(dev, &vhost_user_ops, v);
+	if (open_rings(v, err))
+		return v;
+	vhost_user_free(v);
+	return NULL;
+}
+
+void vhost_user_free(struct vhost_user *v)
+{
+	if (!v)
+		return;
+	if (v->watch)
+		disconnect(v);
+	vdev_detach(v->dev);
+	for (unsigned q = 0; q < v->dev->n_queues; q++) {
+		eventfd_close(&v->ring[q].call_fd);
+		eventfd_close(&v->ring[q].err_fd);
+	}
+	pthread_mutex_destroy(&v->lock);
+	g_free(v);
+}

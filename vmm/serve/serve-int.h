@@ -1,0 +1,43 @@
+/* What the files of this folder share. */
+#pragma once
+
+#include "devices/backend/unix-listen.h"
+#include "devices/core/vdev.h"
+#include "transport/vhost-user/vhost-user.h"
+#include "vmm/serve/serve.h"
+
+struct serve_thread {
+	char *name;
+	struct loop *loop;
+	struct sandbox_filter *filter;
+};
+
+struct serve {
+	const struct serve_config *cfg;
+	struct loop *main;
+	GPtrArray *threads; /* of struct serve_thread: event loops */
+	struct terminal *terminal;
+	struct gmem mem;
+	struct vdev *dev;
+	struct vhost_user *transport;
+
+	struct unix_listener listener; /* fd -1: there is one connection and no more */
+	GSource *listening;
+	int connection; /* until it is served; -1 */
+	int signals;
+	GSource *signal_watch;
+	bool over;
+
+	struct sandbox_filter *filter; /* the main thread's */
+};
+
+/* socket.c: opens what --vhost-user says. */
+bool serve_open_socket(struct serve *s, GError **err);
+/* And begins to serve whoever is there, and who comes. */
+void serve_begin(struct serve *s);
+void serve_close_socket(struct serve *s);
+void serve_ended(void *opaque);
+
+/* confine.c: the process shuts itself in; the threads begin, each sealed. */
+bool serve_confine(struct serve *s, GError **err);
+void serve_free_filters(struct serve *s);

@@ -1,0 +1,185 @@
+#include "vmm/serve/serve.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "devices/base/error.h"
+#include "devices/base/prop.h"
+#include "devices/registry.h"
+#include "vmm/serve/serve-int.h"
+
+/*
+ * Event loops.
+ */
+static struct loop *make_thread(struct serve *s, const char *name)
+{
+	struct serve_thread *t = g_new0(struct serve_thread, 1);
+
+	t->name = g_strdup(name);
+	t->loop = loop_new(name);
+	g_ptr_array_add(s->threads, t);
+	return t->loop;
+}
+
+static struct loop *find_iothread(void *opaque, const char *name, GError **err)
+{
+	struct serve *s = opaque;
+
+	(void)err;
+	for (guint i = 0; i < s->threads->len; i++) {
+		const struct serve_thread *t = g_ptr_array_index(s->threads, i);
+
+		if (strcmp(t->name, name) == 0)
+			return t->loop;
+	}
+	return make_thread(s, name);
+}
+
+static struct loop *new_worker(void *opaque, const char *name)
+{
+	g_autofree char *whose = g_strdup_printf("work-%s", name);
+
+	return make_thread(opaque, whose);
+}
+
+/*
+ * The device.
+ */
+static bool has_id(GPtrArray *pairs)
+{
+	for (guint i = 0; i < pairs->len; i++)
+		if (strcmp(((struct prop_pair *)g_ptr_array_index(pairs, i))->key, "id") == 0)
+			return true;
+	return false;
+}
+
+static bool open_device(struct serve *s, GError **err)
+{
+	g_autofree char *name = NULL, *context = NULL;
+	g_autoptr(GPtrArray) pairs = prop_split(s->cfg->device, &name);
+	const struct vdev_class *class = name ? vdev_class_find(name) : NULL;
+	const struct prop *tables[] = { vdev_common_props, class ? class->props : NULL, NULL };
+	struct vdev_env env = {
+		.mem = &s->mem,
+		.main_loop = s->main,
+		.iothread = find_iothread,
+		.worker = new_worker,
+		.opaque = s,
+		.n_cpus = 1,
+		.terminal = terminal_chr(s->terminal),
+	};
+
+	if (!class)
+		return ringside_usage(err,
+				      "serve %s: there is no such device; ringside run --device "
+				      "help lists them",
+				      s->cfg->device);
+	context = g_strdup_printf("--device %s", class->name);
+	if (!has_id(pairs)) {
+		struct prop_pair *pair = g_new0(struct prop_pair, 1);
+
+		pair->key = g_strdup("id");
+		pair->value = g_strdup_printf("%s0", class->name);
+		g_ptr_array_add(pairs, pair);
+	}
+	s->dev = vdev_new(class, pairs, &env, err);
+	return s->dev && prop_all_used(pairs, tables, context, err);
+}
+
+/*
+ * The end.
+ */
+static void on_signal(void *arg, GIOCondition revents)
+{
+	struct serve *s = arg;
+	struct signalfd_siginfo info;
+
+	(void)revents;
+	if (read(s->signals, &info, sizeof(info)) == sizeof(info))
+		s->over = true;
+}
+
+static bool watch_signals(struct serve *s, GError **err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->signals < 0)
+		return ringside_error_errno(err, errno, "signalfd");
+	s->signal_watch = loop_watch(s->main, s->signals, G_IO_IN, on_signal, s);
+	return true;
+}
+
+static void leave(void *opaque)
+{
+	((struct serve *)opaque)->over = true;
+}
+
+static void nothing(void *opaque)
+{
+	(void)opaque;
+}
+
+/* There are no processors to be asked about, and no serial port. */
+static const struct terminal_ops terminal_ops = { .leave = leave,
+						  .info = nothing,
+						  .send_break = nothing };
+
+static bool prepare(struct serve *s, GError **err)
+{
+	s->terminal = terminal_new(s->main, s->cfg->mode, &terminal_ops, s);
+	if (!watch_signals(s, err) || !open_device(s, err) || !serve_open_socket(s, err))
+		return false;
+	s->transport = vhost_user_new(s->dev, &s->mem, s->main, serve_ended, s, err);
+	return s->transport && serve_confine(s, err);
+}
+
+static void clean_up(struct serve *s)
+{
+	vhost_user_free(s->transport);
+	serve_close_socket(s);
+	vdev_free(s->dev);
+	serve_free_filters(s);
+	for (guint i = 0; i < s->threads->len; i++) {
+		struct serve_thread *t = g_ptr_array_index(s->threads, i);
+
+		loop_free(t->loop);
+		g_free(t->name);
+		g_free(t);
+	}
+	g_ptr_array_unref(s->threads);
+	loop_unwatch(s->signal_watch);
+	if (s->signals >= 0)
+		close(s->signals);
+	terminal_free(s->terminal);
+}
+
+bool serve_run(const struct serve_config *cfg, GError **err)
+{
+	struct serve s = {
+		.cfg = cfg,
+		.main = loop_main(),
+		.threads = g_ptr_array_new(),
+		.listener.fd = -1,
+		.connection = -1,
+		.signals = -1,
+	};
+	bool ok = prepare(&s, err);
+
+	if (ok) {
+		terminal_start(s.terminal);
+		serve_begin(&s);
+		g_message("serve: %s is at %s", vdev_name(s.dev), cfg->vhost_user);
+		while (!s.over)
+			g_main_context_iteration(loop_context(s.main), TRUE);
+	}
+	clean_up(&s);
+	return ok;
+}

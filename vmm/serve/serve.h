@@ -1,0 +1,23 @@
+/*
+ * A device without a machine: it is opened as for a guest of ours, and served to other programs
+ * over a socket. `ringside serve' runs one.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "vmm/console/terminal.h"
+#include "vmm/sandbox/sandbox.h"
+
+struct serve_config {
+	const char *device; /* NAME[,KEY=VALUE...], as --device takes it */
+	char *vhost_user;   /* PATH, connect:PATH or fd:N */
+	gboolean once;      /* it ends with the first front-end */
+	enum sandbox_level sandbox;
+	struct terminal_mode *mode; /* for chr=stdio */
+};
+
+/* Opens the device and the socket, and serves until SIGTERM or SIGINT, or until a connection that
+ * was to be the only one is over. False with a usage or host error. */
+bool serve_run(const struct serve_config *cfg, GError **err);
