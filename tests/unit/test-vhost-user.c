@@ -3,6 +3,7 @@
  * of those that are wrong. That devices work over it is shown by tests/device, over the rig's link;
  * that QEMU's messages are understood, by tests/system/vhost-user.
  */
+#include <fcntl.h>
 #include <glib.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -581,6 +582,95 @@ static void nothing_is_left_of_a_front_end(void **state)
 	assert_int_equal(open_files(), files);
 }
 
+/*
+ * A front-end that says what it likes: sound set-up, and in between any message with any payload
+ * and any descriptors. (Under the address sanitizer, too.)
+ */
+#define NOISES 3000
+
+static uint32_t any_of(GRand *rand, const uint32_t *values, size_t n)
+{
+	return g_rand_boolean(rand) ? values[g_rand_int_range(rand, 0, (gint32)n)]
+				    : g_rand_int(rand);
+}
+
+static void fill(GRand *rand, uint8_t *bytes, uint32_t size)
+{
+	static const uint32_t values[] = { 0,    1,     2,          SIZE,       4096,
+					   RAM,  BUFS,  0x7f00,     0x10000000, 0x80008000,
+					   0xff, 0x100, UINT32_MAX, 0x1000 };
+
+	for (uint32_t at = 0; at + 4 <= size; at += 4) {
+		uint32_t v = any_of(rand, values, G_N_ELEMENTS(values));
+
+		memcpy(bytes + at, &v, sizeof(v));
+	}
+}
+
+/* Most often of the size that it has, and in memory that there is. */
+static void say_something(struct bench *b, GRand *rand, const int *fds)
+{
+	size_t which = (size_t)g_rand_int_range(rand, 0, G_N_ELEMENTS(sized) + 2);
+	bool table = which >= G_N_ELEMENTS(sized);
+	uint32_t request = table ? (which % 2 ? VHU_SET_MEM_TABLE : VHU_GET_CONFIG)
+				 : sized[which].request;
+	uint32_t size = table ? (uint32_t)g_rand_int_range(rand, 0, 300) & ~3u : sized[which].size;
+	uint8_t bytes[304] = { 0 };
+	int sent[VHU_FDS_MAX + 2];
+	unsigned n = g_rand_boolean(rand)
+			     ? (unsigned)g_rand_int_range(rand, 0, VHU_FDS_MAX + 2)
+			     : request >= VHU_SET_VRING_KICK && request <= VHU_SET_VRING_ERR;
+
+	if (g_rand_int_range(rand, 0, 20) == 0)
+		size = (size + 4) % sizeof(bytes);
+	fill(rand, bytes, size);
+	for (unsigned i = 0; i < n; i++)
+		sent[i] = fds[g_rand_int_range(rand, 0, 5)];
+	(void)front_send(&b->front, request, g_rand_boolean(rand) ? VHU_NEED_REPLY : 0, bytes, size,
+			 sent, n);
+}
+
+static void drain(struct bench *b)
+{
+	uint8_t bytes[4096];
+
+	for (int turn = 0; turn < 4; turn++)
+		(void)g_main_context_iteration(NULL, FALSE);
+	while (recv(b->front.fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+}
+
+static void noise_harms_nobody(void **state)
+{
+	struct bench *b = *state;
+	GRand *rand = g_rand_new_with_seed(1);
+	unsigned files = 0, seen = b->ended;
+	int pipes[2], fds[5];
+
+	assert_int_equal(pipe2(pipes, O_CLOEXEC | O_NONBLOCK), 0);
+	memcpy(fds, (int[]){ b->memfd, b->kick, b->call, pipes[0], pipes[1] }, sizeof(fds));
+	begin(b, false, 0);
+	for (unsigned i = 0; i < NOISES; i++) {
+		say_something(b, rand, fds);
+		drain(b);
+		if (b->ended == seen)
+			continue;
+		seen = b->ended;
+		front_close(&b->front);
+		front_open(&b->front, b->back);
+		if (!files)
+			files = open_files();
+		assert_int_equal(open_files(), files);
+		begin(b, i % 2, (uint64_t)(i % 3) << 32);
+		ask(b, 9);
+		assert_answered(b, 9);
+	}
+	assert_true(seen > NOISES / 100);
+	g_rand_free(rand);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -603,6 +693,7 @@ int main(void)
 		TEST(a_broken_ring_is_told_of_and_a_reset_mends_it),
 		TEST(a_change_of_the_configuration_is_told),
 		TEST(nothing_is_left_of_a_front_end),
+		TEST(noise_harms_nobody),
 	};
 
 	return cmocka_run_group_tests_name("vhost-user", tests, NULL, NULL);
