@@ -3,7 +3,7 @@
  *
  * The request is blk's GET_ID: 16 bytes read, 21 written, no disk and no system call behind it, so
  * that what is measured is the way there and back. (rng would be as simple, but each of its
- *requests is a system call of the host's.)
+ * requests is a system call of the host's.)
  *
  * Polling, we look at the ring and want no interrupts. With interrupts we are a driver of the usual
  * kind: they are on from before the kick, we sleep, and look at the ring when one has come. The

@@ -6,7 +6,7 @@
  * as it is the driver's: records of what the host does are passed over. So what the fuzzers found
  * interesting in-process can be played here (fuzz=disk), and what is made up here is made up by
  * their grammar (fuzz=SEED). Memory is laid out as theirs (tools/fuzz/language/arena.h), which
- *wants a machine of more than 3 GiB; only its ends are elsewhere.
+ * wants a machine of more than 3 GiB; only its ends are elsewhere.
  *
  * What happens is decided by the input alone; what comes of it also by how fast the device is. A
  * driver that writes nonsense everywhere must not hit itself: the program is not in reach of what

@@ -1,19 +1,19 @@
 /*
  * Backends by a spec: one line of text says what stands behind a device, and what stands in
- *between.
+ * between.
  *
  *	SPEC := WRAPPER[:KEY=VALUE]...,SPEC | KIND[:ARGUMENT]
  *
  *	fault:every=100,file:disk.img        a file, of which every 100th request fails
  *
  * A wrapper is a backend that hands on to another one what it is given, and changes, delays or
- *drops some of it; the device sees a backend like any other. Between the parts stands a comma or a
- *colon: what has a '=' is the wrapper's, what has none begins the next SPEC. The argument is the
- *rest of the text, whatever is in it. (In --device a comma of a value is doubled, but for one
- *before KIND: and before WRAPPER:.)
+ * drops some of it; the device sees a backend like any other. Between the parts stands a comma or a
+ * colon: what has a '=' is the wrapper's, what has none begins the next SPEC. The argument is the
+ * rest of the text, whatever is in it. (In --device a comma of a value is doubled, but for one
+ * before KIND: and before WRAPPER:.)
  *
  * To add a wrapper: a const struct backend_wrapper, with a function for each type of backend that
- *it can stand before, and a row in wrappers.c. devices/backend/blk/fault.c is the example.
+ * it can stand before, and a row in wrappers.c. devices/backend/blk/fault.c is the example.
  */
 #pragma once
 

@@ -1,19 +1,19 @@
 /*
  * What one device's reads cost while another is under attack. Both are in this process, behind the
- *direct link: a driver thread reads 4 KiB blocks from a disk, one at a time, and sleeps until each
- *is there, as a guest's processor does; an attacker, a thread of its own, plays the guest's other
- *processor.
+ * direct link: a driver thread reads 4 KiB blocks from a disk, one at a time, and sleeps until each
+ * is there, as a guest's processor does; an attacker, a thread of its own, plays the guest's other
+ * processor.
  *
  *	quiet      no attack
  *	storm      kicks of a queue with nothing in it, as fast as they can be made
  *	flood      a ring kept full of requests for random bytes
  *	flood64    the same with 64 KiB in each
- *	long       the same with 64 bytes in each, in the longest ring that the reference driver has
- *(what a turn of the loop may take does not depend on it) huge       a second disk's ring kept full
- *of reads of 24 MiB, out of the page cache
+ *	long       the same with 64 bytes in each, in the longest ring that the reference
+ *	           driver has (what a turn of the loop may take does not depend on it)
+ *	huge       a second disk's ring kept full of reads of 24 MiB, out of the page cache
  *
  * each with the two devices on one event loop, and on one each. Prints medians; asserts nothing
- *about them. Run by tools/bench/storm.
+ * about them. Run by tools/bench/storm.
  */
 #include <errno.h>
 #include <fcntl.h>

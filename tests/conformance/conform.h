@@ -13,17 +13,17 @@
  *	}
  *
  * The device is the echo device of tests/support/echo.h, which here offers RING_PACKED (when the
- *row's format is packed) and IN_ORDER, too; or one of each class of the registry; or the one that
- *the row's spec names, for the chapters of the device types:
+ * row's format is packed) and IN_ORDER, too; or one of each class of the registry; or the one that
+ * the row's spec names, for the chapters of the device types:
  *
  *	{ "DEV-BLK-OP-03 DEV-BLK-OP-04", "a read-only disk stays as it is", ro_stays,
  *	  .spec = "blk,path=@/disk,ro=on", .setup = bd_make_disk },
  *
  * Real devices run with a split ring and with a packed one, which then also offers all that is
- *offered on request. Clauses of the device types are in clauses.tsv whatever their level, those of
- *the basic facilities, rings and transports if they are a must. Where the text leaves a choice or
- *contradicts itself, choices.tsv says what we do, and a row names its id (CHOICE-...) like a
- *clause's.
+ * offered on request. Clauses of the device types are in clauses.tsv whatever their level, those of
+ * the basic facilities, rings and transports if they are a must. Where the text leaves a choice or
+ * contradicts itself, choices.tsv says what we do, and a row names its id (CHOICE-...) like a
+ * clause's.
  */
 #pragma once
 

@@ -1,11 +1,12 @@
 /*
  * chains WHAT OPTIONS LINK BATCHES CHAINS [SPOIL]: sends BATCHES batches of CHAINS chains each
- *through a ring and takes them back, in one thread. What it costs beyond that is for others to
- *count (tests/datapath/run): it does the same work for a batch of one as for a batch of a thousand,
- *but for the chains.
+ * through a ring and takes them back, in one thread. What it costs beyond that is for others to
+ * count (tests/datapath/run): it does the same work for a batch of one as for a batch of a
+ * thousand, but for the chains.
  *
  *	WHAT     engine: a ring alone; echo, blk: a whole device, asked for what needs no system
- *call OPTIONS  the ring's, as after --device; the engine knows ring= and features= of +in_order,
+ *	call
+ *	OPTIONS  the ring's, as after --device; the engine knows ring= and features= of +in_order,
  *	         -event_idx, -indirect_desc
  *	LINK     the rig's name of it (tests/support/rig.h); - for the engine
  *	SPOIL    malloc, lock or syscall: one for each chain, to see that they are counted

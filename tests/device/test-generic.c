@@ -210,9 +210,8 @@ static void noise_in_the_queues_is_survived(struct rig *r)
 	assert_int_equal(rig_status(r), rig_running(r));
 }
 
-#define WATCHED                                                                           \
-	((size_t)1 << 20) /* bytes of each region: rings are in one, buffers in the other \
-			   */
+/* bytes of each region: rings are in one, buffers in the other */
+#define WATCHED ((size_t)1 << 20)
 
 static void a_reset_in_mid_flight_leaves_memory_alone(struct rig *r)
 {

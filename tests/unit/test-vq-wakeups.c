@@ -26,9 +26,8 @@
 #define SIZE  16
 #define PLACE 64
 #define ALONE 300 /* looks before the processor is given to others, if both sides share one */
-#define PAIRED                                                                             \
-	20000 /* and if each has its own: what it is given to may keep it for milliseconds \
-	       */
+/* and if each has its own: what it is given to may keep it for milliseconds */
+#define PAIRED 20000
 #define JITTER 64
 #define ROUND  25000u /* chains with the same features */
 

@@ -6,8 +6,10 @@
  *	corpus pack DIR             and back, to standard output, sorted
  *	corpus make TARGET SEED COUNT DIR
  *	                            writes COUNT inputs that the mutator makes up, the same for the
- *same seed corpus dict TARGET          the words of its grammar, as fuzzers read them corpus disk
- *FILE...         such texts as a disk for guest-fw (guest-fw/fuzz.h), to standard output
+ *	                            same seed
+ *	corpus dict TARGET          the words of its grammar, as fuzzers read them
+ *	corpus disk FILE...         such texts as a disk for guest-fw (guest-fw/fuzz.h), to
+ *	                            standard output
  *
  * Under version control a corpus is one such text for each target: thousands of tiny files are a
  * burden, and a change to one line is easily read.

@@ -5,7 +5,8 @@
  *	replay [-t TARGET] FILE...    the trace of each
  *	replay --quiet FILE...        one line of TAP each: for regression tests
  *	replay --twice FILE...        as --quiet, and run once more on a fresh device: must be the
- *same replay --list                 the targets
+ *	same
+ *	replay --list                 the targets
  *
  * Without -t the target is the name of the folder that a file is in.
  */

@@ -14,8 +14,8 @@
  *
  * The legacy interfaces of before virtio 1 have probes of their own, virtio_pci_legacy_probe() and
  * virtio_mmio_legacy_probe(); what comes after them is the same, but that features are 32 bits,
- *that a ring is in one piece (drv_config.legacy_align = dev.legacy_align) and, over PCI, as long as
- *the device says.
+ * that a ring is in one piece (drv_config.legacy_align = dev.legacy_align) and, over PCI, as long
+ * as the device says.
  *
  * Freestanding: no libc, no memory but the caller's structs, no lock. Registers are reached through
  * the caller's functions (struct virtio_io). What fails is false, and dev.error says why, in words.

@@ -15,9 +15,8 @@
 #include "vmm/control/frame.h"
 
 #define CONTROL_CLIENTS_MAX 16u
-#define CONTROL_UNSENT_MAX                                                    \
-	(4u << 20) /* bytes a client may leave unread before it is hung up on \
-		    */
+/* bytes a client may leave unread before it is hung up on */
+#define CONTROL_UNSENT_MAX (4u << 20)
 
 struct control_sock;
 

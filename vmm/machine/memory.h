@@ -2,9 +2,9 @@
  * The guest's address space: which memory lies where, and who has to know.
  *
  * Regions come and go while all devices are paused (vdev_pause()). Each has a slot, the lowest that
- *is free, as long as it is there. A listener is told of each; who may still use a region can keep
- *it (uses()), and who cannot take one can refuse it (added()): then nothing has changed for
- *anybody.
+ * is free, as long as it is there. A listener is told of each; who may still use a region can keep
+ * it (uses()), and who cannot take one can refuse it (added()): then nothing has changed for
+ * anybody.
  *
  *	static const struct memory_listener_ops ops = { .added = ..., .removed = ... };
  *

@@ -8,9 +8,8 @@
 
 #define FIRST "Kernel panic - not syncing"
 #define LAST  "---[ end Kernel panic"
-#define LIVES                                                                                    \
-	"reboot: Restarting system" /* of a kernel that is asked to: a panic resets without this \
-				     */
+/* of a kernel that is asked to: a panic resets without this */
+#define LIVES "reboot: Restarting system"
 
 void panic_watch_reset(struct panic_watch *w)
 {

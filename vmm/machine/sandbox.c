@@ -3,10 +3,11 @@
  *
  *	machine_new()    opens everything, on the one thread there is: event loops wait for theirs
  *	                 (the control socket begins to listen)
- *	machine_build()  makes filters out of what the devices say they use, and shuts the process
- *in; makes the virtual machine; starts the event loops, which are sealed before they do anything
- *	machine_run()    vCPUs' threads start and seal themselves; then the main thread does; then
- *the guest begins
+ *	machine_build()  makes filters out of what the devices say they use, and
+ *	                 shuts the process in; makes the virtual machine; starts the event loops,
+ *	                 which are sealed before they do anything
+ *	machine_run()    vCPUs' threads start and seal themselves; then the main
+ *	                 thread does; then the guest begins
  */
 #include <string.h>
 #include <sys/socket.h>

@@ -7,9 +7,9 @@
  *
  *	sandbox_enter()  the process, while it has one thread: namespaces and an empty root,
  *	                 capabilities, limits, no core dumps
- *	sandbox_seal()   each thread for itself, when it is about to begin its work: a filter that
- *	                 lets through the system calls of its role and kills the process for any
- *other
+ *	sandbox_seal()   each thread for itself, when it is about to begin its
+ *	                 work: a filter that lets through the system calls of its role and kills the
+ *	                 process for any other
  *
  *	sandbox.c         levels and the first step
  *	root.c    its namespaces

@@ -3,14 +3,17 @@
  * interrupt lines. One page to look at, and the only place where these numbers are written.
  *
  *                     0  +--------------------------+
- *                        | boot structures, RAM     |  GDT, zero page, stack, page tables, command
- *                        line
+ *                        | boot structures, RAM     |  GDT, zero page, stack, page tables,
+ *                        |                          |  command line
  *                0a0000  +--------------------------+
  *                        | RAM, not listed as such  |  where a PC has its VGA window
  *                0e0000  +--------------------------+
- *                        | ACPI tables (reserved)   |  RSDP first, on the classic search path; MP
- * table last 100000  +--------------------------+ | RAM                      |  kernel from its own
- * address, initrd on top c0000000 = 3 GiB   +--------------------------+ | PCI memory, 32-bit |
+ *                        | ACPI tables (reserved)   |  RSDP first, on the classic search path;
+ *                        |                          |  MP table last
+ *                100000  +--------------------------+
+ *                        | RAM                      |  kernel from its own address, initrd on top
+ *     c0000000 = 3 GiB   +--------------------------+
+ *                        | PCI memory, 32-bit       |
  *              e0000000  +--------------------------+
  *                        | ECAM, one MiB a bus      |
  *              e8000000  +--------------------------+
@@ -35,14 +38,12 @@
 #define LAYOUT_PAGE 0x1000u
 
 /* Below 640 KiB: what the loader leaves for the kernel; free RAM once the kernel has read it. */
-#define LAYOUT_BDA        0x400u /* what is left of a PC's BIOS data area, for multiboot kernels */
-#define LAYOUT_GDT        0x1000u
-#define LAYOUT_ZERO_PAGE  0x2000u /* Linux boot protocol */
-#define LAYOUT_START_INFO 0x3000u /* PVH; its module list follows in the same page */
-#define LAYOUT_MEMMAP     0x4000u /* PVH */
-#define LAYOUT_STACK                                                                \
-	0x5000u /* for a kernel that calls before it has one of its own; grows down \
-		 */
+#define LAYOUT_BDA           0x400u /* a part of a PC's BIOS data area, for multiboot kernels */
+#define LAYOUT_GDT           0x1000u
+#define LAYOUT_ZERO_PAGE     0x2000u /* Linux boot protocol */
+#define LAYOUT_START_INFO    0x3000u /* PVH; its module list follows in the same page */
+#define LAYOUT_MEMMAP        0x4000u /* PVH */
+#define LAYOUT_STACK         0x5000u /* for a kernel that calls before it has one; grows down */
 #define LAYOUT_STACK_END     0x8000u
 #define LAYOUT_PAGE_TABLES   0x8000u  /* six pages: identity map of the first 4 GiB */
 #define LAYOUT_CMDLINE       0x10000u /* up to LAYOUT_CMDLINE_MAX bytes with the final NUL */
@@ -102,8 +103,8 @@
 #define LAYOUT_PM_PORTS      4u
 #define LAYOUT_PM1_EVENT     0x60cu /* with --firmware: the PM1 event block, four ports */
 #define LAYOUT_PM1_EVENT_LEN 4u
-#define LAYOUT_PCI_CFG_PORT \
-	0xcf8u /* address; data at 0xcfc; a byte at 0xcf9 is the reset control */
+/* address; data at 0xcfc; a byte at 0xcf9 is the reset control */
+#define LAYOUT_PCI_CFG_PORT  0xcf8u
 #define LAYOUT_PCI_CFG_PORTS 8u
 #define LAYOUT_PCI_IO        0xc000u
 #define LAYOUT_PCI_IO_LEN    0x4000u

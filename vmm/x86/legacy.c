@@ -5,8 +5,8 @@
 #include "vmm/machine/unanswered.h"
 #include "vmm/x86/layout.h"
 
-#define OUTPUT_BYTES \
-	32u /* more than any keyboard controller has room for, and than who drains one takes */
+/* more than any keyboard controller has room for, and than who drains one takes */
+#define OUTPUT_BYTES 32u
 
 enum { STATUS_OUTPUT_FULL = 0x01, COMMAND_RESET = 0xfe };
 enum { PORT_A_RESET = 0x01, PORT_A_A20 = 0x02 };

@@ -12,7 +12,7 @@
  * binary, 12 or 24 hours, as register B says. Register A tells of an update in progress in the
  * last 244 us of a second. Register C has the update-ended and the periodic flag for those who poll
  * it. Of the interrupts there is the periodic one, by which a BIOS waits (int 0x15, 0x86): the line
- *is up until register C is read. There is no alarm.
+ * is up until register C is read. There is no alarm.
  *
  * Every function may be called from any thread.
  */

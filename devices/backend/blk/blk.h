@@ -14,7 +14,7 @@
  *
  * What the host has in hand for a channel is bounded: a request is carried out in pieces of a few
  * megabytes, and a channel stops between two of them. So stopping takes as long as the host needs
- *for a few pieces, or for a flush, and not as long as what a guest has asked for.
+ * for a few pieces, or for a flush, and not as long as what a guest has asked for.
  *
  * A filter (faults, delays, logs) is a backend whose channels hand each request on to the channels
  * of another.
@@ -37,8 +37,8 @@ enum blk_op {
 	BLK_ZERO,    /* the range reads as zeroes */
 };
 
-#define BLK_UNIT \
-	512u /* what offsets and lengths are multiples of, whatever the disk's blocks are */
+/* what offsets and lengths are multiples of, whatever the disk's blocks are */
+#define BLK_UNIT 512u
 
 #define BLK_IO_STABLE 1u /* BLK_WRITE, BLK_ZERO: on persistent storage before it is done */
 #define BLK_IO_UNMAP  2u /* BLK_ZERO: may give the host's space back */

@@ -7,8 +7,8 @@
 #include "tools/fuzz/language/arena.h"
 #include "tools/fuzz/language/trace.h"
 
-#define FUEL \
-	5000000u  /* loads while the device has its way; an honest one needs some ten thousand */
+/* loads while the device has its way; an honest one needs some ten thousand */
+#define FUEL 5000000u
 #define SEEN 256u /* places in a table of words; what does not fit pushes another out */
 
 enum { HOW_SET, HOW_LOW, HOW_FLAGS, HOW_XOR, N_HOWS };

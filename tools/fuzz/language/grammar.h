@@ -1,17 +1,20 @@
 /*
  * The words of each target's language: which records there are and what their arguments are. Tables
  * without functions, for the mutator has to know them and nothing else, also as AFL++'s library.
- *What a record does is in the target's own file, by the same numbers.
+ * What a record does is in the target's own file, by the same numbers.
  *
  * An argument is a letter of the signature:
  *
  *	b w d l   an integer of 1, 2, 4, 8 bytes, anything
  *	q         1 byte, a queue or another small number
  *	n         1 byte, a small count
- *	h         1 byte, a chain's shape: readable buffers in the low half, writable ones in the
- *high g         1 byte, what to do with a chain: SHAPE_* (refdrv.h) r         2 bytes, one of the
- *target's registers v         8 bytes, a value: an interesting number, or an address in the guest's
- *memory f         8 bytes, bits: a few of them set s         bytes up to the end
+ *	h         1 byte, a chain's shape: readable buffers in the low half, writable ones in
+ *	          the high one
+ *	g         1 byte, what to do with a chain: SHAPE_* (refdrv.h)
+ *	r         2 bytes, one of the target's registers
+ *	v         8 bytes, a value: an interesting number, or an address in the guest's memory
+ *	f         8 bytes, bits: a few of them set
+ *	s         bytes up to the end
  */
 #pragma once
 

@@ -2,10 +2,9 @@
 
 #include <string.h>
 
-#define OVERHEAD                                                                            \
-	384u     /* of a packet buffer: its header, room before the packet, the allocator's \
-		  */
-#define ECHO4 8u /* ICMP: the one that libslirp opens a socket for */
+/* of a packet buffer: its header, room before the packet, the allocator's */
+#define OVERHEAD 384u
+#define ECHO4    8u /* ICMP: the one that libslirp opens a socket for */
 
 /*
  * The tables.

@@ -25,8 +25,8 @@
 #include "devices/backend/net/user/packet.h"
 
 #define NET_FLOWS_MAX 1024u
-#define NET_FLOW_SOCKET \
-	((size_t)272 << 10) /* two buffers of 128 KiB, and the packet that opened it */
+/* two buffers of 128 KiB, and the packet that opened it */
+#define NET_FLOW_SOCKET    ((size_t)272 << 10)
 #define NET_FLOW_HELD      ((size_t)16 << 20) /* bytes of segments out of order, of all flows */
 #define NET_FLOW_HELD_EACH 512u               /* segments of one */
 

@@ -31,8 +31,8 @@
 #define SLIRP_MTU   1500u
 #define SLIRP_LIMIT 65521u /* the largest MTU that libslirp takes */
 
-#define ACCEPT_RETRY \
-	1000000 /* microseconds, after accept() failed for want of descriptors or memory */
+/* microseconds, after accept() failed for want of descriptors or memory */
+#define ACCEPT_RETRY 1000000
 
 struct user_source {
 	GSource source;
