@@ -250,13 +250,23 @@ static bool blk_prepare_backend(struct blk *blk, const char *what, GError **err)
 	return ret == 0 || ringside_error_errno(err, -ret, "%s: aio=uring", what);
 }
 
+/* A request that is kept wants somebody who makes the device go on. */
+static bool blk_check_werror(const struct blk *blk, const char *what, GError **err)
+{
+	return blk->werror == BLK_WERROR_REPORT || blk->vdev.env->io_error ||
+	       ringside_usage(err,
+			      "%s,werror=%s: nobody here stops the guest and lets it go on; "
+			      "leave it out",
+			      what, werror_names[blk->werror]);
+}
+
 static bool blk_open(struct vdev *dev, GError **err)
 {
 	struct blk *blk = (struct blk *)dev;
 	g_autofree char *what = blk_where(blk, err);
 
-	if (!what || !blk_check_serial(blk, err) || !blk_open_backend(blk, what, err) ||
-	    !blk_choose_blocks(blk, what, err))
+	if (!what || !blk_check_serial(blk, err) || !blk_check_werror(blk, what, err) ||
+	    !blk_open_backend(blk, what, err) || !blk_choose_blocks(blk, what, err))
 		return false;
 	blk->discard = blk->discard && blk->backend->info.discard;
 	blk_choose_queues(blk);

@@ -24,7 +24,7 @@ static void vdev_queue_kicked(void *arg, GIOCondition revents)
 	uint64_t count, own;
 
 	(void)revents;
-	if (read(queue->kick_fd, &count, sizeof(count)) < 0)
+	if (read(queue->kick_fd, &count, sizeof(count)) != sizeof(count))
 		return;
 	__atomic_store_n(&stats->kicks, stats->kicks + count, __ATOMIC_RELAXED);
 	own = atomic_exchange(&queue->again, 0);

@@ -607,6 +607,12 @@ static void in_order_nothing_is_seen_to_overtake(struct rig *r)
 }
 
 /* The loop is the test's own: it turns when the test says so. */
+/* A front-end of vhost-user stops its rings before it resets, and nothing is left to be dropped. */
+#define BD_RESET(fn)                                                                        \
+	{                                                                                   \
+#fn " (aio=uring)", "blk,path=@/disk,aio=uring", fn, .setup = bd_make_disk, \
+								     .links = RIG_STAYS     \
+	}
 #define ONE_LOOP "direct mmio mmio-cached pci pci-intx"
 
 static const struct rig_case cases[] = {
@@ -629,9 +635,9 @@ static const struct rig_case cases[] = {
 	BD_WITH(a_pause_completes_what_is_in_hand, "aio=uring"),
 	BD_BOTH(a_pause_keeps_what_was_not_begun),
 	BD_WITH(a_pause_falls_between_two_ranges, "aio=uring"),
-	BD_WITH(a_reset_drops_what_was_not_begun, "aio=uring"),
-	BD_WITH(a_queue_reset_drops_what_was_not_begun, "aio=uring"),
-	BD_WITH(a_reset_while_paused_drops_what_was_kept, "aio=uring"),
+	BD_RESET(a_reset_drops_what_was_not_begun),
+	BD_RESET(a_queue_reset_drops_what_was_not_begun),
+	BD_RESET(a_reset_while_paused_drops_what_was_kept),
 	{ "a_reset_carries_out_nothing_more (uring)", "blk,path=@/disk,aio=uring",
 	  a_reset_carries_out_nothing_more, bd_make_disk, .links = ONE_LOOP },
 	{ "a_reset_carries_out_nothing_more (sync)", "blk,path=@/disk,aio=sync",

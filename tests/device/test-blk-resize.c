@@ -44,7 +44,7 @@ static void resize_is_told(struct rig *r, uint64_t sectors)
 	resize(r, sectors);
 	RIG_UNTIL(r, rig_config_interrupts(r) > interrupts);
 	assert_int_equal(capacity(r), sectors);
-	if (!rig_is_legacy(r)) /* which has none */
+	if (rig_has_generation(r))
 		assert_int_not_equal(rig_config_generation(r), generation);
 	assert_int_equal(file_size(r), sectors * BLK_SECTOR);
 }

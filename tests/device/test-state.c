@@ -90,7 +90,7 @@ static void echo_goes_on(struct rig *r)
 		waiting[i] = submit(r, ECHO_COPY);
 	rig_on_owner(r, echo_feed, rig_dev(r));
 	echo_set_pair(rig_dev(r), 0x01010101, false); /* as another device has it */
-	assert_true(rig_is_legacy(r) || rig_config_generation(r) != generation);
+	assert_true(!rig_has_generation(r) || rig_config_generation(r) != generation);
 	generation = rig_config_generation(r);
 	move(r);
 	for (unsigned i = 0; i < 5; i++)

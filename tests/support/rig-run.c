@@ -143,12 +143,21 @@ static char *expand(struct rig *r, const char *spec)
 			       r->link->options);
 }
 
+/* What fails, tests see by what becomes of their requests. */
+static void io_error(void *opaque, const struct vdev *dev, const struct vdev_io_error *error)
+{
+	(void)opaque;
+	(void)dev;
+	(void)error;
+}
+
 static void open_device(struct rig *r, const struct rig_case *c)
 {
 	struct vdev_env env = { .mem = &r->mem,
 				.main_loop = r->main,
 				.iothread = own_thread,
 				.worker = worker,
+				.io_error = io_error,
 				.opaque = r,
 				.n_cpus = 1,
 				.wrappers = c->wrappers };

@@ -118,6 +118,12 @@ uint32_t rig_config_generation(struct rig *r)
 	return virtio_config_generation(&r->driver);
 }
 
+/* Legacy interfaces have none, nor has vhost-user, where a read is one message. */
+bool rig_has_generation(struct rig *r)
+{
+	return !r->driver.legacy && r->link->ops != &rig_vhost_user_ops;
+}
+
 /* The widest access that is aligned, fits, and is no wider than the field (4.1.3.1, 4.2.2.2). */
 static size_t step(struct rig *r, size_t off, size_t len)
 {

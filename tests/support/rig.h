@@ -135,6 +135,7 @@ uint32_t rig_config32(struct rig *r, size_t off);
 uint64_t rig_config64(struct rig *r, size_t off);
 void rig_config_write(struct rig *r, size_t off, const void *src, size_t len); /* 1, 2, 4 at once */
 uint32_t rig_config_generation(struct rig *r);
+bool rig_has_generation(struct rig *r);        /* else that is always 0 */
 unsigned rig_config_interrupts(struct rig *r); /* so far */
 
 /*

@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "devices/base/eventfd.h"
 #include "transport/vhost-user/vhost-user-impl.h"
 
 #define VIRTIO_ID_NET 1u
@@ -39,12 +41,18 @@ struct message {
 /*
  * Features.
  */
+/* A network card's control queue is the front-end's, and with it go the features that need it:
+ * CTRL_VQ and CTRL_GUEST_OFFLOADS (2), CTRL_RX, CTRL_VLAN, CTRL_RX_EXTRA, GUEST_ANNOUNCE, MQ,
+ * CTRL_MAC_ADDR (17 to 23). (5.1.3) */
+#define NET_CONTROL (1ull << 2 | 0x7full << 17)
+
 static uint64_t offered(struct vhost_user *v)
 {
+	uint64_t withheld = WITHHELD | (v->dev->class->id == VIRTIO_ID_NET ? NET_CONTROL : 0);
 	uint64_t f = vdev_features_offered(v->dev, 0) | (uint64_t)vdev_features_offered(v->dev, 1)
 								<< 32;
 
-	return (f & ~WITHHELD) | 1ull << VHU_F_PROTOCOL_FEATURES;
+	return (f & ~withheld) | 1ull << VHU_F_PROTOCOL_FEATURES;
 }
 
 static const char *get_features(struct vhost_user *v, struct message *m)
@@ -68,12 +76,15 @@ static const char *set_features(struct vhost_user *v, struct message *m)
 
 	if (f & ~offered(v))
 		return "features that were not offered";
-	if (f == v->features)
+	if (f == v->features && !(vdev_status(v->dev) & VIRTIO_S_NEEDS_RESET))
 		return NULL;
 	if (any_ring_runs(v))
-		return "other features while a ring runs";
+		return f == v->features ? NULL : "other features while a ring runs";
 	vhu_reset(v);
 	v->features = f;
+	/* Who has no SET_VRING_ENABLE has its rings enabled from the start. */
+	for (unsigned q = 0; q < v->dev->n_queues; q++)
+		v->ring[q].enabled |= !(f >> VHU_F_PROTOCOL_FEATURES & 1);
 	return NULL;
 }
 
@@ -105,19 +116,28 @@ static const char *set_owner(struct vhost_user *v, struct message *m)
 	return NULL;
 }
 
+/* No ring runs before it is set up anew; the memory stays. */
+static void take_rings(struct vhost_user *v)
+{
+	vhu_rings_stop(v);
+	for (unsigned q = 0; q < v->dev->n_queues; q++) {
+		v->ring[q].has_kick = false;
+		v->ring[q].enabled = !(v->features >> VHU_F_PROTOCOL_FEATURES & 1);
+	}
+}
+
+/* Older front-ends end with it. */
 static const char *reset_owner(struct vhost_user *v, struct message *m)
 {
 	(void)m;
-	vhu_rings_stop(v);
+	take_rings(v);
 	return NULL;
 }
 
-/* And no ring runs before it is set up anew; the memory stays. */
 static void reset(struct vhost_user *v)
 {
+	take_rings(v);
 	vhu_reset(v);
-	for (unsigned q = 0; q < v->dev->n_queues; q++)
-		v->ring[q].has_kick = v->ring[q].enabled = false;
 }
 
 static const char *reset_device(struct vhost_user *v, struct message *m)
@@ -162,7 +182,7 @@ static const char *config_range(const struct message *m)
 	const struct vhu_config *c = &m->p->config;
 	size_t head = offsetof(struct vhu_config, bytes);
 
-	if (m->size < head || c->len != m->size - head)
+	if (m->size < head || c->len > m->size - head)
 		return "a configuration access of another size than it says";
 	if (c->offset > VHU_CONFIG_MAX || c->len > VHU_CONFIG_MAX - c->offset)
 		return "a configuration access beyond the space";
@@ -316,18 +336,26 @@ static const char *set_vring_enable(struct vhost_user *v, struct message *m)
 	r->enabled = m->p->state.value != 0;
 	if (!r->enabled)
 		vhu_ring_stop(v, m->p->state.index);
-	return vhu_ring_settle(v, m->p->state.index);
+	return r->enabled ? vhu_ring_settle(v, m->p->state.index) : NULL;
+}
+
+/* An eventfd is in no file system, and of no type that fstat() knows. */
+static bool is_eventfd(int fd)
+{
+	struct statx st;
+
+	return statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &st) == 0 && !(st.stx_mode & S_IFMT);
 }
 
 /* The message's descriptor, or a new eventfd if it says that it has none. -1: neither. The
- * caller's. Writing to one and reading it must not make anybody wait. */
+ * caller's. Neither reading nor writing it makes us wait, unless its other owner has it so. */
 static int eventfd_of(struct vhost_user *v, const struct message *m)
 {
 	bool none = m->p->u64 & VHU_NO_FD;
 	int fd = none ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : vhu_socket_take_fd(&v->socket, 0);
 	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
 
-	if (flags >= 0 && (flags & O_ACCMODE) == O_RDWR &&
+	if (flags >= 0 && (flags & O_ACCMODE) == O_RDWR && is_eventfd(fd) &&
 	    (flags & O_NONBLOCK || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0))
 		return fd;
 	if (fd >= 0)
@@ -374,9 +402,17 @@ static const char *replace(struct vhost_user *v, struct message *m, size_t which
 	return ret ? g_strerror(ret) : NULL;
 }
 
+/* What was to be told before it came is told now. */
 static const char *set_vring_call(struct vhost_user *v, struct message *m)
 {
-	return replace(v, m, offsetof(struct vhu_ring, call_fd));
+	unsigned q = m->p->u64 & VHU_QUEUE_MASK;
+	const char *wrong = replace(v, m, offsetof(struct vhu_ring, call_fd));
+
+	if (wrong || !v->ring[q].running)
+		return wrong;
+	vdev_call_changed(v->dev, q);
+	eventfd_signal(v->ring[q].call_fd);
+	return NULL;
 }
 
 static const char *set_vring_err(struct vhost_user *v, struct message *m)

@@ -42,25 +42,20 @@ void vhu_reset(struct vhost_user *v)
 /*
  * Positions, as GET_VRING_BASE and SET_VRING_BASE have them: of a split ring the index in the
  * available ring; of a packed one that in bits 0 to 15, the used one in 16 to 31.
+ *
+ * With INFLIGHT_SHMFD not offered, a ring that is taken away has nothing in flight, so both sides
+ * are at the same place. Only the available one counts then: some front-ends (DPDK's virtio-user,
+ * SPDK) leave a packed ring's other half 0, and a split ring's used index in memory is the guest's
+ * to spoil.
  */
 static uint32_t encode(const struct vhost_user *v, struct vq_position at)
 {
 	return packed(v) ? at.next_avail | (uint32_t)at.next_used << 16 : at.next_avail;
 }
 
-/* A split ring's used index is in the ring: nobody but the device moves it. (If that is in no
- * memory, the queue will not start.) */
-static struct vq_position decode(struct vhost_user *v, const struct vhu_ring *ring,
-				 uint64_t used_gpa)
+static struct vq_position decode(const struct vhu_ring *ring)
 {
-	struct vq_position at = { (uint16_t)ring->base, (uint16_t)(ring->base >> 16) };
-	uint16_t used[2] = { 0, at.next_avail }; /* flags, idx */
-
-	if (packed(v))
-		return at;
-	(void)gmem_read(v->memory.mem, used_gpa, used, sizeof(used));
-	at.next_used = used[1];
-	return at;
+	return (struct vq_position){ (uint16_t)ring->base, (uint16_t)ring->base };
 }
 
 /*
@@ -69,11 +64,9 @@ static struct vq_position decode(struct vhost_user *v, const struct vhu_ring *ri
 
 /* DRIVER_OK is not waited for: QEMU 11 negotiates STATUS with all device types and sends it to a
  * few (vhost-user-rng and its like only ever hear of FEATURES_OK). */
-static bool complete(const struct vhost_user *v, const struct vhu_ring *ring)
+static bool complete(const struct vhu_ring *ring)
 {
-	bool enabled = ring->enabled || !(v->features >> VHU_F_PROTOCOL_FEATURES & 1);
-
-	return ring->size && ring->has_addr && ring->has_kick && enabled;
+	return ring->size && ring->has_addr && ring->has_kick && ring->enabled;
 }
 
 /* For one that lies in no memory, which may be the driver's mistake: an address that does not,
@@ -89,20 +82,19 @@ static uint64_t guest_address(const struct vhost_user *v, uint64_t user)
 static bool program(struct vhost_user *v, unsigned q)
 {
 	const struct vhu_ring *ring = &v->ring[q];
-	uint64_t used = guest_address(v, ring->addr.used);
 
 	vdev_queue_write(v->dev, q, VQR_SIZE, ring->size, UINT64_MAX);
 	vdev_queue_write(v->dev, q, VQR_DESC, guest_address(v, ring->addr.desc), UINT64_MAX);
 	vdev_queue_write(v->dev, q, VQR_DRIVER, guest_address(v, ring->addr.avail), UINT64_MAX);
-	vdev_queue_write(v->dev, q, VQR_DEVICE, used, UINT64_MAX);
-	return vdev_queue_go_on_from(v->dev, q, decode(v, ring, used));
+	vdev_queue_write(v->dev, q, VQR_DEVICE, guest_address(v, ring->addr.used), UINT64_MAX);
+	return vdev_queue_go_on_from(v->dev, q, decode(ring));
 }
 
 const char *vhu_ring_settle(struct vhost_user *v, unsigned q)
 {
 	struct vhu_ring *ring = &v->ring[q];
 
-	if (ring->running || !complete(v, ring))
+	if (ring->running || !complete(ring))
 		return NULL;
 	if (!vhu_negotiate(v))
 		return "features that do not hold together, or no VERSION_1";

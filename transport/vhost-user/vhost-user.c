@@ -12,6 +12,11 @@ static const struct syscall_use other_syscalls[] = {
 	{ SYSCALL_FCNTL(F_SETFL) }, { .name = NULL },
 };
 
+const struct syscall_use vhost_user_queue_syscalls[] = {
+	{ .name = "sendmsg" },
+	{ .name = NULL },
+};
+
 const struct syscall_use *const vhost_user_syscalls[] = { vhu_socket_syscalls, vhu_memory_syscalls,
 							  other_syscalls, NULL };
 
@@ -91,7 +96,8 @@ static void disconnect(struct vhost_user *v)
 static void complain(struct vhost_user *v, const char *wrong)
 {
 	uint32_t request = v->socket.in.header.request;
-	const char *name = vhu_request_name(request);
+	bool whole = v->socket.have >= sizeof(v->socket.in.header);
+	const char *name = whole ? vhu_request_name(request) : "half a header";
 	g_autofree char *number = g_strdup_printf("message %u", request);
 
 	g_log("ringside", G_LOG_LEVEL_WARNING, "%s: front-end: %s: %s; the connection is closed",

@@ -35,5 +35,7 @@ bool vhost_user_connect(struct vhost_user *v, int fd);
 
 bool vhost_user_connected(const struct vhost_user *v);
 
-/* What it asks of the kernel, on @main's thread. */
+/* What it asks of the kernel on @main's thread; and on those that a device's queues run on, for a
+ * change of the configuration is told from there. */
 extern const struct syscall_use *const vhost_user_syscalls[];
+extern const struct syscall_use vhost_user_queue_syscalls[];

@@ -21,6 +21,7 @@ static struct sandbox_filter *make_filter(struct serve *s, enum sandbox_role rol
 	all[n++] = (struct sandbox_syscalls){ s->dev->class->syscalls, !here };
 	for (unsigned i = 0; i < s->dev->n_syscalls; i++)
 		all[n++] = (struct sandbox_syscalls){ s->dev->syscalls[i], !here };
+	all[n++] = (struct sandbox_syscalls){ vhost_user_queue_syscalls, false };
 	if (role == SANDBOX_SERVE) {
 		for (unsigned i = 0; vhost_user_syscalls[i]; i++)
 			all[n++] = (struct sandbox_syscalls){ vhost_user_syscalls[i], false };

@@ -46,7 +46,8 @@ static bool inherit(struct serve *s, const char *number, GError **err)
 	if (!g_ascii_string_to_unsigned(number, 10, 0, INT_MAX, &fd, NULL))
 		return ringside_usage(err, CONTEXT " " FD "%s: no number of a descriptor", number);
 	listening = is_listening((int)fd);
-	if (listening < 0 || fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0)
+	if (listening < 0 || fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0 ||
+	    fcntl((int)fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
 		return ringside_usage(err, CONTEXT " " FD "%s: no stream socket that was inherited",
 				      number);
 	if (listening)
