@@ -577,7 +577,7 @@ int main(void)
 		ECHO(what_a_reset_drops),
 		{ .name = "random_bytes", .spec = "rng", .run = random_bytes },
 		BD_BOTH(a_disk),
-		{ .name = "a_network", .spec = NET_PEER, .run = a_network },
+		{ .name = "a_network", .spec = NET_PEER, .run = a_network, .links = CTRL_LINKS },
 		{ .name = "a_console", .spec = "console,chr=unix:@/s", .run = a_console },
 		{ .name = "an_input_device", .spec = "input", .run = an_input_device },
 	};

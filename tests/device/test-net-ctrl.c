@@ -295,20 +295,23 @@ static void guest_offloads_can_be_set(struct rig *r)
 }
 
 static const struct rig_case cases[] = {
-	CASE(NET_PEER, receive_modes),
-	CASE(NET_PEER, without_ctrl_rx_everything_is_received),
-	CASE(NET_PEER, the_address_table),
-	CASE(NET_PEER, the_address_can_be_changed),
-	CASE(NET_PEER, vlans_are_filtered),
-	CASE(NET_PEER, bad_commands_get_an_error),
-	{ .name = "commands_take_their_feature", .spec = NET_PEER, .run = net_check_commands },
-	CASE(NET_PEER ",features=-ctrl_rx", the_extra_modes_need_no_ctrl_rx),
-	CASE(NET_PEER, promiscuous_mode_takes_every_vlan),
-	CASE(NET_PEER, an_address_never_told_is_not_filtered_by),
-	CASE(NET_PEER, the_address_is_set_on_either_feature),
-	CASE(NET_PEER, without_ctrl_vq_there_is_no_control_queue),
-	CASE(NET_PEER, a_command_may_be_cut_anywhere),
-	CASE(USER, guest_offloads_can_be_set),
+	CTRL_CASE(NET_PEER, receive_modes),
+	CTRL_CASE(NET_PEER, without_ctrl_rx_everything_is_received),
+	CTRL_CASE(NET_PEER, the_address_table),
+	CTRL_CASE(NET_PEER, the_address_can_be_changed),
+	CTRL_CASE(NET_PEER, vlans_are_filtered),
+	CTRL_CASE(NET_PEER, bad_commands_get_an_error),
+	{ .name = "commands_take_their_feature",
+	  .spec = NET_PEER,
+	  .run = net_check_commands,
+	  .links = CTRL_LINKS },
+	CTRL_CASE(NET_PEER ",features=-ctrl_rx", the_extra_modes_need_no_ctrl_rx),
+	CTRL_CASE(NET_PEER, promiscuous_mode_takes_every_vlan),
+	CTRL_CASE(NET_PEER, an_address_never_told_is_not_filtered_by),
+	CTRL_CASE(NET_PEER, the_address_is_set_on_either_feature),
+	CTRL_CASE(NET_PEER, without_ctrl_vq_there_is_no_control_queue),
+	CTRL_CASE(NET_PEER, a_command_may_be_cut_anywhere),
+	CTRL_CASE(USER, guest_offloads_can_be_set),
 };
 
 int main(void)

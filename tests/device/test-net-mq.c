@@ -273,19 +273,22 @@ static void offloads_follow_the_command(struct rig *r)
 }
 
 static const struct rig_case cases[] = {
-	CASE(TAP, the_control_queue_is_behind_all_pairs),
-	CASE(TAP, without_mq_it_is_queue_two),
-	CASE(TAP, only_the_first_pair_works_before_the_command),
-	CASE(TAP, pairs_come_and_go),
-	CASE(TAP, frames_during_a_queue_reset_are_dropped),
-	CASE(TAP, frames_during_a_device_reset_are_dropped),
-	CASE(TAP, a_full_queue_of_the_kernel_is_dropped),
-	CASE(TAP, frames_go_to_queues_that_run),
-	CASE(TAP, a_frame_that_waits_goes_to_a_queue_that_runs),
-	CASE(TAP, a_pause_loses_no_frame),
-	CASE(TAP, a_large_segment_goes_through_whole),
-	CASE(TAP, offloads_follow_the_command),
-	{ .name = "commands_take_their_feature", .spec = TAP, .run = net_check_commands },
+	CTRL_CASE(TAP, the_control_queue_is_behind_all_pairs),
+	CTRL_CASE(TAP, without_mq_it_is_queue_two),
+	CTRL_CASE(TAP, only_the_first_pair_works_before_the_command),
+	CTRL_CASE(TAP, pairs_come_and_go),
+	CTRL_CASE(TAP, frames_during_a_queue_reset_are_dropped),
+	CTRL_CASE(TAP, frames_during_a_device_reset_are_dropped),
+	CTRL_CASE(TAP, a_full_queue_of_the_kernel_is_dropped),
+	CTRL_CASE(TAP, frames_go_to_queues_that_run),
+	CTRL_CASE(TAP, a_frame_that_waits_goes_to_a_queue_that_runs),
+	CTRL_CASE(TAP, a_pause_loses_no_frame),
+	CTRL_CASE(TAP, a_large_segment_goes_through_whole),
+	CTRL_CASE(TAP, offloads_follow_the_command),
+	{ .name = "commands_take_their_feature",
+	  .spec = TAP,
+	  .run = net_check_commands,
+	  .links = CTRL_LINKS },
 };
 
 int main(void)

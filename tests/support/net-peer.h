@@ -27,6 +27,13 @@
 		.name = #function, .spec = (device), .run = function, .links = RIG_MODERN \
 	}
 
+/* Over vhost-user a network card's control queue is the front-end's. */
+#define CTRL_LINKS RIG_STAYS
+#define CTRL_CASE(device, function)                                                       \
+	{                                                                                 \
+		.name = #function, .spec = (device), .run = function, .links = CTRL_LINKS \
+	}
+
 extern const struct net_header net_plain; /* nothing is left to do */
 
 /* The peer, and the one receive buffer that the driver keeps offered to it. */
