@@ -110,18 +110,27 @@ static bool refuse(const char *option, const struct boot_file *file, const char 
 				      : "an initramfs image, or --initrd-dir");
 }
 
+int boot_file_open(const char *option, const char *path, GError **err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0 && errno == ENOENT)
+		ringside_usage(err, "%s: '%s' does not exist; give the path of a file", option,
+			       path);
+	else if (fd < 0)
+		ringside_error_errno(err, errno, "%s: cannot open '%s'", option, path);
+	return fd;
+}
+
 static bool open_file(const char *option, const char *path, uint64_t limit, struct boot_file *file,
 		      GError **err)
 {
 	struct stat st;
 
 	*file = (struct boot_file){ .name = g_strdup(path) };
-	file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (file->fd < 0 && errno == ENOENT)
-		return ringside_usage(err, "%s: '%s' does not exist; give the path of a file",
-				      option, path);
+	file->fd = boot_file_open(option, path, err);
 	if (file->fd < 0)
-		return ringside_error_errno(err, errno, "%s: cannot open '%s'", option, path);
+		return false;
 	if (fstat(file->fd, &st) < 0)
 		return refuse(option, file, "cannot be examined", err);
 	if (S_ISDIR(st.st_mode))

@@ -37,6 +37,10 @@ struct boot_files {
 
 #define BOOT_FILES_NONE ((struct boot_files){ .kernel = { .fd = -1 } })
 
+/* Opens a file that boots, for reading and without waiting for who writes a pipe. -1 with an error
+ * that begins with @option. */
+int boot_file_open(const char *option, const char *path, GError **err);
+
 /*
  * Opens them; @initrds, of struct boot_initrd, may be NULL. What has to be copied may have @limit
  * bytes (what fits into the guest). Waits for who writes a pipe; SIGINT, SIGTERM, SIGHUP and

@@ -1,43 +1,26 @@
 #include "vmm/machine/firmware.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "devices/base/error.h"
 #include "vmm/machine/arch.h"
+#include "vmm/machine/boot-files.h"
+#include "vmm/machine/read-all.h"
 
 #define FIRMWARE_PAGE 4096u
 
-/* 0, -errno, or -ENODATA if the file ends before its size. A network file system gives a large read
- * in parts. */
-static int read_all(int fd, uint8_t *to, uint64_t size)
-{
-	for (uint64_t at = 0; at < size;) {
-		ssize_t got = pread(fd, to + at, size - at, (off_t)at);
-
-		if (got < 0 && errno != EINTR)
-			return -errno;
-		if (got == 0)
-			return -ENODATA;
-		at += (uint64_t)MAX(got, 0);
-	}
-	return 0;
-}
-
 static bool read_image(struct firmware *f, int fd, const char *path, GError **err)
 {
-	int ret;
-
 	f->image = mmap(NULL, f->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (f->image == MAP_FAILED) {
 		f->image = NULL;
 		return ringside_error_errno(err, errno, "--firmware: memory for '%s'", path);
 	}
-	ret = read_all(fd, f->image, f->size);
-	return ret == 0 || ringside_error_errno(err, -ret, "--firmware: cannot read '%s'", path);
+	return read_all(fd, f->image, f->size, 0) ||
+	       ringside_error_errno(err, errno, "--firmware: cannot read '%s'", path);
 }
 
 static bool check_image(struct firmware *f, int fd, const char *path, GError **err)
@@ -58,15 +41,12 @@ static bool check_image(struct firmware *f, int fd, const char *path, GError **e
 
 bool firmware_open(struct firmware *f, const char *path, GError **err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = boot_file_open("--firmware", path, err);
 	bool ok;
 
 	*f = (struct firmware){ 0 };
-	if (fd < 0 && errno == ENOENT)
-		return ringside_usage(
-			err, "--firmware: '%s' does not exist; give the path of a file", path);
 	if (fd < 0)
-		return ringside_error_errno(err, errno, "--firmware: cannot open '%s'", path);
+		return false;
 	ok = check_image(f, fd, path, err) && read_image(f, fd, path, err);
 	close(fd);
 	if (!ok)

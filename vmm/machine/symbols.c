@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "devices/base/error.h"
+#include "vmm/machine/read-all.h"
 
 #define SECTIONS_MAX 65536u
 #define TABLE_MAX    ((uint64_t)1 << 30) /* bytes: a kernel's are some ten million */
@@ -40,20 +41,6 @@ void symbols_free(struct symbols *s)
 /*
  * Reading.
  */
-static bool read_all(int fd, void *buf, size_t len, uint64_t at)
-{
-	for (size_t done = 0; done < len;) {
-		ssize_t n = pread(fd, (char *)buf + done, len - done, (off_t)(at + done));
-
-		if (n == 0)
-			errno = ENODATA;
-		if (n <= 0 && errno != EINTR)
-			return false;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return true;
-}
-
 /* A table of the file, with a zero byte behind it; NULL if it cannot be. Free with g_free(). */
 static char *read_table(int fd, uint64_t at, uint64_t len)
 {

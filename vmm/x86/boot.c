@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "devices/base/error.h"
+#include "vmm/machine/read-all.h"
 #include "vmm/unpack/unpack.h"
 #include "vmm/x86/boot-int.h"
 #include "vmm/x86/layout.h"
@@ -143,7 +144,7 @@ bool boot_peek(const struct boot_job *job, uint64_t off, void *dst, size_t len)
 {
 	if (off > job->kernel->size || len > job->kernel->size - off)
 		return false;
-	return pread(job->kernel->fd, dst, len, (off_t)off) == (ssize_t)len;
+	return read_all(job->kernel->fd, dst, len, off);
 }
 
 bool boot_broken(const struct boot_job *job, const char *what, GError **err)
