@@ -54,6 +54,23 @@ static void prop_extend(struct prop_pair *pair, const char *text)
 	pair->value = longer;
 }
 
+bool prop_has(GPtrArray *pairs, const char *key)
+{
+	for (guint i = 0; i < pairs->len; i++)
+		if (strcmp(((struct prop_pair *)g_ptr_array_index(pairs, i))->key, key) == 0)
+			return true;
+	return false;
+}
+
+void prop_add(GPtrArray *pairs, const char *key, const char *value)
+{
+	struct prop_pair *pair = g_new0(struct prop_pair, 1);
+
+	pair->key = g_strdup(key);
+	pair->value = g_strdup(value);
+	g_ptr_array_add(pairs, pair);
+}
+
 GPtrArray *prop_split(const char *spec, char **ret_name)
 {
 	GPtrArray *pairs = g_ptr_array_new_with_free_func(prop_pair_free);

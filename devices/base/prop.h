@@ -55,6 +55,10 @@ struct prop_pair {
  */
 GPtrArray *prop_split(const char *spec, char **ret_name);
 
+/* Is there a pair of that @key? And one more, at the end. */
+bool prop_has(GPtrArray *pairs, const char *key);
+void prop_add(GPtrArray *pairs, const char *key, const char *value);
+
 /*
  * Writes defaults, then every pair whose key a row of @rows has, into @object and marks it used.
  * @context ("--device blk") begins each message. False with a usage error on a bad value or a

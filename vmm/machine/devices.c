@@ -133,20 +133,15 @@ static bool same_id(struct machine *m, const char *id)
  * it sets by default (a network address) may depend on it. */
 static void name_device(struct machine *m, const struct vdev_class *class, GPtrArray *pairs)
 {
-	struct prop_pair *pair;
+	g_autofree char *id = NULL;
 
-	for (guint i = 0; i < pairs->len; i++) {
-		pair = g_ptr_array_index(pairs, i);
-		if (strcmp(pair->key, "id") == 0)
-			return;
+	if (prop_has(pairs, "id"))
+		return;
+	for (unsigned n = 0; !id || same_id(m, id); n++) {
+		g_free(id);
+		id = g_strdup_printf("%s%u", class->name, n);
 	}
-	pair = g_new0(struct prop_pair, 1);
-	pair->key = g_strdup("id");
-	for (unsigned n = 0; !pair->value || same_id(m, pair->value); n++) {
-		g_free(pair->value);
-		pair->value = g_strdup_printf("%s%u", class->name, n);
-	}
-	g_ptr_array_add(pairs, pair);
+	prop_add(pairs, "id", id);
 }
 
 /* An id that is given twice is refused before the device is opened. */

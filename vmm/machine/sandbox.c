@@ -178,16 +178,6 @@ bool machine_check_late_device(struct machine *m, const struct vdev *dev, GError
  * What it still has to reach.
  */
 
-/* The directory of file @path, once. */
-static void add_directory(GPtrArray *all, const char *path)
-{
-	g_autofree char *file = g_canonicalize_filename(path, NULL);
-	g_autofree char *dir = g_path_get_dirname(file);
-
-	if (!g_ptr_array_find_with_equal_func(all, dir, g_str_equal, NULL))
-		g_ptr_array_add(all, g_steal_pointer(&dir));
-}
-
 /* Ends with NULL. */
 static GPtrArray *directories(struct machine *m)
 {
@@ -197,16 +187,16 @@ static GPtrArray *directories(struct machine *m)
 		const struct device *d = g_ptr_array_index(m->devices, i);
 
 		for (guint n = 0; n < d->dev->kept_paths->len; n++)
-			add_directory(all, g_ptr_array_index(d->dev->kept_paths, n));
+			sandbox_keep_directory_of(all, g_ptr_array_index(d->dev->kept_paths, n));
 	}
 	if (m->serial_chr && m->serial_chr->kept_path)
-		add_directory(all, m->serial_chr->kept_path);
+		sandbox_keep_directory_of(all, m->serial_chr->kept_path);
 	if (m->debugcon_chr && m->debugcon_chr->kept_path)
-		add_directory(all, m->debugcon_chr->kept_path);
+		sandbox_keep_directory_of(all, m->debugcon_chr->kept_path);
 	if (m->cfg->control)
-		add_directory(all, m->cfg->control + strlen(UNIX_PREFIX));
+		sandbox_keep_directory_of(all, m->cfg->control + strlen(UNIX_PREFIX));
 	if (m->cfg->gdb && g_str_has_prefix(m->cfg->gdb, UNIX_PREFIX))
-		add_directory(all, m->cfg->gdb + strlen(UNIX_PREFIX));
+		sandbox_keep_directory_of(all, m->cfg->gdb + strlen(UNIX_PREFIX));
 	g_ptr_array_add(all, NULL);
 	return all;
 }
@@ -293,24 +283,17 @@ bool machine_confine(struct machine *m, GError **err)
 /*
  * Threads.
  */
-static void seal(const struct sandbox_filter *filter, const char *who)
-{
-	int ret = filter ? sandbox_seal(filter) : 0;
-
-	if (ret < 0)
-		g_error("--sandbox: the filter of %s: %s", who, g_strerror(-ret));
-}
-
 void machine_seal(struct machine *m, enum sandbox_role role)
 {
-	seal(m->filter[role], role == SANDBOX_MAIN ? "the main thread" : "a vCPU's thread");
+	sandbox_seal_or_end(m->filter[role],
+			    role == SANDBOX_MAIN ? "the main thread" : "a vCPU's thread");
 }
 
 static void seal_iothread(void *arg)
 {
 	const struct iothread *t = arg;
 
-	seal(t->filter, t->name ? t->name : "a spare thread");
+	sandbox_seal_or_end(t->filter, t->name ? t->name : "a spare thread");
 }
 
 void machine_start_loops(struct machine *m)

@@ -19,6 +19,16 @@
 	.name = "mmap", .arg = 2, .mask = PROT_EXEC, .value = 0, \
 	.also = { 3, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, (kind) }
 
+/* Of whoever has the main thread: connections of streams (and of the control socket), the terminal.
+ */
+#define STREAMS                                                                            \
+	{ .name = "accept4" }, { SYSCALL_FCNTL(F_DUPFD_CLOEXEC) }, { .name = "recvfrom" }, \
+		{ SYSCALL_SEND }, { SYSCALL_IOCTL(TCGETS) }, { SYSCALL_IOCTL(TIOCGPGRP) }, \
+		{ SYSCALL_IOCTL(TIOCGWINSZ) },                                             \
+	{                                                                                  \
+		.name = "getpgrp"                                                          \
+	}
+
 const struct syscall_use sandbox_common_calls[] = {
 	/* Descriptors it has. */
 	{ .name = "read" },
@@ -132,30 +142,13 @@ static const struct syscall_use main_calls[] = {
 	{ .name = "lseek" },   /* holes in the kernel's file */
 	{ .name = "timerfd_settime" },
 
-	/* The control socket, and connections of other streams. */
-	{ .name = "accept4" },
-	{ SYSCALL_FCNTL(F_DUPFD_CLOEXEC) },
-	{ .name = "recvfrom" },
-	{ SYSCALL_SEND },
-
-	/* The terminal. */
-	{ SYSCALL_IOCTL(TCGETS) },
-	{ SYSCALL_IOCTL(TIOCGPGRP) },
-	{ SYSCALL_IOCTL(TIOCGWINSZ) },
-	{ .name = "getpgrp" },
+	STREAMS,
 	{ .name = NULL },
 };
 
-/* Connections of streams, the terminal. What the transport takes is in its own tables. */
+/* What the transport takes beyond that is in its own tables. */
 static const struct syscall_use serve_calls[] = {
-	{ .name = "accept4" },
-	{ SYSCALL_FCNTL(F_DUPFD_CLOEXEC) },
-	{ .name = "recvfrom" },
-	{ SYSCALL_SEND },
-	{ SYSCALL_IOCTL(TCGETS) },
-	{ SYSCALL_IOCTL(TIOCGPGRP) },
-	{ SYSCALL_IOCTL(TIOCGWINSZ) },
-	{ .name = "getpgrp" },
+	STREAMS,
 	{ .name = NULL },
 };
 

@@ -162,3 +162,20 @@ bool sandbox_enter(const struct sandbox_plan *plan, GError **err)
 		return give_up("no core dumps", errno, err);
 	return true;
 }
+
+void sandbox_seal_or_end(const struct sandbox_filter *f, const char *who)
+{
+	int ret = f ? sandbox_seal(f) : 0;
+
+	if (ret < 0)
+		g_error("--sandbox: the filter of %s: %s", who, g_strerror(-ret));
+}
+
+void sandbox_keep_directory_of(GPtrArray *dirs, const char *path)
+{
+	g_autofree char *file = g_canonicalize_filename(path, NULL);
+	g_autofree char *dir = g_path_get_dirname(file);
+
+	if (!g_ptr_array_find_with_equal_func(dirs, dir, g_str_equal, NULL))
+		g_ptr_array_add(dirs, g_steal_pointer(&dir));
+}

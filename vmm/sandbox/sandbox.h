@@ -93,6 +93,13 @@ void sandbox_filter_free(struct sandbox_filter *f); /* NULL is fine; whom it sea
 /* Puts the calling thread under the filter, for good. 0 or -errno. */
 int sandbox_seal(const struct sandbox_filter *f);
 
+/* The same of a thread that must not go on without: @who it is, for the message with which the
+ * process ends else. NULL is no filter. */
+void sandbox_seal_or_end(const struct sandbox_filter *f, const char *who);
+
+/* For sandbox_plan.keep: adds the directory of file @path to @dirs, of strings, once. */
+void sandbox_keep_directory_of(GPtrArray *dirs, const char *path);
+
 /*
  * For a handler of SIGSYS (SA_SIGINFO), which a call that the filter does not let through leads to:
  * sandbox_trapped() is true of such a one. sandbox_trap_answer() is true if it was one that we

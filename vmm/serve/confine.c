@@ -10,37 +10,33 @@
 #define FILES_A_REGION 2u
 #define MEMORY         ((size_t)512 << 20)
 
-/* The device's tables and, for the main thread, the transport's. @here: its queues run on this
- * thread; else it is only closed there. */
-static struct sandbox_filter *make_filter(struct serve *s, enum sandbox_role role, bool here,
-					  GError **err)
+/* The device's tables and, for the main thread, the transport's. Which of a device's queues run
+ * where is the class's choice: each thread may do what the device does. */
+static struct sandbox_filter *make_filter(struct serve *s, enum sandbox_role role, GError **err)
 {
 	struct sandbox_syscalls all[VDEV_SYSCALLS_MAX + 8];
 	unsigned n = 0;
 
-	all[n++] = (struct sandbox_syscalls){ s->dev->class->syscalls, !here };
+	if (s->dev->class->syscalls)
+		all[n++] = (struct sandbox_syscalls){ s->dev->class->syscalls, false };
 	for (unsigned i = 0; i < s->dev->n_syscalls; i++)
-		all[n++] = (struct sandbox_syscalls){ s->dev->syscalls[i], !here };
+		all[n++] = (struct sandbox_syscalls){ s->dev->syscalls[i], false };
 	all[n++] = (struct sandbox_syscalls){ vhost_user_queue_syscalls, false };
 	if (role == SANDBOX_SERVE) {
 		for (unsigned i = 0; vhost_user_syscalls[i]; i++)
 			all[n++] = (struct sandbox_syscalls){ vhost_user_syscalls[i], false };
 		all[n++] = (struct sandbox_syscalls){ unix_listen_syscalls, false };
 	}
-	if (!all[0].table)
-		all[0] = all[--n];
 	return sandbox_filter_new(role, all, n, err);
 }
 
-/* Which of a device's queues run where is the class's choice: each thread may do what the device
- * does, wherever its queues are. */
 static bool make_filters(struct serve *s, GError **err)
 {
-	s->filter = make_filter(s, SANDBOX_SERVE, true, err);
+	s->filter = make_filter(s, SANDBOX_SERVE, err);
 	for (guint i = 0; i < s->threads->len && s->filter; i++) {
 		struct serve_thread *t = g_ptr_array_index(s->threads, i);
 
-		t->filter = make_filter(s, SANDBOX_LOOP, true, err);
+		t->filter = make_filter(s, SANDBOX_LOOP, err);
 		if (!t->filter)
 			return false;
 	}
@@ -63,32 +59,18 @@ static GPtrArray *directories(struct serve *s)
 	GPtrArray *all = g_ptr_array_new_with_free_func(g_free);
 
 	for (guint i = 0; i < s->dev->kept_paths->len; i++)
-		g_ptr_array_add(all, g_path_get_dirname(g_ptr_array_index(s->dev->kept_paths, i)));
+		sandbox_keep_directory_of(all, g_ptr_array_index(s->dev->kept_paths, i));
 	if (s->listener.path)
-		g_ptr_array_add(all, g_path_get_dirname(s->listener.path));
-	for (guint i = 0; i < all->len; i++) {
-		char *dir = all->pdata[i];
-
-		all->pdata[i] = g_canonicalize_filename(dir, NULL);
-		g_free(dir);
-	}
+		sandbox_keep_directory_of(all, s->listener.path);
 	g_ptr_array_add(all, NULL);
 	return all;
-}
-
-static void seal(const struct sandbox_filter *filter, const char *who)
-{
-	int ret = filter ? sandbox_seal(filter) : 0;
-
-	if (ret < 0)
-		g_error("--sandbox: the filter of %s: %s", who, g_strerror(-ret));
 }
 
 static void seal_thread(void *arg)
 {
 	const struct serve_thread *t = arg;
 
-	seal(t->filter, t->name);
+	sandbox_seal_or_end(t->filter, t->name);
 }
 
 bool serve_confine(struct serve *s, GError **err)
@@ -110,6 +92,6 @@ bool serve_confine(struct serve *s, GError **err)
 
 		loop_start(t->loop, seal_thread, t);
 	}
-	seal(s->filter, "the main thread");
+	sandbox_seal_or_end(s->filter, "the main thread");
 	return true;
 }

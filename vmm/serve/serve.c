@@ -48,17 +48,9 @@ static struct loop *new_worker(void *opaque, const char *name)
 /*
  * The device.
  */
-static bool has_id(GPtrArray *pairs)
-{
-	for (guint i = 0; i < pairs->len; i++)
-		if (strcmp(((struct prop_pair *)g_ptr_array_index(pairs, i))->key, "id") == 0)
-			return true;
-	return false;
-}
-
 static bool open_device(struct serve *s, GError **err)
 {
-	g_autofree char *name = NULL, *context = NULL;
+	g_autofree char *name = NULL, *context = NULL, *id = NULL;
 	g_autoptr(GPtrArray) pairs = prop_split(s->cfg->device, &name);
 	const struct vdev_class *class = name ? vdev_class_find(name) : NULL;
 	const struct prop *tables[] = { vdev_common_props, class ? class->props : NULL, NULL };
@@ -78,13 +70,9 @@ static bool open_device(struct serve *s, GError **err)
 				      "help lists them",
 				      s->cfg->device);
 	context = g_strdup_printf("--device %s", class->name);
-	if (!has_id(pairs)) {
-		struct prop_pair *pair = g_new0(struct prop_pair, 1);
-
-		pair->key = g_strdup("id");
-		pair->value = g_strdup_printf("%s0", class->name);
-		g_ptr_array_add(pairs, pair);
-	}
+	id = g_strdup_printf("%s0", class->name);
+	if (!prop_has(pairs, "id"))
+		prop_add(pairs, "id", id);
 	s->dev = vdev_new(class, pairs, &env, err);
 	return s->dev && prop_all_used(pairs, tables, context, err);
 }
