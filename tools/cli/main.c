@@ -224,20 +224,33 @@ static int bench(int argc, char **argv)
 	return complain(err);
 }
 
+/* What was asked for instead of a run. */
+static int show(const char *text)
+{
+	fputs(text, stdout);
+	return fflush(stdout) == 0 ? 0 : CLI_HOST_ERROR;
+}
+
+/* From now on the terminal's mode is put back on every way out. */
+static bool guard_terminal(void)
+{
+	catch_deadly();
+	return atexit(restore) == 0;
+}
+
 static int serve(char **argv)
 {
 	g_autoptr(GError) err = NULL;
 	g_autofree char *text = NULL;
 	bool ok;
 
-	catch_deadly();
-	if (atexit(restore) != 0)
+	if (!guard_terminal())
 		return CLI_HOST_ERROR;
 	ok = serve_command(argv, &mode, &text, &err);
 	restore();
-	if (text)
-		fputs(text, stdout);
-	return ok ? 0 : complain(err);
+	if (!ok)
+		return complain(err);
+	return text ? show(text) : 0;
 }
 
 static int fuzz(char **argv)
@@ -268,12 +281,9 @@ int main(int argc, char **argv)
 		return fuzz(argv + 1);
 	if (!cli_parse(argc, argv, &cfg, &text, &err))
 		return complain(err);
-	if (text) {
-		fputs(text, stdout);
-		return fflush(stdout) == 0 ? 0 : CLI_HOST_ERROR;
-	}
-	catch_deadly();
-	if (atexit(restore) != 0)
+	if (text)
+		return show(text);
+	if (!guard_terminal())
 		return CLI_HOST_ERROR;
 	ret = main_run(cfg);
 	machine_config_free(cfg);

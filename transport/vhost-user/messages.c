@@ -41,6 +41,7 @@ struct message {
 /*
  * Features.
  */
+
 /* A network card's control queue is the front-end's, and with it go the features that need it:
  * CTRL_VQ and CTRL_GUEST_OFFLOADS (2), CTRL_RX, CTRL_VLAN, CTRL_RX_EXTRA, GUEST_ANNOUNCE, MQ,
  * CTRL_MAC_ADDR (17 to 23). (5.1.3) */
@@ -69,6 +70,12 @@ static bool any_ring_runs(const struct vhost_user *v)
 	return false;
 }
 
+/* Who has no SET_VRING_ENABLE has its rings enabled from the start. */
+static bool enabled_at_first(const struct vhost_user *v)
+{
+	return !(v->features >> VHU_F_PROTOCOL_FEATURES & 1);
+}
+
 /* The same once more, as after a stop of the virtual machine, changes nothing. */
 static const char *set_features(struct vhost_user *v, struct message *m)
 {
@@ -82,9 +89,8 @@ static const char *set_features(struct vhost_user *v, struct message *m)
 		return f == v->features ? NULL : "other features while a ring runs";
 	vhu_reset(v);
 	v->features = f;
-	/* Who has no SET_VRING_ENABLE has its rings enabled from the start. */
 	for (unsigned q = 0; q < v->dev->n_queues; q++)
-		v->ring[q].enabled |= !(f >> VHU_F_PROTOCOL_FEATURES & 1);
+		v->ring[q].enabled |= enabled_at_first(v);
 	return NULL;
 }
 
@@ -122,7 +128,7 @@ static void take_rings(struct vhost_user *v)
 	vhu_rings_stop(v);
 	for (unsigned q = 0; q < v->dev->n_queues; q++) {
 		v->ring[q].has_kick = false;
-		v->ring[q].enabled = !(v->features >> VHU_F_PROTOCOL_FEATURES & 1);
+		v->ring[q].enabled = enabled_at_first(v);
 	}
 }
 

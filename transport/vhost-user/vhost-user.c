@@ -143,11 +143,6 @@ static void on_socket(void *arg, GIOCondition revents)
 	v->ended(v->opaque);
 }
 
-bool vhost_user_connected(const struct vhost_user *v)
-{
-	return v->watch != NULL;
-}
-
 bool vhost_user_connect(struct vhost_user *v, int fd)
 {
 	if (v->watch) {

@@ -33,8 +33,6 @@ void vhost_user_free(struct vhost_user *v);
  * a time: false, and @fd is closed, while there is another. */
 bool vhost_user_connect(struct vhost_user *v, int fd);
 
-bool vhost_user_connected(const struct vhost_user *v);
-
 /* What it asks of the kernel on @main's thread; and on those that a device's queues run on, for a
  * change of the configuration is told from there. */
 extern const struct syscall_use *const vhost_user_syscalls[];
