@@ -384,9 +384,11 @@ static bool blk_finished(struct blk_queue *queue)
 {
 	unsigned n_kept = 0;
 
+	if (!queue->finishing)
+		return false;
 	for (const struct blk_io *io = queue->kept; io; io = io->next)
 		n_kept++;
-	if (!queue->finishing || vq_in_flight(queue->blk->vdev.queue[queue->index].vq) != n_kept)
+	if (vq_in_flight(queue->blk->vdev.queue[queue->index].vq) != n_kept)
 		return false;
 	queue->finishing = false;
 	return true;
