@@ -298,17 +298,6 @@ static void after_a_reset_no_buffer_is_touched(struct rig *r)
 	expect_reads(r, rq, data);
 }
 
-/* On the owner's thread, while somebody waits for the queue to stop: the host is done. */
-static void let_go_once_asked(void *arg)
-{
-	struct spy *spy = arg;
-
-	if (!spy->stopped)
-		loop_post(spy->loop, let_go_once_asked, spy);
-	else
-		spy_let_go(spy);
-}
-
 /* FLIGHT reads that the host has in hand until the queue is asked to stop. */
 static void hold_in_hand(struct rig *r, struct spy *spy, struct bd_request *rq,
 			 struct rig_buf *data)
@@ -320,7 +309,7 @@ static void hold_in_hand(struct rig *r, struct spy *spy, struct bd_request *rq,
 	assert_int_equal(spy->held->len, FLIGHT);
 	spy->stopped = 0;
 	spy->loop = rig_dev(r)->loop;
-	loop_post(spy->loop, let_go_once_asked, spy);
+	loop_post(spy->loop, spy_let_go_once_asked, spy);
 }
 
 static void a_reset_waits_for_the_host(struct rig *r)
@@ -429,7 +418,7 @@ static void a_pause_falls_between_two_ranges(struct rig *r)
 	spy->in_hand = true; /* the first is, and its end submits the second */
 	spy->stopped = 0;
 	spy->loop = rig_dev(r)->loop;
-	loop_post(spy->loop, let_go_once_asked, spy);
+	loop_post(spy->loop, spy_let_go_once_asked, spy);
 	vdev_pause(rig_dev(r));
 	rig_wait_idle(r);
 	assert_false(rq.req->done);

@@ -134,16 +134,6 @@ static void what_was_not_begun_is_judged_again(struct rig *r)
 	assert_int_equal(file_size(r), (BD_SECTORS - FLIGHT / 2) * BLK_SECTOR);
 }
 
-static void let_go_once_asked(void *arg)
-{
-	struct spy *spy = arg;
-
-	if (!spy->stopped)
-		loop_post(spy->loop, let_go_once_asked, spy);
-	else
-		spy_let_go(spy);
-}
-
 /* A write that the host makes late, behind the new end, would make the file longer again. What it
  * had done before is done; what it gives back is judged again. */
 static void what_is_in_hand_comes_to_its_end_before(struct rig *r)
@@ -157,7 +147,7 @@ static void what_is_in_hand_comes_to_its_end_before(struct rig *r)
 	assert_int_equal(spy->held->len, FLIGHT);
 	spy->stopped = 0;
 	spy->loop = rig_dev(r)->loop;
-	loop_post(spy->loop, let_go_once_asked, spy);
+	loop_post(spy->loop, spy_let_go_once_asked, spy);
 	resize(r, BD_SECTORS / 2);
 	assert_int_equal(file_size(r), BD_BYTES / 2);
 	for (unsigned i = 0; i < FLIGHT; i++) {

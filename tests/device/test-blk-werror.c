@@ -85,11 +85,9 @@ static void go_on(struct rig *r)
 	vdev_resume(rig_dev(r));
 }
 
-/* As the machine does: it pauses the device, and when there is room again it lets it go on. */
-static void what_failed_is_tried_again(struct rig *r)
+/* The driver starts, and a write of it is kept, for the disk is full there. */
+static struct bd_request start_and_fail(struct rig *r, struct rig_buf data)
 {
-	struct rig_buf data = bd_filled(r, 4096, 14);
-	struct blk_disk disk;
 	struct bd_request rq;
 
 	listen_to(r);
@@ -97,6 +95,17 @@ static void what_failed_is_tried_again(struct rig *r)
 	disk_is_full_at(8192);
 	rq = bd_start(r, 0, BLK_T_OUT, 16, data);
 	expect_held(r, &rq, EFBIG);
+	return rq;
+}
+
+/* As the machine does: it pauses the device, and when there is room again it lets it go on. */
+static void what_failed_is_tried_again(struct rig *r)
+{
+	struct rig_buf data = bd_filled(r, 4096, 14);
+	struct blk_disk disk;
+	struct bd_request rq;
+
+	rq = start_and_fail(r, data);
 	go_on(r); /* too early */
 	RIG_UNTIL(r, what_was_told(r).n == 2);
 	rig_wait_idle(r);
@@ -139,14 +148,9 @@ static void many_failures_are_one_stop(struct rig *r)
 static void a_reset_forgets_what_failed(struct rig *r)
 {
 	struct rig_buf data = bd_filled(r, 4096, 14);
-	struct bd_request rq;
 
 	for (unsigned pass = 0; pass < 2; pass++) { /* running, and paused */
-		listen_to(r);
-		rig_start(r, RIG_ALL);
-		disk_is_full_at(8192);
-		rq = bd_start(r, 0, BLK_T_OUT, 16, data);
-		expect_held(r, &rq, EFBIG);
+		(void)start_and_fail(r, data);
 		if (pass)
 			vdev_pause(rig_dev(r));
 		rig_reset(r);
@@ -165,11 +169,7 @@ static void a_state_with_a_failure_is_not_saved(struct rig *r)
 	g_autoptr(GError) err = NULL;
 	struct bd_request rq;
 
-	listen_to(r);
-	rig_start(r, RIG_ALL);
-	disk_is_full_at(8192);
-	rq = bd_start(r, 0, BLK_T_OUT, 16, data);
-	expect_held(r, &rq, EFBIG);
+	rq = start_and_fail(r, data);
 	vdev_pause(rig_dev(r));
 	assert_false(vdev_state_save(rig_dev(r), record, &err));
 	assert_non_null(strstr(err->message, "in flight"));

@@ -115,6 +115,16 @@ static void the_peer_does_not_bring_it_up(struct rig *r)
 	close(p.fd);
 }
 
+static void expect_down_until_told(struct rig *r, struct net_peer *p)
+{
+	assert_false(link_is_up(r));
+	transmit(r, 1);
+	set_link(r, true);
+	transmit(r, 2);
+	peer_gets(p, 2);
+	close(p->fd);
+}
+
 static void it_stays_down_over_a_reset(struct rig *r)
 {
 	struct net_peer p;
@@ -125,12 +135,7 @@ static void it_stays_down_over_a_reset(struct rig *r)
 	rig_reset(r);
 	assert_false(link_is_up(r));
 	rig_start(r, RIG_ALL);
-	assert_false(link_is_up(r));
-	transmit(r, 1);
-	set_link(r, true);
-	transmit(r, 2);
-	peer_gets(&p, 2);
-	close(p.fd);
+	expect_down_until_told(r, &p);
 }
 
 static void it_is_part_of_the_state(struct rig *r)
@@ -147,12 +152,7 @@ static void it_is_part_of_the_state(struct rig *r)
 	assert_true(link_is_up(r));
 	assert_true(vdev_state_load(rig_dev(r), record->data, record->len, NULL));
 	vdev_resume(rig_dev(r));
-	assert_false(link_is_up(r));
-	transmit(r, 1);
-	set_link(r, true);
-	transmit(r, 2);
-	peer_gets(&p, 2);
-	close(p.fd);
+	expect_down_until_told(r, &p);
 }
 
 static const struct rig_case cases[] = {

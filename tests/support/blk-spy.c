@@ -84,6 +84,16 @@ void spy_let_go(struct spy *spy)
 		spy_stopped(ch);
 }
 
+void spy_let_go_once_asked(void *arg)
+{
+	struct spy *spy = arg;
+
+	if (!spy->stopped)
+		loop_post(spy->loop, spy_let_go_once_asked, spy);
+	else
+		spy_let_go(spy);
+}
+
 static void spy_free(struct blk_channel *base)
 {
 	struct spy_channel *ch = (struct spy_channel *)base;

@@ -17,7 +17,7 @@ struct spy {
 	GPtrArray *held;
 	GPtrArray *channels; /* that there are just now */
 	unsigned stopped;    /* channels that were asked to stop so far */
-	struct loop *loop;   /* the test's own business */
+	struct loop *loop;   /* the owner's, set by who uses spy_let_go_once_asked() */
 };
 
 /* Puts one before the disk of the rig's device; before rig_start(). Ends with the device. */
@@ -26,3 +26,6 @@ struct spy *spy_on(struct rig *r);
 /* On the owner's thread: what is held goes on to the disk, last held first: nobody was promised an
  * order. */
 void spy_let_go(struct spy *spy);
+
+/* On spy->loop, the owner's: the same as soon as a channel was asked to stop. Of a struct spy. */
+void spy_let_go_once_asked(void *spy);
