@@ -24,7 +24,7 @@ void vhu_memory_init(struct vhu_memory *m, struct gmem *mem)
 }
 
 /* All of it lies in the file, so that touching it is no SIGBUS: as long as nobody shortens it. */
-static bool file_holds(int fd, uint64_t offset, uint64_t len)
+static bool vhu_memory_file_holds(int fd, uint64_t offset, uint64_t len)
 {
 	struct statx st;
 
@@ -32,14 +32,14 @@ static bool file_holds(int fd, uint64_t offset, uint64_t len)
 	       (!S_ISREG(st.stx_mode) || (offset <= st.stx_size && len <= st.stx_size - offset));
 }
 
-static const char *map_region(struct vhu_mapping *map, int fd)
+static const char *vhu_memory_map(struct vhu_mapping *map, int fd)
 {
 	const struct vhu_region *r = &map->region;
 	uint64_t before = r->offset % PAGE;
 
 	if (!r->len || r->len > INT64_MAX - r->offset - PAGE)
 		return "a memory region of an impossible size";
-	if (!file_holds(fd, r->offset, r->len))
+	if (!vhu_memory_file_holds(fd, r->offset, r->len))
 		return "a memory region that its file is too short for";
 	map->len = r->len + before;
 	map->at = mmap(NULL, map->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
@@ -47,7 +47,7 @@ static const char *map_region(struct vhu_mapping *map, int fd)
 	return map->at == MAP_FAILED ? "a memory region that cannot be mapped" : NULL;
 }
 
-static const char *add(struct vhu_memory *m, struct vhu_mapping *map, int fd)
+static const char *vhu_memory_add_mapping(struct vhu_memory *m, struct vhu_mapping *map, int fd)
 {
 	const struct vhu_region *r = &map->region;
 	const char *wrong;
@@ -55,7 +55,7 @@ static const char *add(struct vhu_memory *m, struct vhu_mapping *map, int fd)
 
 	if (r->offset > INT64_MAX - PAGE || r->user + r->len < r->user)
 		return "a memory region of impossible addresses";
-	wrong = map_region(map, fd);
+	wrong = vhu_memory_map(map, fd);
 	if (wrong)
 		return wrong;
 	ret = gmem_add(m->mem, r->gpa, r->len, (char *)map->at + r->offset % PAGE);
@@ -70,7 +70,8 @@ static const char *add(struct vhu_memory *m, struct vhu_mapping *map, int fd)
 const char *vhu_memory_add(struct vhu_memory *m, const struct vhu_region *r, int fd)
 {
 	struct vhu_mapping map = { .region = *r };
-	const char *wrong = fd < 0 ? "a memory region without a descriptor" : add(m, &map, fd);
+	const char *wrong = fd < 0 ? "a memory region without a descriptor"
+				   : vhu_memory_add_mapping(m, &map, fd);
 
 	if (fd >= 0)
 		close(fd);

@@ -11,7 +11,7 @@
 #define STATUS_BEGUN (VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER)
 #define NOWHERE      (UINT64_MAX & ~0xffffull)
 
-static bool packed(const struct vhost_user *v)
+static bool vhu_ring_packed(const struct vhost_user *v)
 {
 	return v->features >> VIRTIO_F_RING_PACKED & 1;
 }
@@ -48,12 +48,12 @@ void vhu_reset(struct vhost_user *v)
  * SPDK) leave a packed ring's other half 0, and a split ring's used index in memory is the guest's
  * to spoil.
  */
-static uint32_t encode(const struct vhost_user *v, struct vq_position at)
+static uint32_t vhu_ring_encode(const struct vhost_user *v, struct vq_position at)
 {
-	return packed(v) ? at.next_avail | (uint32_t)at.next_used << 16 : at.next_avail;
+	return vhu_ring_packed(v) ? at.next_avail | (uint32_t)at.next_used << 16 : at.next_avail;
 }
 
-static struct vq_position decode(const struct vhu_ring *ring)
+static struct vq_position vhu_ring_decode(const struct vhu_ring *ring)
 {
 	return (struct vq_position){ (uint16_t)ring->base, (uint16_t)ring->base };
 }
@@ -64,14 +64,14 @@ static struct vq_position decode(const struct vhu_ring *ring)
 
 /* DRIVER_OK is not waited for: QEMU 11 negotiates STATUS with all device types and sends it to a
  * few (vhost-user-rng and its like only ever hear of FEATURES_OK). */
-static bool complete(const struct vhu_ring *ring)
+static bool vhu_ring_complete(const struct vhu_ring *ring)
 {
 	return ring->size && ring->has_addr && ring->has_kick && ring->enabled;
 }
 
 /* For one that lies in no memory, which may be the driver's mistake: an address that does not,
  * either. The queue says so when it starts. */
-static uint64_t guest_address(const struct vhost_user *v, uint64_t user)
+static uint64_t vhu_ring_address(const struct vhost_user *v, uint64_t user)
 {
 	uint64_t gpa;
 
@@ -79,27 +79,27 @@ static uint64_t guest_address(const struct vhost_user *v, uint64_t user)
 }
 
 /* Where it is, and where it left off. False: that is no position in it. */
-static bool program(struct vhost_user *v, unsigned q)
+static bool vhu_ring_program(struct vhost_user *v, unsigned q)
 {
 	const struct vhu_ring *ring = &v->ring[q];
 
 	vdev_queue_write(v->dev, q, VQR_SIZE, ring->size, UINT64_MAX);
-	vdev_queue_write(v->dev, q, VQR_DESC, guest_address(v, ring->addr.desc), UINT64_MAX);
-	vdev_queue_write(v->dev, q, VQR_DRIVER, guest_address(v, ring->addr.avail), UINT64_MAX);
-	vdev_queue_write(v->dev, q, VQR_DEVICE, guest_address(v, ring->addr.used), UINT64_MAX);
-	return vdev_queue_go_on_from(v->dev, q, decode(ring));
+	vdev_queue_write(v->dev, q, VQR_DESC, vhu_ring_address(v, ring->addr.desc), UINT64_MAX);
+	vdev_queue_write(v->dev, q, VQR_DRIVER, vhu_ring_address(v, ring->addr.avail), UINT64_MAX);
+	vdev_queue_write(v->dev, q, VQR_DEVICE, vhu_ring_address(v, ring->addr.used), UINT64_MAX);
+	return vdev_queue_go_on_from(v->dev, q, vhu_ring_decode(ring));
 }
 
 const char *vhu_ring_settle(struct vhost_user *v, unsigned q)
 {
 	struct vhu_ring *ring = &v->ring[q];
 
-	if (ring->running || !complete(ring))
+	if (ring->running || !vhu_ring_complete(ring))
 		return NULL;
 	if (!vhu_negotiate(v))
 		return "features that do not hold together, or no VERSION_1";
 	vdev_set_status(v->dev, STATUS_BEGUN | VIRTIO_S_FEATURES_OK | VIRTIO_S_DRIVER_OK);
-	if (!program(v, q))
+	if (!vhu_ring_program(v, q))
 		return "a base that is no position in its ring";
 	vdev_queue_write(v->dev, q, VQR_ENABLE, 1, UINT64_MAX);
 	ring->running = true;
@@ -121,7 +121,7 @@ void vhu_ring_stop(struct vhost_user *v, unsigned q)
 
 	if (!ring->running)
 		return;
-	ring->base = encode(v, vdev_queue_suspend(v->dev, q));
+	ring->base = vhu_ring_encode(v, vdev_queue_suspend(v->dev, q));
 	ring->running = false;
 }
 

@@ -45,7 +45,7 @@ int vhu_socket_take_fd(struct vhu_socket *s, unsigned n)
 }
 
 /* Those beyond VHU_FDS_MAX are closed. False if there were such. */
-static bool keep_fds(struct vhu_socket *s, const struct cmsghdr *c)
+static bool vhu_socket_keep_fds(struct vhu_socket *s, const struct cmsghdr *c)
 {
 	size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 	bool fit = true;
@@ -65,7 +65,7 @@ static bool keep_fds(struct vhu_socket *s, const struct cmsghdr *c)
 }
 
 /* Where the next byte goes: behind the header the payload begins anew. */
-static char *next_byte(struct vhu_socket *s)
+static char *vhu_socket_next_byte(struct vhu_socket *s)
 {
 	size_t head = sizeof(s->in.header);
 
@@ -74,13 +74,13 @@ static char *next_byte(struct vhu_socket *s)
 }
 
 /* recv() of up to @want bytes behind those it has. */
-static ssize_t receive(struct vhu_socket *s, size_t want, bool *ret_fds_fit)
+static ssize_t vhu_socket_receive_some(struct vhu_socket *s, size_t want, bool *ret_fds_fit)
 {
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int) * 2 * VHU_FDS_MAX)];
 	} control;
-	struct iovec iov = { next_byte(s), want };
+	struct iovec iov = { vhu_socket_next_byte(s), want };
 	struct msghdr msg = { .msg_iov = &iov,
 			      .msg_iovlen = 1,
 			      .msg_control = &control,
@@ -90,11 +90,11 @@ static ssize_t receive(struct vhu_socket *s, size_t want, bool *ret_fds_fit)
 	*ret_fds_fit = n < 0 || !(msg.msg_flags & MSG_CTRUNC);
 	for (struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-			*ret_fds_fit &= keep_fds(s, c);
+			*ret_fds_fit &= vhu_socket_keep_fds(s, c);
 	return n;
 }
 
-static bool header_is_sound(const struct vhu_header *h)
+static bool vhu_header_is_sound(const struct vhu_header *h)
 {
 	return (h->flags & VHU_VERSION_MASK) == VHU_VERSION && h->size <= VHU_PAYLOAD;
 }
@@ -108,13 +108,13 @@ enum vhu_received vhu_socket_receive(struct vhu_socket *s)
 		ssize_t n;
 
 		if (s->have >= sizeof(s->in.header)) {
-			if (!header_is_sound(&s->in.header))
+			if (!vhu_header_is_sound(&s->in.header))
 				return VHU_BROKEN;
 			whole = sizeof(s->in.header) + s->in.header.size;
 		}
 		if (s->have == whole)
 			return VHU_MESSAGE;
-		n = receive(s, whole - s->have, &fds_fit);
+		n = vhu_socket_receive_some(s, whole - s->have, &fds_fit);
 		if (!fds_fit)
 			return VHU_BROKEN;
 		if (n < 0)

@@ -69,3 +69,19 @@ const char *vhu_serve(struct vhost_user *v);
 
 /* The message's name, for a line about it. */
 const char *vhu_request_name(uint32_t request);
+
+/* What a handler has: the payload, in which it leaves its answer, too. */
+struct vhu_message {
+	union vhu_payload *p;
+	uint32_t size; /* of the payload; an answer's */
+};
+
+/* ring-messages.c: handlers of messages.c's table. */
+const char *vhu_set_vring_num(struct vhost_user *v, struct vhu_message *m);
+const char *vhu_set_vring_addr(struct vhost_user *v, struct vhu_message *m);
+const char *vhu_set_vring_base(struct vhost_user *v, struct vhu_message *m);
+const char *vhu_get_vring_base(struct vhost_user *v, struct vhu_message *m);
+const char *vhu_set_vring_enable(struct vhost_user *v, struct vhu_message *m);
+const char *vhu_set_vring_kick(struct vhost_user *v, struct vhu_message *m);
+const char *vhu_set_vring_call(struct vhost_user *v, struct vhu_message *m);
+const char *vhu_set_vring_err(struct vhost_user *v, struct vhu_message *m);

@@ -7,7 +7,7 @@
 #include "devices/base/eventfd.h"
 #include "transport/vhost-user/vhost-user-impl.h"
 
-static const struct syscall_use other_syscalls[] = {
+static const struct syscall_use vhost_user_other_syscalls[] = {
 	{ .name = "dup3" },         { .name = "eventfd2" }, { SYSCALL_FCNTL(F_GETFL) },
 	{ SYSCALL_FCNTL(F_SETFL) }, { .name = NULL },
 };
@@ -18,19 +18,19 @@ const struct syscall_use vhost_user_queue_syscalls[] = {
 };
 
 const struct syscall_use *const vhost_user_syscalls[] = { vhu_socket_syscalls, vhu_memory_syscalls,
-							  other_syscalls, NULL };
+							  vhost_user_other_syscalls, NULL };
 
 /*
  * From the device.
  */
-static void queue_changed(struct vdev *dev, unsigned q)
+static void vhost_user_queue_changed(struct vdev *dev, unsigned q)
 {
 	const struct vhost_user *v = dev->transport_data;
 
 	eventfd_signal(v->ring[q].call_fd);
 }
 
-static int queue_call_fd(struct vdev *dev, unsigned q)
+static int vhost_user_queue_call_fd(struct vdev *dev, unsigned q)
 {
 	const struct vhost_user *v = dev->transport_data;
 
@@ -38,7 +38,7 @@ static int queue_call_fd(struct vdev *dev, unsigned q)
 }
 
 /* A front-end that does not take the message has one to read already, or is not well. */
-static void config_changed(struct vdev *dev)
+static void vhost_user_config_changed(struct vdev *dev)
 {
 	struct vhost_user *v = dev->transport_data;
 
@@ -52,9 +52,9 @@ static void config_changed(struct vdev *dev)
 }
 
 static const struct vdev_transport_ops vhost_user_ops = {
-	.queue_changed = queue_changed,
-	.queue_call_fd = queue_call_fd,
-	.config_changed = config_changed,
+	.queue_changed = vhost_user_queue_changed,
+	.queue_call_fd = vhost_user_queue_call_fd,
+	.config_changed = vhost_user_config_changed,
 };
 
 /*
@@ -62,7 +62,7 @@ static const struct vdev_transport_ops vhost_user_ops = {
  */
 
 /* What the front-end set up is forgotten; its descriptors give place to ones of our own. */
-static void forget_rings(struct vhost_user *v)
+static void vhost_user_forget_rings(struct vhost_user *v)
 {
 	for (unsigned q = 0; q < v->dev->n_queues; q++) {
 		struct vhu_ring *ring = &v->ring[q];
@@ -78,11 +78,11 @@ static void forget_rings(struct vhost_user *v)
 	}
 }
 
-static void disconnect(struct vhost_user *v)
+static void vhost_user_disconnect(struct vhost_user *v)
 {
 	loop_unwatch(g_steal_pointer(&v->watch));
 	vhu_reset(v);
-	forget_rings(v);
+	vhost_user_forget_rings(v);
 	vhu_memory_clear(&v->memory);
 	vhu_socket_close(&v->socket);
 	pthread_mutex_lock(&v->lock);
@@ -93,7 +93,7 @@ static void disconnect(struct vhost_user *v)
 	v->status = 0;
 }
 
-static void complain(struct vhost_user *v, const char *wrong)
+static void vhost_user_complain(struct vhost_user *v, const char *wrong)
 {
 	uint32_t request = v->socket.in.header.request;
 	bool whole = v->socket.have >= sizeof(v->socket.in.header);
@@ -105,7 +105,7 @@ static void complain(struct vhost_user *v, const char *wrong)
 }
 
 /* False: the connection is over. */
-static bool serve(struct vhost_user *v)
+static bool vhost_user_serve(struct vhost_user *v)
 {
 	const char *wrong = NULL;
 
@@ -122,24 +122,24 @@ static bool serve(struct vhost_user *v)
 		break;
 	}
 	if (wrong)
-		complain(v, wrong);
+		vhost_user_complain(v, wrong);
 	vhu_socket_next(&v->socket);
 	return !wrong;
 }
 
 /* One message at a time: to stop a ring may take as long as the host's I/O, and the loop goes on
  * meanwhile. */
-static void on_socket(void *arg, GIOCondition revents)
+static void vhost_user_on_socket(void *arg, GIOCondition revents)
 {
 	struct vhost_user *v = arg;
 
 	(void)revents;
 	loop_watch_events(v->watch, 0);
-	if (serve(v)) {
+	if (vhost_user_serve(v)) {
 		loop_watch_events(v->watch, G_IO_IN);
 		return;
 	}
-	disconnect(v);
+	vhost_user_disconnect(v);
 	v->ended(v->opaque);
 }
 
@@ -150,14 +150,14 @@ bool vhost_user_connect(struct vhost_user *v, int fd)
 		return false;
 	}
 	vhu_socket_open(&v->socket, fd);
-	v->watch = loop_watch(v->main, fd, G_IO_IN, on_socket, v);
+	v->watch = loop_watch(v->main, fd, G_IO_IN, vhost_user_on_socket, v);
 	return true;
 }
 
 /*
  * Making and freeing.
  */
-static bool open_rings(struct vhost_user *v, GError **err)
+static bool vhost_user_open_rings(struct vhost_user *v, GError **err)
 {
 	bool ok = true;
 
@@ -183,7 +183,7 @@ struct vhost_user *vhost_user_new(struct vdev *dev, struct gmem *mem, struct loo
 	pthread_mutex_init(&v->lock, NULL);
 	vhu_memory_init(&v->memory, mem);
 	vdev_attach(dev, &vhost_user_ops, v);
-	if (open_rings(v, err))
+	if (vhost_user_open_rings(v, err))
 		return v;
 	vhost_user_free(v);
 	return NULL;
@@ -194,7 +194,7 @@ void vhost_user_free(struct vhost_user *v)
 	if (!v)
 		return;
 	if (v->watch)
-		disconnect(v);
+		vhost_user_disconnect(v);
 	vdev_detach(v->dev);
 	for (unsigned q = 0; q < v->dev->n_queues; q++) {
 		eventfd_close(&v->ring[q].call_fd);
