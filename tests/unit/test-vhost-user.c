@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "devices/base/eventfd.h"
+#include "devices/base/msg-socket.h"
 #include "tests/support/echo.h"
 #include "tests/support/open-files.h"
 #include "tests/support/vhost-user-front.h"
@@ -206,7 +207,7 @@ static void descriptors_that_belong_to_nothing_end_the_connection(void **state)
 		fds[i] = b->kick;
 	assert_true(front_send(&b->front, VHU_GET_FEATURES, 0, NULL, 0, fds, 1));
 	assert_closed(b, "more descriptors");
-	assert_true(front_send(&b->front, VHU_GET_FEATURES, 0, NULL, 0, fds, VHU_FDS_MAX + 1));
+	assert_true(front_send(&b->front, VHU_GET_FEATURES, 0, NULL, 0, fds, MSG_FDS_MAX + 1));
 	assert_closed(b, "no message of vhost-user");
 	assert_true(front_send(&b->front, VHU_GET_FEATURES, 0, NULL, 0, fds, 24));
 	assert_closed(b, "no message of vhost-user");
@@ -695,9 +696,9 @@ static void say_something(struct bench *b, GRand *rand, const int *fds)
 				 : sized[which].request;
 	uint32_t size = table ? (uint32_t)g_rand_int_range(rand, 0, 300) & ~3u : sized[which].size;
 	uint8_t bytes[304] = { 0 };
-	int sent[VHU_FDS_MAX + 2];
+	int sent[MSG_FDS_MAX + 2];
 	unsigned n = g_rand_boolean(rand)
-			     ? (unsigned)g_rand_int_range(rand, 0, VHU_FDS_MAX + 2)
+			     ? (unsigned)g_rand_int_range(rand, 0, MSG_FDS_MAX + 2)
 			     : request >= VHU_SET_VRING_KICK && request <= VHU_SET_VRING_ERR;
 
 	if (g_rand_int_range(rand, 0, 20) == 0)

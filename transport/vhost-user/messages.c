@@ -206,7 +206,7 @@ static const char *vhu_set_config(struct vhost_user *v, struct vhu_message *m)
 
 static const char *vhu_set_backend_req_fd(struct vhost_user *v, struct vhu_message *m)
 {
-	int fd = vhu_socket_take_fd(&v->socket, 0), old;
+	int fd = msg_socket_take_fd(&v->socket, 0), old;
 
 	(void)m;
 	pthread_mutex_lock(&v->lock);
@@ -235,7 +235,7 @@ static const char *vhu_set_mem_table(struct vhost_user *v, struct vhu_message *m
 	vhu_memory_clear(&v->memory);
 	for (unsigned i = 0; i < t->n && !wrong; i++)
 		wrong = vhu_memory_add(&v->memory, &t->region[i],
-				       vhu_socket_take_fd(&v->socket, i));
+				       msg_socket_take_fd(&v->socket, i));
 	return wrong ? wrong : vhu_rings_settle(v);
 }
 
@@ -251,7 +251,7 @@ static const char *vhu_add_mem_reg(struct vhost_user *v, struct vhu_message *m)
 	const char *wrong;
 
 	vhu_rings_stop(v);
-	wrong = vhu_memory_add(&v->memory, &m->p->region.region, vhu_socket_take_fd(&v->socket, 0));
+	wrong = vhu_memory_add(&v->memory, &m->p->region.region, msg_socket_take_fd(&v->socket, 0));
 	return wrong ? wrong : vhu_rings_settle(v);
 }
 
@@ -331,7 +331,7 @@ static const char *vhu_check_row(const struct vhost_user *v, const struct vhu_ro
 {
 	if (!r || (r->feature != ALWAYS && !vhu_has(v, (enum vhu_protocol_feature)r->feature)))
 		return "not among what was offered";
-	if (r->size != ANY && (uint32_t)r->size != v->socket.in.header.size)
+	if (r->size != ANY && (uint32_t)r->size != v->in.header.size)
 		return "a payload of another size than such a message has";
 	if (v->socket.n_fds > r->fds)
 		return "more descriptors than belong to it";
@@ -346,9 +346,9 @@ static uint32_t vhu_answer_size(const struct vhu_row *r, const struct vhu_messag
 
 const char *vhu_serve(struct vhost_user *v)
 {
-	const struct vhu_header *h = &v->socket.in.header;
+	const struct vhu_header *h = &v->in.header;
 	const struct vhu_row *r = vhu_find_row(h->request);
-	struct vhu_message m = { &v->socket.in.payload, h->size };
+	struct vhu_message m = { &v->in.payload, h->size };
 	const char *wrong = vhu_check_row(v, r);
 	bool ack = h->flags & VHU_NEED_REPLY && vhu_has(v, VHU_PF_REPLY_ACK);
 

@@ -92,7 +92,7 @@ static bool vhu_is_eventfd(int fd)
 static int vhu_eventfd_of(struct vhost_user *v, const struct vhu_message *m)
 {
 	bool none = m->p->u64 & VHU_NO_FD;
-	int fd = none ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : vhu_socket_take_fd(&v->socket, 0);
+	int fd = none ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : msg_socket_take_fd(&v->socket, 0);
 	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
 
 	if (flags >= 0 && (flags & O_ACCMODE) == O_RDWR && vhu_is_eventfd(fd) &&

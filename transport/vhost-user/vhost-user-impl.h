@@ -27,7 +27,11 @@ struct vhost_user {
 	void (*ended)(void *opaque);
 	void *opaque;
 
-	struct vhu_socket socket;
+	struct msg_socket socket;
+	struct {
+		struct vhu_header header;
+		union vhu_payload payload;
+	} in;           /* the message under way */
 	GSource *watch; /* of it; NULL: there is no front-end */
 	struct vhu_memory memory;
 
@@ -64,7 +68,7 @@ void vhu_rings_stop(struct vhost_user *v);
 /* Stops all, and the device is as after a reset by its driver. */
 void vhu_reset(struct vhost_user *v);
 
-/* messages.c: serves the message in @v->socket, with its answer. */
+/* messages.c: serves the message in @v->in, with its answer. */
 const char *vhu_serve(struct vhost_user *v);
 
 /* The message's name, for a line about it. */

@@ -17,7 +17,7 @@ const struct syscall_use vhost_user_queue_syscalls[] = {
 	{ .name = NULL },
 };
 
-const struct syscall_use *const vhost_user_syscalls[] = { vhu_socket_syscalls, vhu_memory_syscalls,
+const struct syscall_use *const vhost_user_syscalls[] = { msg_socket_syscalls, vhu_memory_syscalls,
 							  vhost_user_other_syscalls, NULL };
 
 /*
@@ -84,7 +84,7 @@ static void vhost_user_disconnect(struct vhost_user *v)
 	vhu_reset(v);
 	vhost_user_forget_rings(v);
 	vhu_memory_clear(&v->memory);
-	vhu_socket_close(&v->socket);
+	msg_socket_close(&v->socket);
 	pthread_mutex_lock(&v->lock);
 	eventfd_close(&v->backend_fd);
 	v->wants_config = false;
@@ -95,8 +95,8 @@ static void vhost_user_disconnect(struct vhost_user *v)
 
 static void vhost_user_complain(struct vhost_user *v, const char *wrong)
 {
-	uint32_t request = v->socket.in.header.request;
-	bool whole = v->socket.have >= sizeof(v->socket.in.header);
+	uint32_t request = v->in.header.request;
+	bool whole = v->socket.have >= sizeof(v->in.header);
 	const char *name = whole ? vhu_request_name(request) : "half a header";
 	g_autofree char *number = g_strdup_printf("message %u", request);
 
@@ -109,21 +109,21 @@ static bool vhost_user_serve(struct vhost_user *v)
 {
 	const char *wrong = NULL;
 
-	switch (vhu_socket_receive(&v->socket)) {
-	case VHU_MORE:
+	switch (msg_socket_receive(&v->socket)) {
+	case MESSAGE_MORE:
 		return true;
-	case VHU_CLOSED:
+	case MESSAGE_CLOSED:
 		return false;
-	case VHU_BROKEN:
+	case MESSAGE_BROKEN:
 		wrong = "no message of vhost-user";
 		break;
-	case VHU_MESSAGE:
+	case MESSAGE_WHOLE:
 		wrong = vhu_serve(v);
 		break;
 	}
 	if (wrong)
 		vhost_user_complain(v, wrong);
-	vhu_socket_next(&v->socket);
+	msg_socket_next(&v->socket);
 	return !wrong;
 }
 
@@ -149,7 +149,7 @@ bool vhost_user_connect(struct vhost_user *v, int fd)
 		close(fd);
 		return false;
 	}
-	vhu_socket_open(&v->socket, fd);
+	msg_socket_open(&v->socket, fd, &vhu_format, &v->in.header, &v->in.payload);
 	v->watch = loop_watch(v->main, fd, G_IO_IN, vhost_user_on_socket, v);
 	return true;
 }

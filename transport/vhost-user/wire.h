@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #define VHU_VERSION    1u
-#define VHU_FDS_MAX    8u /* descriptors with one message */
 #define VHU_MEM_MAX    8u /* regions in one table; more only one by one */
 #define VHU_CONFIG_MAX 256u
 #define VHU_QUEUE_MASK 0xffu  /* of SET_VRING_KICK and its like: the queue, */
