@@ -10,14 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "devices/base/syscalls.h"
+#include "devices/base/given.h"
 #include "transport/vhost-user/wire.h"
 #include "virtqueue/gmem.h"
 
 struct vhu_mapping {
 	struct vhu_region region;
-	void *at; /* of all that is mapped: the file's pages around the region, too */
-	size_t len;
+	struct given_map map;
 };
 
 struct vhu_memory {
@@ -42,5 +41,3 @@ void vhu_memory_clear(struct vhu_memory *m);
 
 /* A guest address for one of the front-end's. False if it lies in no region. */
 bool vhu_memory_gpa(const struct vhu_memory *m, uint64_t user, uint64_t *ret);
-
-extern const struct syscall_use vhu_memory_syscalls[];

@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "devices/base/eventfd.h"
@@ -79,24 +78,14 @@ const char *vhu_set_vring_enable(struct vhost_user *v, struct vhu_message *m)
 	return r->enabled ? vhu_ring_settle(v, m->p->state.index) : NULL;
 }
 
-/* An eventfd is in no file system, and of no type that fstat() knows. */
-static bool vhu_is_eventfd(int fd)
-{
-	struct statx st;
-
-	return statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &st) == 0 && !(st.stx_mode & S_IFMT);
-}
-
 /* The message's descriptor, or a new eventfd if it says that it has none. -1: neither. The
- * caller's. Neither reading nor writing it makes us wait, unless its other owner has it so. */
+ * caller's. */
 static int vhu_eventfd_of(struct vhost_user *v, const struct vhu_message *m)
 {
 	bool none = m->p->u64 & VHU_NO_FD;
 	int fd = none ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : msg_socket_take_fd(&v->socket, 0);
-	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
 
-	if (flags >= 0 && (flags & O_ACCMODE) == O_RDWR && vhu_is_eventfd(fd) &&
-	    (flags & O_NONBLOCK || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0))
+	if (given_eventfd(fd))
 		return fd;
 	if (fd >= 0)
 		close(fd);

@@ -8,8 +8,9 @@
 #include "transport/vhost-user/vhost-user-impl.h"
 
 static const struct syscall_use vhost_user_other_syscalls[] = {
-	{ .name = "dup3" },         { .name = "eventfd2" }, { SYSCALL_FCNTL(F_GETFL) },
-	{ SYSCALL_FCNTL(F_SETFL) }, { .name = NULL },
+	{ .name = "dup3" },
+	{ .name = "eventfd2" },
+	{ .name = NULL },
 };
 
 const struct syscall_use vhost_user_queue_syscalls[] = {
@@ -17,7 +18,7 @@ const struct syscall_use vhost_user_queue_syscalls[] = {
 	{ .name = NULL },
 };
 
-const struct syscall_use *const vhost_user_syscalls[] = { msg_socket_syscalls, vhu_memory_syscalls,
+const struct syscall_use *const vhost_user_syscalls[] = { msg_socket_syscalls, given_syscalls,
 							  vhost_user_other_syscalls, NULL };
 
 /*
