@@ -58,35 +58,66 @@ int gmem_log_start(struct gmem *mem)
 	return 0;
 }
 
+void gmem_log_to(struct gmem *mem, uint64_t *bits, uint64_t pages)
+{
+	gmem_log_stop(mem);
+	mem->log_bits = bits;
+	mem->log_pages = pages;
+	mem->log = true;
+}
+
 void gmem_log_stop(struct gmem *mem)
 {
 	mem->log = false;
+	mem->log_bits = NULL;
 	for (unsigned i = 0; i < mem->n; i++) {
 		free(mem->region[i].dirty);
 		mem->region[i].dirty = NULL;
 	}
 }
 
-/* @len bytes, at least one, from @off on. */
-static void gmem_mark_region(const struct gmem_region *r, uint64_t off, uint64_t len)
+static void gmem_set_bits(uint64_t *bits, uint64_t page, uint64_t last)
 {
-	uint64_t page = (r->gpa + off) / GMEM_PAGE - gmem_first_page(r);
-	uint64_t last = (r->gpa + off + (len - 1)) / GMEM_PAGE - gmem_first_page(r);
-
-	for (; r->dirty && page <= last; page++)
-		__atomic_fetch_or(&r->dirty[page / WORD_BITS], 1ull << page % WORD_BITS,
+	for (; page <= last; page++)
+		__atomic_fetch_or(&bits[page / WORD_BITS], 1ull << page % WORD_BITS,
 				  __ATOMIC_ACQ_REL);
+}
+
+/* @len bytes, at least one. */
+static void gmem_mark_outside(const struct gmem *mem, uint64_t gpa, uint64_t len)
+{
+	uint64_t end = len - 1 <= UINT64_MAX - gpa ? gpa + (len - 1) : UINT64_MAX;
+	uint64_t last = end / GMEM_PAGE;
+
+	if (mem->log_pages)
+		gmem_set_bits(mem->log_bits, gpa / GMEM_PAGE,
+			      last < mem->log_pages ? last : mem->log_pages - 1);
+}
+
+/* @len bytes, at least one, from @off on. */
+static void gmem_mark_region(const struct gmem *mem, const struct gmem_region *r, uint64_t off,
+			     uint64_t len)
+{
+	uint64_t first = gmem_first_page(r);
+
+	if (mem->log_bits)
+		gmem_mark_outside(mem, r->gpa + off, len);
+	else if (r->dirty)
+		gmem_set_bits(r->dirty, (r->gpa + off) / GMEM_PAGE - first,
+			      (r->gpa + off + (len - 1)) / GMEM_PAGE - first);
 }
 
 void gmem_mark(const struct gmem *mem, uint64_t gpa, uint64_t len)
 {
-	while (len) {
+	if (mem->log_bits && len)
+		gmem_mark_outside(mem, gpa, len);
+	while (len && !mem->log_bits) {
 		const struct gmem_region *r = gmem_region(mem, gpa);
 		uint64_t room = gmem_room(mem, gpa), n = room < len ? room : len;
 
 		if (!r)
 			return;
-		gmem_mark_region(r, gpa - r->gpa, n);
+		gmem_mark_region(mem, r, gpa - r->gpa, n);
 		gpa += n;
 		len -= n;
 	}
@@ -99,7 +130,7 @@ void gmem_mark_at(const struct gmem *mem, const void *hva, uint64_t len)
 		uint64_t off = (uintptr_t)hva - (uintptr_t)r->hva;
 
 		if (off < r->len) {
-			gmem_mark_region(r, off, len < r->len - off ? len : r->len - off);
+			gmem_mark_region(mem, r, off, len < r->len - off ? len : r->len - off);
 			return;
 		}
 	}

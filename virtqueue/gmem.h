@@ -23,12 +23,14 @@ struct gmem_region {
 	uint8_t *hva;    /* where gpa is mapped here; not owned */
 	int fd;          /* of the file (memfd) in which it lies; not owned; -1: in none */
 	uint64_t offset; /* of its first byte in the file */
-	uint64_t *dirty; /* while the log is on: a bit for each page, see gmem_mark() */
+	uint64_t *dirty; /* while a log of our own is on: a bit for each page, see gmem_mark() */
 };
 
 struct gmem {
 	unsigned n;
-	bool log; /* of what devices write: gmem_log_start() */
+	bool log;           /* of what devices write: gmem_log_start(), gmem_log_to() */
+	uint64_t *log_bits; /* somebody else's; NULL: each region has its own */
+	uint64_t log_pages; /* that it has bits for */
 	struct gmem_region region[GMEM_REGIONS_MAX];
 };
 
@@ -98,13 +100,18 @@ int gmem_remove(struct gmem *mem, uint64_t gpa);
 #define GMEM_PAGE 4096u
 
 int gmem_log_start(struct gmem *mem);
+
+/* The same into somebody else's log, which others may read and clear at any time: a bit for each of
+ * the @pages from guest address 0 on, whether it is memory or not. It stays until gmem_log_stop(),
+ * whatever comes and goes; pages that it has no bit for are passed over. */
+void gmem_log_to(struct gmem *mem, uint64_t *bits, uint64_t pages);
 void gmem_log_stop(struct gmem *mem);
 
 /* The @len bytes at guest address @gpa, or at @hva, were written. From any thread, while the log is
- * on; what is not memory is passed over. */
+ * on; what is not memory is passed over (by @gpa, what somebody else's log has no bit for). */
 void gmem_mark(const struct gmem *mem, uint64_t gpa, uint64_t len);
 void gmem_mark_at(const struct gmem *mem, const void *hva, uint64_t len);
 
 /* Calls page(@opaque, its guest address) for each page that was marked since the last time. While
- * devices go on: what they write to a page after its call marks it again. */
+ * devices go on: what they write to a page after its call marks it again. Of a log of our own. */
 void gmem_log_take(struct gmem *mem, void (*page)(void *opaque, uint64_t gpa), void *opaque);

@@ -124,6 +124,8 @@ struct vq {
 	};
 	struct vq_pool pool;
 	struct vq_log *log; /* vq-log.c; NULL: the memory's changes are not logged */
+	enum vq_log_ring log_ring;
+	uint64_t log_device;
 	enum vq_fault fault;
 	uint16_t fault_head;
 	struct vq_stats stats; /* vq_start() clears what is before this */

@@ -68,6 +68,22 @@ void vq_log_in_flight(const struct vq *vq)
 	}
 }
 
+/* @len bytes of the ring at @at were written; part of the device area, or of a packed ring's
+ * descriptors. */
+static void vq_log_mark_ring(const struct vq *vq, const void *at, size_t len)
+{
+	const uint8_t *area = vq->packed ? (void *)vq->ring.device : (void *)vq->split.used;
+	size_t bytes = vq->packed ? sizeof(*vq->ring.device) : vring_used_bytes(vq->size);
+	size_t off = (size_t)((const uint8_t *)at - area);
+
+	if (vq->log_ring == VQ_LOG_NO_RING)
+		return;
+	if (vq->log_ring == VQ_LOG_RING_AT && off < bytes)
+		gmem_mark(vq->mem, vq->log_device + off, len);
+	else
+		gmem_mark_at(vq->mem, at, len);
+}
+
 /* @n entries of a ring from the @from-th on, over its end. */
 static void vq_log_mark_entries(const struct vq *vq, const void *ring, size_t bytes, unsigned from,
 				unsigned n)
@@ -75,8 +91,8 @@ static void vq_log_mark_entries(const struct vq *vq, const void *ring, size_t by
 	const uint8_t *at = ring;
 	unsigned first = vq->size - from < n ? vq->size - from : n;
 
-	gmem_mark_at(vq->mem, at + from * bytes, first * bytes);
-	gmem_mark_at(vq->mem, at, (n - first) * bytes);
+	vq_log_mark_ring(vq, at + from * bytes, first * bytes);
+	vq_log_mark_ring(vq, at, (n - first) * bytes);
 }
 
 /* Used elements of @slots were written from @pos on. */
@@ -99,13 +115,13 @@ static void vq_log_mark_used(const struct vq *vq, uint16_t pos, struct vq_slot *
 static void vq_log_mark_events(const struct vq *vq)
 {
 	if (vq->packed) {
-		gmem_mark_at(vq->mem, vq->ring.device, sizeof(*vq->ring.device));
+		vq_log_mark_ring(vq, vq->ring.device, sizeof(*vq->ring.device));
 		return;
 	}
 	if (vq->event_idx)
-		gmem_mark_at(vq->mem, vq->split.avail_event, sizeof(*vq->split.avail_event));
+		vq_log_mark_ring(vq, vq->split.avail_event, sizeof(*vq->split.avail_event));
 	else
-		gmem_mark_at(vq->mem, &vq->split.used->flags, sizeof(vq->split.used->flags));
+		vq_log_mark_ring(vq, &vq->split.used->flags, sizeof(vq->split.used->flags));
 }
 
 /*
@@ -144,7 +160,7 @@ static bool logged_publish(struct vq *vq, uint16_t old)
 		vq_log_mark_entries(vq, vq->ring.desc, sizeof(vq->ring.desc[0]), vring_pos_off(old),
 				    1);
 	else
-		gmem_mark_at(vq->mem, &vq->split.used->idx, sizeof(vq->split.used->idx));
+		vq_log_mark_ring(vq, &vq->split.used->idx, sizeof(vq->split.used->idx));
 	return wanted;
 }
 

@@ -358,6 +358,8 @@ enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_co
 	vq->indirect = cfg->indirect;
 	vq->in_order = cfg->in_order;
 	vq->notify_on_empty = cfg->notify_on_empty;
+	vq->log_ring = cfg->log_ring;
+	vq->log_device = cfg->log_device;
 	vq->max_bufs = cfg->size > VQ_CHAIN_MIN ? cfg->size : VQ_CHAIN_MIN;
 	vq->pos = cfg->position;
 	vq->published = cfg->position.next_used;

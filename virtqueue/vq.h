@@ -69,6 +69,14 @@ struct vq_position {
 /* A queue that was never started: both indices 0 (split), both wrap counters 1 (packed). */
 struct vq_position vq_position_initial(bool packed);
 
+/* While the memory's changes are logged: what counts as written when the device writes its part of
+ * a ring. */
+enum vq_log_ring {
+	VQ_LOG_RING,    /* that */
+	VQ_LOG_RING_AT, /* of the device area: what lies as far from vq_config.log_device */
+	VQ_LOG_NO_RING, /* nothing; buffers alone */
+};
+
 struct vq_config {
 	uint64_t desc;   /* guest addresses: descriptor table or packed ring, */
 	uint64_t driver; /* available ring or driver's event suppression, */
@@ -77,6 +85,8 @@ struct vq_config {
 	bool packed, event_idx, indirect, in_order; /* negotiated VIRTIO_F_* */
 	bool notify_on_empty;                       /* VIRTIO_F_NOTIFY_ON_EMPTY, legacy: split */
 	size_t request_size;                        /* device's bytes in each chain */
+	enum vq_log_ring log_ring;
+	uint64_t log_device; /* a guest address; need not be memory */
 	struct vq_position position;
 };
 

@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAGE 4096u
+#define PAGE      4096u
+#define BLOCK_MAX (1u << 30) /* the hugest pages that there are */
+#define FAR       (1ull << 61)
 
 #define KINDS (MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS)
 
@@ -18,29 +20,40 @@ const struct syscall_use given_syscalls[] = {
 	{ .name = NULL },
 };
 
-static bool given_file_holds(int fd, uint64_t offset, uint64_t len)
+static bool given_file_holds(const struct statx *st, uint64_t offset, uint64_t len)
 {
-	struct statx st;
+	return !S_ISREG(st->stx_mode) || (offset <= st->stx_size && len <= st->stx_size - offset);
+}
 
-	return statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, &st) == 0 &&
-	       (!S_ISREG(st.stx_mode) || (offset <= st.stx_size && len <= st.stx_size - offset));
+/* What offset and length of a mapping have to be multiples of. Huge pages are their file system's
+ * blocks; where blocks are as large for other reasons, it does no harm. */
+static uint64_t given_block(const struct statx *st)
+{
+	uint64_t size = st->stx_blksize;
+
+	return size < PAGE || size > BLOCK_MAX || size & (size - 1) ? PAGE : size;
 }
 
 const char *given_map(struct given_map *ret, int fd, uint64_t offset, uint64_t len,
 		      enum given_access access)
 {
-	uint64_t before = offset % PAGE;
 	int flags = MAP_NORESERVE | (access == GIVEN_SHARED ? MAP_SHARED : MAP_PRIVATE);
+	uint64_t block, before;
+	struct statx st;
 	void *at;
 
-	if (!len || offset > INT64_MAX - PAGE || len > INT64_MAX - offset - PAGE)
+	if (!len || offset > FAR || len > FAR)
 		return "memory of an impossible size";
-	if (!given_file_holds(fd, offset, len))
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, &st) < 0 ||
+	    !given_file_holds(&st, offset, len))
 		return "memory that its file is too short for";
-	at = mmap(NULL, len + before, PROT_READ | PROT_WRITE, flags, fd, (off_t)(offset - before));
+	block = given_block(&st);
+	before = offset % block;
+	len = (before + len + block - 1) & ~(block - 1);
+	at = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, fd, (off_t)(offset - before));
 	if (at == MAP_FAILED)
 		return "memory that cannot be mapped";
-	*ret = (struct given_map){ (uint8_t *)at + before, at, len + before };
+	*ret = (struct given_map){ (uint8_t *)at + before, at, len };
 	return NULL;
 }
 

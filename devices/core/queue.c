@@ -63,6 +63,7 @@ void vdev_queue_defaults(struct vdev_queue *queue)
 	queue->device = 0;
 	queue->enabled = false;
 	queue->awaits_room = false;
+	queue->log_ring = VQ_LOG_RING;
 	queue->ran = false;
 	queue->batch = BATCH;
 }
@@ -106,6 +107,8 @@ enum vq_fault vdev_queue_ring(struct vdev *dev, unsigned q, struct vq_config *re
 		.in_order = vdev_accepted(dev, VIRTIO_F_IN_ORDER),
 		.notify_on_empty = vdev_accepted(dev, VIRTIO_F_NOTIFY_ON_EMPTY),
 		.request_size = dev->class->request_size,
+		.log_ring = queue->log_ring,
+		.log_device = queue->log_device,
 		.position = queue->ran ? queue->position : vq_position_initial(packed),
 	};
 	return queue->size <= queue->size_max ? VQ_OK : VQ_FAULT_SIZE;

@@ -39,6 +39,18 @@ bool vdev_queue_go_on_from(struct vdev *dev, unsigned q, struct vq_position posi
 	return ok;
 }
 
+void vdev_queue_log_ring(struct vdev *dev, unsigned q, enum vq_log_ring how, uint64_t device_area)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+
+	vdev_enter(dev);
+	if (!queue->enabled) {
+		queue->log_ring = how;
+		queue->log_device = device_area;
+	}
+	vdev_leave(dev);
+}
+
 int vdev_queue_set_kick_fd(struct vdev *dev, unsigned q, int fd)
 {
 	struct vdev_queue *queue = &dev->queue[q];

@@ -226,6 +226,9 @@ struct vdev_queue {
 	uint64_t desc, driver, device;
 	bool enabled; /* queue_enable / QueueReady */
 
+	enum vq_log_ring log_ring; /* vdev_queue_log_ring() */
+	uint64_t log_device;
+
 	bool ran; /* and was stopped: when it is enabled again it goes on from */
 	struct vq_position position;
 
@@ -498,6 +501,10 @@ void vdev_notify(struct vdev *dev, unsigned q);
  */
 struct vq_position vdev_queue_suspend(struct vdev *dev, unsigned q);
 bool vdev_queue_go_on_from(struct vdev *dev, unsigned q, struct vq_position position);
+
+/* While writes to memory are logged, those of queue @q, which is not enabled, to its ring count as
+ * @how says; @device_area: as in vq_config.log_device. Until the device's reset. */
+void vdev_queue_log_ring(struct vdev *dev, unsigned q, enum vq_log_ring how, uint64_t device_area);
 
 /* Kicks of queue @q, which is not enabled, come on @fd: an eventfd, non-blocking, of which this
  * takes a duplicate. 0, -EBUSY, or -errno. */

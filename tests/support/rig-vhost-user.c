@@ -128,6 +128,8 @@ static void start_queue(struct rig *r, unsigned index)
 	const struct front_queue *q = &l->queue[index];
 	bool packed = l->features >> VIRTIO_F_RING_PACKED & 1;
 	struct vhu_addr addr = { .index = index,
+				 .flags = VHU_VRING_F_LOG,
+				 .log = q->regs.device,
 				 .desc = user(r, q->regs.desc),
 				 .avail = user(r, q->regs.driver),
 				 .used = user(r, q->regs.device) };

@@ -139,6 +139,33 @@ static void copies_stop_where_memory_does(void **state)
 	assert_true(gmem_read(&mem, 5000, bytes, 0));
 }
 
+/* Bits outside of memory are somebody's, too: a ring may count as being there. */
+static void a_log_of_others_is_marked_by_address(void **state)
+{
+	struct gmem mem = three_regions();
+	uint64_t bits[2] = { 0 };
+
+	(void)state;
+	gmem_log_to(&mem, bits, 70);
+	gmem_mark(&mem, 0, 1);
+	gmem_mark(&mem, 0x3fff, 2);
+	gmem_mark(&mem, 0x5000, 0);
+	gmem_mark_at(&mem, high + 4095, 1);
+	gmem_mark_at(&mem, top, 4095); /* has no bit */
+	assert_int_equal(bits[0], 0x1d);
+	gmem_mark(&mem, 69 * 4096ull, UINT64_MAX); /* nor has what is behind it */
+	gmem_mark(&mem, UINT64_MAX, UINT64_MAX);
+	assert_int_equal(bits[1], 0x20);
+	gmem_mark(&mem, 0, UINT64_MAX);
+	assert_int_equal(bits[0], UINT64_MAX);
+	assert_int_equal(bits[1], 0x3f);
+	gmem_log_to(&mem, bits, 0);
+	gmem_mark(&mem, 0, 1);
+	gmem_log_stop(&mem);
+	assert_false(mem.log);
+	assert_null(mem.log_bits);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +178,7 @@ int main(void)
 		cmocka_unit_test(a_full_table_says_so),
 		cmocka_unit_test(copies_go_across_regions),
 		cmocka_unit_test(copies_stop_where_memory_does),
+		cmocka_unit_test(a_log_of_others_is_marked_by_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,101 +19,9 @@
 #include "devices/base/msg-socket.h"
 #include "tests/support/echo.h"
 #include "tests/support/open-files.h"
-#include "tests/support/vhost-user-front.h"
+#include "tests/support/vhost-user-bench.h"
 #include "transport/vhost-user/vhost-user.h"
 #include "virtqueue/driver/drv.h"
-
-#define RAM  (1u << 20)
-#define HIGH 0x7f0000000000ull /* where the front-end says that it has the memory */
-#define BUFS 0x40000u          /* offset of buffers */
-#define SIZE 64u
-
-struct bench {
-	struct loop *main;
-	struct gmem mem;
-	struct vdev *dev;
-	struct vhost_user *back;
-	struct front front;
-	unsigned ended, closed; /* connections that are over, and that a case has closed */
-	int memfd;
-	uint8_t *ram;
-	struct drv_vq vq; /* of queue 0 */
-	int kick, call, err;
-	GString *log;
-	guint handler;
-};
-
-static void ended(void *opaque)
-{
-	((struct bench *)opaque)->ended++;
-}
-
-static void logged(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer data)
-{
-	(void)domain;
-	(void)level;
-	g_string_append_printf(((struct bench *)data)->log, "%s\n", text);
-}
-
-static int setup(void **state)
-{
-	struct bench *b = g_new0(struct bench, 1);
-	g_autofree char *name = NULL;
-	g_autoptr(GPtrArray) pairs = prop_split("echo,ring=packed,id=echo", &name);
-	struct vdev_env env = { .mem = &b->mem };
-
-	b->main = env.main_loop = loop_main();
-	b->log = g_string_new(NULL);
-	b->handler = g_log_set_handler("ringside", G_LOG_LEVEL_MASK, logged, b);
-	b->dev = vdev_new(&echo_class, pairs, &env, NULL);
-	assert_non_null(b->dev);
-	b->back = vhost_user_new(b->dev, &b->mem, b->main, ended, b, NULL);
-	assert_non_null(b->back);
-	b->memfd = memfd_create("ram", MFD_CLOEXEC);
-	assert_int_equal(ftruncate(b->memfd, RAM), 0);
-	b->ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_SHARED, b->memfd, 0);
-	assert_ptr_not_equal(b->ram, MAP_FAILED);
-	assert_true(eventfd_open(&b->kick, "", NULL) && eventfd_open(&b->call, "", NULL) &&
-		    eventfd_open(&b->err, "", NULL));
-	front_open(&b->front, b->back);
-	*state = b;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct bench *b = *state;
-
-	vhost_user_free(b->back);
-	vdev_free(b->dev);
-	front_close(&b->front);
-	loop_free(b->main);
-	munmap(b->ram, RAM);
-	close(b->memfd);
-	eventfd_close(&b->kick);
-	eventfd_close(&b->call);
-	eventfd_close(&b->err);
-	g_log_remove_handler("ringside", b->handler);
-	g_string_free(b->log, TRUE);
-	g_free(b);
-	return 0;
-}
-
-/* The back-end closes the connection, with one line that has @text; and takes another. */
-static void assert_closed(struct bench *b, const char *text)
-{
-	uint8_t rest[64];
-
-	while (front_answer(&b->front, 0, rest, 0) >= 0)
-		;
-	assert_int_equal(b->ended, ++b->closed);
-	if (!strstr(b->log->str, text))
-		fail_msg("no '%s' in: %s", text, b->log->str);
-	g_string_truncate(b->log, 0);
-	front_close(&b->front);
-	front_open(&b->front, b->back);
-	assert_true(front_get(&b->front, VHU_GET_FEATURES) >> VHU_F_PROTOCOL_FEATURES & 1);
-}
 
 /*
  * Messages.
@@ -142,12 +50,13 @@ static const struct {
 	{ VHU_REM_MEM_REG, 40 },
 	{ VHU_SET_STATUS, 8 },
 	{ VHU_GET_STATUS, 0 },
+	{ VHU_SET_LOG_BASE, 16 },
 };
 
 static void each_message_has_its_size(void **state)
 {
 	static const uint8_t zeroes[64];
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(sized); i++)
 		for (int by = -1; by <= 1; by += 2) {
@@ -156,29 +65,25 @@ static void each_message_has_its_size(void **state)
 			front_begin(&b->front, UINT64_MAX);
 			assert_true(front_send(&b->front, sized[i].request, 0, zeroes,
 					       sized[i].size + (uint32_t)by, NULL, 0));
-			assert_closed(b, "payload of another size");
+			vhu_assert_closed(b, "payload of another size");
 		}
 }
 
 static void what_is_not_known_ends_the_connection(void **state)
 {
-	static const uint32_t unknown[] = { 0,
-					    VHU_SET_LOG_BASE,
-					    VHU_IOTLB_MSG,
-					    VHU_POSTCOPY_ADVISE,
-					    VHU_VRING_KICK,
-					    VHU_N_REQUESTS,
-					    UINT32_MAX };
-	struct bench *b = *state;
+	static const uint32_t unknown[] = {
+		0, VHU_IOTLB_MSG, VHU_POSTCOPY_ADVISE, VHU_VRING_KICK, VHU_N_REQUESTS, UINT32_MAX
+	};
+	struct vhu_bench *b = *state;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(unknown); i++) {
 		front_begin(&b->front, UINT64_MAX);
 		assert_true(front_send(&b->front, unknown[i], 0, NULL, 0, NULL, 0));
-		assert_closed(b, "not among what was offered");
+		vhu_assert_closed(b, "not among what was offered");
 	}
 	/* And what belongs to a feature that was not negotiated. */
 	assert_true(front_send(&b->front, VHU_GET_STATUS, 0, NULL, 0, NULL, 0));
-	assert_closed(b, "not among what was offered");
+	vhu_assert_closed(b, "not among what was offered");
 }
 
 static void a_header_is_looked_at_before_its_payload_comes(void **state)
@@ -189,34 +94,34 @@ static void a_header_is_looked_at_before_its_payload_comes(void **state)
 		{ VHU_GET_FEATURES, 0, 0 },
 		{ VHU_GET_FEATURES, 2, 0 },
 	};
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(broken); i++) {
 		assert_int_equal(send(b->front.fd, &broken[i], sizeof(broken[i]), 0),
 				 sizeof(broken[i]));
-		assert_closed(b, "no message of vhost-user");
+		vhu_assert_closed(b, "no message of vhost-user");
 	}
 }
 
 static void descriptors_that_belong_to_nothing_end_the_connection(void **state)
 {
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 	int fds[24];
 
 	for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
 		fds[i] = b->kick;
 	assert_true(front_send(&b->front, VHU_GET_FEATURES, 0, NULL, 0, fds, 1));
-	assert_closed(b, "more descriptors");
+	vhu_assert_closed(b, "more descriptors");
 	assert_true(front_send(&b->front, VHU_GET_FEATURES, 0, NULL, 0, fds, MSG_FDS_MAX + 1));
-	assert_closed(b, "no message of vhost-user");
+	vhu_assert_closed(b, "no message of vhost-user");
 	assert_true(front_send(&b->front, VHU_GET_FEATURES, 0, NULL, 0, fds, 24));
-	assert_closed(b, "no message of vhost-user");
+	vhu_assert_closed(b, "no message of vhost-user");
 }
 
 static void a_message_may_come_in_pieces(void **state)
 {
 	const struct vhu_header h = { VHU_GET_FEATURES, VHU_VERSION, 0 };
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 	uint64_t features;
 
 	for (size_t i = 0; i < sizeof(h); i++) {
@@ -228,7 +133,7 @@ static void a_message_may_come_in_pieces(void **state)
 
 static void half_a_message_and_no_more_is_an_end_like_others(void **state)
 {
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 
 	assert_int_equal(send(b->front.fd, "half", 4, 0), 4);
 	front_close(&b->front);
@@ -240,7 +145,7 @@ static void half_a_message_and_no_more_is_an_end_like_others(void **state)
 
 static void there_is_one_front_end_at_a_time(void **state)
 {
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 	int pair[2];
 	char byte;
 
@@ -256,7 +161,7 @@ static void there_is_one_front_end_at_a_time(void **state)
  */
 static void only_what_is_offered_can_be_accepted(void **state)
 {
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 	uint64_t f = front_get(&b->front, VHU_GET_FEATURES);
 
 	assert_false(f >> VIRTIO_F_ACCESS_PLATFORM & 1);
@@ -267,13 +172,13 @@ static void only_what_is_offered_can_be_accepted(void **state)
 			continue;
 		front_begin(&b->front, UINT64_MAX);
 		assert_false(front_set_u64(&b->front, VHU_SET_FEATURES, f | 1ull << bit, -1));
-		assert_closed(b, "features that were not offered");
+		vhu_assert_closed(b, "features that were not offered");
 	}
 }
 
 static void configuration_reads_as_nothing_beyond_its_end(void **state)
 {
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 	struct vhu_config c = { .offset = 0, .len = VHU_CONFIG_MAX };
 
 	front_begin(&b->front, UINT64_MAX);
@@ -290,11 +195,11 @@ static void configuration_reads_as_nothing_beyond_its_end(void **state)
 	assert_memory_equal(c.bytes, "\x06\x07", 2);
 	c.offset = VHU_CONFIG_MAX - 1;
 	assert_true(front_send(&b->front, VHU_GET_CONFIG, 0, &c, 12 + 2, NULL, 0));
-	assert_closed(b, "beyond the space");
+	vhu_assert_closed(b, "beyond the space");
 	front_begin(&b->front, UINT64_MAX);
 	c.offset = 0;
 	assert_true(front_send(&b->front, VHU_GET_CONFIG, 0, &c, 12 + 1, NULL, 0));
-	assert_closed(b, "another size than it says");
+	vhu_assert_closed(b, "another size than it says");
 }
 
 /*
@@ -306,180 +211,102 @@ static void memory_that_cannot_be_is_refused(void **state)
 		struct vhu_region region;
 		const char *why;
 	} wrong[] = {
-		{ { 0, 0, HIGH, 0 }, "impossible size" },
-		{ { 0, UINT64_MAX, HIGH, 0 }, "impossible" },
-		{ { 0, RAM, HIGH, UINT64_MAX - 4095 }, "impossible" },
-		{ { 0, RAM, UINT64_MAX - 10, 0 }, "impossible" },
-		{ { 0, RAM + 1, HIGH, 0 }, "too short" },
-		{ { 0, RAM, HIGH, 4096 }, "too short" },
-		{ { UINT64_MAX - 4095, RAM, HIGH, 0 }, "wraps" },
-		{ { 0x1001, 4096, HIGH, 0 }, "aligned" },
+		{ { 0, 0, BENCH_HIGH, 0 }, "impossible size" },
+		{ { 0, UINT64_MAX, BENCH_HIGH, 0 }, "impossible" },
+		{ { 0, BENCH_RAM, BENCH_HIGH, UINT64_MAX - 4095 }, "impossible" },
+		{ { 0, BENCH_RAM, UINT64_MAX - 10, 0 }, "impossible" },
+		{ { 0, BENCH_RAM + 1, BENCH_HIGH, 0 }, "too short" },
+		{ { 0, BENCH_RAM, BENCH_HIGH, 4096 }, "too short" },
+		{ { UINT64_MAX - 4095, BENCH_RAM, BENCH_HIGH, 0 }, "wraps" },
+		{ { 0x1001, 4096, BENCH_HIGH, 0 }, "aligned" },
 	};
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 	struct vhu_mem_region m;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
 		front_begin(&b->front, UINT64_MAX);
 		m.region = wrong[i].region;
 		assert_false(front_set(&b->front, VHU_ADD_MEM_REG, &m, sizeof(m), b->memfd));
-		assert_closed(b, wrong[i].why);
+		vhu_assert_closed(b, wrong[i].why);
 		assert_int_equal(b->mem.n, 0);
 	}
-	m.region = (struct vhu_region){ 0, RAM, HIGH, 0 };
+	m.region = (struct vhu_region){ 0, BENCH_RAM, BENCH_HIGH, 0 };
 	front_begin(&b->front, UINT64_MAX);
 	assert_false(front_set(&b->front, VHU_ADD_MEM_REG, &m, sizeof(m), -1));
-	assert_closed(b, "without a descriptor");
+	vhu_assert_closed(b, "without a descriptor");
 	front_begin(&b->front, UINT64_MAX);
 	assert_true(front_set(&b->front, VHU_ADD_MEM_REG, &m, sizeof(m), b->memfd));
-	m.region.gpa = RAM / 2;
+	m.region.gpa = BENCH_RAM / 2;
 	assert_false(front_set(&b->front, VHU_ADD_MEM_REG, &m, sizeof(m), b->memfd));
-	assert_closed(b, "overlaps");
+	vhu_assert_closed(b, "overlaps");
 	front_begin(&b->front, UINT64_MAX);
 	assert_false(front_set(&b->front, VHU_REM_MEM_REG, &m, sizeof(m), -1));
-	assert_closed(b, "not there");
+	vhu_assert_closed(b, "not there");
 }
 
 static void a_memory_table_has_as_many_descriptors_as_regions(void **state)
 {
-	struct vhu_mem_table t = { .n = 2,
-				   .region = { { 0, 4096, HIGH, 0 }, { 8192, 4096, HIGH, 0 } } };
+	struct vhu_mem_table t = {
+		.n = 2, .region = { { 0, 4096, BENCH_HIGH, 0 }, { 8192, 4096, BENCH_HIGH, 0 } }
+	};
 	const uint32_t size = 8 + 2 * sizeof(t.region[0]);
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 	int fds[] = { b->memfd, b->memfd };
 
 	assert_true(front_send(&b->front, VHU_SET_MEM_TABLE, 0, &t, size, fds, 2));
 	front_get(&b->front, VHU_GET_FEATURES);
 	assert_int_equal(b->mem.n, 2);
 	assert_true(front_send(&b->front, VHU_SET_MEM_TABLE, 0, &t, size, fds, 1));
-	assert_closed(b, "another number of descriptors");
+	vhu_assert_closed(b, "another number of descriptors");
 	assert_true(front_send(&b->front, VHU_SET_MEM_TABLE, 0, &t, size - 1, fds, 2));
-	assert_closed(b, "another size than it says");
+	vhu_assert_closed(b, "another size than it says");
 	t.n = VHU_MEM_MAX + 1;
 	assert_true(front_send(&b->front, VHU_SET_MEM_TABLE, 0, &t, size, fds, 2));
-	assert_closed(b, "another size than it says");
+	vhu_assert_closed(b, "another size than it says");
 	assert_int_equal(b->mem.n, 0);
 }
 
 /*
  * Rings.
  */
-static void give_memory(struct bench *b, uint64_t gpa)
-{
-	struct vhu_mem_table t = { .n = 1, .region = { { gpa, RAM, HIGH, 0 } } };
-
-	assert_true(front_send(&b->front, VHU_SET_MEM_TABLE, VHU_NEED_REPLY, &t,
-			       8 + sizeof(t.region[0]), &b->memfd, 1));
-	assert_int_equal(front_answer(&b->front, VHU_SET_MEM_TABLE, &t, 8), 8);
-}
-
-static void give_ring(struct bench *b, uint32_t base)
-{
-	struct vhu_addr a = { .index = ECHO_COPY,
-			      .desc = HIGH + b->vq.desc - b->vq.cfg.gpa,
-			      .avail = HIGH + b->vq.driver - b->vq.cfg.gpa,
-			      .used = HIGH + b->vq.device - b->vq.cfg.gpa };
-
-	assert_true(front_set_state(&b->front, VHU_SET_VRING_NUM, ECHO_COPY, SIZE));
-	assert_true(front_set_state(&b->front, VHU_SET_VRING_BASE, ECHO_COPY, base));
-	assert_true(front_set(&b->front, VHU_SET_VRING_ADDR, &a, sizeof(a), -1));
-	assert_true(front_set_u64(&b->front, VHU_SET_VRING_CALL, ECHO_COPY, b->call));
-	assert_true(front_set_u64(&b->front, VHU_SET_VRING_ERR, ECHO_COPY, b->err));
-	assert_true(front_set_u64(&b->front, VHU_SET_VRING_KICK, ECHO_COPY, b->kick));
-}
-
-static void begin(struct bench *b, bool packed, uint64_t gpa)
-{
-	struct drv_config cfg = { .size = SIZE, .packed = packed, .base = b->ram, .gpa = gpa };
-	uint64_t f = 1ull << VIRTIO_F_VERSION_1 | (uint64_t)packed << VIRTIO_F_RING_PACKED |
-		     1ull << VHU_F_PROTOCOL_FEATURES;
-
-	cfg.len = drv_bytes(&cfg);
-	assert_true(cfg.len < BUFS && drv_vq_init(&b->vq, &cfg));
-	front_begin(&b->front, UINT64_MAX);
-	assert_true(front_set_u64(&b->front, VHU_SET_FEATURES, f, -1));
-	give_memory(b, gpa);
-	give_ring(b, packed ? 0x80008000u : 0);
-	assert_true(front_set_state(&b->front, VHU_SET_VRING_ENABLE, ECHO_COPY, 1));
-}
-
-static void ask(struct bench *b, uint8_t what)
-{
-	uint64_t at = b->vq.cfg.gpa + BUFS + what * 16ull;
-	struct drv_buf bufs[] = { { at, 1 }, { at + 8, 1 } };
-
-	b->ram[BUFS + what * 16ul] = what;
-	assert_true(drv_add(&b->vq, bufs, 1, 1, b->ram + BUFS + what * 16ul) >= 0);
-	if (drv_publish(&b->vq))
-		eventfd_signal(b->kick);
-}
-
-/* The device has copied the byte, and says so by the descriptor it was given. */
-static void assert_answered(struct bench *b, uint8_t what)
-{
-	gint64 end = g_get_monotonic_time() + 30ll * G_USEC_PER_SEC;
-	void *cookie = NULL;
-	uint64_t count;
-	uint32_t len;
-
-	for (;;) {
-		bool called = read(b->call, &count, sizeof(count)) == sizeof(count);
-
-		if (called && drv_used(&b->vq, &cookie, &len))
-			break;
-		if (g_get_monotonic_time() > end)
-			fail_msg("no interrupt");
-		front_turn();
-	}
-	assert_ptr_equal(cookie, b->ram + BUFS + what * 16ul);
-	assert_int_equal(b->ram[BUFS + what * 16ul + 8], what);
-}
-
-static uint32_t take_ring(struct bench *b)
-{
-	struct vhu_state s = { ECHO_COPY, 0 };
-
-	assert_true(front_send(&b->front, VHU_GET_VRING_BASE, 0, &s, sizeof(s), NULL, 0));
-	assert_int_equal(front_answer(&b->front, VHU_GET_VRING_BASE, &s, sizeof(s)), sizeof(s));
-	return s.value;
-}
-
-static void goes_on(struct bench *b, bool packed)
+static void goes_on(struct vhu_bench *b, bool packed)
 {
 	uint32_t base;
 
-	begin(b, packed, 0x10000000);
+	vhu_bench_begin(b, packed, 0x10000000);
 	for (uint8_t i = 1; i <= 100; i++) {
-		ask(b, i);
-		assert_answered(b, i);
+		vhu_bench_ask(b, i);
+		vhu_assert_answered(b, i);
 		if (i % 9)
 			continue;
-		base = take_ring(b);
-		assert_int_equal(base, packed ? (i * 2 % SIZE | (i * 2 / SIZE % 2 ? 0 : 0x8000)) *
+		base = vhu_bench_take_ring(b);
+		assert_int_equal(base, packed ? (i * 2 % BENCH_SIZE |
+						 (i * 2 / BENCH_SIZE % 2 ? 0 : 0x8000)) *
 							0x10001u
 					      : i);
-		ask(b, 200); /* while nobody serves it */
+		vhu_bench_ask(b, 200); /* while nobody serves it */
 		for (int turn = 0; turn < 20; turn++)
 			front_turn();
-		assert_int_equal(b->ram[BUFS + 200 * 16ul + 8], 0);
-		give_ring(b, base);
-		assert_answered(b, 200);
-		b->ram[BUFS + 200 * 16ul + 8] = 0;
-		base = take_ring(b);
-		give_ring(b, base);
+		assert_int_equal(b->ram[BENCH_BUFS + 200 * 16ul + 8], 0);
+		vhu_bench_give_ring(b, base);
+		vhu_assert_answered(b, 200);
+		b->ram[BENCH_BUFS + 200 * 16ul + 8] = 0;
+		base = vhu_bench_take_ring(b);
+		vhu_bench_give_ring(b, base);
 		i++;
-		ask(b, i);
-		assert_answered(b, i);
+		vhu_bench_ask(b, i);
+		vhu_assert_answered(b, i);
 		break;
 	}
 	/* And memory comes and goes under it. */
 	for (uint8_t i = 120; i < 124; i++) {
-		struct vhu_mem_region m = { .region = { 0x90000000, 4096, HIGH * 2, 0 } };
+		struct vhu_mem_region m = { .region = { 0x90000000, 4096, BENCH_HIGH * 2, 0 } };
 
-		ask(b, i);
-		assert_answered(b, i);
+		vhu_bench_ask(b, i);
+		vhu_assert_answered(b, i);
 		assert_true(front_set(&b->front, i % 2 ? VHU_REM_MEM_REG : VHU_ADD_MEM_REG, &m,
 				      sizeof(m), i % 2 ? -1 : b->memfd));
-		give_memory(b, 0x10000000);
+		vhu_bench_give_memory(b, 0x10000000);
 		if (!(i % 2))
 			assert_true(front_set(&b->front, VHU_ADD_MEM_REG, &m, sizeof(m), b->memfd));
 	}
@@ -501,71 +328,71 @@ static void rings_that_cannot_be_end_the_connection(void **state)
 					       VHU_GET_VRING_BASE, VHU_SET_VRING_ENABLE };
 	static const uint32_t with_fd[] = { VHU_SET_VRING_KICK, VHU_SET_VRING_CALL,
 					    VHU_SET_VRING_ERR };
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 	struct vhu_state s = { ECHO_QUEUES, 1 };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(with_state); i++) {
 		front_begin(&b->front, UINT64_MAX);
 		assert_true(front_send(&b->front, with_state[i], 0, &s, sizeof(s), NULL, 0));
-		assert_closed(b, "a queue that the device does not have");
+		vhu_assert_closed(b, "a queue that the device does not have");
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(with_fd); i++) {
 		front_begin(&b->front, UINT64_MAX);
 		assert_false(front_set_u64(&b->front, with_fd[i], ECHO_QUEUES, b->kick));
-		assert_closed(b, "a queue that the device does not have");
+		vhu_assert_closed(b, "a queue that the device does not have");
 		front_begin(&b->front, UINT64_MAX);
 		assert_false(front_set_u64(&b->front, with_fd[i], 0, -1));
-		assert_closed(b, "without the descriptor");
+		vhu_assert_closed(b, "without the descriptor");
 	}
-	begin(b, false, 0);
+	vhu_bench_begin(b, false, 0);
 	assert_false(front_set_state(&b->front, VHU_SET_VRING_BASE, 0, 7));
-	assert_closed(b, "a ring that runs");
-	begin(b, true, 0);
-	take_ring(b);
-	assert_true(front_set_state(&b->front, VHU_SET_VRING_BASE, 0, SIZE));
+	vhu_assert_closed(b, "a ring that runs");
+	vhu_bench_begin(b, true, 0);
+	vhu_bench_take_ring(b);
+	assert_true(front_set_state(&b->front, VHU_SET_VRING_BASE, 0, BENCH_SIZE));
 	assert_false(front_set_u64(&b->front, VHU_SET_VRING_KICK, 0, b->kick));
-	assert_closed(b, "no position in its ring");
+	vhu_assert_closed(b, "no position in its ring");
 	front_begin(&b->front, UINT64_MAX);
 	assert_false(front_set_state(&b->front, VHU_SET_VRING_NUM, 0, 0));
-	assert_closed(b, "a queue size that there is not");
+	vhu_assert_closed(b, "a queue size that there is not");
 }
 
 /* DPDK's virtio-user and SPDK say the available side of a packed ring alone. */
 static void a_packed_ring_begins_at_half_a_base(void **state)
 {
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 
-	begin(b, true, 0);
-	take_ring(b);
+	vhu_bench_begin(b, true, 0);
+	vhu_bench_take_ring(b);
 	assert_true(drv_vq_init(&b->vq, &b->vq.cfg));
-	give_ring(b, 0x8000);
+	vhu_bench_give_ring(b, 0x8000);
 	for (uint8_t i = 1; i < 100; i++) { /* past the ring's end */
-		ask(b, i);
-		assert_answered(b, i);
+		vhu_bench_ask(b, i);
+		vhu_assert_answered(b, i);
 	}
 }
 
 /* What is in the used ring's index before the device has it is the guest's affair. */
 static void a_guest_cannot_end_the_connection(void **state)
 {
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 
-	begin(b, false, 0);
-	take_ring(b);
+	vhu_bench_begin(b, false, 0);
+	vhu_bench_take_ring(b);
 	assert_true(drv_vq_init(&b->vq, &b->vq.cfg));
 	b->vq.split.used->idx = cpu_le16(0x7fff);
-	give_ring(b, 0);
+	vhu_bench_give_ring(b, 0);
 	b->vq.split.used->idx = 0;
-	ask(b, 1);
-	assert_answered(b, 1);
+	vhu_bench_ask(b, 1);
+	vhu_assert_answered(b, 1);
 }
 
 static void a_late_call_descriptor_is_signalled(void **state)
 {
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 	int other;
 
-	begin(b, false, 0);
+	vhu_bench_begin(b, false, 0);
 	assert_true(eventfd_open(&other, "", NULL));
 	assert_true(front_set_u64(&b->front, VHU_SET_VRING_CALL, ECHO_COPY, other));
 	assert_int_equal(read(other, &(uint64_t){ 0 }, sizeof(uint64_t)), sizeof(uint64_t));
@@ -576,12 +403,12 @@ static void only_eventfds_are_kicks_and_calls(void **state)
 {
 	static const uint32_t with_fd[] = { VHU_SET_VRING_KICK, VHU_SET_VRING_CALL,
 					    VHU_SET_VRING_ERR };
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(with_fd); i++) {
 		front_begin(&b->front, UINT64_MAX);
 		assert_false(front_set_u64(&b->front, with_fd[i], 0, b->memfd));
-		assert_closed(b, "without the descriptor");
+		vhu_assert_closed(b, "without the descriptor");
 	}
 }
 
@@ -589,19 +416,19 @@ static void only_eventfds_are_kicks_and_calls(void **state)
  * RESET_OWNER, after which nothing starts by itself. */
 static void an_old_front_end_enables_nothing(void **state)
 {
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 
-	begin(b, false, 0);
+	vhu_bench_begin(b, false, 0);
 	assert_true(front_set(&b->front, VHU_RESET_OWNER, NULL, 0, -1));
 	assert_true(front_set_u64(&b->front, VHU_SET_FEATURES, 1ull << VIRTIO_F_VERSION_1, -1));
-	give_memory(b, 0);
+	vhu_bench_give_memory(b, 0);
 	assert_true(drv_vq_init(&b->vq, &b->vq.cfg));
-	give_ring(b, 0);
-	ask(b, 5);
-	assert_answered(b, 5);
+	vhu_bench_give_ring(b, 0);
+	vhu_bench_ask(b, 5);
+	vhu_assert_answered(b, 5);
 	assert_true(front_set_state(&b->front, VHU_SET_VRING_ENABLE, ECHO_COPY, 0));
 	assert_true(front_set(&b->front, VHU_RESET_OWNER, NULL, 0, -1));
-	give_memory(b, 0);
+	vhu_bench_give_memory(b, 0);
 	assert_true(front_set_state(&b->front, VHU_SET_VRING_BASE, ECHO_COPY, 0)); /* it stands */
 }
 
@@ -609,12 +436,12 @@ static void an_old_front_end_enables_nothing(void **state)
  */
 static void a_broken_ring_is_told_of_and_a_reset_mends_it(void **state)
 {
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 	struct pollfd p;
 
-	begin(b, false, 0);
+	vhu_bench_begin(b, false, 0);
 	p = (struct pollfd){ b->err, POLLIN, 0 };
-	b->vq.split.avail->idx = cpu_le16(SIZE + 1);
+	b->vq.split.avail->idx = cpu_le16(BENCH_SIZE + 1);
 	eventfd_signal(b->kick);
 	for (int i = 0; i < 100000 && poll(&p, 1, 0) == 0; i++)
 		front_turn();
@@ -624,17 +451,17 @@ static void a_broken_ring_is_told_of_and_a_reset_mends_it(void **state)
 	assert_true(front_set(&b->front, VHU_RESET_DEVICE, NULL, 0, -1));
 	assert_false(front_get(&b->front, VHU_GET_STATUS) & VIRTIO_S_NEEDS_RESET);
 	assert_true(drv_vq_init(&b->vq, &b->vq.cfg));
-	give_ring(b, 0);
+	vhu_bench_give_ring(b, 0);
 	assert_true(front_set_state(&b->front, VHU_SET_VRING_ENABLE, ECHO_COPY, 1));
-	ask(b, 1);
-	assert_answered(b, 1);
+	vhu_bench_ask(b, 1);
+	vhu_assert_answered(b, 1);
 }
 
 static void a_change_of_the_configuration_is_told(void **state)
 {
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 
-	begin(b, false, 0);
+	vhu_bench_begin(b, false, 0);
 	assert_int_equal(front_config_changes(&b->front), 0);
 	echo_set_pair(b->dev, 7, true);
 	assert_int_equal(front_config_changes(&b->front), 1);
@@ -642,15 +469,15 @@ static void a_change_of_the_configuration_is_told(void **state)
 
 static void nothing_is_left_of_a_front_end(void **state)
 {
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 	unsigned files;
 
 	front_get(&b->front, VHU_GET_FEATURES);
 	files = open_files();
 	for (unsigned i = 0; i < 20; i++) {
-		begin(b, i % 2, 0);
-		ask(b, 3);
-		assert_answered(b, 3);
+		vhu_bench_begin(b, i % 2, 0);
+		vhu_bench_ask(b, 3);
+		vhu_assert_answered(b, 3);
 		front_close(&b->front);
 		for (int turn = 0; turn < 10000 && b->ended == i; turn++)
 			front_turn();
@@ -676,9 +503,10 @@ static uint32_t any_of(GRand *rand, const uint32_t *values, size_t n)
 
 static void fill(GRand *rand, uint8_t *bytes, uint32_t size)
 {
-	static const uint32_t values[] = { 0,    1,     2,          SIZE,       4096,
-					   RAM,  BUFS,  0x7f00,     0x10000000, 0x80008000,
-					   0xff, 0x100, UINT32_MAX, 0x1000 };
+	static const uint32_t values[] = { 0,          1,          2,          BENCH_SIZE,
+					   4096,       BENCH_RAM,  BENCH_BUFS, 0x7f00,
+					   0x10000000, 0x80008000, 0xff,       0x100,
+					   UINT32_MAX, 0x1000 };
 
 	for (uint32_t at = 0; at + 4 <= size; at += 4) {
 		uint32_t v = any_of(rand, values, G_N_ELEMENTS(values));
@@ -688,7 +516,7 @@ static void fill(GRand *rand, uint8_t *bytes, uint32_t size)
 }
 
 /* Most often of the size that it has, and in memory that there is. */
-static void say_something(struct bench *b, GRand *rand, const int *fds)
+static void say_something(struct vhu_bench *b, GRand *rand, const int *fds)
 {
 	size_t which = (size_t)g_rand_int_range(rand, 0, G_N_ELEMENTS(sized) + 2);
 	bool table = which >= G_N_ELEMENTS(sized);
@@ -710,7 +538,7 @@ static void say_something(struct bench *b, GRand *rand, const int *fds)
 			 sent, n);
 }
 
-static void drain(struct bench *b)
+static void drain(struct vhu_bench *b)
 {
 	uint8_t bytes[4096];
 
@@ -722,14 +550,14 @@ static void drain(struct bench *b)
 
 static void noise_harms_nobody(void **state)
 {
-	struct bench *b = *state;
+	struct vhu_bench *b = *state;
 	GRand *rand = g_rand_new_with_seed(1);
 	unsigned files = 0, seen = b->ended;
 	int pipes[2], fds[5];
 
 	assert_int_equal(pipe2(pipes, O_CLOEXEC | O_NONBLOCK), 0);
 	memcpy(fds, (int[]){ b->memfd, b->kick, b->call, pipes[0], pipes[1] }, sizeof(fds));
-	begin(b, false, 0);
+	vhu_bench_begin(b, false, 0);
 	for (unsigned i = 0; i < NOISES; i++) {
 		say_something(b, rand, fds);
 		drain(b);
@@ -741,9 +569,9 @@ static void noise_harms_nobody(void **state)
 		if (!files)
 			files = open_files();
 		assert_int_equal(open_files(), files);
-		begin(b, i % 2, (uint64_t)(i % 3) << 32);
-		ask(b, 9);
-		assert_answered(b, 9);
+		vhu_bench_begin(b, i % 2, (uint64_t)(i % 3) << 32);
+		vhu_bench_ask(b, 9);
+		vhu_assert_answered(b, 9);
 	}
 	assert_true(seen > NOISES / 100);
 	g_rand_free(rand);
@@ -751,7 +579,7 @@ static void noise_harms_nobody(void **state)
 	close(pipes[1]);
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, vhu_bench_setup, vhu_bench_teardown)
 
 int main(void)
 {

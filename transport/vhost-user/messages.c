@@ -16,11 +16,11 @@
 #define WITHHELD                                                                   \
 	(1ull << VIRTIO_F_ACCESS_PLATFORM | 1ull << VIRTIO_F_ORDER_PLATFORM |      \
 	 1ull << VIRTIO_F_NOTIFICATION_DATA | 1ull << VIRTIO_F_NOTIF_CONFIG_DATA | \
-	 1ull << VIRTIO_F_RING_RESET | 1ull << VHU_F_LOG_ALL | 1ull << VHU_F_PROTOCOL_FEATURES)
+	 1ull << VIRTIO_F_RING_RESET)
 
-#define PROTOCOL_FEATURES                                                            \
-	(1ull << VHU_PF_MQ | 1ull << VHU_PF_REPLY_ACK | 1ull << VHU_PF_BACKEND_REQ | \
-	 1ull << VHU_PF_CONFIG | 1ull << VHU_PF_RESET_DEVICE |                       \
+#define PROTOCOL_FEATURES                                                                   \
+	(1ull << VHU_PF_MQ | 1ull << VHU_PF_LOG_SHMFD | 1ull << VHU_PF_REPLY_ACK |          \
+	 1ull << VHU_PF_BACKEND_REQ | 1ull << VHU_PF_CONFIG | 1ull << VHU_PF_RESET_DEVICE | \
 	 1ull << VHU_PF_CONFIGURE_MEM_SLOTS | 1ull << VHU_PF_STATUS)
 
 /* Of the device status: NEEDS_RESET is the device's. */
@@ -43,7 +43,7 @@ static uint64_t vhu_offered(struct vhost_user *v)
 	uint64_t f = vdev_features_offered(v->dev, 0) | (uint64_t)vdev_features_offered(v->dev, 1)
 								<< 32;
 
-	return (f & ~withheld) | 1ull << VHU_F_PROTOCOL_FEATURES;
+	return (f & ~(withheld | VHU_F_OWN)) | VHU_F_OWN;
 }
 
 static const char *vhu_get_features(struct vhost_user *v, struct vhu_message *m)
@@ -66,6 +66,15 @@ static bool vhu_enabled_at_first(const struct vhost_user *v)
 	return !(v->features >> VHU_F_PROTOCOL_FEATURES & 1);
 }
 
+/* Rings go on with it. */
+static const char *vhu_switch_log(struct vhost_user *v)
+{
+	vhu_rings_stop(v);
+	v->features ^= 1ull << VHU_F_LOG_ALL;
+	vhu_log_settle(v);
+	return vhu_rings_settle(v);
+}
+
 /* The same once more, as after a stop of the virtual machine, changes nothing. */
 static const char *vhu_set_features(struct vhost_user *v, struct vhu_message *m)
 {
@@ -73,12 +82,15 @@ static const char *vhu_set_features(struct vhost_user *v, struct vhu_message *m)
 
 	if (f & ~vhu_offered(v))
 		return "features that were not offered";
+	if ((f ^ v->features) == 1ull << VHU_F_LOG_ALL)
+		return vhu_switch_log(v);
 	if (f == v->features && !(vdev_status(v->dev) & VIRTIO_S_NEEDS_RESET))
 		return NULL;
 	if (vhu_any_ring_runs(v))
 		return f == v->features ? NULL : "other features while a ring runs";
 	vhu_reset(v);
 	v->features = f;
+	vhu_log_settle(v);
 	for (unsigned q = 0; q < v->dev->n_queues; q++)
 		v->ring[q].enabled |= vhu_enabled_at_first(v);
 	return NULL;
@@ -285,6 +297,9 @@ static const struct vhu_row vhu_rows[VHU_N_REQUESTS] = {
 	[VHU_RESET_OWNER] = { "RESET_OWNER", vhu_reset_owner, 0, 0, false, ALWAYS },
 	[VHU_SET_MEM_TABLE] = { "SET_MEM_TABLE", vhu_set_mem_table, ANY, VHU_MEM_MAX, false,
 				ALWAYS },
+	[VHU_SET_LOG_BASE] = { "SET_LOG_BASE", vhu_set_log_base, sizeof(struct vhu_area), 1, true,
+			       VHU_PF_LOG_SHMFD },
+	[VHU_SET_LOG_FD] = { "SET_LOG_FD", vhu_set_log_fd, ANY, 1, false, VHU_PF_LOG_SHMFD },
 	[VHU_SET_VRING_NUM] = { "SET_VRING_NUM", vhu_set_vring_num, STATE, 0, false, ALWAYS },
 	[VHU_SET_VRING_ADDR] = { "SET_VRING_ADDR", vhu_set_vring_addr, sizeof(struct vhu_addr), 0,
 				 false, ALWAYS },

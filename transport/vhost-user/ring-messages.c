@@ -78,11 +78,8 @@ const char *vhu_set_vring_enable(struct vhost_user *v, struct vhu_message *m)
 	return r->enabled ? vhu_ring_settle(v, m->p->state.index) : NULL;
 }
 
-/* The message's descriptor, or a new eventfd if it says that it has none. -1: neither. The
- * caller's. */
-static int vhu_eventfd_of(struct vhost_user *v, const struct vhu_message *m)
+int vhu_eventfd_of(struct vhost_user *v, bool none)
 {
-	bool none = m->p->u64 & VHU_NO_FD;
 	int fd = none ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : msg_socket_take_fd(&v->socket, 0);
 
 	if (given_eventfd(fd))
@@ -92,7 +89,7 @@ static int vhu_eventfd_of(struct vhost_user *v, const struct vhu_message *m)
 	return -1;
 }
 
-static const char vhu_no_descriptor[] = "without the descriptor that belongs to it";
+const char vhu_no_descriptor[] = "without the descriptor that belongs to it";
 
 const char *vhu_set_vring_kick(struct vhost_user *v, struct vhu_message *m)
 {
@@ -104,7 +101,7 @@ const char *vhu_set_vring_kick(struct vhost_user *v, struct vhu_message *m)
 		return vhu_no_such_ring;
 	if (m->p->u64 & VHU_NO_FD)
 		return "a ring that is to be polled: not supported";
-	fd = vhu_eventfd_of(v, m);
+	fd = vhu_eventfd_of(v, false);
 	if (fd < 0)
 		return vhu_no_descriptor;
 	vhu_ring_stop(v, q);
@@ -123,7 +120,7 @@ static const char *vhu_replace_fd(struct vhost_user *v, struct vhu_message *m, s
 
 	if (!r)
 		return vhu_no_such_ring;
-	fd = vhu_eventfd_of(v, m);
+	fd = vhu_eventfd_of(v, m->p->u64 & VHU_NO_FD);
 	if (fd < 0)
 		return vhu_no_descriptor;
 	ret = dup3(fd, G_STRUCT_MEMBER(int, r, which), O_CLOEXEC) < 0 ? errno : 0;

@@ -21,7 +21,7 @@ static bool vhu_ring_packed(const struct vhost_user *v)
  */
 bool vhu_negotiate(struct vhost_user *v)
 {
-	uint64_t f = v->features & ~(1ull << VHU_F_PROTOCOL_FEATURES | 1ull << VHU_F_LOG_ALL);
+	uint64_t f = v->features & ~VHU_F_OWN;
 
 	if (vdev_status(v->dev) & VIRTIO_S_FEATURES_OK)
 		return true;
@@ -78,6 +78,15 @@ static uint64_t vhu_ring_address(const struct vhost_user *v, uint64_t user)
 	return vhu_memory_gpa(&v->memory, user, &gpa) ? gpa : NOWHERE;
 }
 
+/* What is written of it counts as being where the front-end says, which need not be memory. */
+static void vhu_ring_log(struct vhost_user *v, unsigned q)
+{
+	const struct vhu_addr *a = &v->ring[q].addr;
+
+	vdev_queue_log_ring(v->dev, q, a->flags & VHU_VRING_F_LOG ? VQ_LOG_RING_AT : VQ_LOG_NO_RING,
+			    a->log);
+}
+
 /* Where it is, and where it left off. False: that is no position in it. */
 static bool vhu_ring_program(struct vhost_user *v, unsigned q)
 {
@@ -87,6 +96,7 @@ static bool vhu_ring_program(struct vhost_user *v, unsigned q)
 	vdev_queue_write(v->dev, q, VQR_DESC, vhu_ring_address(v, ring->addr.desc), UINT64_MAX);
 	vdev_queue_write(v->dev, q, VQR_DRIVER, vhu_ring_address(v, ring->addr.avail), UINT64_MAX);
 	vdev_queue_write(v->dev, q, VQR_DEVICE, vhu_ring_address(v, ring->addr.used), UINT64_MAX);
+	vhu_ring_log(v, q);
 	return vdev_queue_go_on_from(v->dev, q, vhu_ring_decode(ring));
 }
 
@@ -98,6 +108,8 @@ const char *vhu_ring_settle(struct vhost_user *v, unsigned q)
 		return NULL;
 	if (!vhu_negotiate(v))
 		return "features that do not hold together, or no VERSION_1";
+	if (!vhu_log_covers_memory(v))
+		return "a log that is too short for the memory";
 	vdev_set_status(v->dev, STATUS_BEGUN | VIRTIO_S_FEATURES_OK | VIRTIO_S_DRIVER_OK);
 	if (!vhu_ring_program(v, q))
 		return "a base that is no position in its ring";
@@ -123,6 +135,7 @@ void vhu_ring_stop(struct vhost_user *v, unsigned q)
 		return;
 	ring->base = vhu_ring_encode(v, vdev_queue_suspend(v->dev, q));
 	ring->running = false;
+	vhu_log_tell(v);
 }
 
 void vhu_rings_stop(struct vhost_user *v)

@@ -34,6 +34,9 @@ struct vhost_user {
 	} in;           /* the message under way */
 	GSource *watch; /* of it; NULL: there is no front-end */
 	struct vhu_memory memory;
+	struct given_map log; /* of pages that the device writes; log.c */
+	uint64_t log_size;    /* bytes of it */
+	int log_fd;           /* an eventfd: there may be more in it; -1 */
 
 	uint64_t features; /* as the front-end set them: the device's, and the protocol's two */
 	uint64_t protocol; /* features of the protocol, likewise */
@@ -68,6 +71,13 @@ void vhu_rings_stop(struct vhost_user *v);
 /* Stops all, and the device is as after a reset by its driver. */
 void vhu_reset(struct vhost_user *v);
 
+/* log.c: the front-end wants what the device writes logged, or not, as its features and its log
+ * have it by now. Rings are stopped. */
+void vhu_log_settle(struct vhost_user *v);
+bool vhu_log_covers_memory(const struct vhost_user *v); /* if it is on */
+void vhu_log_tell(const struct vhost_user *v);          /* there may be more in it */
+void vhu_log_forget(struct vhost_user *v);
+
 /* messages.c: serves the message in @v->in, with its answer. */
 const char *vhu_serve(struct vhost_user *v);
 
@@ -80,7 +90,7 @@ struct vhu_message {
 	uint32_t size; /* of the payload; an answer's */
 };
 
-/* ring-messages.c: handlers of messages.c's table. */
+/* Handlers of messages.c's table: ring-messages.c, */
 const char *vhu_set_vring_num(struct vhost_user *v, struct vhu_message *m);
 const char *vhu_set_vring_addr(struct vhost_user *v, struct vhu_message *m);
 const char *vhu_set_vring_base(struct vhost_user *v, struct vhu_message *m);
@@ -89,3 +99,12 @@ const char *vhu_set_vring_enable(struct vhost_user *v, struct vhu_message *m);
 const char *vhu_set_vring_kick(struct vhost_user *v, struct vhu_message *m);
 const char *vhu_set_vring_call(struct vhost_user *v, struct vhu_message *m);
 const char *vhu_set_vring_err(struct vhost_user *v, struct vhu_message *m);
+/* log.c. */
+const char *vhu_set_log_base(struct vhost_user *v, struct vhu_message *m);
+const char *vhu_set_log_fd(struct vhost_user *v, struct vhu_message *m);
+
+/* An eventfd that came with the message, or, if it says that it has none, a new one. -1: neither.
+ * The caller's. Neither reading nor writing it makes us wait, unless its other owner has it so. */
+int vhu_eventfd_of(struct vhost_user *v, bool none);
+
+extern const char vhu_no_descriptor[]; /* what is wrong with such a message */

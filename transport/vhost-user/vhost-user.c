@@ -28,6 +28,7 @@ static void vhost_user_queue_changed(struct vdev *dev, unsigned q)
 {
 	const struct vhost_user *v = dev->transport_data;
 
+	vhu_log_tell(v);
 	eventfd_signal(v->ring[q].call_fd);
 }
 
@@ -84,6 +85,7 @@ static void vhost_user_disconnect(struct vhost_user *v)
 	loop_unwatch(g_steal_pointer(&v->watch));
 	vhu_reset(v);
 	vhost_user_forget_rings(v);
+	vhu_log_forget(v);
 	vhu_memory_clear(&v->memory);
 	msg_socket_close(&v->socket);
 	pthread_mutex_lock(&v->lock);
@@ -180,7 +182,7 @@ struct vhost_user *vhost_user_new(struct vdev *dev, struct gmem *mem, struct loo
 	v->ended = ended;
 	v->opaque = opaque;
 	v->socket.fd = -1;
-	v->backend_fd = -1;
+	v->backend_fd = v->log_fd = -1;
 	pthread_mutex_init(&v->lock, NULL);
 	vhu_memory_init(&v->memory, mem);
 	vdev_attach(dev, &vhost_user_ops, v);

@@ -20,9 +20,12 @@
 #define VHU_REPLY        0x4u
 #define VHU_NEED_REPLY   0x8u
 
+#define VHU_VRING_F_LOG 1u /* struct vhu_addr.flags: writes to the device area are logged, too */
+
 /* Features that belong to the protocol and not to the device. */
 #define VHU_F_LOG_ALL           26
 #define VHU_F_PROTOCOL_FEATURES 30
+#define VHU_F_OWN               (1ull << VHU_F_LOG_ALL | 1ull << VHU_F_PROTOCOL_FEATURES)
 
 enum vhu_protocol_feature {
 	VHU_PF_MQ = 0,
@@ -103,7 +106,13 @@ struct vhu_addr {
 	uint32_t index;
 	uint32_t flags;
 	uint64_t desc, used, avail; /* in the front-end's address space */
-	uint64_t log;
+	uint64_t log;               /* guest address that the device area counts as being at */
+};
+
+/* A part of a file, whose descriptor comes with it. */
+struct vhu_area {
+	uint64_t size;
+	uint64_t offset;
 };
 
 struct vhu_region {
@@ -135,6 +144,7 @@ union vhu_payload {
 	uint64_t u64;
 	struct vhu_state state;
 	struct vhu_addr addr;
+	struct vhu_area area;
 	struct vhu_mem_table table;
 	struct vhu_mem_region region;
 	struct vhu_config config;
