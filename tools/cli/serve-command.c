@@ -8,21 +8,27 @@
 #include "vmm/serve/serve.h"
 
 static const char help[] =
-	"ringside serve DEVICE[,KEY=VALUE...] --vhost-user PATH\n"
+	"ringside serve DEVICE[,KEY=VALUE...] --vhost-user SOCKET\n"
+	"ringside serve DEVICE[,KEY=VALUE...] --vfio-user SOCKET\n"
 	"\n"
 	"One of ringside's devices for other programs: it is opened as `ringside run\n"
 	"--device' opens it, and a front-end (QEMU, DPDK, ...) gives it to a guest of its\n"
 	"own. `ringside serve help' lists the devices, DEVICE,help a device's keys; those\n"
 	"of transports are for run alone.\n"
 	"\n"
-	"  --vhost-user PATH          listen there: front-ends one after another\n"
-	"  --vhost-user connect:PATH  connect to one that listens\n"
-	"  --vhost-user fd:N          an inherited socket, connected or listening\n"
+	"  --vhost-user SOCKET        the device's queues; registers are the front-end's\n"
+	"  --vfio-user SOCKET         the whole PCI device, as `ringside run' has it\n"
 	"  --once                     end when the first front-end has gone\n"
 	"  --sandbox LEVEL            on, strict, off; help tells [on]\n"
 	"  -h, --help                 this help\n"
 	"\n"
-	"SIGTERM and SIGINT end it. docs/vhost-user.md shows it with QEMU.\n";
+	"SOCKET is one of these:\n"
+	"  PATH                       listen there: front-ends one after another\n"
+	"  connect:PATH               connect to one that listens\n"
+	"  fd:N                       an inherited socket, connected or listening\n"
+	"\n"
+	"SIGTERM and SIGINT end it. docs/vhost-user.md and docs/vfio-user.md show it with\n"
+	"QEMU.\n";
 
 /* The text that is asked for instead of a device; NULL: none is. */
 static char *asked_text(const char *device)
@@ -38,14 +44,21 @@ static char *asked_text(const char *device)
 	return class ? cli_device_text(class) : NULL;
 }
 
-static bool parse(char ***argv, struct serve_config *cfg, char **ret_level, gboolean *ret_help,
-		  GError **err)
+struct serve_words {
+	char *where[N_SERVE_PROTOCOLS]; /* NULL: not in this one */
+	char *level;
+	gboolean help;
+};
+
+static bool parse(char ***argv, struct serve_config *cfg, struct serve_words *ret, GError **err)
 {
+	char **where = ret->where;
 	const GOptionEntry entries[] = {
-		{ "vhost-user", 0, 0, G_OPTION_ARG_FILENAME, &cfg->vhost_user, NULL, NULL },
+		{ "vhost-user", 0, 0, G_OPTION_ARG_FILENAME, &where[SERVE_VHOST_USER], NULL, NULL },
+		{ "vfio-user", 0, 0, G_OPTION_ARG_FILENAME, &where[SERVE_VFIO_USER], NULL, NULL },
 		{ "once", 0, 0, G_OPTION_ARG_NONE, &cfg->once, NULL, NULL },
-		{ "sandbox", 0, 0, G_OPTION_ARG_STRING, ret_level, NULL, NULL },
-		{ "help", 'h', 0, G_OPTION_ARG_NONE, ret_help, NULL, NULL },
+		{ "sandbox", 0, 0, G_OPTION_ARG_STRING, &ret->level, NULL, NULL },
+		{ "help", 'h', 0, G_OPTION_ARG_NONE, &ret->help, NULL, NULL },
 		{ 0 },
 	};
 	GOptionContext *context = g_option_context_new(NULL);
@@ -81,27 +94,52 @@ static char *take_device(char **args)
 	return device;
 }
 
-static bool run(struct serve_config *cfg, const char *device, GError **err)
+/* The one that is asked for. */
+static bool choose_protocol(struct serve_config *cfg, const struct serve_words *words, GError **err)
 {
-	if (!cfg->vhost_user || !*cfg->vhost_user)
-		return ringside_usage(err, "serve: where to? it takes --vhost-user PATH");
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < N_SERVE_PROTOCOLS; i++)
+		if (words->where[i] && *words->where[i]) {
+			cfg->protocol = i;
+			cfg->where = words->where[i];
+			n++;
+		}
+	if (n == 1)
+		return true;
+	return ringside_usage(
+		err, n ? "serve: one of --vhost-user and --vfio-user, not both"
+		       : "serve: where to? it takes --vhost-user PATH or --vfio-user PATH");
+}
+
+static bool run(struct serve_config *cfg, const struct serve_words *words, const char *device,
+		GError **err)
+{
+	if (!choose_protocol(cfg, words, err))
+		return false;
 	cfg->device = device;
 	return serve_run(cfg, err);
+}
+
+static void free_words(struct serve_words *words)
+{
+	for (unsigned i = 0; i < N_SERVE_PROTOCOLS; i++)
+		g_free(words->where[i]);
+	g_free(words->level);
 }
 
 bool serve_command(char *const *argv, struct terminal_mode *mode, char **ret_text, GError **err)
 {
 	struct serve_config cfg = { .sandbox = SANDBOX_DEFAULT, .mode = mode };
 	g_auto(GStrv) args = g_strdupv((char **)argv);
-	g_autofree char *level = NULL, *device = take_device(args);
-	gboolean wants_help = FALSE;
-	bool ok = parse(&args, &cfg, &level, &wants_help, err) &&
-		  choose_level(&cfg, level, ret_text, err);
+	g_autofree char *device = take_device(args);
+	struct serve_words words = { 0 };
+	bool ok = parse(&args, &cfg, &words, err) && choose_level(&cfg, words.level, ret_text, err);
 
 	if (ok && !*ret_text)
-		*ret_text = wants_help || !device ? g_strdup(help) : asked_text(device);
+		*ret_text = words.help || !device ? g_strdup(help) : asked_text(device);
 	if (ok && !*ret_text)
-		ok = run(&cfg, device, err);
-	g_free(cfg.vhost_user);
+		ok = run(&cfg, &words, device, err);
+	free_words(&words);
 	return ok;
 }

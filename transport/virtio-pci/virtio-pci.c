@@ -573,6 +573,28 @@ unsigned vpci_slot(const struct vpci *p)
 	return p->f.slot;
 }
 
+struct pci_function *vpci_function(struct vpci *p)
+{
+	return &p->f;
+}
+
+struct pci_msix *vpci_msix(struct vpci *p)
+{
+	return &p->msix;
+}
+
+bool vpci_doorbell(const struct vpci *p, unsigned q, unsigned bar, struct vpci_doorbell *ret)
+{
+	int fd = p->dev->queue[q].kick_fd;
+
+	if (p->legacy && bar == 2 * PORTS_BAR) {
+		*ret = (struct vpci_doorbell){ VPCI_LEGACY_QUEUE_NOTIFY, 2, true, q, fd };
+		return true;
+	}
+	*ret = (struct vpci_doorbell){ AT_NOTIFY + q * NOTIFY_EACH, .fd = fd };
+	return p->modern && bar == bar_register(p);
+}
+
 /*
  * The row of transport/registry.h.
  */

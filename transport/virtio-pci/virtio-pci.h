@@ -9,6 +9,7 @@
 #include <glib.h>
 
 #include "devices/core/vdev.h"
+#include "transport/pci/msix.h"
 #include "transport/pci/root.h"
 
 struct vpci;
@@ -25,3 +26,22 @@ void vpci_free(struct vpci *pci);
 
 /* Where it is: 00:SLOT.0. Machine reset comes with pci_root_reset(). */
 unsigned vpci_slot(const struct vpci *pci);
+
+/*
+ * ---- for a bus that others make (transport/vfio-user) ----
+ */
+struct pci_function *vpci_function(struct vpci *pci);
+struct pci_msix *vpci_msix(struct vpci *pci);
+
+/* Where in a BAR a driver kicks, and the eventfd that takes the kick: in writes of @len bytes (0:
+ * any), of ports those of the value @match. */
+struct vpci_doorbell {
+	uint64_t offset;
+	unsigned len;
+	bool io;
+	uint64_t match;
+	int fd; /* the device's */
+};
+
+/* That of queue @q in the BAR whose first register is @bar; false: queues have none there. */
+bool vpci_doorbell(const struct vpci *pci, unsigned q, unsigned bar, struct vpci_doorbell *ret);

@@ -21,10 +21,11 @@ static struct sandbox_filter *make_filter(struct serve *s, enum sandbox_role rol
 		all[n++] = (struct sandbox_syscalls){ s->dev->class->syscalls, false };
 	for (unsigned i = 0; i < s->dev->n_syscalls; i++)
 		all[n++] = (struct sandbox_syscalls){ s->dev->syscalls[i], false };
-	all[n++] = (struct sandbox_syscalls){ vhost_user_queue_syscalls, false };
+	if (s->protocol->queue_syscalls)
+		all[n++] = (struct sandbox_syscalls){ s->protocol->queue_syscalls, false };
 	if (role == SANDBOX_SERVE) {
-		for (unsigned i = 0; vhost_user_syscalls[i]; i++)
-			all[n++] = (struct sandbox_syscalls){ vhost_user_syscalls[i], false };
+		for (unsigned i = 0; s->protocol->syscalls[i]; i++)
+			all[n++] = (struct sandbox_syscalls){ s->protocol->syscalls[i], false };
 		all[n++] = (struct sandbox_syscalls){ unix_listen_syscalls, false };
 	}
 	return sandbox_filter_new(role, all, n, err);

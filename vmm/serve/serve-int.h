@@ -3,7 +3,6 @@
 
 #include "devices/backend/unix-listen.h"
 #include "devices/core/vdev.h"
-#include "transport/vhost-user/vhost-user.h"
 #include "vmm/serve/serve.h"
 
 struct serve_thread {
@@ -19,7 +18,8 @@ struct serve {
 	struct terminal *terminal;
 	struct gmem mem;
 	struct vdev *dev;
-	struct vhost_user *transport;
+	const struct serve_protocol *protocol;
+	void *transport; /* the protocol's */
 
 	struct unix_listener listener; /* fd -1: there is one connection and no more */
 	GSource *listening;
@@ -31,7 +31,22 @@ struct serve {
 	struct sandbox_filter *filter; /* the main thread's */
 };
 
-/* socket.c: opens what --vhost-user says. */
+struct serve_protocol {
+	const char *option; /* that asks for it */
+
+	/* Puts the device, whose memory's table is the transport's from now on, on it; served on
+	 * the main thread, with serve_ended(). NULL with a host error. */
+	void *(*open)(struct vdev *dev, struct gmem *mem, struct serve *s, GError **err);
+	void (*free)(void *transport); /* NULL is fine */
+	void (*connect)(void *transport, int fd);
+
+	/* Of the kernel: for the main thread, and (NULL: nothing) for those that queues run on. */
+	const struct syscall_use *const *syscalls;
+	const struct syscall_use *queue_syscalls;
+};
+extern const struct serve_protocol serve_protocols[N_SERVE_PROTOCOLS];
+
+/* socket.c: opens what the protocol's option says. */
 bool serve_open_socket(struct serve *s, GError **err);
 /* And begins to serve whoever is there, and who comes. */
 void serve_begin(struct serve *s);

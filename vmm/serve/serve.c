@@ -125,13 +125,13 @@ static bool prepare(struct serve *s, GError **err)
 	s->terminal = terminal_new(s->main, s->cfg->mode, &terminal_ops, s);
 	if (!watch_signals(s, err) || !open_device(s, err) || !serve_open_socket(s, err))
 		return false;
-	s->transport = vhost_user_new(s->dev, &s->mem, s->main, serve_ended, s, err);
+	s->transport = s->protocol->open(s->dev, &s->mem, s, err);
 	return s->transport && serve_confine(s, err);
 }
 
 static void clean_up(struct serve *s)
 {
-	vhost_user_free(s->transport);
+	s->protocol->free(s->transport);
 	serve_close_socket(s);
 	vdev_free(s->dev);
 	serve_free_filters(s);
@@ -153,6 +153,7 @@ bool serve_run(const struct serve_config *cfg, GError **err)
 {
 	struct serve s = {
 		.cfg = cfg,
+		.protocol = &serve_protocols[cfg->protocol],
 		.main = loop_main(),
 		.threads = g_ptr_array_new(),
 		.listener.fd = -1,
@@ -164,7 +165,7 @@ bool serve_run(const struct serve_config *cfg, GError **err)
 	if (ok) {
 		terminal_start(s.terminal);
 		serve_begin(&s);
-		g_message("serve: %s is at %s", vdev_name(s.dev), cfg->vhost_user);
+		g_message("serve: %s is at %s", vdev_name(s.dev), cfg->where);
 		while (!s.over)
 			g_main_context_iteration(loop_context(s.main), TRUE);
 	}

@@ -10,10 +10,13 @@
 #include "vmm/console/terminal.h"
 #include "vmm/sandbox/sandbox.h"
 
+enum serve_protocol_id { SERVE_VHOST_USER, SERVE_VFIO_USER, N_SERVE_PROTOCOLS };
+
 struct serve_config {
 	const char *device; /* NAME[,KEY=VALUE...], as --device takes it */
-	char *vhost_user;   /* PATH, connect:PATH or fd:N */
-	gboolean once;      /* it ends with the first front-end */
+	enum serve_protocol_id protocol;
+	const char *where; /* PATH, connect:PATH or fd:N */
+	gboolean once;     /* it ends with the first front-end */
 	enum sandbox_level sandbox;
 	struct terminal_mode *mode; /* for chr=stdio */
 };

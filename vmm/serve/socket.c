@@ -9,20 +9,19 @@
 #include "devices/base/error.h"
 #include "vmm/serve/serve-int.h"
 
-#define CONTEXT "--vhost-user"
 #define CONNECT "connect:"
 #define FD      "fd:"
 
-static bool connect_to(struct serve *s, const char *path, GError **err)
+static bool connect_to(struct serve *s, const char *context, const char *path, GError **err)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 
 	if (strlen(path) >= sizeof(to.sun_path))
-		return ringside_usage(err, CONTEXT " " CONNECT "%s: the path is too long", path);
+		return ringside_usage(err, "%s: the path is too long", context);
 	g_strlcpy(to.sun_path, path, sizeof(to.sun_path));
 	s->connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (s->connection < 0 || connect(s->connection, (struct sockaddr *)&to, sizeof(to)) < 0)
-		return ringside_error_errno(err, errno, CONTEXT " " CONNECT "%s", path);
+		return ringside_error_errno(err, errno, "%s", context);
 	return true;
 }
 
@@ -38,18 +37,17 @@ static int is_listening(int fd)
 	return accepts;
 }
 
-static bool inherit(struct serve *s, const char *number, GError **err)
+static bool inherit(struct serve *s, const char *context, const char *number, GError **err)
 {
 	guint64 fd;
 	int listening;
 
 	if (!g_ascii_string_to_unsigned(number, 10, 0, INT_MAX, &fd, NULL))
-		return ringside_usage(err, CONTEXT " " FD "%s: no number of a descriptor", number);
+		return ringside_usage(err, "%s: no number of a descriptor", context);
 	listening = is_listening((int)fd);
 	if (listening < 0 || fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0 ||
 	    fcntl((int)fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
-		return ringside_usage(err, CONTEXT " " FD "%s: no stream socket that was inherited",
-				      number);
+		return ringside_usage(err, "%s: no stream socket that was inherited", context);
 	if (listening)
 		s->listener.fd = (int)fd;
 	else
@@ -59,13 +57,13 @@ static bool inherit(struct serve *s, const char *number, GError **err)
 
 bool serve_open_socket(struct serve *s, GError **err)
 {
-	const char *spec = s->cfg->vhost_user;
-	g_autofree char *context = g_strdup_printf(CONTEXT " %s", spec);
+	const char *spec = s->cfg->where;
+	g_autofree char *context = g_strdup_printf("%s %s", s->protocol->option, spec);
 
 	if (g_str_has_prefix(spec, CONNECT))
-		return connect_to(s, spec + strlen(CONNECT), err);
+		return connect_to(s, context, spec + strlen(CONNECT), err);
 	if (g_str_has_prefix(spec, FD))
-		return inherit(s, spec + strlen(FD), err);
+		return inherit(s, context, spec + strlen(FD), err);
 	return unix_listen(&s->listener, spec, context, err);
 }
 
@@ -79,7 +77,7 @@ static void on_listener(void *arg, GIOCondition revents)
 	if (fd < 0)
 		return;
 	loop_watch_events(s->listening, 0);
-	(void)vhost_user_connect(s->transport, fd);
+	s->protocol->connect(s->transport, fd);
 }
 
 void serve_begin(struct serve *s)
@@ -87,7 +85,7 @@ void serve_begin(struct serve *s)
 	if (s->listener.fd >= 0)
 		s->listening = loop_watch(s->main, s->listener.fd, G_IO_IN, on_listener, s);
 	else
-		(void)vhost_user_connect(s->transport, s->connection);
+		s->protocol->connect(s->transport, s->connection);
 	s->connection = -1;
 }
 
