@@ -194,7 +194,7 @@ void direct_driver(struct direct *d, struct virtio_dev *ret)
 {
 	*ret = (struct virtio_dev){
 		.ops = &direct_driver_ops,
-		.id = d->dev->class->id,
+		.id = d->dev->type,
 		.opaque = d,
 	};
 }

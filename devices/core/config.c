@@ -114,12 +114,25 @@ void vdev_config_read(struct vdev *dev, size_t off, void *dst, size_t len)
 	vdev_config_seen(dev, off, dst, len);
 }
 
+static void config_forward(struct vdev *dev, size_t off, const uint8_t *bytes, size_t len)
+{
+	vdev_enter(dev);
+	vdev_begin_wait(dev);
+	dev->class->config_forward(dev, off, bytes, len);
+	vdev_end_wait(dev);
+	vdev_leave(dev);
+}
+
 void vdev_config_write(struct vdev *dev, size_t off, const void *src, size_t len)
 {
 	size_t n = vdev_config_room(dev, off, len);
 	uint8_t config[VDEV_CONFIG_MAX];
 
 	vdev_saw_config(dev, off, src, len, true);
+	if (dev->class->config_forward && n) {
+		config_forward(dev, off, src, n);
+		return;
+	}
 	if (!dev->class->config_written || n == 0)
 		return;
 	pthread_mutex_lock(&dev->config_lock);

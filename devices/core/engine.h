@@ -68,6 +68,10 @@ void vdev_engine_stopped(struct vdev *dev, unsigned q, const struct vq_position 
 int vdev_queue_set_engine(struct vdev *dev, unsigned q, const struct vdev_engine *engine,
 			  void *data);
 
+/* The host's mistake: what the engine had in hand of the queue can be neither completed nor begun
+ * anew, as @why tells. DEVICE_NEEDS_RESET, told of once. From any thread. */
+void vdev_queue_failed(struct vdev *dev, unsigned q, const char *why);
+
 /* The driver broke the ring: DEVICE_NEEDS_RESET, told of once. @head: of the chain; -1: of none.
  * From any thread. */
 void vdev_queue_broken(struct vdev *dev, unsigned q, int head, enum vq_fault fault);

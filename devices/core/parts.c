@@ -105,7 +105,7 @@ static void put_common(GByteArray *out, const struct vdev *dev, const struct vde
 {
 	guint at = begin(out, PART_DEVICE, 0, 0);
 
-	pack_u32(out, dev->class->id);
+	pack_u32(out, dev->type);
 	pack_u16(out, RECORD_VERSION);
 	pack_u16(out, (uint16_t)s->n_queues);
 	part_end(out, at);
@@ -203,7 +203,7 @@ static bool take_device(struct record *r, struct part *p)
 	unsigned id = unpack_u32(&p->value), version = unpack_u16(&p->value);
 
 	r->state.n_queues = unpack_u16(&p->value);
-	if (id != r->dev->class->id)
+	if (id != r->dev->type)
 		return broken(r, p, "it is of another type of device");
 	return version == RECORD_VERSION || broken(r, p, "a version that is not known");
 }

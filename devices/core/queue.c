@@ -81,6 +81,14 @@ void vdev_queue_broken(struct vdev *dev, unsigned q, int head, enum vq_fault fau
 		       vq_fault_text(fault));
 }
 
+void vdev_queue_failed(struct vdev *dev, unsigned q, const char *why)
+{
+	if (dev->status & VIRTIO_S_NEEDS_RESET)
+		return;
+	vdev_host_error(dev, "queue %u: %s; the device needs a reset", q, why);
+	vdev_needs_reset(dev);
+}
+
 static void vdev_ring_fault(struct vdev *dev, unsigned q)
 {
 	const struct vq *vq = dev->queue[q].vq;

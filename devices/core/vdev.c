@@ -106,10 +106,14 @@ static bool vdev_open_queues(struct vdev *dev, GError **err)
 		struct vdev_queue *queue = &dev->queue[q];
 
 		queue->dev = dev;
-		queue->engine = &vdev_engine_here;
 		queue->vq = vq_new();
 		queue->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (queue->kick_fd < 0)
+		if (!queue->engine)
+			queue->engine = &vdev_engine_here;
+		else
+			queue->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (queue->kick_fd < 0 ||
+		    (queue->engine != &vdev_engine_here && queue->call_fd < 0))
 			return ringside_error_errno(err, errno, "--device %s: eventfd of queue %u",
 						    dev->class->name, q);
 		if (!queue->loop)
@@ -146,6 +150,8 @@ struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const st
 	dev->env = env;
 	dev->io_error = env->io_error;
 	dev->io_error_opaque = env->opaque;
+	dev->type = class->id;
+	dev->pci_class = class->pci_class;
 	dev->n_queues = class->n_queues;
 	dev->kept_paths = g_ptr_array_new();
 	dev->config_size = class->config_size;

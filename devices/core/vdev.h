@@ -110,7 +110,7 @@ enum vdev_stop {
 struct vdev_class {
 	const char *name;    /* as in --device NAME */
 	const char *summary; /* one line for --device help */
-	uint32_t id;         /* virtio device type (5 Device Types) */
+	uint32_t id;         /* virtio device type (5 Device Types); see vdev.type */
 	uint16_t legacy_id;  /* PCI device id of a transitional one (4.1.2.3); 0: it has no legacy
 				interface */
 	uint32_t pci_class;  /* class << 16 | subclass << 8 | interface for PCI */
@@ -129,7 +129,8 @@ struct vdev_class {
 				 */
 	const struct prop *props;
 	const struct syscall_use
-		*syscalls; /* of the kernel, whatever the options; NULL: nothing special */
+		*syscalls;  /* of the kernel, whatever the options; NULL: nothing special */
+	bool shares_memory; /* other processes are given guest memory: it has to lie in files */
 
 	/* Options are in the struct: open the backend, fill the configuration space, offer
 	 * features, set n_queues. On failure the class's close() is called on the half-made device.
@@ -166,6 +167,11 @@ struct vdev_class {
 
 	/* The machine begins anew: called after reset(), by none of the owners. */
 	void (*restart)(struct vdev *dev);
+
+	/* The same for a space that somebody else keeps. In a call of the driver's, on its thread,
+	 * with no lock of configuration held: may wait for an owner, and ends with
+	 * vdev_config_set(). In place of config_written(). */
+	void (*config_forward)(struct vdev *dev, size_t off, const uint8_t *bytes, size_t len);
 
 	/* The driver wrote @len @bytes at @off, all of them inside the space. @config is a copy of
 	 * the space, as it was: what the class changes in it is what the write changes. Called
@@ -213,7 +219,8 @@ struct vdev_queue {
 	struct vdev *dev;
 	struct vq *vq;
 	struct loop *loop;                        /* the owner */
-	const struct vdev_engine *_Atomic engine; /* what runs it: engine.h */
+	const struct vdev_engine *_Atomic engine; /* what runs it: engine.h; from open() on, where
+						     the class says which */
 	void *engine_data;                        /* the engine's */
 	int kick_fd;         /* eventfd: transports and boards write, the owner reads */
 	GSource *kick_watch; /* on loop, while started */
@@ -250,6 +257,9 @@ struct vdev_queue {
 struct vdev {
 	const struct vdev_class *class;
 	char *id; /* the operator's name for it, or "blk0", ... ; unique */
+
+	/* The class's; open() of a class that is of several types says which one this is. */
+	uint32_t type, pci_class;
 
 	/* Common options, before open(). */
 	uint16_t opt_queue_size; /* 0: the class's */

@@ -119,7 +119,7 @@ static void check_needs(uint32_t id, struct vfeatures offered, const char *spec)
 
 static void offered_features_have_what_they_need(struct rig *r)
 {
-	check_needs(rig_dev(r)->class->id, rig_offered(r), "by itself");
+	check_needs(rig_dev(r)->type, rig_offered(r), "by itself");
 }
 
 /* Opens one more device of the class, as told. */
@@ -136,7 +136,7 @@ static void check_offer_of(struct rig *r, const char *spec)
 		fail_msg("%s: %s", spec, err->message);
 		return; /* it does not come here, but does not say so either */
 	}
-	check_needs(dev->class->id, dev->offered, spec);
+	check_needs(dev->type, dev->offered, spec);
 	vdev_free(dev);
 }
 

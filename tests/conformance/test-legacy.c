@@ -244,7 +244,7 @@ static void it_is_a_transitional_function(struct rig *r)
 	assert_in_range(id, 0x1000, 0x103f);
 	assert_int_equal(id, rig_dev(r)->class->legacy_id);
 	assert_int_equal(cfg(r, PCI_REVISION, 1), 0);
-	assert_int_equal(cfg(r, PCI_SUBSYSTEM_ID, 2), rig_dev(r)->class->id);
+	assert_int_equal(cfg(r, PCI_SUBSYSTEM_ID, 2), rig_dev(r)->type);
 }
 
 static void its_registers_are_in_the_first_bar_of_ports(struct rig *r)

@@ -72,7 +72,7 @@ static void the_pci_header_is_sound(struct rig *r)
 static void ids_tell_the_device_type(struct rig *r)
 {
 	assert_int_equal(peek_cfg(r, 0x00, 2), 0x1af4);
-	assert_int_equal(peek_cfg(r, 0x02, 2), 0x1040 + rig_dev(r)->class->id);
+	assert_int_equal(peek_cfg(r, 0x02, 2), 0x1040 + rig_dev(r)->type);
 }
 
 /*

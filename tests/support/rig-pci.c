@@ -33,7 +33,7 @@ static void find_device(struct rig *r)
 		assert_null(r->driver.error);
 		assert_true(++slot < 32);
 	}
-	assert_int_equal(r->driver.id, r->dev->class->id);
+	assert_int_equal(r->driver.id, r->dev->type);
 	virtio_pci_command(&r->driver,
 			   PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER);
 	if (legacy)

@@ -291,7 +291,7 @@ static void link_open(struct rig *r)
 	give_memory(l, &mem);
 	r->io = rig_io(r);
 	r->driver = (struct virtio_dev){
-		.ops = &front_driver_ops, .io = &r->io, .id = r->dev->class->id, .opaque = r
+		.ops = &front_driver_ops, .io = &r->io, .id = r->dev->type, .opaque = r
 	};
 }
 

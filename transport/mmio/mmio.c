@@ -76,7 +76,7 @@ uint32_t mmio_register(struct mmio *m, unsigned off)
 	case R_VERSION:
 		return MMIO_VERSION;
 	case R_DEVICE_ID:
-		return m->dev->class->id;
+		return m->dev->type;
 	case R_VENDOR_ID:
 		return 0x1af4;
 	case R_DEVICE_FEATURES:

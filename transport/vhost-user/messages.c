@@ -39,7 +39,7 @@
 
 static uint64_t vhu_offered(struct vhost_user *v)
 {
-	uint64_t withheld = WITHHELD | (v->dev->class->id == VIRTIO_ID_NET ? NET_CONTROL : 0);
+	uint64_t withheld = WITHHELD | (v->dev->type == VIRTIO_ID_NET ? NET_CONTROL : 0);
 	uint64_t f = vdev_features_offered(v->dev, 0) | (uint64_t)vdev_features_offered(v->dev, 1)
 								<< 32;
 
@@ -159,7 +159,7 @@ static const char *vhu_reset_device(struct vhost_user *v, struct vhu_message *m)
  * queues; and theirs are counted in pairs. */
 static const char *vhu_get_queue_num(struct vhost_user *v, struct vhu_message *m)
 {
-	m->p->u64 = v->dev->class->id == VIRTIO_ID_NET ? 1 : v->dev->n_queues;
+	m->p->u64 = v->dev->type == VIRTIO_ID_NET ? 1 : v->dev->n_queues;
 	return NULL;
 }
 

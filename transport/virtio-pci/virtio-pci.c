@@ -502,10 +502,10 @@ static void make_function(struct vpci *p)
 {
 	const struct vdev_class *class = p->dev->class;
 	struct pci_ids ids = { .vendor = VPCI_VENDOR,
-			       .device = (uint16_t)(VPCI_DEVICE_MODERN + class->id),
+			       .device = (uint16_t)(VPCI_DEVICE_MODERN + p->dev->type),
 			       .subsystem_vendor = VPCI_VENDOR,
-			       .subsystem = (uint16_t)(VPCI_DEVICE_MODERN + class->id),
-			       .class = class->pci_class,
+			       .subsystem = (uint16_t)(VPCI_DEVICE_MODERN + p->dev->type),
+			       .class = p->dev->pci_class,
 			       .revision = 1,
 			       .intx = true };
 	struct pci_msix_layout msix = {
@@ -514,7 +514,7 @@ static void make_function(struct vpci *p)
 
 	if (p->legacy) { /* 4.1.2.3 */
 		ids.device = class->legacy_id;
-		ids.subsystem = (uint16_t) class->id;
+		ids.subsystem = (uint16_t)p->dev->type;
 		ids.revision = 0;
 	}
 	pci_config_init(&p->f, &function_ops, &ids);

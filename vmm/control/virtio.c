@@ -182,7 +182,7 @@ void control_query_virtio_status(struct control_call *call)
 	control_add_string(b, "path", vdev_name(dev));
 	control_add_string(b, "name", dev->class->name);
 	control_add_string(b, "transport", transport);
-	control_add_int(b, "device-id", dev->class->id);
+	control_add_int(b, "device-id", dev->type);
 	if (dev->opt_legacy != VDEV_LEGACY_OFF) {
 		control_add_string(b, "legacy", dev->opt_legacy == VDEV_LEGACY_ON ? "on" : "only");
 		control_add_bool(b, "legacy-driver", state->legacy);

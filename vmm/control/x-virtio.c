@@ -131,7 +131,7 @@ void control_x_query_virtio_status(struct control_call *call)
 	vdev_state_get_device(dev, state);
 	json_builder_begin_object(b);
 	x_add_name(b, dev);
-	control_add_int(b, "device-id", dev->class->id);
+	control_add_int(b, "device-id", dev->type);
 	control_add_bool(b, "vhost-started", false);
 	control_add_string(b, "device-endian", "little");
 	x_add_features(b, "guest-features", dev, state->accepted);
