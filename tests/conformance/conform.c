@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "devices/registry.h"
+#include "tests/support/vhost-user-back.h"
 
 #define RINGS_BYTES ((size_t)1 << 20) /* of the region where the rig puts rings */
 
@@ -19,6 +20,13 @@ static void make_disk(const char *dir)
 	assert_true(g_file_set_contents(path, bytes, sizeof(bytes), NULL));
 }
 
+static void serve_rng(const char *dir)
+{
+	g_autofree char *path = g_build_filename(dir, "back", NULL);
+
+	back_keep(path, "rng,ring=packed,features=+in_order");
+}
+
 /* One of each class; a class without a row fails the run. */
 static const struct rig_case devices[] = {
 	{ .name = "blk", .spec = "blk,path=@/disk", .setup = make_disk },
@@ -26,6 +34,9 @@ static const struct rig_case devices[] = {
 	{ .name = "input", .spec = "input,type=tablet" },
 	{ .name = "net", .spec = "net,backend=socket,path=@/net,listen=on" },
 	{ .name = "rng", .spec = "rng" },
+	{ .name = "vhost-user",
+	  .spec = "vhost-user,socket=@/back,type=rng,queue-size=64",
+	  .setup = serve_rng },
 };
 
 static bool all_classes_have_a_row(void)
@@ -151,6 +162,7 @@ int conform_run(const char *group, const struct conform_case *cases, size_t n)
 	for (size_t i = 0; i < n; i++)
 		plan_case(&plan, &cases[i]);
 	failed = rig_run(group, (const struct rig_case *)(void *)all->data, all->len);
+	back_unkeep();
 	return all_classes_have_a_row() ? failed : 1;
 }
 

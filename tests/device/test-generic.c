@@ -12,6 +12,7 @@
 #include "devices/registry.h"
 #include "tests/support/echo.h"
 #include "tests/support/rig.h"
+#include "tests/support/vhost-user-back.h"
 
 #define NOISE_CHAINS 24
 
@@ -21,6 +22,13 @@ static void make_disk(const char *dir)
 	static const char bytes[1 << 20];
 
 	assert_true(g_file_set_contents(path, bytes, sizeof(bytes), NULL));
+}
+
+static void serve_rng(const char *dir)
+{
+	g_autofree char *path = g_build_filename(dir, "back", NULL);
+
+	back_keep(path, "rng,ring=packed,features=+in_order");
 }
 
 /* How to open one of each. A class without a row fails the test. */
@@ -35,6 +43,10 @@ static const struct rig_case kinds[] = {
 	{ .name = "input", .spec = "input,type=tablet" },
 	{ .name = "net", .spec = "net,backend=socket,path=@/net,listen=on" },
 	{ .name = "rng", .spec = "rng" },
+	{ .name = "vhost-user",
+	  .spec = "vhost-user,socket=@/back,type=rng,queue-size=64",
+	  .setup = serve_rng,
+	  .links = RIG_STAYS },
 };
 
 /*
@@ -399,6 +411,7 @@ int main(void)
 			all[n].run = cases[c].run;
 		}
 	failed = rig_run("generic", all, n);
+	back_unkeep();
 	g_ptr_array_unref(names);
 	return all_classes_have_a_kind() ? failed : 1;
 }

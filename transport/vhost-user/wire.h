@@ -140,6 +140,15 @@ struct vhu_config {
 	uint8_t bytes[VHU_CONFIG_MAX];
 };
 
+/* Where a back-end notes what it has in hand ("Inflight I/O tracking"): part of a file, whose
+ * descriptor comes with it. */
+struct vhu_inflight {
+	uint64_t size;
+	uint64_t offset;
+	uint16_t n_queues;
+	uint16_t queue_size;
+};
+
 union vhu_payload {
 	uint64_t u64;
 	struct vhu_state state;
@@ -148,5 +157,6 @@ union vhu_payload {
 	struct vhu_mem_table table;
 	struct vhu_mem_region region;
 	struct vhu_config config;
+	struct vhu_inflight inflight;
 	uint8_t bytes[VHU_PAYLOAD];
 };

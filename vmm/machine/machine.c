@@ -6,6 +6,7 @@
 #include "devices/backend/open.h"
 #include "devices/base/error.h"
 #include "devices/base/prop.h"
+#include "devices/registry.h"
 #include "vmm/kvm/registers.h"
 #include "vmm/machine/machine-int.h"
 #include "vmm/machine/symbols.h"
@@ -257,6 +258,21 @@ static bool open_boot(struct machine *m, GError **err)
 	return boot_files_open(&m->files, cfg->kernel, cfg->initrds, cfg->memory, err);
 }
 
+/* All of guest memory lies in a file if a device has to hand it on. */
+static bool shares_memory(const struct machine_config *cfg)
+{
+	bool shares = cfg->memory_shared;
+
+	for (guint i = 0; i < cfg->devices->len; i++) {
+		const struct machine_device *d = g_ptr_array_index(cfg->devices, i);
+		g_autofree char *name = g_strndup(d->spec, strcspn(d->spec, ","));
+		const struct vdev_class *class = vdev_class_find(name);
+
+		shares |= class && class->shares_memory;
+	}
+	return shares;
+}
+
 /* All that has a name on the host. The operator's mistakes come to light before KVM is asked for
  * anything. */
 static bool open_all(struct machine *m, GError **err)
@@ -269,7 +285,7 @@ static bool open_all(struct machine *m, GError **err)
 		if (!m->symbols)
 			return false;
 	}
-	return m->model && ram_open(&m->ram, m->cfg->memory, m->cfg->memory_shared, err) &&
+	return m->model && ram_open(&m->ram, m->cfg->memory, shares_memory(m->cfg), err) &&
 	       machine_open_devices(m, err) && machine_check_sandbox(m, err) &&
 	       make_serial(m, err) && make_debugcon(m, err) && open_kvm(m, err) &&
 	       open_boot(m, err);

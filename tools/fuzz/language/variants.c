@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "devices/registry.h"
+
 /* "fake" is the harness's own disk, "real" the project's on a file in memory; sockets and taps are
  * those of host.c. The first of each device is the common one. */
 static const char *const variants[] = {
@@ -28,6 +30,16 @@ static const char *const variants[] = {
 	"rng,max-bytes=100",
 	NULL,
 };
+
+const struct vdev_class *variant_class(unsigned n)
+{
+	const struct vdev_class *class;
+
+	for (unsigned i = 0; (class = vdev_class_nth(i)); i++)
+		if (!class->shares_memory && n-- == 0)
+			return class;
+	return NULL;
+}
 
 static bool is_of(const char *spec, const struct vdev_class *class)
 {

@@ -298,9 +298,9 @@ void fuzz_state_run(const struct fuzz_target *t, const uint8_t *data, size_t siz
 	uint8_t op;
 
 	(void)t;
-	while (vdev_class_nth(classes))
+	while (variant_class(classes))
 		classes++;
-	plan.spec = variant_nth(vdev_class_nth(class % MAX(classes, 1)), variant);
+	plan.spec = variant_nth(variant_class(class % MAX(classes, 1)), variant);
 	plan.packed = in8(&in) & 1;
 	s.fx = fixture_get(&plan);
 	fixture_begin(s.fx);

@@ -1,9 +1,9 @@
 #include <string.h>
 
-#include "devices/registry.h"
 #include "tools/fuzz/fuzz.h"
 #include "tools/fuzz/host/host.h"
 #include "tools/fuzz/language/trace.h"
+#include "tools/fuzz/language/variants.h"
 
 static void fuzz_targets_add(GPtrArray *all, char *name, const struct fuzz_target *like)
 {
@@ -17,7 +17,7 @@ static void fuzz_targets_add_devices(GPtrArray *all)
 {
 	const struct vdev_class *class;
 
-	for (unsigned i = 0; (class = vdev_class_nth(i)); i++)
+	for (unsigned i = 0; (class = variant_class(i)); i++)
 		for (unsigned packed = 0; packed < 2; packed++)
 			fuzz_targets_add(
 				all,
