@@ -216,7 +216,7 @@ static void pauses_and_resumes_may_come_twice(struct rig *r)
 
 #define ECHO(text, fn)                                                                            \
 	{                                                                                         \
-		.name = text, .spec = "echo", .class = &echo_class, .run = fn, .links = RIG_STAYS \
+		.name = text, .spec = "echo", .class = &echo_class, .run = fn, .links = RIG_WAITS \
 	}
 
 static const struct rig_case cases[] = {

@@ -61,6 +61,8 @@ struct rig_case {
 /* But over vhost-user: there the device is reset when its front-end goes, and a front-end waits for
  * it between its messages, not in the middle of one. */
 #define RIG_STAYS "* !vhost-user*"
+/* And over vfio-user a client waits in the middle of it, with all that it might do besides. */
+#define RIG_WAITS RIG_STAYS " !*vfio-user*"
 
 /* A case whose spec says ring= or features= is not run over links that would say it. */
 
@@ -76,7 +78,9 @@ struct rig_link; /* tests/support/rig-impl.h */
  * "mmio-cached-thread", "pci-thread". Each of these there is also with "-packed" (ring=packed),
  * "-order" (features=+in_order,... all that is offered on request only) and "-packed-order". And
  * there are the legacy interfaces: "legacy-mmio" and "legacy-pci" (legacy=on), "legacy-pci-intx"
- * (legacy=only), "legacy-pci-thread", for devices that have them. Boards have all that KVM's has.
+ * (legacy=only), "legacy-pci-thread", "legacy-vfio-user", for devices that have them. Boards have
+ * all that KVM's has. By way of other programs there are "vhost-user" and "vfio-user", with
+ * "-thread", "-packed" and (vfio-user's) "-intx" and "-order".
  */
 const struct rig_link *rig_link_find(const char *name);
 const char *rig_link_name(const struct rig *r);

@@ -253,26 +253,31 @@ void client_place_bars(struct vfu_client *c)
 	}
 }
 
-/* The BAR that has the address; it is there. */
-static uint32_t client_bar_at(const struct vfu_client *c, bool io, uint64_t addr)
+/* The BAR that has the address; -1: nobody does. */
+static int client_bar_at(const struct vfu_client *c, bool io, uint64_t addr, unsigned len)
 {
-	for (uint32_t i = 0; i < G_N_ELEMENTS(c->bar); i++)
-		if (c->bar[i].io == io && addr - c->bar[i].base < c->bar[i].size)
-			return i;
-	fail_msg("no BAR at %#lx", addr);
-	return 0;
+	for (unsigned i = 0; i < G_N_ELEMENTS(c->bar); i++) {
+		uint64_t off = addr - c->bar[i].base;
+
+		if (c->bar[i].io == io && off < c->bar[i].size && len <= c->bar[i].size - off)
+			return (int)i;
+	}
+	return -1;
 }
 
+/* Where nothing is, reads give all ones and writes are lost. */
 uint64_t client_load(struct vfu_client *c, bool io, uint64_t addr, unsigned len)
 {
-	uint32_t i = client_bar_at(c, io, addr);
+	int i = client_bar_at(c, io, addr, len);
 
-	return client_get(c, i, addr - c->bar[i].base, len);
+	return i < 0 ? UINT64_MAX >> (64 - 8 * len)
+		     : client_get(c, (uint32_t)i, addr - c->bar[i].base, len);
 }
 
 void client_store(struct vfu_client *c, bool io, uint64_t addr, unsigned len, uint64_t value)
 {
-	uint32_t i = client_bar_at(c, io, addr);
+	int i = client_bar_at(c, io, addr, len);
 
-	client_set(c, i, addr - c->bar[i].base, len, value);
+	if (i >= 0)
+		client_set(c, (uint32_t)i, addr - c->bar[i].base, len, value);
 }
