@@ -13,6 +13,7 @@
  * waits until it is again.
  */
 #include <errno.h>
+#include <unistd.h>
 
 #include "devices/core/legacy.h"
 #include "transport/vfio-user/impl.h"
@@ -159,26 +160,36 @@ static int vfu_dma_refuse(struct vfio_user *v, const struct vfu_dma_map *w, cons
 	return EINVAL;
 }
 
+/* What devices can write is memory that another process may map for them, too (gmem.h). */
+static int vfu_dma_to_table(struct vfio_user *v, const struct vfu_dma_map *w,
+			    const struct vfu_region_of_memory *r)
+{
+	if (w->flags & VFU_DMA_WRITEABLE)
+		return -gmem_add_file(v->dma.mem, w->address, w->size, r->map.bytes, r->fd,
+				      w->offset);
+	return -gmem_add(v->dma.mem, w->address, w->size, r->map.bytes);
+}
+
 /* 0, or errno. */
-static int vfu_dma_map_file(struct vfio_user *v, const struct vfu_dma_map *w, int fd,
-			    struct given_map *ret)
+static int vfu_dma_map_file(struct vfio_user *v, const struct vfu_dma_map *w,
+			    struct vfu_region_of_memory *r)
 {
 	enum given_access access = w->flags & VFU_DMA_WRITEABLE ? GIVEN_SHARED : GIVEN_READ_ONLY;
-	const char *wrong = given_map(ret, fd, w->offset, w->size, access);
-	int added;
+	const char *wrong = given_map(&r->map, r->fd, w->offset, w->size, access);
+	int ret;
 
 	if (wrong)
 		return vfu_dma_refuse(v, w, wrong);
 	vfu_dma_hold(v);
-	added = gmem_add(v->dma.mem, w->address, w->size, ret->bytes);
-	if (added < 0)
-		given_unmap(ret);
-	return -added;
+	ret = vfu_dma_to_table(v, w, r);
+	if (ret)
+		given_unmap(&r->map);
+	return ret;
 }
 
-static int vfu_dma_add(struct vfio_user *v, const struct vfu_dma_map *w, int fd)
+static int vfu_dma_add(struct vfio_user *v, const struct vfu_dma_map *w,
+		       struct vfu_region_of_memory *r)
 {
-	struct vfu_region_of_memory r = { .address = w->address, .size = w->size };
 	int ret = 0;
 
 	if (!vfu_dma_is_sound(w))
@@ -187,21 +198,23 @@ static int vfu_dma_add(struct vfio_user *v, const struct vfu_dma_map *w, int fd)
 		return EEXIST;
 	if (v->dma.n == VFU_DMA_MAX)
 		return ENOSPC;
-	if (fd >= 0)
-		ret = vfu_dma_map_file(v, w, fd, &r.map);
+	if (r->fd >= 0)
+		ret = vfu_dma_map_file(v, w, r);
 	if (ret == 0)
-		v->dma.region[v->dma.n++] = r;
+		v->dma.region[v->dma.n++] = *r;
 	return ret;
 }
 
 const char *vfu_dma_map(struct vfio_user *v, struct vfu_message *m)
 {
-	int fd = msg_socket_take_fd(&v->socket, 0);
+	struct vfu_region_of_memory r = { .address = m->p->map.address,
+					  .size = m->p->map.size,
+					  .fd = msg_socket_take_fd(&v->socket, 0) };
 
-	m->error = vfu_dma_add(v, &m->p->map, fd);
+	m->error = vfu_dma_add(v, &m->p->map, &r);
 	m->size = 0;
-	if (fd >= 0)
-		close(fd);
+	if (m->error && r.fd >= 0)
+		close(r.fd);
 	return NULL;
 }
 
@@ -210,6 +223,8 @@ static void vfu_dma_remove(struct vfu_dma *d, unsigned i)
 	if (d->region[i].map.at)
 		(void)gmem_remove(d->mem, d->region[i].address);
 	given_unmap(&d->region[i].map);
+	if (d->region[i].fd >= 0)
+		close(d->region[i].fd);
 	d->region[i] = d->region[--d->n];
 }
 

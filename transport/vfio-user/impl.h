@@ -16,6 +16,7 @@
 struct vfu_region_of_memory {
 	uint64_t address, size;
 	struct given_map map; /* none: no descriptor came with it, and it is in no table of ours */
+	int fd;               /* the file's, for whoever maps it elsewhere; -1. Owned */
 };
 
 /* A queue that was taken away from the device, because memory changes: where it goes on from. */
