@@ -4,7 +4,7 @@
 TALLY := $(abspath $(BUILD))/tally
 RUN   := TALLY=$(TALLY) tests/run
 
-.PHONY: system-strict hardening guest guests system-all check unit device device-all datapath mutants mutants-check model model-long conformance asan tsan lint layers cov system test-programs
+.PHONY: soak system-strict hardening guest guests system-all check unit device device-all datapath mutants mutants-check model model-long conformance asan tsan lint layers cov system test-programs
 test-programs: $(TESTS)
 
 # Each part goes on where another failed, so that one run shows all; the closing line decides.
@@ -90,6 +90,9 @@ guests: $(BUILD)/ringside $(BUILD)/.setup-check ## guests that nobody here has w
 	$(Q)TALLY=$(TALLY) tests/guests/run; one=$$?; TALLY=$(TALLY) tests/guests/firmware && exit $$one
 
 # The programs among them want to be root and to have the host's devices for themselves: in the box.
+soak: $(BUILD)/ringside $(BUILD)/tests/system/test-serve-killed ## a served disk is killed 200 times on each ring, in mid I/O (no KVM needed)
+	$(Q)RINGSIDE_KILLS=200 $(RUN) -t 3600 $(BUILD)/tests/system/test-serve-killed
+
 system: $(BUILD)/ringside $(BUILD)/guest-fw/stub.elf $(SYS_TESTS) $(BUILD)/.setup-demo ## boot real kernels and use every device
 	$(Q)$(RUN) $(SYS_TESTS:%="tools/kvm-box %")
 	$(Q)TALLY=$(TALLY) tests/system/run

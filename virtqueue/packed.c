@@ -92,7 +92,8 @@ static enum vq_fault vq_packed_start(struct vq *vq, const struct vq_config *cfg)
 }
 
 /* The table's entries follow each other; of their flags only WRITE counts (2.8.7). */
-static enum vq_fault vq_packed_walk_table(struct vq_slot *s, struct vq_desc d)
+static inline __attribute__((__always_inline__)) enum vq_fault vq_packed_walk_table(
+	struct vq_slot *s, struct vq_desc d)
 {
 	struct vq_table table;
 	enum vq_fault fault = vq_build_table(s->c.vq, d, &table);
@@ -126,6 +127,35 @@ static enum vq_fault vq_packed_walk(struct vq_slot *s, struct vq_desc *d, unsign
 			return VQ_FAULT_PARTIAL;
 		*d = vq_packed_copy_of(&vq->ring.desc[vring_pos_off(pos)], rest);
 	}
+}
+
+static enum vq_fault vq_packed_walk_copies(struct vq_slot *s, const struct vq_desc *descs,
+					   unsigned n)
+{
+	enum vq_fault fault = VQ_OK;
+
+	if (n == 1 && descs[0].flags & VRING_DESC_F_INDIRECT)
+		return vq_packed_walk_table(s, descs[0]);
+	for (unsigned i = 0; i < n && !fault; i++)
+		fault = descs[i].flags & VRING_DESC_F_INDIRECT ? VQ_FAULT_INDIRECT_NEXT
+							       : vq_build_add(s, descs[i]);
+	return fault;
+}
+
+static enum vq_fault vq_packed_again(struct vq *vq, uint16_t head, const struct vq_desc *descs,
+				     unsigned n, struct vq_chain **ret_c)
+{
+	struct vq_slot *s = vq_build_begin(vq);
+	enum vq_fault fault = vq_packed_walk_copies(s, descs, n);
+
+	(void)head;
+	if (fault) {
+		vq_slot_drop(&vq->pool, s);
+		return fault;
+	}
+	*ret_c = vq_build_end(s, descs[n - 1].link, n);
+	vq->ring.slots_out += n;
+	return VQ_OK;
 }
 
 /* The next chains, up to the ring's end, as far as they can go the short way; at most @max. */
@@ -339,4 +369,5 @@ const struct vq_layout vq_packed_layout = {
 	.disable_notify = vq_packed_disable_notify,
 	.enable_notify = vq_packed_enable_notify,
 	.pending = vq_packed_pending,
+	.again = vq_packed_again,
 };

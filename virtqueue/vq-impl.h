@@ -69,6 +69,14 @@ void vq_pool_free(struct vq_pool *pool);
 struct vq_area *vq_area_get(struct vq_pool *pool); /* NULL if there is none */
 void vq_area_put(struct vq_pool *pool, struct vq_area *a);
 
+/* Our copy of a descriptor, of either layout, which alone is judged. */
+struct vq_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags;
+	uint16_t link; /* split: next; packed: buffer id */
+};
+
 struct vq_layout {
 	enum vq_fault (*start)(struct vq *vq, const struct vq_config *cfg);
 	int (*pop)(struct vq *vq, struct vq_chain **chains, unsigned max);
@@ -80,6 +88,11 @@ struct vq_layout {
 	void (*disable_notify)(struct vq *vq);
 	bool (*enable_notify)(struct vq *vq);
 	bool (*pending)(const struct vq *vq);
+	/* Makes a chain once more that was popped before this queue was started, and which both
+	 * sides' positions count as in flight: at @head; of a packed ring, of @n copies of
+	 * descriptors. */
+	enum vq_fault (*again)(struct vq *vq, uint16_t head, const struct vq_desc *descs,
+			       unsigned n, struct vq_chain **ret_c);
 };
 
 struct vq_split {
@@ -123,7 +136,8 @@ struct vq {
 		struct vq_packed ring;
 	};
 	struct vq_pool pool;
-	struct vq_log *log; /* vq-log.c; NULL: the memory's changes are not logged */
+	struct vq_log *log;           /* vq-log.c; NULL: the memory's changes are not logged */
+	struct vq_inflight *inflight; /* vq-inflight.c; NULL: nobody keeps account */
 	enum vq_log_ring log_ring;
 	uint64_t log_device;
 	enum vq_fault fault;
@@ -147,16 +161,19 @@ void vq_log_buffers(const struct vq *vq, const struct vq_slot *s);
 void vq_log_area_gone(const struct vq *vq, const struct vq_slot *s);
 void vq_log_failed(struct vq *vq, const struct vq_layout *none);
 
+/*
+ * An account of what is in flight (vq-inflight.c). vq_inflight_settle(): sees to the end of who had
+ * the area before, and puts the positions into @cfg. vq_inflight_used(): a chain goes back by other
+ * ways than release(). vq_inflight_is_again(): it was popped before this queue was started, too.
+ */
+void vq_inflight_settle(const struct gmem *mem, struct vq_config *cfg);
+void vq_inflight_on(struct vq *vq, struct vq_inflight_area *area);
+void vq_inflight_off(struct vq *vq);
+void vq_inflight_used(const struct vq *vq, const struct vq_slot *s);
+bool vq_inflight_is_again(const struct vq *vq, const struct vq_slot *s);
+
 /* Kills the queue; returns -1, for vq_pop(). */
 int vq_fail(struct vq *vq, enum vq_fault fault, uint16_t head);
-
-/* Our copy of a descriptor, of either layout, which alone is judged. */
-struct vq_desc {
-	uint64_t addr;
-	uint32_t len;
-	uint16_t flags;
-	uint16_t link; /* split: next; packed: buffer id */
-};
 
 /* From a descriptor's two words as they are in memory. */
 static inline struct vq_desc vq_desc_of(bool packed, le64 first, le64 second)
@@ -216,13 +233,15 @@ static inline void vq_count(uint64_t *counter, uint64_t n)
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
+void vq_retired(const struct vq *vq, const struct vq_slot *s); /* for the log and the account */
+
 /* A chain that is used without a used element of its own: the driver may make its head available
  * again. */
 static inline void vq_retire(struct vq *vq, const struct vq_slot *s)
 {
 	vq_count(&vq->stats.bytes_written, s->used);
-	if (vq->log)
-		vq_log_buffers(vq, s);
+	if (vq->log || vq->inflight)
+		vq_retired(vq, s);
 	if (!vq->packed)
 		vq->pool.in_flight[s->c.id] = 0;
 }

@@ -156,6 +156,14 @@ static void vq_order_leave(struct vq *vq)
 	vq->order_tail--;
 }
 
+void vq_retired(const struct vq *vq, const struct vq_slot *s)
+{
+	if (vq->log)
+		vq_log_buffers(vq, s);
+	if (vq->inflight)
+		vq_inflight_used(vq, s);
+}
+
 /* Releases the oldest chains, as far as they were pushed, and leaves their slots as one piece at
  * the top of the free ones. */
 static unsigned vq_release_in_order(struct vq *vq)
@@ -341,12 +349,16 @@ void vq_free(struct vq *vq)
 	free(vq);
 }
 
-enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_config *cfg)
+static bool vq_size_fits(const struct vq_config *cfg)
+{
+	return cfg->size > 0 && cfg->size <= VRING_QUEUE_SIZE_MAX;
+}
+
+static enum vq_fault vq_start_at(struct vq *vq, const struct gmem *mem, const struct vq_config *cfg)
 {
 	const struct vq_layout *layout = cfg->packed ? &vq_packed_layout : &vq_split_layout;
 	enum vq_fault fault = VQ_FAULT_SIZE;
 
-	assert(!vq_started(vq));
 	memset(vq, 0, offsetof(struct vq, stats)); /* those have readers elsewhere */
 	vq->layout = &vq_none_layout;
 	vq->mem = mem;
@@ -363,7 +375,7 @@ enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_co
 	vq->max_bufs = cfg->size > VQ_CHAIN_MIN ? cfg->size : VQ_CHAIN_MIN;
 	vq->pos = cfg->position;
 	vq->published = cfg->position.next_used;
-	if (cfg->size > 0 && cfg->size <= VRING_QUEUE_SIZE_MAX)
+	if (vq_size_fits(cfg))
 		fault = layout->start(vq, cfg);
 	if (fault) {
 		(void)vq_fail(vq, fault, 0);
@@ -372,10 +384,22 @@ enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_co
 	}
 	vq_pool_make(&vq->pool, cfg->size, cfg->request_size);
 	vq->layout = vq->ring_layout = layout;
+	if (cfg->inflight)
+		vq_inflight_on(vq, cfg->inflight);
 	if (mem->log)
 		vq_log_on(vq);
 	vq_observe_anew(vq);
 	return VQ_OK;
+}
+
+enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_config *cfg)
+{
+	struct vq_config at = *cfg;
+
+	assert(!vq_started(vq));
+	if (at.inflight && vq_size_fits(&at))
+		vq_inflight_settle(mem, &at);
+	return vq_start_at(vq, mem, &at);
 }
 
 struct vq_position vq_stop(struct vq *vq)
@@ -383,6 +407,7 @@ struct vq_position vq_stop(struct vq *vq)
 	vq_release_pushed(vq); /* the position is past what was pushed */
 	vq_log_in_flight(vq);
 	vq_log_off(vq);
+	vq_inflight_off(vq);
 	vq->layout = &vq_none_layout;
 	vq->mem = NULL;
 	vq->fault = VQ_OK;
@@ -479,11 +504,17 @@ struct vq_stats *vq_stats(struct vq *vq)
 
 /* ---- data path ---- */
 
+/* It comes from the ring, and not from an account of what was in flight before. */
+static bool vq_is_ring_s(const struct vq *vq, struct vq_chain *c)
+{
+	return !vq->inflight || !vq_inflight_is_again(vq, vq_slot_of(c));
+}
+
 /* Of the chains that were given back, @chains came again. */
 static void vq_count_popped_again(struct vq *vq, struct vq_chain **chains, unsigned n)
 {
 	for (unsigned i = 0; i < n && vq->unpopped; i++) {
-		uint16_t slots = chains[i]->n_slots;
+		uint16_t slots = vq_is_ring_s(vq, chains[i]) ? chains[i]->n_slots : 0;
 
 		vq->unpopped -= slots < vq->unpopped ? slots : vq->unpopped;
 	}
@@ -512,7 +543,8 @@ void vq_unpop(struct vq *vq, struct vq_chain *c)
 	vq->layout->unpop(vq, c);
 	if (vq->in_order)
 		vq_order_leave(vq);
-	vq->unpopped += c->n_slots;
+	if (vq_is_ring_s(vq, c))
+		vq->unpopped += c->n_slots;
 	vq_count(&vq->stats.chains, -1ull);
 	vq_count(&vq->stats.bytes_read, -(uint64_t)c->rd.left);
 	vq_slot_drop(&vq->pool, vq_slot_of(c));

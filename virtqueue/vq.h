@@ -77,6 +77,12 @@ enum vq_log_ring {
 	VQ_LOG_NO_RING, /* nothing; buffers alone */
 };
 
+/* An account of what is in flight, kept outside of the queue: see vq_config.inflight. */
+struct vq_inflight_area;
+
+/* Bytes of it, for a queue of @size entries or fewer. */
+size_t vq_inflight_bytes(unsigned size);
+
 struct vq_config {
 	uint64_t desc;   /* guest addresses: descriptor table or packed ring, */
 	uint64_t driver; /* available ring or driver's event suppression, */
@@ -87,6 +93,11 @@ struct vq_config {
 	size_t request_size;                        /* device's bytes in each chain */
 	enum vq_log_ring log_ring;
 	uint64_t log_device; /* a guest address; need not be memory */
+	/* Where the queue notes what is in flight; NULL: nowhere. Zeroes at first, aligned to 8. A
+	 * queue that is started with what another of this size left goes on from there, not from
+	 * `position`: what was in flight is popped first, in its order. Whatever else is in it
+	 * counts as nothing. */
+	struct vq_inflight_area *inflight;
 	struct vq_position position;
 };
 

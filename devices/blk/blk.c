@@ -45,6 +45,9 @@ static const struct prop blk_props[] = {
 	{ "direct", PROP_BOOL, OPT(direct), .default_value = "off",
 	  .help = "bypass the host's page cache (O_DIRECT); a write of less than a host block costs a "
 		  "read first" },
+	{ "lock", PROP_BOOL, OPT(lock), .default_value = "on", .also = "locking",
+	  .help = "refuse a file that another writes or, with ro=off, reads; off for the two ends of a "
+		  "migration, of which one at a time uses it" },
 	{ "aio", PROP_ENUM, OPT(aio), .default_value = "auto", .choices = aio_names,
 	  .help = "how the file is read and written; auto is io_uring where permitted and useful" },
 	{ "cache", PROP_ENUM, OPT(cache), .default_value = "writeback", .choices = cache_names,
@@ -156,6 +159,7 @@ static bool blk_open_backend(struct blk *blk, const char *what, GError **err)
 		.what = what,
 		.ro = blk->ro,
 		.direct = blk->direct,
+		.unlocked = !blk->lock,
 		.aio = blk->aio,
 		.worker = blk_worker,
 		.opaque = blk,

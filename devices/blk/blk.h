@@ -38,7 +38,7 @@ struct blk {
 
 	/* Options. */
 	char *path, *spec, *serial;
-	bool ro, direct, discard, write_zeroes;
+	bool ro, direct, lock, discard, write_zeroes;
 	unsigned aio;    /* enum blk_aio */
 	unsigned cache;  /* enum blk_cache */
 	unsigned werror; /* enum blk_werror */

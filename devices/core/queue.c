@@ -64,6 +64,7 @@ void vdev_queue_defaults(struct vdev_queue *queue)
 	queue->enabled = false;
 	queue->awaits_room = false;
 	queue->log_ring = VQ_LOG_RING;
+	queue->inflight = NULL;
 	queue->ran = false;
 	queue->batch = BATCH;
 }
@@ -117,6 +118,7 @@ enum vq_fault vdev_queue_ring(struct vdev *dev, unsigned q, struct vq_config *re
 		.request_size = dev->class->request_size,
 		.log_ring = queue->log_ring,
 		.log_device = queue->log_device,
+		.inflight = queue->inflight,
 		.position = queue->ran ? queue->position : vq_position_initial(packed),
 	};
 	return queue->size <= queue->size_max ? VQ_OK : VQ_FAULT_SIZE;

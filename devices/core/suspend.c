@@ -51,6 +51,14 @@ void vdev_queue_log_ring(struct vdev *dev, unsigned q, enum vq_log_ring how, uin
 	vdev_leave(dev);
 }
 
+void vdev_queue_set_inflight(struct vdev *dev, unsigned q, struct vq_inflight_area *area)
+{
+	vdev_enter(dev);
+	if (!dev->queue[q].enabled)
+		dev->queue[q].inflight = area;
+	vdev_leave(dev);
+}
+
 int vdev_queue_set_kick_fd(struct vdev *dev, unsigned q, int fd)
 {
 	struct vdev_queue *queue = &dev->queue[q];

@@ -236,6 +236,8 @@ struct vdev_queue {
 	enum vq_log_ring log_ring; /* vdev_queue_log_ring() */
 	uint64_t log_device;
 
+	struct vq_inflight_area *inflight; /* vdev_queue_set_inflight(); or NULL */
+
 	bool ran; /* and was stopped: when it is enabled again it goes on from */
 	struct vq_position position;
 
@@ -515,6 +517,10 @@ bool vdev_queue_go_on_from(struct vdev *dev, unsigned q, struct vq_position posi
 /* While writes to memory are logged, those of queue @q, which is not enabled, to its ring count as
  * @how says; @device_area: as in vq_config.log_device. Until the device's reset. */
 void vdev_queue_log_ring(struct vdev *dev, unsigned q, enum vq_log_ring how, uint64_t device_area);
+
+/* Queue @q, which is not enabled, keeps account of what is in flight in @area (as in vq_config,
+ * which says what becomes of what is in it), or nowhere (NULL). Until the device's reset. */
+void vdev_queue_set_inflight(struct vdev *dev, unsigned q, struct vq_inflight_area *area);
 
 /* Kicks of queue @q, which is not enabled, come on @fd: an eventfd, non-blocking, of which this
  * takes a duplicate. 0, -EBUSY, or -errno. */

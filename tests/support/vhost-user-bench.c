@@ -99,7 +99,7 @@ void vhu_bench_give_memory(struct vhu_bench *b, uint64_t gpa)
 
 struct vhu_addr vhu_bench_ring_address(const struct vhu_bench *b)
 {
-	return (struct vhu_addr){ .index = ECHO_COPY,
+	return (struct vhu_addr){ .index = b->q,
 				  .desc = BENCH_HIGH + b->vq.desc - b->vq.cfg.gpa,
 				  .avail = BENCH_HIGH + b->vq.driver - b->vq.cfg.gpa,
 				  .used = BENCH_HIGH + b->vq.device - b->vq.cfg.gpa };
@@ -109,12 +109,12 @@ void vhu_bench_give_ring(struct vhu_bench *b, uint32_t base)
 {
 	struct vhu_addr a = vhu_bench_ring_address(b);
 
-	assert_true(front_set_state(&b->front, VHU_SET_VRING_NUM, ECHO_COPY, BENCH_SIZE));
-	assert_true(front_set_state(&b->front, VHU_SET_VRING_BASE, ECHO_COPY, base));
+	assert_true(front_set_state(&b->front, VHU_SET_VRING_NUM, b->q, BENCH_SIZE));
+	assert_true(front_set_state(&b->front, VHU_SET_VRING_BASE, b->q, base));
 	assert_true(front_set(&b->front, VHU_SET_VRING_ADDR, &a, sizeof(a), -1));
-	assert_true(front_set_u64(&b->front, VHU_SET_VRING_CALL, ECHO_COPY, b->call));
-	assert_true(front_set_u64(&b->front, VHU_SET_VRING_ERR, ECHO_COPY, b->err));
-	assert_true(front_set_u64(&b->front, VHU_SET_VRING_KICK, ECHO_COPY, b->kick));
+	assert_true(front_set_u64(&b->front, VHU_SET_VRING_CALL, b->q, b->call));
+	assert_true(front_set_u64(&b->front, VHU_SET_VRING_ERR, b->q, b->err));
+	assert_true(front_set_u64(&b->front, VHU_SET_VRING_KICK, b->q, b->kick));
 }
 
 uint64_t vhu_bench_features(bool packed)
@@ -136,7 +136,7 @@ void vhu_bench_begin(struct vhu_bench *b, bool packed, uint64_t gpa)
 	assert_true(front_set_u64(&b->front, VHU_SET_FEATURES, f, -1));
 	vhu_bench_give_memory(b, gpa);
 	vhu_bench_give_ring(b, packed ? 0x80008000u : 0);
-	assert_true(front_set_state(&b->front, VHU_SET_VRING_ENABLE, ECHO_COPY, 1));
+	assert_true(front_set_state(&b->front, VHU_SET_VRING_ENABLE, b->q, 1));
 }
 
 void vhu_bench_ask(struct vhu_bench *b, uint8_t what)
@@ -173,7 +173,7 @@ void vhu_assert_answered(struct vhu_bench *b, uint8_t what)
 
 uint32_t vhu_bench_take_ring(struct vhu_bench *b)
 {
-	struct vhu_state s = { ECHO_COPY, 0 };
+	struct vhu_state s = { b->q, 0 };
 
 	assert_true(front_send(&b->front, VHU_GET_VRING_BASE, 0, &s, sizeof(s), NULL, 0));
 	assert_int_equal(front_answer(&b->front, VHU_GET_VRING_BASE, &s, sizeof(s)), sizeof(s));

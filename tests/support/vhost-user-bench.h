@@ -1,5 +1,5 @@
 /*
- * The test device, queue 0 of which copies what it is given, behind vhost-user's back-end, and a
+ * The test device (whose queue 0 copies what it is given) behind vhost-user's back-end, and a
  * front-end of the test's own, which is its driver, too.
  */
 #pragma once
@@ -25,7 +25,8 @@ struct vhu_bench {
 	unsigned ended, closed; /* connections that are over, and that a case has closed */
 	int memfd;
 	uint8_t *ram;
-	struct drv_vq vq; /* of queue 0 */
+	unsigned q;       /* the queue that it has a ring of: 0 */
+	struct drv_vq vq; /* of that */
 	int kick, call, err;
 	GString *log;
 	guint handler;

@@ -63,13 +63,32 @@ bool front_send(struct front *f, uint32_t request, uint32_t flags, const void *p
 	return sendmsg(f->fd, &msg, MSG_NOSIGNAL) == (ssize_t)(sizeof(header) + size);
 }
 
+/* recv(); *@fd: of the descriptors that came, the last. */
+static ssize_t receive_some(const struct front *f, void *dst, size_t len, int *fd)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = { dst, len };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(f->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n > 0 && CMSG_FIRSTHDR(&msg))
+		memcpy(fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(*fd));
+	return n;
+}
+
 /* False: the connection was closed. */
-static bool receive(struct front *f, void *dst, size_t len)
+static bool receive(struct front *f, void *dst, size_t len, int *fd)
 {
 	gint64 end = g_get_monotonic_time() + 30ll * G_USEC_PER_SEC;
 
 	for (size_t done = 0; done < len;) {
-		ssize_t n = recv(f->fd, (char *)dst + done, len - done, MSG_DONTWAIT);
+		ssize_t n = receive_some(f, (char *)dst + done, len - done, fd);
 
 		if (n == 0 || (n < 0 && errno != EAGAIN))
 			return false;
@@ -83,17 +102,26 @@ static bool receive(struct front *f, void *dst, size_t len)
 	return true;
 }
 
-int front_answer(struct front *f, uint32_t request, void *payload, uint32_t size)
+int front_answer_fd(struct front *f, uint32_t request, void *payload, uint32_t size, int *ret_fd)
 {
 	struct vhu_header header;
 
-	if (!receive(f, &header, sizeof(header)))
+	*ret_fd = -1;
+	if (!receive(f, &header, sizeof(header), ret_fd))
 		return -1;
 	assert_int_equal(header.request, request);
 	assert_int_equal(header.flags, VHU_VERSION | VHU_REPLY);
 	assert_true(header.size <= size);
-	assert_true(receive(f, payload, header.size));
+	assert_true(receive(f, payload, header.size, ret_fd));
 	return (int)header.size;
+}
+
+int front_answer(struct front *f, uint32_t request, void *payload, uint32_t size)
+{
+	int fd, ret = front_answer_fd(f, request, payload, size, &fd);
+
+	close_fd(&fd);
+	return ret;
 }
 
 uint64_t front_get(struct front *f, uint32_t request)

@@ -35,6 +35,9 @@ bool front_send(struct front *f, uint32_t request, uint32_t flags, const void *p
  * closed instead. Fails the test if neither comes, or if it is no answer to @request. */
 int front_answer(struct front *f, uint32_t request, void *payload, uint32_t size);
 
+/* The same, with the descriptor that comes along, the caller's; -1: none. */
+int front_answer_fd(struct front *f, uint32_t request, void *payload, uint32_t size, int *ret_fd);
+
 /* Sends, and waits for the answer: a number. */
 uint64_t front_get(struct front *f, uint32_t request);
 

@@ -27,7 +27,7 @@ FUZZ_OBJECTS := $(patsubst %.c,%.o,$(FUZZ_PRODUCT) $(FUZZ_HARNESS))
 # BLK_*: what a disk's channel does in one turn of its loop and in one system call is a block or two, so that
 # requests of a disk of 64 KiB are what those of a disk of terabytes are outside: more than a turn holds.
 FUZZ_CFLAGS = -std=gnu17 -O2 -g $(WARNINGS) -Wno-gnu-variable-sized-type-not-at-end -Wno-missing-field-initializers \
-              $(CPPFLAGS) -DDRV_QUEUE_MAX=64u -DBLK_TURN_BYTES=0x800u -DBLK_SLICE_BYTES=0x400u $(PKG_CFLAGS)
+              $(CPPFLAGS) -DDRV_QUEUE_MAX=64u -DBLK_TURN_BYTES=0x800u -DBLK_SLICE_BYTES=0x400u -DBLK_LOCK_WAIT_MS=0 $(PKG_CFLAGS)
 # The last four compress kernels (targets/boot.c).
 FUZZ_LIBS   = $(PKG_LIBS) -lm -pthread -lz -lbz2 -llzma -lzstd
 

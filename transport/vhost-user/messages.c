@@ -18,10 +18,10 @@
 	 1ull << VIRTIO_F_NOTIFICATION_DATA | 1ull << VIRTIO_F_NOTIF_CONFIG_DATA | \
 	 1ull << VIRTIO_F_RING_RESET)
 
-#define PROTOCOL_FEATURES                                                                   \
-	(1ull << VHU_PF_MQ | 1ull << VHU_PF_LOG_SHMFD | 1ull << VHU_PF_REPLY_ACK |          \
-	 1ull << VHU_PF_BACKEND_REQ | 1ull << VHU_PF_CONFIG | 1ull << VHU_PF_RESET_DEVICE | \
-	 1ull << VHU_PF_CONFIGURE_MEM_SLOTS | 1ull << VHU_PF_STATUS)
+#define PROTOCOL_FEATURES                                                                \
+	(1ull << VHU_PF_MQ | 1ull << VHU_PF_LOG_SHMFD | 1ull << VHU_PF_INFLIGHT_SHMFD |  \
+	 1ull << VHU_PF_REPLY_ACK | 1ull << VHU_PF_BACKEND_REQ | 1ull << VHU_PF_CONFIG | \
+	 1ull << VHU_PF_RESET_DEVICE | 1ull << VHU_PF_CONFIGURE_MEM_SLOTS | 1ull << VHU_PF_STATUS)
 
 /* Of the device status: NEEDS_RESET is the device's. */
 #define DRIVER_BITS                                                                           \
@@ -145,6 +145,7 @@ static const char *vhu_reset_owner(struct vhost_user *v, struct vhu_message *m)
 static void vhu_reset_all(struct vhost_user *v)
 {
 	vhu_take_rings(v);
+	vhu_inflight_forget(v);
 	vhu_reset(v);
 }
 
@@ -319,6 +320,10 @@ static const struct vhu_row vhu_rows[VHU_N_REQUESTS] = {
 				     VHU_PF_BACKEND_REQ },
 	[VHU_GET_CONFIG] = { "GET_CONFIG", vhu_get_config, ANY, 0, true, VHU_PF_CONFIG },
 	[VHU_SET_CONFIG] = { "SET_CONFIG", vhu_set_config, ANY, 0, false, VHU_PF_CONFIG },
+	[VHU_GET_INFLIGHT_FD] = { "GET_INFLIGHT_FD", vhu_get_inflight_fd, ANY, 0, true,
+				  VHU_PF_INFLIGHT_SHMFD },
+	[VHU_SET_INFLIGHT_FD] = { "SET_INFLIGHT_FD", vhu_set_inflight_fd, ANY, 1, false,
+				  VHU_PF_INFLIGHT_SHMFD },
 	[VHU_RESET_DEVICE] = { "RESET_DEVICE", vhu_reset_device, 0, 0, false, VHU_PF_RESET_DEVICE },
 	[VHU_GET_MAX_MEM_SLOTS] = { "GET_MAX_MEM_SLOTS", vhu_get_max_mem_slots, 0, 0, true,
 				    VHU_PF_CONFIGURE_MEM_SLOTS },
@@ -359,20 +364,35 @@ static uint32_t vhu_answer_size(const struct vhu_row *r, const struct vhu_messag
 	return r->size == 0 ? U64 : m->size;
 }
 
+static bool vhu_answer(const struct vhost_user *v, const struct vhu_row *r,
+		       const struct vhu_message *m)
+{
+	struct vhu_header h = { v->in.header.request, VHU_REPLY | VHU_VERSION,
+				vhu_answer_size(r, m) };
+	bool ok = msg_send(v->socket.fd, &(struct msg_out){ .header = &h,
+							    .header_size = sizeof(h),
+							    .payload = m->p,
+							    .payload_size = h.size,
+							    .fds = &m->fd,
+							    .n_fds = m->fd >= 0 });
+
+	if (m->fd >= 0)
+		close(m->fd);
+	return ok;
+}
+
 const char *vhu_serve(struct vhost_user *v)
 {
 	const struct vhu_header *h = &v->in.header;
 	const struct vhu_row *r = vhu_find_row(h->request);
-	struct vhu_message m = { &v->in.payload, h->size };
+	struct vhu_message m = { &v->in.payload, h->size, -1 };
 	const char *wrong = vhu_check_row(v, r);
 	bool ack = h->flags & VHU_NEED_REPLY && vhu_has(v, VHU_PF_REPLY_ACK);
 
 	if (!wrong)
 		wrong = r->serve(v, &m);
 	if (!wrong && r->answers)
-		return vhu_send(v->socket.fd, h->request, VHU_REPLY, m.p, vhu_answer_size(r, &m))
-			       ? NULL
-			       : "its answer is not taken";
+		return vhu_answer(v, r, &m) ? NULL : "its answer is not taken";
 	if (ack && !(r && r->answers)) {
 		uint64_t status = wrong != NULL;
 

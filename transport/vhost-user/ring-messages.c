@@ -14,7 +14,7 @@ static struct vhu_ring *vhu_ring_of(struct vhost_user *v, uint64_t index)
 	return index < v->dev->n_queues ? &v->ring[index] : NULL;
 }
 
-static const char vhu_no_such_ring[] = "a queue that the device does not have";
+const char vhu_no_such_ring[] = "a queue that the device does not have";
 
 const char *vhu_set_vring_num(struct vhost_user *v, struct vhu_message *m)
 {

@@ -43,10 +43,10 @@ void vhu_reset(struct vhost_user *v)
  * Positions, as GET_VRING_BASE and SET_VRING_BASE have them: of a split ring the index in the
  * available ring; of a packed one that in bits 0 to 15, the used one in 16 to 31.
  *
- * With INFLIGHT_SHMFD not offered, a ring that is taken away has nothing in flight, so both sides
- * are at the same place. Only the available one counts then: some front-ends (DPDK's virtio-user,
- * SPDK) leave a packed ring's other half 0, and a split ring's used index in memory is the guest's
- * to spoil.
+ * A ring that is taken away has nothing in flight, so both sides are at the same place; unless
+ * there is an account of what is, which then says where they are. So only the available one counts:
+ * some front-ends (DPDK's virtio-user, SPDK) leave a packed ring's other half 0, and a split ring's
+ * used index in memory is the guest's to spoil.
  */
 static uint32_t vhu_ring_encode(const struct vhost_user *v, struct vq_position at)
 {
@@ -103,11 +103,15 @@ static bool vhu_ring_program(struct vhost_user *v, unsigned q)
 const char *vhu_ring_settle(struct vhost_user *v, unsigned q)
 {
 	struct vhu_ring *ring = &v->ring[q];
+	const char *wrong;
 
 	if (ring->running || !vhu_ring_complete(ring))
 		return NULL;
 	if (!vhu_negotiate(v))
 		return "features that do not hold together, or no VERSION_1";
+	wrong = vhu_inflight_settle(v, q);
+	if (wrong)
+		return wrong;
 	if (!vhu_log_covers_memory(v))
 		return "a log that is too short for the memory";
 	vdev_set_status(v->dev, STATUS_BEGUN | VIRTIO_S_FEATURES_OK | VIRTIO_S_DRIVER_OK);
@@ -115,6 +119,7 @@ const char *vhu_ring_settle(struct vhost_user *v, unsigned q)
 		return "a base that is no position in its ring";
 	vdev_queue_write(v->dev, q, VQR_ENABLE, 1, UINT64_MAX);
 	ring->running = true;
+	vhu_inflight_tell(v, q);
 	return NULL;
 }
 

@@ -38,6 +38,10 @@ struct vhost_user {
 	uint64_t log_size;    /* bytes of it */
 	int log_fd;           /* an eventfd: there may be more in it; -1 */
 
+	struct given_map inflight; /* inflight.c */
+	unsigned inflight_queues;
+	unsigned inflight_size; /* entries of each */
+
 	uint64_t features; /* as the front-end set them: the device's, and the protocol's two */
 	uint64_t protocol; /* features of the protocol, likewise */
 	uint8_t status;    /* as it set it; 0 if it does not use that */
@@ -78,6 +82,12 @@ bool vhu_log_covers_memory(const struct vhost_user *v); /* if it is on */
 void vhu_log_tell(const struct vhost_user *v);          /* there may be more in it */
 void vhu_log_forget(struct vhost_user *v);
 
+/* inflight.c: before a ring starts, and after; and when a device is reset: its rings stop. */
+const char *vhu_inflight_settle(struct vhost_user *v, unsigned q);
+void vhu_inflight_tell(const struct vhost_user *v, unsigned q);
+void vhu_inflight_forget(struct vhost_user *v);
+extern const struct syscall_use vhu_inflight_syscalls[];
+
 /* messages.c: serves the message in @v->in, with its answer. */
 const char *vhu_serve(struct vhost_user *v);
 
@@ -88,6 +98,7 @@ const char *vhu_request_name(uint32_t request);
 struct vhu_message {
 	union vhu_payload *p;
 	uint32_t size; /* of the payload; an answer's */
+	int fd;        /* that goes with the answer; -1 */
 };
 
 /* Handlers of messages.c's table: ring-messages.c, */
@@ -102,9 +113,12 @@ const char *vhu_set_vring_err(struct vhost_user *v, struct vhu_message *m);
 /* log.c. */
 const char *vhu_set_log_base(struct vhost_user *v, struct vhu_message *m);
 const char *vhu_set_log_fd(struct vhost_user *v, struct vhu_message *m);
+/* inflight.c. */
+const char *vhu_get_inflight_fd(struct vhost_user *v, struct vhu_message *m);
+const char *vhu_set_inflight_fd(struct vhost_user *v, struct vhu_message *m);
 
 /* An eventfd that came with the message, or, if it says that it has none, a new one. -1: neither.
  * The caller's. Neither reading nor writing it makes us wait, unless its other owner has it so. */
 int vhu_eventfd_of(struct vhost_user *v, bool none);
 
-extern const char vhu_no_descriptor[]; /* what is wrong with such a message */
+extern const char vhu_no_descriptor[], vhu_no_such_ring[]; /* what is wrong with messages */

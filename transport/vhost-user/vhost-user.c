@@ -19,6 +19,7 @@ const struct syscall_use vhost_user_queue_syscalls[] = {
 };
 
 const struct syscall_use *const vhost_user_syscalls[] = { msg_socket_syscalls, given_syscalls,
+							  vhu_inflight_syscalls,
 							  vhost_user_other_syscalls, NULL };
 
 /*
@@ -85,6 +86,7 @@ static void vhost_user_disconnect(struct vhost_user *v)
 	loop_unwatch(g_steal_pointer(&v->watch));
 	vhu_reset(v);
 	vhost_user_forget_rings(v);
+	vhu_inflight_forget(v);
 	vhu_log_forget(v);
 	vhu_memory_clear(&v->memory);
 	msg_socket_close(&v->socket);

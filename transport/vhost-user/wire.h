@@ -148,15 +148,16 @@ struct vhu_inflight {
 	uint16_t n_queues;
 	uint16_t queue_size;
 };
+#define VHU_INFLIGHT_MIN 20u /* bytes; front-ends send 24 */
 
 union vhu_payload {
 	uint64_t u64;
 	struct vhu_state state;
 	struct vhu_addr addr;
 	struct vhu_area area;
+	struct vhu_inflight inflight;
 	struct vhu_mem_table table;
 	struct vhu_mem_region region;
 	struct vhu_config config;
-	struct vhu_inflight inflight;
 	uint8_t bytes[VHU_PAYLOAD];
 };

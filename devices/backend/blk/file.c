@@ -189,11 +189,24 @@ static bool blk_file_open_fd(struct blk_file *f, const struct blk_file_options *
 	return ringside_error_errno(err, errno, "%s", o->what);
 }
 
+/* A process that was killed has the file as long as the kernel carries out requests of its, which
+ * an io_uring outlives it for; until then they could overwrite what we write. */
+static bool blk_file_set_lock(const struct blk_file *f, struct flock *l)
+{
+	for (unsigned waited = 0;; waited += BLK_LOCK_STEP_MS) {
+		if (fcntl(f->fd, F_OFD_SETLK, l) == 0)
+			return true;
+		if ((errno != EAGAIN && errno != EACCES) || waited >= BLK_LOCK_WAIT_MS)
+			return false;
+		g_usleep(BLK_LOCK_STEP_MS * 1000ul);
+	}
+}
+
 static bool blk_file_lock(const struct blk_file *f, const struct blk_file_options *o, GError **err)
 {
 	struct flock l = { .l_type = o->ro ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
 
-	if (fcntl(f->fd, F_OFD_SETLK, &l) == 0)
+	if (o->unlocked || blk_file_set_lock(f, &l))
 		return true;
 	if (errno == EAGAIN || errno == EACCES)
 		return ringside_usage(err,

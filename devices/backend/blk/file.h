@@ -28,6 +28,7 @@ struct blk_file_options {
 	const char *path;
 	const char *what; /* begins every message: "--device blk,path=disk.img" */
 	bool ro;          /* opened for reading only; shared with others who do the same */
+	bool unlocked;    /* whoever else uses it; nor is it locked */
 	bool direct;      /* O_DIRECT: past the host's page cache */
 	enum blk_aio aio;
 	/* Makes a loop with a thread of its own for what would hold up a channel's; asked for once
@@ -46,6 +47,11 @@ struct blk_backend *blk_file_open(const struct blk_file_options *o, GError **err
 /*
  * ---- for the channels ----
  */
+
+#ifndef BLK_LOCK_WAIT_MS       /* the fuzzers' is 0 */
+#define BLK_LOCK_WAIT_MS 1000u /* for a lock that somebody has */
+#endif
+#define BLK_LOCK_STEP_MS 10u
 
 #ifndef BLK_SLICE_BYTES            /* the fuzzers' is smaller */
 #define BLK_SLICE_BYTES (1u << 20) /* at most this in one system call */
