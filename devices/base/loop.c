@@ -38,7 +38,12 @@ struct loop {
 
 	int wake_fd;
 	GSource *wake;
+
+	struct poller poller; /* the thread's */
 };
+
+/* Whose thread this is: GLib's poll functions are told nothing. */
+static __thread struct loop *loop_of_thread;
 
 static void loop_wake_up(struct loop *loop)
 {
@@ -111,6 +116,12 @@ struct start {
 	void *arg;
 };
 
+static gint loop_poll(GPollFD *fds, guint n, gint timeout)
+{
+	return loop_of_thread ? poller_poll(&loop_of_thread->poller, fds, n, timeout)
+			      : g_poll(fds, n, timeout);
+}
+
 static void *loop_thread(void *arg)
 {
 	const struct start *start = arg;
@@ -120,6 +131,8 @@ static void *loop_thread(void *arg)
 	if (start->first)
 		start->first(start->arg);
 	g_main_context_push_thread_default(loop->context); /* acquires it, too */
+	loop_of_thread = loop;
+	g_main_context_set_poll_func(loop->context, loop_poll);
 	pthread_mutex_lock(&loop->lock);
 	loop->up = true;
 	pthread_cond_broadcast(&loop->changed);
@@ -155,6 +168,31 @@ void loop_start(struct loop *loop, void (*first)(void *arg), void *arg)
 	while (!loop->up)
 		pthread_cond_wait(&loop->changed, &loop->lock);
 	pthread_mutex_unlock(&loop->lock);
+}
+
+struct new_poll {
+	struct loop *loop;
+	uint64_t max_ns;
+};
+
+static void loop_poll_from_now(void *arg)
+{
+	const struct new_poll *new = arg;
+
+	__atomic_store_n(&new->loop->poller.max_ns, new->max_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&new->loop->poller.window_ns, 0, __ATOMIC_RELAXED);
+}
+
+void loop_set_poll(struct loop *loop, uint64_t max_ns)
+{
+	struct new_poll new = { loop, max_ns };
+
+	loop_call(loop, loop_poll_from_now, &new);
+}
+
+struct poller loop_poll_stats(struct loop *loop)
+{
+	return poller_stats(&loop->poller);
 }
 
 static void loop_quit(void *arg)

@@ -10,6 +10,8 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "devices/base/poller.h"
+
 struct loop;
 
 /* The loop of the calling thread over the default context; the main thread runs it itself (with
@@ -23,6 +25,11 @@ struct loop *loop_new(const char *name);
 /* Starts the loop's thread, once, called as the loop is (at most 15 characters count). @first runs
  * on it before the loop serves anything, and is waited for; it may be NULL. */
 void loop_start(struct loop *loop, void (*first)(void *arg), void *arg);
+
+/* How long the loop's own thread may look for more before it sleeps (poller.h): 0, as at first, or
+ * the longest window in nanoseconds. */
+void loop_set_poll(struct loop *loop, uint64_t max_ns);
+struct poller loop_poll_stats(struct loop *loop);
 
 /* Stops and joins the thread; the main loop has none. NULL is fine. */
 void loop_free(struct loop *loop);

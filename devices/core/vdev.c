@@ -49,6 +49,9 @@ const struct prop vdev_common_props[] = {
 	{ "iothread", PROP_STR, OFFSET(opt_iothread),
 	  .help = "event loop thread that serves the queues, by a name of your choice; devices may "
 		  "share one (without it the main thread serves them)" },
+	{ "poll", PROP_STR, OFFSET(opt_poll), .also = "poll-max-ns poll_max_ns",
+	  .help = "how long that thread may look for more before it sleeps: a time, as 50us, off, "
+		  "or auto (the default), up to 32us if there is a processor to spare" },
 	{ 0 },
 };
 
@@ -89,10 +92,23 @@ static bool vdev_check_legacy(struct vdev *dev, const char *context, GError **er
 static bool vdev_choose_loop(struct vdev *dev, const struct vdev_env *env, const char *context,
 			     GError **err)
 {
+	uint64_t poll_ns;
+
 	dev->main_loop = env->main_loop;
 	dev->loop = env->main_loop;
+	if (dev->opt_poll && !poller_parse(dev->opt_poll, &poll_ns))
+		return ringside_usage(err,
+				      "%s,poll=%s: it takes off, auto, or a time of at most a "
+				      "second: 50us, 2ms",
+				      context, dev->opt_poll);
+	if (dev->opt_poll && !dev->opt_iothread)
+		return ringside_usage(err,
+				      "%s,poll=%s: the main thread serves this device, and does "
+				      "not poll; add iothread=NAME",
+				      context, dev->opt_poll);
 	if (dev->opt_iothread && env->iothread)
-		dev->loop = env->iothread(env->opaque, dev->opt_iothread, err);
+		dev->loop = env->iothread(env->opaque, dev->opt_iothread,
+					  dev->opt_poll ? &poll_ns : NULL, err);
 	if (dev->loop)
 		return true;
 	g_prefix_error(err, "%s,iothread=%s: ", context, dev->opt_iothread);

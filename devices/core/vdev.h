@@ -266,6 +266,7 @@ struct vdev {
 	/* Common options, before open(). */
 	uint16_t opt_queue_size; /* 0: the class's */
 	char *opt_iothread;      /* loop's name, or NULL: main loop */
+	char *opt_poll;          /* of that loop (poller.h), or NULL: it was not said */
 	unsigned opt_ring;       /* enum vdev_ring */
 	unsigned opt_legacy;     /* enum vdev_legacy */
 	GPtrArray *opt_features; /* of "+NAME,-NAME,..." */
@@ -324,9 +325,11 @@ struct vdev {
 struct vdev_env {
 	const struct gmem *mem;
 	struct loop *main_loop;
-	/* Finds or makes the loop that iothread=NAME asks for, or answers NULL with a usage error
-	 * that does not name the option; NULL: everything on main_loop. */
-	struct loop *(*iothread)(void *opaque, const char *name, GError **err);
+	/* Finds or makes the loop that iothread=NAME asks for, which is to poll for @poll_ns
+	 * (POLLER_AUTO: if a processor is to spare; NULL: nothing was said), or answers NULL with a
+	 * usage error that does not name the option; NULL: everything on main_loop. */
+	struct loop *(*iothread)(void *opaque, const char *name, const uint64_t *poll_ns,
+				 GError **err);
 	void *opaque;
 	unsigned n_cpus;      /* guest's vCPUs: queue counts' defaults */
 	struct chr *terminal; /* what chr=stdio means (backend/chr.h); NULL: there is none */

@@ -5,6 +5,7 @@
  * processor.
  *
  *	quiet      no attack
+ *	polling    none either, and the disk's event loop looks again before it sleeps (poll=32us)
  *	storm      kicks of a queue with nothing in it, as fast as they can be made
  *	flood      a ring kept full of requests for random bytes
  *	flood64    the same with 64 KiB in each
@@ -66,8 +67,9 @@ static uint64_t take(struct lab *lab, size_t len)
 	return at;
 }
 
-static struct loop *iothread(void *opaque, const char *name, GError **err)
+static struct loop *iothread(void *opaque, const char *name, const uint64_t *poll_ns, GError **err)
 {
+	(void)poll_ns;
 	(void)err;
 	return ((struct lab *)opaque)->loop[name[0] - '0'];
 }
@@ -349,6 +351,24 @@ static void attack_and_print(struct reader *r, const struct attack *attack, bool
 	print_row(&row, same_loop);
 }
 
+/* In turn with what it is compared with. */
+static void print_polling(struct reader *r, struct row row)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		g_autofree double *quiet = measure(r, row.n), *polling = NULL;
+
+		loop_set_poll(r->lab->loop[0], POLLER_AUTO_NS);
+		polling = measure(r, row.n);
+		loop_set_poll(r->lab->loop[0], 0);
+		row.attack = "quiet";
+		row.us = quiet;
+		print_row(&row, true);
+		row.attack = "polling";
+		row.us = polling;
+		print_row(&row, true);
+	}
+}
+
 static void make_disk(struct lab *lab)
 {
 	int fd = g_file_open_tmp("storm-XXXXXX", &lab->disk, NULL);
@@ -390,6 +410,7 @@ int main(int argc, char **argv)
 	printf("4 KiB reads, one at a time: microseconds\n%-8s %-10s %8s %8s %9s %8s %12s\n",
 	       "attack", "on loop", "median", "99%", "worst", "x quiet", "attack/s");
 	print_row(&row, false);
+	print_polling(&r, row);
 	for (size_t i = 0; i < G_N_ELEMENTS(attacks); i++)
 		for (unsigned same = 2; same-- > 0;)
 			attack_and_print(&r, &attacks[i], same, row);

@@ -45,7 +45,7 @@ static const struct rig_link links[] = {
 	WAY("pci-thread", &rig_pci_ops, RIG_PCI_MSIX, true, PCI_MORE, ORDER),
 	{ "vhost-user", &rig_vhost_user_ops, 0, false, "", false },
 	{ "vhost-user-packed", &rig_vhost_user_ops, 0, false, ",ring=packed", true },
-	{ "vhost-user-thread", &rig_vhost_user_ops, 0, true, "", true },
+	{ "vhost-user-thread", &rig_vhost_user_ops, 0, true, ",poll=100us", true },
 	{ "vhost-user-thread-packed", &rig_vhost_user_ops, 0, true, ",ring=packed", false },
 	{ "vfio-user", &rig_vfio_user_ops, RIG_VFIO_MSIX, false, "", false },
 	{ "vfio-user-intx", &rig_vfio_user_ops, RIG_VFIO_INTX, false, ",ring=packed", false },
@@ -119,13 +119,15 @@ static void logged(const gchar *domain, GLogLevelFlags level, const gchar *messa
 	pthread_mutex_unlock(&r->log_lock);
 }
 
-static struct loop *own_thread(void *opaque, const char *name, GError **err)
+static struct loop *own_thread(void *opaque, const char *name, const uint64_t *poll_ns,
+			       GError **err)
 {
 	struct rig *r = opaque;
 
 	(void)err;
 	if (!r->thread) {
 		r->thread = loop_new(name);
+		loop_set_poll(r->thread, poll_ns ? *poll_ns : 0);
 		loop_start(r->thread, NULL, NULL);
 	}
 	return r->thread;

@@ -498,12 +498,18 @@ static void what_a_refused_device_took_is_given_back(void **state)
 	assert_false(pthread_equal(thread_of(a), thread_of(b)));
 	assert_int_equal(page_of(a), layout_mmio_region(2));
 	assert_refused(m, "rng,iothread=c", "iothread=c: all of the 2 spare threads are taken");
-	also = machine_add_device(m, "rng,iothread=a", NULL);
+	also = machine_add_device(m, "rng,iothread=a,poll=50us", NULL);
+	assert_int_equal(loop_poll_stats(a->dev->loop).max_ns, 50000);
+	assert_refused(m, "rng,iothread=a,poll=60us", "another device on that thread");
+	assert_refused(m, "rng,iothread=a,poll=50", "poll=50: it takes off, auto, or a time");
+	assert_refused(m, "rng,poll=50us", "add iothread=NAME");
 	machine_remove_device(m, a);
 	assert_refused(m, "rng,iothread=c", "all of the 2 spare threads are taken");
 	machine_remove_device(m, also);
+	assert_int_equal(loop_poll_stats(b->dev->loop).max_ns, 0);
 	c = machine_add_device(m, "rng,iothread=c", NULL);
 	assert_false(pthread_equal(thread_of(c), thread_of(b)));
+	assert_int_equal(loop_poll_stats(c->dev->loop).max_ns, 0); /* it was another's */
 	end(m, cfg);
 }
 

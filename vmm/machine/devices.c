@@ -84,27 +84,48 @@ static void release_iothreads(struct machine *m)
 		if (t->spare && !used) {
 			g_clear_pointer(&t->name, g_free);
 			t->private = false;
+			t->poll = (struct poller_wish){ 0 };
+			loop_set_poll(t->loop, 0);
 		}
 	}
 }
 
-static struct loop *find_iothread(void *opaque, const char *name, GError **err)
+static struct iothread *iothread_of_name(struct machine *m, const char *name)
+{
+	for (guint i = 0; i < m->iothreads->len; i++) {
+		struct iothread *t = g_ptr_array_index(m->iothreads, i);
+
+		if (t->name && !t->private && strcmp(t->name, name) == 0)
+			return t;
+	}
+	return NULL;
+}
+
+/* Processors that are neither for a vCPU nor for a thread that polls already are counted when the
+ * threads are made (machine_start_loops()); one that is there already polls for what it is told. */
+static struct loop *find_iothread(void *opaque, const char *name, const uint64_t *poll_ns,
+				  GError **err)
 {
 	struct machine *m = opaque;
-	const struct iothread *t;
+	struct iothread *t = iothread_of_name(m, name);
+	unsigned none = 0;
 
-	for (guint i = 0; i < m->iothreads->len; i++) {
-		t = g_ptr_array_index(m->iothreads, i);
-		if (t->name && !t->private && strcmp(t->name, name) == 0)
-			return t->loop;
-	}
-	t = new_iothread(m, name);
 	if (!t)
+		t = new_iothread(m, name);
+	if (!t) {
 		ringside_usage(err,
 			       "all of the %u spare threads are taken, and a sealed process makes "
 			       "no more; name a thread that there is, or leave it out",
 			       m->cfg->spare_iothreads);
-	return t ? t->loop : NULL;
+		return NULL;
+	}
+	if (!poller_wish(&t->poll, poll_ns)) {
+		ringside_usage(err, "another device on that thread has another poll=");
+		return NULL;
+	}
+	if (m->loops_run && poll_ns)
+		loop_set_poll(t->loop, poller_choose(&t->poll, &none));
+	return t->loop;
 }
 
 static struct loop *new_worker(void *opaque, const char *name)

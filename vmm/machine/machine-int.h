@@ -23,7 +23,8 @@
 struct iothread {
 	char *name;
 	struct loop *loop;
-	bool private;                  /* a device's own: no iothread=NAME means it */
+	bool private; /* a device's own: no iothread=NAME means it */
+	struct poller_wish poll;
 	bool spare;                    /* for devices that come later; without a name: it is free */
 	struct sandbox_filter *filter; /* its thread is sealed with */
 	GArray *syscalls; /* of struct sandbox_syscalls: the filter's, beside the role's */

@@ -298,9 +298,14 @@ static void seal_iothread(void *arg)
 
 void machine_start_loops(struct machine *m)
 {
+	unsigned processors = g_get_num_processors();
+	unsigned spare = processors > m->cfg->cpus ? processors - m->cfg->cpus : 0;
+
 	for (guint i = 0; i < m->iothreads->len; i++) {
 		struct iothread *t = g_ptr_array_index(m->iothreads, i);
 
+		if (t->name && !t->private)
+			loop_set_poll(t->loop, poller_choose(&t->poll, &spare));
 		loop_start(t->loop, seal_iothread, t);
 	}
 	m->loops_run = true;

@@ -156,6 +156,28 @@ static void print_device(const struct device *d, FILE *to)
 		s->rules);
 }
 
+/* Threads that may look again before they sleep (devices/base/poller.h). */
+static void print_polling(struct machine *m, FILE *to)
+{
+	bool headed = false;
+
+	for (guint i = 0; i < m->iothreads->len; i++) {
+		const struct iothread *t = g_ptr_array_index(m->iothreads, i);
+		struct poller p = loop_poll_stats(t->loop);
+
+		if (!t->name || t->private || !p.max_ns)
+			continue;
+		if (!headed)
+			fprintf(to, "%-12s %10s %10s %10s %10s\n", "# iothread", "found", "slept",
+				"looked-ms", "window-us");
+		headed = true;
+		fprintf(to,
+			"%-12s %10" G_GUINT64_FORMAT " %10" G_GUINT64_FORMAT " %10" G_GUINT64_FORMAT
+			" %10" G_GUINT64_FORMAT "\n",
+			t->name, p.found, p.slept, p.looked_ns / 1000000, p.window_ns / 1000);
+	}
+}
+
 void machine_stats_print(struct machine *m, FILE *to)
 {
 	uint64_t to_process = 0;
@@ -177,4 +199,5 @@ void machine_stats_print(struct machine *m, FILE *to)
 		"resets", "config-irqs", "rules-broken");
 	for (guint i = 0; i < m->devices->len; i++)
 		print_device(g_ptr_array_index(m->devices, i), to);
+	print_polling(m, to);
 }

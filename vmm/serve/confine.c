@@ -74,6 +74,20 @@ static void seal_thread(void *arg)
 	sandbox_seal_or_end(t->filter, t->name);
 }
 
+/* One processor is the driver's. */
+static void start_threads(struct serve *s)
+{
+	unsigned spare = g_get_num_processors() - 1;
+
+	for (guint i = 0; i < s->threads->len; i++) {
+		struct serve_thread *t = g_ptr_array_index(s->threads, i);
+
+		if (!t->private)
+			loop_set_poll(t->loop, poller_choose(&t->poll, &spare));
+		loop_start(t->loop, seal_thread, t);
+	}
+}
+
 bool serve_confine(struct serve *s, GError **err)
 {
 	g_autoptr(GPtrArray) keep = directories(s);
@@ -88,11 +102,7 @@ bool serve_confine(struct serve *s, GError **err)
 
 	if (plan.level != SANDBOX_OFF && (!make_filters(s, err) || !sandbox_enter(&plan, err)))
 		return false;
-	for (guint i = 0; i < s->threads->len; i++) {
-		struct serve_thread *t = g_ptr_array_index(s->threads, i);
-
-		loop_start(t->loop, seal_thread, t);
-	}
+	start_threads(s);
 	sandbox_seal_or_end(s->filter, "the main thread");
 	return true;
 }

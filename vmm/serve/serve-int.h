@@ -8,6 +8,8 @@
 struct serve_thread {
 	char *name;
 	struct loop *loop;
+	struct poller_wish poll;
+	bool private; /* the device's own: no iothread=NAME means it */
 	struct sandbox_filter *filter;
 };
 

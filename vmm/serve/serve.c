@@ -14,35 +14,45 @@
 /*
  * Event loops.
  */
-static struct loop *make_thread(struct serve *s, const char *name)
+static struct serve_thread *make_thread(struct serve *s, const char *name)
 {
 	struct serve_thread *t = g_new0(struct serve_thread, 1);
 
 	t->name = g_strdup(name);
 	t->loop = loop_new(name);
 	g_ptr_array_add(s->threads, t);
-	return t->loop;
+	return t;
 }
 
-static struct loop *find_iothread(void *opaque, const char *name, GError **err)
+static struct serve_thread *thread_of_name(struct serve *s, const char *name)
 {
-	struct serve *s = opaque;
-
-	(void)err;
 	for (guint i = 0; i < s->threads->len; i++) {
-		const struct serve_thread *t = g_ptr_array_index(s->threads, i);
+		struct serve_thread *t = g_ptr_array_index(s->threads, i);
 
-		if (strcmp(t->name, name) == 0)
-			return t->loop;
+		if (!t->private && strcmp(t->name, name) == 0)
+			return t;
 	}
 	return make_thread(s, name);
+}
+
+static struct loop *find_iothread(void *opaque, const char *name, const uint64_t *poll_ns,
+				  GError **err)
+{
+	struct serve_thread *t = thread_of_name(opaque, name);
+
+	if (poller_wish(&t->poll, poll_ns))
+		return t->loop;
+	ringside_usage(err, "another queue on that thread has another poll=");
+	return NULL;
 }
 
 static struct loop *new_worker(void *opaque, const char *name)
 {
 	g_autofree char *whose = g_strdup_printf("work-%s", name);
+	struct serve_thread *t = make_thread(opaque, whose);
 
-	return make_thread(opaque, whose);
+	t->private = true;
+	return t->loop;
 }
 
 /*
