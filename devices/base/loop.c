@@ -303,6 +303,22 @@ void loop_wait(struct loop *loop, struct loop_done *done)
 	}
 }
 
+void loop_call_serving(struct loop *loop, void (*fn)(void *arg), void *arg)
+{
+	struct loop_done done = { 0 };
+	struct call call = { .fn = fn, .arg = arg, .done = &done };
+
+	if (g_main_context_acquire(loop->context)) {
+		fn(arg);
+		g_main_context_release(loop->context);
+		return;
+	}
+	pthread_mutex_lock(&loop->lock);
+	loop_append(loop, &call);
+	pthread_mutex_unlock(&loop->lock);
+	loop_wait(loop, &done);
+}
+
 void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg)
 {
 	struct call *call = g_new0(struct call, 1);

@@ -41,6 +41,10 @@ GMainContext *loop_context(struct loop *loop);
  * loop may take. */
 void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg);
 
+/* The same, and whoever runs a loop goes on serving it meanwhile, as in loop_wait(): for what may
+ * take long on the loop's thread. */
+void loop_call_serving(struct loop *loop, void (*fn)(void *arg), void *arg);
+
 /*
  * For what takes longer than a call. Somebody begins it, with loop_call(); code on the loop's
  * thread ends it with loop_done(); loop_wait() returns when it has ended. Whoever runs a loop goes

@@ -177,7 +177,7 @@ static void vdev_on_owner(struct vdev *dev, unsigned q, void (*fn)(void *arg), e
 {
 	struct queue_ref ref = { dev, q, why };
 
-	loop_call(dev->queue[q].loop, fn, &ref);
+	loop_call_serving(dev->queue[q].loop, fn, &ref);
 }
 
 static void vdev_begin_stop(struct vdev *dev, unsigned q, enum vdev_stop why)

@@ -11,7 +11,8 @@
 
 #define CONTEXT "--device vhost-user"
 
-#define RETRY_MS      100u
+#define RETRY_MS      20u   /* at first; twice as long each time, */
+#define RETRY_MAX_MS  1000u /* up to this; and where one is there that cannot be spoken with: */
 #define RETRY_SLOW_MS 5000u
 
 #define VIRTIO_ID_NET     1u
@@ -120,26 +121,33 @@ static bool front_fits(struct vhu_front *f)
 	return true;
 }
 
+static void front_try_later(struct vhu_front *f, unsigned ms);
+
+static void front_came_back(struct vhu_front *f)
+{
+	vdev_host_error(&f->vdev, "back-end %s: it is there again", f->path);
+	f->told[0] = '\0';
+	front_watch(f);
+}
+
 static gboolean front_try_again(void *arg)
 {
 	struct vhu_front *f = arg;
 
-	if (!front_connect(f))
-		return G_SOURCE_CONTINUE;
 	loop_unwatch(g_steal_pointer(&f->retry));
-	if (vhu_session_begin(f) && front_fits(f) && front_refresh_config(f, true) &&
-	    vhu_rings_resume(f)) {
-		vdev_host_error(&f->vdev, "back-end %s: it is there again", f->path);
-		f->told[0] = '\0';
-		front_watch(f);
-	} else {
+	if (!front_connect(f))
+		front_try_later(f, MIN(2 * f->retry_ms, RETRY_MAX_MS));
+	else if (vhu_session_begin(f) && front_fits(f) && front_refresh_config(f, true) &&
+		 vhu_rings_resume(f))
+		front_came_back(f);
+	else
 		vhu_front_lost(f);
-	}
 	return G_SOURCE_REMOVE;
 }
 
 static void front_try_later(struct vhu_front *f, unsigned ms)
 {
+	f->retry_ms = ms;
 	f->retry = g_timeout_source_new(ms);
 	g_source_set_callback(f->retry, front_try_again, f, NULL);
 	g_source_attach(f->retry, loop_context(f->loop));
@@ -172,7 +180,7 @@ static void front_do_reset(void *arg)
 
 static void front_reset(struct vdev *dev)
 {
-	loop_call(vhu_front_of(dev)->loop, front_do_reset, dev);
+	loop_call_serving(vhu_front_of(dev)->loop, front_do_reset, dev);
 }
 
 struct front_write {

@@ -44,7 +44,8 @@ struct vhu_front {
 	struct loop *loop;
 	struct vhu_link link;
 	GSource *watch, *events_watch; /* of the link's sockets */
-	GSource *retry;                /* timer, while there is no connection */
+	GSource *retry;                /* timer, while there is no connection, */
+	unsigned retry_ms;             /* of so long */
 	char told[160];                /* why it was lost last, as the operator was told */
 
 	/* What the back-end has said. */
