@@ -26,11 +26,6 @@ struct vfio_link {
 	int irq[VECTORS_MAX]; /* of INTx the first */
 };
 
-static struct vfu_client *client_of(void *opaque)
-{
-	return &((struct vfio_link *)((struct rig *)opaque)->transport)->client;
-}
-
 static bool is_intx(const struct rig *r)
 {
 	return r->link->variant == RIG_VFIO_INTX;
@@ -46,42 +41,6 @@ static void meet_owner(struct rig *r)
 {
 	if (r->thread)
 		loop_call(r->thread, nothing, NULL);
-}
-
-/*
- * Registers.
- */
-static uint64_t link_read(void *opaque, uint64_t addr, unsigned len)
-{
-	return client_load(client_of(opaque), false, addr, len);
-}
-
-static void link_write(void *opaque, uint64_t addr, unsigned len, uint64_t value)
-{
-	client_store(client_of(opaque), false, addr, len, value);
-}
-
-static uint32_t link_pci_read(void *opaque, uint64_t function, unsigned reg, unsigned len)
-{
-	(void)function;
-	return (uint32_t)client_get(client_of(opaque), VFU_CONFIG, reg, len);
-}
-
-static void link_pci_write(void *opaque, uint64_t function, unsigned reg, unsigned len,
-			   uint32_t value)
-{
-	(void)function;
-	client_set(client_of(opaque), VFU_CONFIG, reg, len, value);
-}
-
-static uint64_t link_port_read(void *opaque, uint16_t port, unsigned len)
-{
-	return client_load(client_of(opaque), true, port, len);
-}
-
-static void link_port_write(void *opaque, uint16_t port, unsigned len, uint64_t value)
-{
-	client_store(client_of(opaque), true, port, len, value);
 }
 
 /*
@@ -147,14 +106,7 @@ static void link_open(struct rig *r)
 	assert_int_equal(client_version(&l->client, NULL), 0);
 	give_memory(l, &mem);
 	client_place_bars(&l->client);
-	r->io = (struct virtio_io){ .read = link_read,
-				    .write = link_write,
-				    .pci_read = link_pci_read,
-				    .pci_write = link_pci_write,
-				    .port_read = link_port_read,
-				    .port_write = link_port_write,
-				    .wait = rig_io(r).wait,
-				    .opaque = r };
+	r->io = client_io(&l->client);
 	find_device(r);
 	give_interrupts(r);
 }

@@ -26,38 +26,6 @@ static void vfu_bench_logged(const gchar *domain, GLogLevelFlags level, const gc
 	g_string_append_printf(((struct vfu_bench *)data)->log, "%s\n", text);
 }
 
-/*
- * Registers.
- */
-static uint64_t vfu_bench_read(void *opaque, uint64_t addr, unsigned len)
-{
-	return client_load(&((struct vfu_bench *)opaque)->client, false, addr, len);
-}
-
-static void vfu_bench_write(void *opaque, uint64_t addr, unsigned len, uint64_t value)
-{
-	client_store(&((struct vfu_bench *)opaque)->client, false, addr, len, value);
-}
-
-static uint32_t vfu_bench_pci_read(void *opaque, uint64_t function, unsigned reg, unsigned len)
-{
-	(void)function;
-	return (uint32_t)client_get(&((struct vfu_bench *)opaque)->client, VFU_CONFIG, reg, len);
-}
-
-static void vfu_bench_pci_write(void *opaque, uint64_t function, unsigned reg, unsigned len,
-				uint32_t value)
-{
-	(void)function;
-	client_set(&((struct vfu_bench *)opaque)->client, VFU_CONFIG, reg, len, value);
-}
-
-static bool vfu_bench_patience(void *opaque, uint64_t turn)
-{
-	(void)opaque;
-	return turn < 1000;
-}
-
 static int vfu_bench_open(void **state, const char *device)
 {
 	struct vfu_bench *b = g_new0(struct vfu_bench, 1);
@@ -78,12 +46,7 @@ static int vfu_bench_open(void **state, const char *device)
 	assert_ptr_not_equal(b->ram, MAP_FAILED);
 	for (unsigned i = 0; i < VFU_BENCH_VECTORS; i++)
 		assert_true(eventfd_open(&b->irq[i], "", NULL));
-	b->io = (struct virtio_io){ .read = vfu_bench_read,
-				    .write = vfu_bench_write,
-				    .pci_read = vfu_bench_pci_read,
-				    .pci_write = vfu_bench_pci_write,
-				    .wait = vfu_bench_patience,
-				    .opaque = b };
+	b->io = client_io(&b->client);
 	client_open(&b->client, b->server);
 	*state = b;
 	return 0;

@@ -28,13 +28,18 @@ void client_turn(void)
 		g_usleep(20);
 }
 
+void client_begin(struct vfu_client *c, int fd)
+{
+	*c = (struct vfu_client){ .id = 0x1000 };
+	msg_socket_open(&c->socket, fd, &client_format, &c->in.header, &c->in.payload);
+}
+
 void client_open(struct vfu_client *c, struct vfio_user *v)
 {
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	*c = (struct vfu_client){ .id = 0x1000 };
-	msg_socket_open(&c->socket, pair[0], &client_format, &c->in.header, &c->in.payload);
+	client_begin(c, pair[0]);
 	assert_true(vfio_user_connect(v, pair[1]));
 }
 
@@ -280,4 +285,59 @@ void client_store(struct vfu_client *c, bool io, uint64_t addr, unsigned len, ui
 
 	if (i >= 0)
 		client_set(c, (uint32_t)i, addr - c->bar[i].base, len, value);
+}
+
+/*
+ * A driver.
+ */
+static uint64_t client_io_read(void *opaque, uint64_t addr, unsigned len)
+{
+	return client_load(opaque, false, addr, len);
+}
+
+static void client_io_write(void *opaque, uint64_t addr, unsigned len, uint64_t value)
+{
+	client_store(opaque, false, addr, len, value);
+}
+
+static uint32_t client_io_pci_read(void *opaque, uint64_t function, unsigned reg, unsigned len)
+{
+	(void)function;
+	return (uint32_t)client_get(opaque, VFU_CONFIG, reg, len);
+}
+
+static void client_io_pci_write(void *opaque, uint64_t function, unsigned reg, unsigned len,
+				uint32_t value)
+{
+	(void)function;
+	client_set(opaque, VFU_CONFIG, reg, len, value);
+}
+
+static uint64_t client_io_port_read(void *opaque, uint16_t port, unsigned len)
+{
+	return client_load(opaque, true, port, len);
+}
+
+static void client_io_port_write(void *opaque, uint16_t port, unsigned len, uint64_t value)
+{
+	client_store(opaque, true, port, len, value);
+}
+
+static bool client_io_wait(void *opaque, uint64_t turn)
+{
+	(void)opaque;
+	client_turn();
+	return turn < 100000;
+}
+
+struct virtio_io client_io(struct vfu_client *c)
+{
+	return (struct virtio_io){ .read = client_io_read,
+				   .write = client_io_write,
+				   .pci_read = client_io_pci_read,
+				   .pci_write = client_io_pci_write,
+				   .port_read = client_io_port_read,
+				   .port_write = client_io_port_write,
+				   .wait = client_io_wait,
+				   .opaque = c };
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "devices/base/msg-socket.h"
+#include "transport/driver/virtio.h"
 #include "transport/vfio-user/wire.h"
 
 struct vfio_user;
@@ -36,7 +37,8 @@ struct vfu_client {
 	struct client_bar bar[6];
 };
 
-/* Connects a new client to @v. */
+/* A new client on @fd, which is its from now on; and one that is connected to @v. */
+void client_begin(struct vfu_client *c, int fd);
 void client_open(struct vfu_client *c, struct vfio_user *v);
 void client_close(struct vfu_client *c);
 
@@ -81,3 +83,6 @@ int client_set_irqs(struct vfu_client *c, uint32_t index, uint32_t flags, uint32
 void client_place_bars(struct vfu_client *c);
 uint64_t client_load(struct vfu_client *c, bool io, uint64_t addr, unsigned len);
 void client_store(struct vfu_client *c, bool io, uint64_t addr, unsigned len, uint64_t value);
+
+/* The same for a driver; who waits turns the main loop. */
+struct virtio_io client_io(struct vfu_client *c);

@@ -18,7 +18,9 @@
 #include <cmocka.h>
 
 #include "devices/base/eventfd.h"
+#include "tests/support/vfio-user-client.h"
 #include "tests/support/vhost-user-front.h"
+#include "transport/pci/regs.h"
 #include "virtqueue/vring.h"
 
 #define RAM  (1u << 20)
@@ -33,18 +35,21 @@ struct process {
 	char *dir, *socket;
 	pid_t pid;
 	struct front front;
+	struct vfu_client client; /* of vfio-user */
+	struct virtio_io io;
+	struct virtio_dev driver;
 	int memfd;
 	uint8_t *ram;
 	int kick, call, err;
 };
 
-static const char *level = "on";
-
-static int setup(void **state)
+static int setup_with(void **state, const char *protocol, const char *level)
 {
 	struct process *p = g_new0(struct process, 1);
 	g_autofree char *disk = NULL, *device = NULL;
 
+	p->client.socket.fd = -1;
+	p->front = (struct front){ -1, -1, -1 };
 	p->dir = g_dir_make_tmp("ringside-serve-XXXXXX", NULL);
 	assert_non_null(p->dir);
 	p->socket = g_build_filename(p->dir, "socket", NULL);
@@ -54,7 +59,7 @@ static int setup(void **state)
 	p->pid = fork();
 	assert_true(p->pid >= 0);
 	if (p->pid == 0) {
-		execl("build/ringside", "ringside", "serve", device, "--vhost-user", p->socket,
+		execl("build/ringside", "ringside", "serve", device, protocol, p->socket,
 		      "--sandbox", level, NULL);
 		_exit(127);
 	}
@@ -68,6 +73,26 @@ static int setup(void **state)
 	return 0;
 }
 
+static int setup(void **state)
+{
+	return setup_with(state, "--vhost-user", "on");
+}
+
+static int strict_setup(void **state)
+{
+	return setup_with(state, "--vhost-user", "strict");
+}
+
+static int vfio_setup(void **state)
+{
+	return setup_with(state, "--vfio-user", "on");
+}
+
+static int vfio_strict_setup(void **state)
+{
+	return setup_with(state, "--vfio-user", "strict");
+}
+
 static int teardown(void **state)
 {
 	struct process *p = *state;
@@ -76,6 +101,7 @@ static int teardown(void **state)
 	if (p->pid)
 		kill(p->pid, SIGKILL);
 	front_close(&p->front);
+	client_close(&p->client);
 	munmap(p->ram, RAM);
 	close(p->memfd);
 	eventfd_close(&p->kick);
@@ -90,7 +116,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void connect_to(struct process *p)
+/* A connection to it. */
+static int connect_to(struct process *p)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -102,7 +129,7 @@ static void connect_to(struct process *p)
 			fail_msg("ringside serve does not come up");
 		g_usleep(10000);
 	}
-	p->front = (struct front){ .fd = fd, .backend_fd = -1, .events_fd = -1 };
+	return fd;
 }
 
 /* One queue, with a ring at the beginning of the memory. */
@@ -113,7 +140,7 @@ static void begin(struct process *p)
 	uint64_t f = 1ull << VIRTIO_F_VERSION_1 | 1ull << VHU_F_PROTOCOL_FEATURES;
 
 	memset(p->ram, 0, RAM);
-	connect_to(p);
+	p->front = (struct front){ .fd = connect_to(p), .backend_fd = -1, .events_fd = -1 };
 	front_begin(&p->front, UINT64_MAX);
 	assert_true(front_set_u64(&p->front, VHU_SET_FEATURES, f, -1));
 	assert_true(front_set(&p->front, VHU_ADD_MEM_REG, &m, sizeof(m), p->memfd));
@@ -188,10 +215,104 @@ static void a_disk_serves_one_front_end_after_another(void **state)
 	end(p);
 }
 
-static int strict_setup(void **state)
+/*
+ * The same by vfio-user: kicks are the eventfds that the process gives.
+ */
+static void take_doorbell(struct process *p)
 {
-	level = "strict";
-	return setup(state);
+	uint8_t bytes[16 + 40 * MSG_FDS_MAX] = { 0 };
+	struct vfu_io_fds ask = { .argsz = sizeof(bytes) };
+	uint32_t len;
+
+	assert_true(client_send(&p->client, VFU_GET_REGION_IO_FDS, 0, &ask, sizeof(ask), NULL, 0));
+	assert_int_equal(
+		client_answer(&p->client, VFU_GET_REGION_IO_FDS, bytes, sizeof(bytes), &len), 0);
+	assert_int_equal(p->client.n_fds, 1);
+	eventfd_close(&p->kick);
+	p->kick = p->client.fds[0];
+}
+
+static void give_interrupt(struct process *p, uint32_t vector, int fd)
+{
+	assert_int_equal(client_set_irqs(&p->client, VFU_MSIX,
+					 VFU_IRQ_DATA_EVENTFD | VFU_IRQ_ACTION_TRIGGER, vector, 1,
+					 fd < 0 ? NULL : &fd),
+			 0);
+}
+
+static void vfio_begin(struct process *p)
+{
+	struct virtio_queue q = {
+		.size = SIZE, .desc = DESC, .driver = AVAIL, .device = USED, .vector = 1
+	};
+
+	memset(p->ram, 0, RAM);
+	client_begin(&p->client, connect_to(p));
+	assert_int_equal(client_version(&p->client, "{\"capabilities\":{\"max_msg_fds\":8}}"), 0);
+	assert_int_equal(client_map(&p->client, 0, RAM, 0, p->memfd), 0);
+	client_place_bars(&p->client);
+	p->io = client_io(&p->client);
+	assert_true(virtio_pci_probe(&p->driver, &p->io, 0));
+	virtio_pci_command(&p->driver, PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER);
+	virtio_pci_msix(&p->driver, PCI_MSIX_CONTROL_ENABLE);
+	take_doorbell(p);
+	give_interrupt(p, 0, p->err);
+	give_interrupt(p, 1, p->call);
+	assert_true(virtio_negotiate(&p->driver, (struct virtio_features){ { 0, 0 } }));
+	assert_true(virtio_pci_config_vector(&p->driver, 0));
+	assert_true(virtio_queue_start(&p->driver, &q));
+	virtio_driver_ok(&p->driver);
+}
+
+/* In pieces, of which one cannot be written: each kind of mapping there is. */
+static void vfio_change_memory(struct process *p)
+{
+	struct vfu_dma_map rom = { sizeof(rom), VFU_DMA_READABLE, RAM / 2, RAM / 2, RAM / 2 };
+
+	assert_int_equal(client_unmap(&p->client, 0, RAM), 0);
+	assert_int_equal(client_map(&p->client, 0, RAM / 2, 0, p->memfd), 0);
+	assert_int_equal(client_ask(&p->client, VFU_DMA_MAP, &rom, sizeof(rom), p->memfd), 0);
+}
+
+/* A vector is taken and given back, and INTx used, for their calls. */
+static void vfio_change_interrupts(struct process *p)
+{
+	give_interrupt(p, 1, -1);
+	give_interrupt(p, 1, p->call);
+	virtio_pci_msix(&p->driver, 0);
+	for (uint32_t action = VFU_IRQ_ACTION_UNMASK; action <= VFU_IRQ_ACTION_TRIGGER; action *= 2)
+		assert_int_equal(client_set_irqs(&p->client, VFU_INTX,
+						 VFU_IRQ_DATA_EVENTFD | action, 0, 1, &p->err),
+				 0);
+	virtio_pci_msix(&p->driver, PCI_MSIX_CONTROL_ENABLE);
+}
+
+static void vfio_break_ring(struct process *p)
+{
+	struct vring_avail *avail = (void *)(p->ram + AVAIL);
+
+	__atomic_store_n(&avail->idx, cpu_le16(SIZE + 5), __ATOMIC_RELEASE);
+	eventfd_signal(p->kick);
+	await(p->err);
+	assert_true(virtio_status(&p->driver) & VIRTIO_S_NEEDS_RESET);
+}
+
+static void a_disk_serves_one_client_after_another(void **state)
+{
+	struct process *p = *state;
+
+	for (int i = 0; i < 3; i++) {
+		vfio_begin(p);
+		vfio_change_memory(p);
+		vfio_change_interrupts(p);
+		read_sector(p);
+		vfio_break_ring(p);
+		assert_int_equal(client_ask(&p->client, VFU_RESET, NULL, 0, -1), 0);
+		if (i == 1) /* malformed */
+			assert_int_equal(client_ask(&p->client, VFU_RESET, &(int){ 0 }, 4, -1), -1);
+		client_close(&p->client);
+	}
+	end(p);
 }
 
 int main(void)
@@ -201,6 +322,10 @@ int main(void)
 						teardown),
 		{ "a_disk_serves_one_front_end_after_another, strict",
 		  a_disk_serves_one_front_end_after_another, strict_setup, teardown, NULL },
+		cmocka_unit_test_setup_teardown(a_disk_serves_one_client_after_another, vfio_setup,
+						teardown),
+		{ "a_disk_serves_one_client_after_another, strict",
+		  a_disk_serves_one_client_after_another, vfio_strict_setup, teardown, NULL },
 	};
 
 	signal(SIGPIPE, SIG_IGN);
