@@ -18,10 +18,11 @@
 	 1ull << VIRTIO_F_NOTIFICATION_DATA | 1ull << VIRTIO_F_NOTIF_CONFIG_DATA | \
 	 1ull << VIRTIO_F_RING_RESET)
 
-#define PROTOCOL_FEATURES                                                                \
-	(1ull << VHU_PF_MQ | 1ull << VHU_PF_LOG_SHMFD | 1ull << VHU_PF_INFLIGHT_SHMFD |  \
-	 1ull << VHU_PF_REPLY_ACK | 1ull << VHU_PF_BACKEND_REQ | 1ull << VHU_PF_CONFIG | \
-	 1ull << VHU_PF_RESET_DEVICE | 1ull << VHU_PF_CONFIGURE_MEM_SLOTS | 1ull << VHU_PF_STATUS)
+#define PROTOCOL_FEATURES                                                                      \
+	(1ull << VHU_PF_MQ | 1ull << VHU_PF_LOG_SHMFD | 1ull << VHU_PF_INFLIGHT_SHMFD |        \
+	 1ull << VHU_PF_DEVICE_STATE | 1ull << VHU_PF_REPLY_ACK | 1ull << VHU_PF_BACKEND_REQ | \
+	 1ull << VHU_PF_CONFIG | 1ull << VHU_PF_RESET_DEVICE |                                 \
+	 1ull << VHU_PF_CONFIGURE_MEM_SLOTS | 1ull << VHU_PF_STATUS)
 
 /* Of the device status: NEEDS_RESET is the device's. */
 #define DRIVER_BITS                                                                           \
@@ -52,48 +53,38 @@ static const char *vhu_get_features(struct vhost_user *v, struct vhu_message *m)
 	return NULL;
 }
 
-static bool vhu_any_ring_runs(const struct vhost_user *v)
-{
-	for (unsigned q = 0; q < v->dev->n_queues; q++)
-		if (v->ring[q].running)
-			return true;
-	return false;
-}
-
 /* Who has no SET_VRING_ENABLE has its rings enabled from the start. */
 static bool vhu_enabled_at_first(const struct vhost_user *v)
 {
 	return !(v->features >> VHU_F_PROTOCOL_FEATURES & 1);
 }
 
-/* Rings go on with it. */
-static const char *vhu_switch_log(struct vhost_user *v)
+/* The protocol's own: rings go on with them. */
+static const char *vhu_set_own_features(struct vhost_user *v, uint64_t f)
 {
+	if (f == v->features)
+		return NULL;
 	vhu_rings_stop(v);
-	v->features ^= 1ull << VHU_F_LOG_ALL;
+	v->features = f;
 	vhu_log_settle(v);
+	for (unsigned q = 0; q < v->dev->n_queues; q++)
+		v->ring[q].enabled |= vhu_enabled_at_first(v);
 	return vhu_rings_settle(v);
 }
 
 /* The same once more, as after a stop of the virtual machine, changes nothing. */
 static const char *vhu_set_features(struct vhost_user *v, struct vhu_message *m)
 {
-	uint64_t f = m->p->u64;
+	uint64_t f = m->p->u64, others = (f ^ v->features) & ~VHU_F_OWN;
+	bool broken = vdev_status(v->dev) & VIRTIO_S_NEEDS_RESET;
 
 	if (f & ~vhu_offered(v))
 		return "features that were not offered";
-	if ((f ^ v->features) == 1ull << VHU_F_LOG_ALL)
-		return vhu_switch_log(v);
-	if (f == v->features && !(vdev_status(v->dev) & VIRTIO_S_NEEDS_RESET))
-		return NULL;
-	if (vhu_any_ring_runs(v))
-		return f == v->features ? NULL : "other features while a ring runs";
-	vhu_reset(v);
-	v->features = f;
-	vhu_log_settle(v);
-	for (unsigned q = 0; q < v->dev->n_queues; q++)
-		v->ring[q].enabled |= vhu_enabled_at_first(v);
-	return NULL;
+	if (others && vhu_any_ring_runs(v))
+		return "other features while a ring runs";
+	if (others || (broken && !vhu_any_ring_runs(v)))
+		vhu_reset(v);
+	return vhu_set_own_features(v, f);
 }
 
 static const char *vhu_get_protocol_features(struct vhost_user *v, struct vhu_message *m)
@@ -324,6 +315,11 @@ static const struct vhu_row vhu_rows[VHU_N_REQUESTS] = {
 				  VHU_PF_INFLIGHT_SHMFD },
 	[VHU_SET_INFLIGHT_FD] = { "SET_INFLIGHT_FD", vhu_set_inflight_fd, ANY, 1, false,
 				  VHU_PF_INFLIGHT_SHMFD },
+	[VHU_SET_DEVICE_STATE_FD] = { "SET_DEVICE_STATE_FD", vhu_set_device_state_fd,
+				      sizeof(struct vhu_transfer_of), 1, true,
+				      VHU_PF_DEVICE_STATE },
+	[VHU_CHECK_DEVICE_STATE] = { "CHECK_DEVICE_STATE", vhu_check_device_state, 0, 0, true,
+				     VHU_PF_DEVICE_STATE },
 	[VHU_RESET_DEVICE] = { "RESET_DEVICE", vhu_reset_device, 0, 0, false, VHU_PF_RESET_DEVICE },
 	[VHU_GET_MAX_MEM_SLOTS] = { "GET_MAX_MEM_SLOTS", vhu_get_max_mem_slots, 0, 0, true,
 				    VHU_PF_CONFIGURE_MEM_SLOTS },

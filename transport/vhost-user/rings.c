@@ -148,3 +148,11 @@ void vhu_rings_stop(struct vhost_user *v)
 	for (unsigned q = 0; q < v->dev->n_queues; q++)
 		vhu_ring_stop(v, q);
 }
+
+bool vhu_any_ring_runs(const struct vhost_user *v)
+{
+	for (unsigned q = 0; q < v->dev->n_queues; q++)
+		if (v->ring[q].running)
+			return true;
+	return false;
+}

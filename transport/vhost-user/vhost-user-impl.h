@@ -21,6 +21,16 @@ struct vhu_ring {
 	int call_fd, err_fd;
 };
 
+/* A device's state that goes out or comes in: device-state.c. */
+struct vhu_transfer {
+	bool load;
+	int fd; /* -1: it is over */
+	GSource *watch;
+	GByteArray *bytes; /* NULL: there is none */
+	size_t done;       /* that were written */
+	bool ended;        /* all was read */
+};
+
 struct vhost_user {
 	struct vdev *dev;
 	struct loop *main;
@@ -41,6 +51,8 @@ struct vhost_user {
 	struct given_map inflight; /* inflight.c */
 	unsigned inflight_queues;
 	unsigned inflight_size; /* entries of each */
+
+	struct vhu_transfer transfer;
 
 	uint64_t features; /* as the front-end set them: the device's, and the protocol's two */
 	uint64_t protocol; /* features of the protocol, likewise */
@@ -88,6 +100,12 @@ void vhu_inflight_tell(const struct vhost_user *v, unsigned q);
 void vhu_inflight_forget(struct vhost_user *v);
 extern const struct syscall_use vhu_inflight_syscalls[];
 
+/* device-state.c. */
+void vhu_state_forget(struct vhost_user *v);
+
+/* rings.c. */
+bool vhu_any_ring_runs(const struct vhost_user *v);
+
 /* messages.c: serves the message in @v->in, with its answer. */
 const char *vhu_serve(struct vhost_user *v);
 
@@ -113,6 +131,9 @@ const char *vhu_set_vring_err(struct vhost_user *v, struct vhu_message *m);
 /* log.c. */
 const char *vhu_set_log_base(struct vhost_user *v, struct vhu_message *m);
 const char *vhu_set_log_fd(struct vhost_user *v, struct vhu_message *m);
+/* device-state.c. */
+const char *vhu_set_device_state_fd(struct vhost_user *v, struct vhu_message *m);
+const char *vhu_check_device_state(struct vhost_user *v, struct vhu_message *m);
 /* inflight.c. */
 const char *vhu_get_inflight_fd(struct vhost_user *v, struct vhu_message *m);
 const char *vhu_set_inflight_fd(struct vhost_user *v, struct vhu_message *m);

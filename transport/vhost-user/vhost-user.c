@@ -86,6 +86,7 @@ static void vhost_user_disconnect(struct vhost_user *v)
 	loop_unwatch(g_steal_pointer(&v->watch));
 	vhu_reset(v);
 	vhost_user_forget_rings(v);
+	vhu_state_forget(v);
 	vhu_inflight_forget(v);
 	vhu_log_forget(v);
 	vhu_memory_clear(&v->memory);
@@ -184,7 +185,7 @@ struct vhost_user *vhost_user_new(struct vdev *dev, struct gmem *mem, struct loo
 	v->ended = ended;
 	v->opaque = opaque;
 	v->socket.fd = -1;
-	v->backend_fd = v->log_fd = -1;
+	v->backend_fd = v->log_fd = v->transfer.fd = -1;
 	pthread_mutex_init(&v->lock, NULL);
 	vhu_memory_init(&v->memory, mem);
 	vdev_attach(dev, &vhost_user_ops, v);

@@ -150,11 +150,20 @@ struct vhu_inflight {
 };
 #define VHU_INFLIGHT_MIN 20u /* bytes; front-ends send 24 */
 
+/* Which way a device's state goes; in which phase of a migration, of which there is one: 0. */
+enum { VHU_STATE_SAVE, VHU_STATE_LOAD };
+
+struct vhu_transfer_of {
+	uint32_t direction;
+	uint32_t phase;
+};
+
 union vhu_payload {
 	uint64_t u64;
 	struct vhu_state state;
 	struct vhu_addr addr;
 	struct vhu_area area;
+	struct vhu_transfer_of transfer;
 	struct vhu_inflight inflight;
 	struct vhu_mem_table table;
 	struct vhu_mem_region region;
