@@ -75,7 +75,11 @@ static bool ring_find_position(const struct vhu_front *f, unsigned q, struct vq_
 	const struct vring_used *used = used_of(f, c);
 	uint16_t at;
 
-	if (c->packed || !avail || !used)
+	if (c->packed) { /* whatever it is told, it goes by its predecessor's notes */
+		*ret = c->position;
+		return f->inflight_fd >= 0;
+	}
+	if (!avail || !used)
 		return false;
 	at = ring_index(&used->idx);
 	*ret = (struct vq_position){ at, at };
