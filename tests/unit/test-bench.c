@@ -2,6 +2,7 @@
  * The benchmark: its statistics, its plans, and a tiny run of all it can write.
  */
 #include "tools/bench/bench.h"
+#include "tools/bench/blk-impl.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -352,7 +353,7 @@ static void the_page_needs_nothing_but_itself(void **state)
 static void help_fits_the_terminal(void **state)
 {
 	static const char *const lines[] = { "bench --help", "bench rings --help",
-					     "bench guest --help" };
+					     "bench guest --help", "bench blk --help" };
 
 	(void)state;
 	for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
@@ -380,7 +381,20 @@ static void mistakes_are_named(void **state)
 		const char *args, *says;
 	} cases[] = {
 		{ "bench", "rings" },
-		{ "bench guests", "rings or guest" },
+		{ "bench guests", "rings, guest or blk" },
+		{ "bench blk", "--socket PATH" },
+		{ "bench blk --socket /nonexistent", "/nonexistent: no back-end" },
+		{ "bench blk --socket x --ring bare", "--ring" },
+		{ "bench blk --socket x --op florp", "--op" },
+		{ "bench blk --socket x --size 4K", "--size" },
+		{ "bench blk --socket x --size 1025", "1024" },
+		{ "bench blk --socket x --depth 257", "256" },
+		{ "bench blk --socket x --wait sleep", "--wait" },
+		{ "bench blk --socket x --rounds 0", "--rounds" },
+		{ "bench blk --socket x --time 0", "--time" },
+		{ "bench blk --socket x --limit 0", "--limit" },
+		{ "bench blk --socket x --json --csv", "--csv" },
+		{ "bench blk --socket x nonsense", "nonsense" },
 		{ "bench rings --ring round", "--ring" },
 		{ "bench rings --rounds 0", "--rounds" },
 		{ "bench rings --time 0", "--time" },
@@ -416,6 +430,31 @@ static void mistakes_are_named(void **state)
 	}
 }
 
+/* A bucket is a thirty-second of its value wide, so a percentile is at most that much too high. */
+static void latencies_are_where_they_belong(void **state)
+{
+	struct latencies *l = g_new0(struct latencies, 1);
+
+	(void)state;
+	assert_true(latencies_ns(l, 0.5) == 0);
+	for (uint64_t ns = 1; ns <= 1000000; ns++)
+		latencies_add(l, ns);
+	assert_int_equal(l->n, 1000000);
+	for (unsigned right = 1000; right < 1000000; right += 1000) {
+		double found = latencies_ns(l, right / 1e6);
+
+		if (found < right || found > right * (1 + 1.0 / 32) + 1)
+			fail_msg("%u: %g", right, found);
+	}
+	memset(l, 0, sizeof(*l));
+	latencies_add(l, 0);
+	assert_true(latencies_ns(l, 1) == 1);
+	latencies_add(l, UINT64_MAX);
+	assert_true(latencies_ns(l, 0.5) == 1);
+	assert_true(latencies_ns(l, 1) > 1e18);
+	g_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -437,6 +476,7 @@ int main(void)
 		cmocka_unit_test(the_page_needs_nothing_but_itself),
 		cmocka_unit_test(help_fits_the_terminal),
 		cmocka_unit_test(mistakes_are_named),
+		cmocka_unit_test(latencies_are_where_they_belong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,262 @@
+#include "tools/bench/peer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "devices/base/error.h"
+#include "devices/base/eventfd.h"
+#include "tools/bench/ends.h"
+
+#define PATIENCE_MS   5000
+#define LOOKS_IN_VAIN (1u << 20) /* then it is asked whether it lives */
+#define PROTOCOL_USED (1ull << VHU_PF_MQ | 1ull << VHU_PF_REPLY_ACK | 1ull << VHU_PF_CONFIG)
+
+bool peer_fail(GError **err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (err)
+		*err = g_error_new_valist(RINGSIDE_ERROR, RINGSIDE_ERROR_HOST, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+/* What went wrong on the connection. */
+static bool peer_lost(const struct peer *p, GError **err)
+{
+	return peer_fail(err, "the back-end: %s", p->link.wrong);
+}
+
+static int peer_connect(const char *path, GError **err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (g_strlcpy(address.sun_path, path, sizeof(address.sun_path)) >=
+	    sizeof(address.sun_path)) {
+		ringside_usage(err, "too long a name for a socket");
+		return -1;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+	    fcntl(fd, F_SETFL, O_NONBLOCK) == 0)
+		return fd;
+	ringside_error_errno(err, errno, "no back-end to be reached");
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static bool peer_ask_config(struct peer *p, uint32_t size)
+{
+	struct vhu_config config = { .len = size };
+	const struct vhu_question q = {
+		.request = VHU_GET_CONFIG,
+		.payload = &config,
+		.size = offsetof(struct vhu_config, bytes) + size,
+		.answer = &config,
+		.answer_size = offsetof(struct vhu_config, bytes) + size,
+	};
+
+	if (!vhu_link_has(&p->link, VHU_PF_CONFIG))
+		return vhu_link_fail(&p->link, "it does not show its configuration space (CONFIG)");
+	if (!vhu_link_ask(&p->link, &q))
+		return false;
+	memcpy(p->config, config.bytes, size);
+	return true;
+}
+
+/* The first words. */
+static bool peer_greet(struct peer *p)
+{
+	struct vhu_link *l = &p->link;
+	uint64_t protocol;
+
+	if (!vhu_link_ask_u64(l, VHU_GET_FEATURES, &p->features) ||
+	    !vhu_link_tell(l, VHU_SET_OWNER, NULL, 0, NULL, 0))
+		return false;
+	if (!(p->features >> VHU_F_PROTOCOL_FEATURES & 1))
+		return vhu_link_fail(l, "it has no protocol features");
+	if (!vhu_link_ask_u64(l, VHU_GET_PROTOCOL_FEATURES, &protocol))
+		return false;
+	protocol &= PROTOCOL_USED;
+	if (!vhu_link_tell_u64(l, VHU_SET_PROTOCOL_FEATURES, protocol))
+		return false;
+	l->protocol = protocol;
+	return true;
+}
+
+bool peer_open(struct peer *p, const char *path, uint32_t config_size, GError **err)
+{
+	int fd;
+
+	*p = (struct peer){ .memory_fd = -1, .kick_fd = -1, .call_fd = -1 };
+	vhu_link_init(&p->link);
+	fd = peer_connect(path, err);
+	if (fd < 0)
+		return false;
+	vhu_link_open(&p->link, fd);
+	return (peer_greet(p) && peer_ask_config(p, config_size)) || peer_lost(p, err);
+}
+
+void peer_close(struct peer *p)
+{
+	vhu_link_close(&p->link);
+	if (p->memory)
+		munmap(p->memory, p->memory_size);
+	if (p->memory_fd >= 0)
+		close(p->memory_fd);
+	eventfd_close(&p->kick_fd);
+	eventfd_close(&p->call_fd);
+	*p = (struct peer){ .memory_fd = -1, .kick_fd = -1, .call_fd = -1 };
+	vhu_link_init(&p->link);
+}
+
+static bool peer_make_memory(struct peer *p, size_t size, GError **err)
+{
+	void *at = MAP_FAILED;
+
+	p->memory_fd = memfd_create("ringside-bench", MFD_CLOEXEC);
+	if (p->memory_fd >= 0 && ftruncate(p->memory_fd, (off_t)size) == 0)
+		at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+			  p->memory_fd, 0);
+	p->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	p->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (at == MAP_FAILED || p->kick_fd < 0 || p->call_fd < 0)
+		return ringside_error_errno(err, errno, "%zu bytes of memory for the driver", size);
+	p->memory = at;
+	p->memory_size = size;
+	return true;
+}
+
+uint64_t peer_take(struct peer *p, size_t len)
+{
+	uint64_t at = p->used;
+
+	p->used += (len + 4095) & ~(uint64_t)4095;
+	g_assert(p->used <= p->memory_size);
+	return at;
+}
+
+static bool peer_tell_memory(struct peer *p)
+{
+	struct vhu_mem_table table = {
+		.n = 1,
+		.region = { { .gpa = 0, .len = p->memory_size, .user = (uintptr_t)p->memory } },
+	};
+
+	return vhu_link_tell(&p->link, VHU_SET_MEM_TABLE, &table,
+			     offsetof(struct vhu_mem_table, region) + sizeof(table.region[0]),
+			     &p->memory_fd, 1);
+}
+
+static bool peer_tell_fd(struct peer *p, enum vhu_request request, unsigned q, int fd)
+{
+	uint64_t queue = q;
+
+	return vhu_link_tell(&p->link, request, &queue, sizeof(queue), &fd, 1);
+}
+
+static bool peer_tell_ring(struct peer *p, unsigned q)
+{
+	const struct vhu_addr addr = {
+		.index = q,
+		.desc = (uintptr_t)p->memory + p->vq.desc,
+		.avail = (uintptr_t)p->memory + p->vq.driver,
+		.used = (uintptr_t)p->memory + p->vq.device,
+	};
+	/* Packed: both places of a new ring, their wrap counters at 1. (vhost-user.rst,
+	 * VHOST_USER_SET_VRING_BASE) */
+	const uint32_t base = p->vq.cfg.packed ? 0x80008000u : 0;
+	struct vhu_link *l = &p->link;
+
+	return vhu_link_tell_ring(l, VHU_SET_VRING_NUM, q, p->vq.cfg.size) &&
+	       vhu_link_tell_ring(l, VHU_SET_VRING_BASE, q, base) &&
+	       vhu_link_tell(l, VHU_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0) &&
+	       peer_tell_fd(p, VHU_SET_VRING_CALL, q, p->call_fd) &&
+	       peer_tell_fd(p, VHU_SET_VRING_KICK, q, p->kick_fd) &&
+	       vhu_link_tell_ring(l, VHU_SET_VRING_ENABLE, q, 1) && vhu_link_settle(l);
+}
+
+static uint64_t peer_ring_features(const struct drv_config *cfg)
+{
+	return 1ull << VIRTIO_F_VERSION_1 | (uint64_t)cfg->packed << VIRTIO_F_RING_PACKED |
+	       (uint64_t)cfg->in_order << VIRTIO_F_IN_ORDER |
+	       (uint64_t)cfg->event_idx << VIRTIO_F_EVENT_IDX;
+}
+
+bool peer_start(struct peer *p, unsigned q, const struct drv_config *wanted, uint64_t features,
+		size_t size, GError **err)
+{
+	struct drv_config cfg = *wanted;
+	uint64_t all;
+
+	cfg.event_idx = cfg.event_idx && p->features >> VIRTIO_F_EVENT_IDX & 1;
+	all = peer_ring_features(&cfg) | features;
+	if (all & ~p->features)
+		return peer_fail(err, "the back-end does not offer %s",
+				 cfg.packed && !(p->features >> VIRTIO_F_RING_PACKED & 1)
+					 ? "packed rings"
+					 : "the features that this takes");
+	cfg.len = drv_bytes(&cfg);
+	if (!peer_make_memory(p, size + ((cfg.len + 4095) & ~(size_t)4095), err))
+		return false;
+	cfg.gpa = peer_take(p, cfg.len);
+	cfg.base = p->memory + cfg.gpa;
+	if (!drv_vq_init(&p->vq, &cfg))
+		return peer_fail(err, "a ring of %u entries", cfg.size);
+	return (vhu_link_tell_u64(&p->link, VHU_SET_FEATURES,
+				  all | 1ull << VHU_F_PROTOCOL_FEATURES) &&
+		peer_tell_memory(p) && peer_tell_ring(p, q)) ||
+	       peer_lost(p, err);
+}
+
+void peer_publish(struct peer *p)
+{
+	uint64_t one = 1;
+
+	if (drv_publish(&p->vq))
+		(void)!write(p->kick_fd, &one, sizeof(one));
+}
+
+bool peer_await(struct peer *p, GError **err)
+{
+	struct pollfd fd[] = { { .fd = p->call_fd, .events = POLLIN },
+			       { .fd = p->link.s.fd, .events = POLLIN } };
+	uint64_t count;
+	int n;
+
+	if (p->vq.broken)
+		return peer_fail(err, "the back-end broke its ring: %s", p->vq.broken);
+	if (!drv_enable_notify(&p->vq))
+		return true;
+	do
+		n = poll(fd, G_N_ELEMENTS(fd), PATIENCE_MS);
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		return peer_fail(err, "the back-end has completed nothing for %d s",
+				 PATIENCE_MS / 1000);
+	if (!fd[0].revents)
+		return peer_fail(err, "the back-end has closed the connection");
+	(void)!read(p->call_fd, &count, sizeof(count));
+	return true;
+}
+
+bool peer_look(struct peer *p, unsigned *turns, GError **err)
+{
+	if (p->vq.broken)
+		return peer_fail(err, "the back-end broke its ring: %s", p->vq.broken);
+	bench_relax(turns);
+	if (*turns < LOOKS_IN_VAIN)
+		return true;
+	*turns = 0;
+	return peer_await(p, err);
+}

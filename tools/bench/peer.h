@@ -1,0 +1,53 @@
+/*
+ * A device behind a vhost-user socket, and our driver's side of one of its queues: what `ringside
+ * bench` measures other people's devices by, and ours. The driver's memory is a file of its own
+ * that the back-end maps, and nothing else is.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "devices/vhost-user/link.h"
+#include "virtqueue/driver/drv.h"
+
+struct peer {
+	struct vhu_link link;
+	uint64_t features; /* that the back-end offers */
+	uint8_t config[VHU_CONFIG_MAX];
+
+	uint8_t *memory; /* of memory_size bytes, at guest address 0 */
+	size_t memory_size;
+	int memory_fd;
+	uint64_t used; /* bytes of it that are given away */
+
+	struct drv_vq vq;
+	int kick_fd, call_fd;
+};
+
+/* Connects to the back-end at @path, and asks it for its features and @config_size bytes of the
+ * configuration space. False with an error; peer_close() in any case. */
+bool peer_open(struct peer *p, const char *path, uint32_t config_size, GError **err);
+void peer_close(struct peer *p);
+
+/* Gives the back-end @size bytes of memory and queue @q with the ring of @cfg (size, packed,
+ * event_idx, in_order), the features that it takes and @features of the device. */
+bool peer_start(struct peer *p, unsigned q, const struct drv_config *cfg, uint64_t features,
+		size_t size, GError **err);
+
+/* @len bytes, page-aligned; their guest address, which is their place in p->memory. */
+uint64_t peer_take(struct peer *p, size_t len);
+
+/* Sets @err, a host error; always false. */
+bool peer_fail(GError **err, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+/* Makes what was added available, with a kick if the device wants one. */
+void peer_publish(struct peer *p);
+
+/* Sleeps until the device has used something. False with an error: it has not for five seconds, or
+ * broke a rule. */
+bool peer_await(struct peer *p, GError **err);
+
+/* The same for who does not sleep: one look later. @turns counts those in vain, from 0. */
+bool peer_look(struct peer *p, unsigned *turns, GError **err);
