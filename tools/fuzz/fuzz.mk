@@ -42,6 +42,11 @@ $(eval $(call fuzz_build,san,$(FUZZ_CC),$(FUZZ_SAN)))
 $(eval $(call fuzz_build,cov,$(FUZZ_CC),-fprofile-instr-generate -fcoverage-mapping))
 $(eval $(call fuzz_build,afl,AFL_QUIET=1 afl-clang-fast,$(FUZZ_SAN)))
 
+# As OSS-Fuzz and ClusterFuzzLite build (oss-fuzz/build.sh): the compiler and its flags are theirs.
+$(eval $(call fuzz_build,oss,$(CC),$(CFLAGS)))
+OSS_ASAN := $(if $(filter address,$(SANITIZER)),-DFUZZ_ASAN)
+$(FUZZ)/oss/%.o: FUZZ_ALSO = $(OSS_ASAN)
+
 # libFuzzer's: edges are counted everywhere but in the harness and the reference driver, which are no part
 # of what is to be covered. Comparisons are traced in vmm/ and tools/cli/, whose inputs are texts and files; elsewhere
 # the grammars know the numbers, and tracing costs a third of the speed. The loads of virtqueue/ are
@@ -74,6 +79,11 @@ $(FUZZ)/fuzz-afl: $(addprefix $(FUZZ)/afl/,$(FUZZ_OBJECTS) tools/fuzz/main.o)
 	$(Q)AFL_QUIET=1 afl-clang-fast $(FUZZ_SAN) $^ /usr/lib/afl/libAFLDriver.a $(FUZZ_LINK) \
 		-Wl,--wrap=__asan_memcpy $(FUZZ_LIBS) -lstdc++ -o $@
 
+$(FUZZ)/oss-fuzz: $(addprefix $(FUZZ)/oss/,$(FUZZ_OBJECTS) tools/fuzz/main.o)
+	$(call say,LD,$@)
+	$(Q)$(CXX) $(CXXFLAGS) $^ $(LIB_FUZZING_ENGINE) $(FUZZ_LINK) $(if $(OSS_ASAN),-Wl$(comma)--wrap=__asan_memcpy) \
+		-Wl,-rpath,'$$ORIGIN/lib' $(FUZZ_LIBS) -o $@
+
 $(FUZZ)/mutate-afl.so: tools/fuzz/mutate-afl.c tools/fuzz/language/mutate.c tools/fuzz/language/mutate-make.c tools/fuzz/language/grammar.c
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
@@ -86,12 +96,16 @@ $(FUZZ)/corpus: tools/fuzz/corpus.c $(addprefix tools/fuzz/language/,seeds.c gra
 
 -include $(shell find $(FUZZ)/san $(FUZZ)/cov $(FUZZ)/afl -name '*.d' 2>/dev/null)
 
-.PHONY: fuzz fuzz-afl fuzz-smoke fuzz-cov fuzz-selftest regressions fuzz-guest fuzz-guest-smoke fuzz-guest-programs
+.PHONY: fuzz-oss fuzz fuzz-afl fuzz-smoke fuzz-cov fuzz-selftest regressions fuzz-guest fuzz-guest-smoke fuzz-guest-programs
 fuzz: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## fuzz every target, FUZZ_SECONDS=60 each (FUZZ_TARGETS=some)
 	$(Q)BUILD=$(BUILD) tools/fuzz/scripts/run -s $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 fuzz-afl: $(FUZZ)/fuzz-afl $(FUZZ)/mutate-afl.so $(FUZZ)/replay $(FUZZ)/corpus ## the same with AFL++
 	$(Q)BUILD=$(BUILD) tools/fuzz/scripts/run -a -s $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+fuzz-oss: $(BUILD)/.setup-build $(BUILD)/.setup-check ## the targets as OSS-Fuzz builds them, with plain clang, each tried
+	$(Q)env -u CC -u CFLAGS tools/fuzz/oss-fuzz/build.sh
+	$(Q)$(RUN) -t 1800 tools/fuzz/oss-fuzz/try
 
 fuzz-smoke: $(FUZZ)/fuzz $(FUZZ)/replay $(FUZZ)/corpus ## every target: its corpus, 3000 inputs from a fixed seed; and planted bugs' inputs
 	$(Q)BUILD=$(BUILD) $(RUN) -t 900 'tools/fuzz/scripts/run -t 3000' tools/fuzz/scripts/same tools/fuzz/scripts/acpi 'tests/fuzz-selftest/run -r'
