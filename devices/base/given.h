@@ -30,6 +30,17 @@ const char *given_map(struct given_map *ret, int fd, uint64_t offset, uint64_t l
 		      enum given_access access);
 void given_unmap(struct given_map *m); /* of one that is none (zeroes): nothing happens */
 
+/*
+ * Who gave a file may shorten it, or have no pages for it: then touching what is mapped is a
+ * SIGBUS. Its handler asks here, on the thread that did it: memory of our own, zeroes, is put
+ * there, @fd of given_tell() is written (an eventfd), and true says that the thread can go on.
+ * False: @at is no such memory. (A system call has EFAULT instead, and nobody is told.)
+ */
+bool given_fault(const void *at);
+
+/* One @fd at a time; -1: nobody wants to know. */
+void given_tell(int fd);
+
 /* Is @fd an eventfd, for reading and writing, that neither makes wait? (Unless its other owner has
  * it so, afterwards.) */
 bool given_eventfd(int fd);

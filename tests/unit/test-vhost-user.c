@@ -7,6 +7,7 @@
 #include <glib.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +17,7 @@
 #include <cmocka.h>
 
 #include "devices/base/eventfd.h"
+#include "devices/base/given.h"
 #include "devices/base/msg-socket.h"
 #include "tests/support/echo.h"
 #include "tests/support/open-files.h"
@@ -242,6 +244,66 @@ static void memory_that_cannot_be_is_refused(void **state)
 	front_begin(&b->front, UINT64_MAX);
 	assert_false(front_set(&b->front, VHU_REM_MEM_REG, &m, sizeof(m), -1));
 	vhu_assert_closed(b, "not there");
+}
+
+/* No part of a file of that name is mapped here. */
+static bool is_unmapped(const char *name)
+{
+	g_autofree char *maps = NULL;
+
+	assert_true(g_file_get_contents("/proc/self/maps", &maps, NULL, NULL));
+	return !strstr(maps, name);
+}
+
+static void on_bus(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (!given_fault(info->si_addr))
+		signal(sig, SIG_DFL);
+}
+
+/* Under a ring that runs, and elsewhere: the connection ends, and nothing else. */
+static void a_file_may_be_shortened(void **state)
+{
+	struct sigaction bus = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO }, old;
+	struct vhu_bench *b = *state;
+
+	assert_int_equal(sigaction(SIGBUS, &bus, &old), 0);
+	for (int i = 0; i < 6; i++) {
+		vhu_bench_begin(b, i % 2, 0);
+		vhu_bench_ask(b, 1);
+		vhu_assert_answered(b, 1);
+		vhu_bench_ask(b, 2);
+		assert_int_equal(ftruncate(b->memfd, i < 3 ? 0 : BENCH_BUFS), 0);
+		vhu_assert_closed(b, "has become shorter");
+		assert_int_equal(ftruncate(b->memfd, BENCH_RAM), 0);
+	}
+	sigaction(SIGBUS, &old, NULL);
+	assert_false(given_fault(b));
+}
+
+/* Where pages are huge, what is mapped begins and ends with them; here there are none to be had, so
+ * that touching them is a fault as above. */
+static void memory_in_huge_pages_is_mapped_anywhere(void **state)
+{
+	struct vhu_bench *b = *state;
+	struct vhu_mem_region m = { .region = { 0x3000, 0x5000, BENCH_HIGH, 0x203000 } };
+	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB | 21u << 26 /* 2 MiB */);
+	unsigned files;
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 4 << 20), 0);
+	front_begin(&b->front, UINT64_MAX);
+	files = open_files();
+	for (int i = 0; i < 3; i++) {
+		assert_true(front_set(&b->front, VHU_ADD_MEM_REG, &m, sizeof(m), fd));
+		assert_int_equal(b->mem.n, 1);
+		assert_int_equal((uintptr_t)b->mem.region[0].hva % (2 << 20), 0x3000);
+		assert_true(front_set(&b->front, VHU_REM_MEM_REG, &m, sizeof(m), -1));
+	}
+	assert_int_equal(open_files(), files);
+	assert_true(is_unmapped("huge"));
+	close(fd);
 }
 
 static void a_memory_table_has_as_many_descriptors_as_regions(void **state)
@@ -594,6 +656,8 @@ int main(void)
 		TEST(only_what_is_offered_can_be_accepted),
 		TEST(configuration_reads_as_nothing_beyond_its_end),
 		TEST(memory_that_cannot_be_is_refused),
+		TEST(a_file_may_be_shortened),
+		TEST(memory_in_huge_pages_is_mapped_anywhere),
 		TEST(a_memory_table_has_as_many_descriptors_as_regions),
 		TEST(a_split_ring_is_taken_and_given_back),
 		TEST(a_packed_ring_is_taken_and_given_back),

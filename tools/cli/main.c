@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "devices/base/error.h"
+#include "devices/base/given.h"
 #include "devices/base/log-limit.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/progress.h"
@@ -45,6 +46,16 @@ static void on_deadly(int sig)
 	raise(sig); /* SA_RESETHAND: this time it kills */
 }
 
+/* Memory that another program gave, and took away again. */
+static void on_bus(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (info->si_code != BUS_ADRERR || !given_fault(info->si_addr)) {
+		signal(sig, SIG_DFL);
+		on_deadly(sig);
+	}
+}
+
 /* A system call that the sandbox does not allow, or does not want to get to the kernel. */
 static void on_sys(int sig, siginfo_t *info, void *context)
 {
@@ -58,9 +69,10 @@ static void on_sys(int sig, siginfo_t *info, void *context)
 
 static void catch_deadly(void)
 {
-	static const int deadly[] = { SIGHUP, SIGQUIT, SIGABRT, SIGBUS, SIGFPE,
+	static const int deadly[] = { SIGHUP, SIGQUIT, SIGABRT, SIGFPE,
 				      SIGILL, SIGSEGV, SIGTRAP, SIGXCPU };
 	struct sigaction act = { .sa_handler = on_deadly, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction bus = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
 	struct sigaction sys = { .sa_sigaction = on_sys, .sa_flags = SA_SIGINFO };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(deadly); i++) {
@@ -72,6 +84,7 @@ static void catch_deadly(void)
 			sigaction(deadly[i], &act, NULL);
 	}
 	sigaction(SIGSYS, &sys, NULL);
+	sigaction(SIGBUS, &bus, NULL);
 	signal(SIGPIPE, SIG_IGN); /* writes report EPIPE */
 	signal(SIGXFSZ, SIG_IGN); /* and EFBIG */
 }

@@ -36,4 +36,5 @@ void fuzz_options_run(const struct fuzz_target *t, const uint8_t *data, size_t s
 void fuzz_acpi_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
 void fuzz_ports_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
 void fuzz_state_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
+void fuzz_front_end_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
 void fuzz_net_run(const struct fuzz_target *t, const uint8_t *data, size_t size);

@@ -44,6 +44,8 @@ struct vhost_user {
 	} in;           /* the message under way */
 	GSource *watch; /* of it; NULL: there is no front-end */
 	struct vhu_memory memory;
+	int lost_fd; /* an eventfd: a file of the front-end's is shorter than what is mapped */
+	GSource *lost_watch;
 	struct given_map log; /* of pages that the device writes; log.c */
 	uint64_t log_size;    /* bytes of it */
 	int log_fd;           /* an eventfd: there may be more in it; -1 */

@@ -149,6 +149,22 @@ static void vhost_user_on_socket(void *arg, GIOCondition revents)
 	v->ended(v->opaque);
 }
 
+/* The device had zeroes instead. */
+static void vhost_user_on_lost(void *arg, GIOCondition revents)
+{
+	struct vhost_user *v = arg;
+	uint64_t count;
+
+	(void)revents;
+	if (read(v->lost_fd, &count, sizeof(count)) != sizeof(count) || !v->watch)
+		return;
+	g_log("ringside", G_LOG_LEVEL_WARNING,
+	      "%s: front-end: a file that it shares has become shorter; the connection is closed",
+	      vdev_name(v->dev));
+	vhost_user_disconnect(v);
+	v->ended(v->opaque);
+}
+
 bool vhost_user_connect(struct vhost_user *v, int fd)
 {
 	if (v->watch) {
@@ -165,7 +181,7 @@ bool vhost_user_connect(struct vhost_user *v, int fd)
  */
 static bool vhost_user_open_rings(struct vhost_user *v, GError **err)
 {
-	bool ok = true;
+	bool ok = eventfd_open(&v->lost_fd, "vhost-user", err);
 
 	for (unsigned q = 0; q < v->dev->n_queues; q++)
 		v->ring[q].call_fd = v->ring[q].err_fd = -1;
@@ -185,14 +201,17 @@ struct vhost_user *vhost_user_new(struct vdev *dev, struct gmem *mem, struct loo
 	v->ended = ended;
 	v->opaque = opaque;
 	v->socket.fd = -1;
-	v->backend_fd = v->log_fd = v->transfer.fd = -1;
+	v->lost_fd = v->backend_fd = v->log_fd = v->transfer.fd = -1;
 	pthread_mutex_init(&v->lock, NULL);
 	vhu_memory_init(&v->memory, mem);
 	vdev_attach(dev, &vhost_user_ops, v);
-	if (vhost_user_open_rings(v, err))
-		return v;
-	vhost_user_free(v);
-	return NULL;
+	if (!vhost_user_open_rings(v, err)) {
+		vhost_user_free(v);
+		return NULL;
+	}
+	v->lost_watch = loop_watch(main, v->lost_fd, G_IO_IN, vhost_user_on_lost, v);
+	given_tell(v->lost_fd);
+	return v;
 }
 
 void vhost_user_free(struct vhost_user *v)
@@ -201,6 +220,10 @@ void vhost_user_free(struct vhost_user *v)
 		return;
 	if (v->watch)
 		vhost_user_disconnect(v);
+	given_tell(-1);
+	if (v->lost_watch)
+		loop_unwatch(v->lost_watch);
+	eventfd_close(&v->lost_fd);
 	vdev_detach(v->dev);
 	for (unsigned q = 0; q < v->dev->n_queues; q++) {
 		eventfd_close(&v->ring[q].call_fd);

@@ -7,9 +7,10 @@
 
 struct host_fd {
 	enum host_kind kind;
-	uint64_t count; /* EVENT; LISTEN: who waits; TIMER: when it goes off; FILE: its size */
-	GByteArray *in; /* STREAM: bytes; PACKET: a length and as many bytes, and so on */
-	size_t in_at;   /* read so far */
+	uint64_t count;  /* EVENT; LISTEN: who waits; TIMER: when it goes off; FILE: its size */
+	uint8_t *memory; /* FILE: that can be mapped, `room' bytes */
+	GByteArray *in;  /* STREAM: bytes; PACKET: a length and as many bytes, and so on */
+	size_t in_at;    /* read so far */
 	size_t room, written;
 	bool over, reset; /* the other end has left */
 	GMainContext *owner;

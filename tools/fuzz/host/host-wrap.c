@@ -4,6 +4,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -209,7 +210,9 @@ WRAP(int, fcntl, (int fd, int command, ...))
 	va_start(ap, command);
 	arg = va_arg(ap, void *);
 	va_end(ap);
-	return host_fd_ours(fd) ? 0 : __real_fcntl(fd, command, arg);
+	if (!host_fd_ours(fd))
+		return __real_fcntl(fd, command, arg);
+	return command == F_GETFL ? O_RDWR | O_NONBLOCK : 0;
 }
 
 WRAP(ssize_t, getrandom, (void *buf, size_t len, unsigned flags))

@@ -83,6 +83,17 @@ size_t host_written(int fd);                           /* since it was made */
 void host_answer(bool reachable);      /* what the next net_socket_connect() finds */
 void host_size(int fd, uint64_t size); /* of a HOST_FILE */
 
+/* Descriptors that go with the bytes that are fed next (host-fds.c); the reader's. Those that
+ * nobody took are closed when this is called again. */
+#define HOST_SENT_MAX 12u
+void host_send_fds(const int *fds, unsigned n);
+
+/* A HOST_FILE of @size bytes, which can be mapped: it is @room bytes of memory, all such files'
+ * part of the @bytes that host_memory() names (NULL: there are none). */
+int host_file_new(uint8_t *memory, size_t room, uint64_t size);
+void host_memory(uint8_t *memory, size_t bytes);
+void *host_map(int fd, size_t len, uint64_t off); /* what mmap() answers */
+
 /* What poll() would say of @fd. */
 GIOCondition host_ready(int fd);
 /* Of what one asked for, and what comes unasked. 0 for descriptors that are not ours. */

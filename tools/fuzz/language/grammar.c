@@ -201,6 +201,51 @@ static const struct grammar_bytes ports_examples[] = {
 	BYTES("[    1.0] hello\r\n"),
 };
 
+static const struct grammar_op front_ops[N_FRONT_OPS] = {
+	[FRONT_SAY] = { "say", "bbbns", 30 },    [FRONT_SET_UP] = { "set up", "qb", 6 },
+	[FRONT_CHAIN] = { "chain", "qhws", 10 }, [FRONT_MEMORY] = { "memory", "qws", 4 },
+	[FRONT_KICK] = { "kick", "q", 4 },       [FRONT_TURN] = { "turn", "b", 4 },
+	[FRONT_HANG_UP] = { "hang up", "", 1 },
+};
+
+static const struct grammar_phrase front_phrases[] = {
+	{ 3, { FRONT_SET_UP, FRONT_CHAIN, FRONT_SAY } },
+	{ 4, { FRONT_SET_UP, FRONT_CHAIN, FRONT_SAY, FRONT_CHAIN } },
+	{ 4, { FRONT_SET_UP, FRONT_MEMORY, FRONT_KICK, FRONT_SAY } },
+	{ 4, { FRONT_SET_UP, FRONT_CHAIN, FRONT_HANG_UP, FRONT_SET_UP } },
+};
+
+/* Payloads: a number, a ring's state, addresses, regions, parts of files, what is in flight. */
+static const struct grammar_bytes front_examples[] = {
+	BYTES("\0\0\0\0\0\0\0\0"),
+	BYTES("\0\0\0\0\1\0\0\0"),
+	BYTES("\0\0\0\0\x10\0\0\0"),
+	BYTES("\0\0\0\x44\1\0\0\0"),
+	BYTES("\0\0\0\0\1\0\0\0" /* addresses */
+	      "\0\0\0\0\0\x7f\0\0"
+	      "\0\x10\0\0\0\x7f\0\0"
+	      "\0\x20\0\0\0\x7f\0\0"
+	      "\0\0\0\0\0\0\0\0"),
+	BYTES("\0\0\0\0\0\0\0\0" /* a region */
+	      "\0\0\1\0\0\0\0\0"
+	      "\0\0\1\0\0\0\0\0"
+	      "\0\0\0\0\0\x7f\0\0"
+	      "\0\0\0\0\0\0\0\0"),
+	BYTES("\1\0\0\0\0\0\0\0" /* a table of one */
+	      "\0\0\0\0\0\0\0\0"
+	      "\0\0\1\0\0\0\0\0"
+	      "\0\0\0\0\0\x7f\0\0"
+	      "\0\0\0\0\0\0\0\0"),
+	BYTES("\0\1\0\0\0\0\0\0"
+	      "\0\0\0\0\0\0\0\0"),
+	BYTES("\0\0\1\0\0\0\0\0"
+	      "\0\0\0\0\0\0\0\0"
+	      "\2\0\x10\0"),
+	BYTES("\1\0\0\0\0\0\0\0"),
+	BYTES("\0\0\0\0\4\0\0\0\0\0\0\0"
+	      "\1\2\3\4"),
+};
+
 static const struct grammar_op control_ops[N_CONTROL_OPS] = {
 	[CONTROL_CONNECT] = { "connect", "n", 4 },    [CONTROL_SAY] = { "say", "ns", 10 },
 	[CONTROL_LINE] = { "line", "nbs", 24 },       [CONTROL_HANG_UP] = { "hang up", "nn", 2 },
@@ -463,6 +508,7 @@ static const struct grammar grammars[] = {
 	{ .name = "net-tap", .heading = 1, OPS(netend), PHRASES(netend), EXAMPLES(netend) },
 	{ .name = "net-user", .heading = 1, OPS(netuser), PHRASES(netuser), EXAMPLES(netend) },
 	{ .name = "ports", OPS(ports), EXAMPLES(ports) },
+	{ .name = "front-end", .heading = 1, OPS(front), PHRASES(front), EXAMPLES(front) },
 	{ .name = "options", OPS(options), EXAMPLES(options) },
 	{ .name = "acpi", OPS(acpi) },
 	{ .name = "state",

@@ -176,6 +176,18 @@ enum { ACPI_CPUS, ACPI_PCI, ACPI_MMIO, ACPI_MEMORY, N_ACPI_OPS };
 /* Of "ports". */
 enum { PORT_WRITE, PORT_READ, PORT_PRINT, PORT_TYPE, PORT_PEER, PORT_TURN, N_PORT_OPS };
 
+/* Of "front-end". */
+enum {
+	FRONT_SAY,
+	FRONT_SET_UP,
+	FRONT_CHAIN,
+	FRONT_MEMORY,
+	FRONT_KICK,
+	FRONT_TURN,
+	FRONT_HANG_UP,
+	N_FRONT_OPS
+};
+
 /* Of "state": what a driver does, what becomes of a record, what the host does. */
 enum {
 	STATE_START,

@@ -41,6 +41,7 @@ static const struct fuzz_target others[] = {
 	{ .name = (char *)"net-tap", .run = fuzz_net_run, .arg = "tap" },
 	{ .name = (char *)"net-user", .run = fuzz_net_run, .arg = "user" },
 	{ .name = (char *)"state", .run = fuzz_state_run },
+	{ .name = (char *)"front-end", .run = fuzz_front_end_run },
 };
 
 GPtrArray *fuzz_targets(void)
