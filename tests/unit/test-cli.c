@@ -169,6 +169,27 @@ static void given_twice_devices_and_words_add_up_and_else_the_last_holds(void **
 	machine_config_free(cfg);
 }
 
+static void a_share_is_a_folder_and_its_tag(void **state)
+{
+	struct machine_config *cfg = config("run -k k --share a=/x/../y --share b.c=/z=,ro");
+	const struct machine_device *d;
+
+	(void)state;
+	assert_string_equal(spec(cfg, 0), "vhost-user,type=fs,tag=a");
+	d = g_ptr_array_index(cfg->devices, 0);
+	assert_string_equal(d->share, "/y");
+	assert_false(d->share_read_only);
+	d = g_ptr_array_index(cfg->devices, 1);
+	assert_string_equal(d->spec, "vhost-user,type=fs,tag=b.c");
+	assert_string_equal(d->share, "/z=");
+	assert_true(d->share_read_only);
+	machine_config_free(cfg);
+	refused("run -k k --share /srv", "--share /srv: it takes TAG=DIR");
+	refused("run -k k --share =/srv", "--share =/srv: it takes TAG=DIR");
+	refused("run -k k --share a=", "--share a=: it takes TAG=DIR");
+	refused("run -k k --share a,b=c", "--share a,b=c: it takes TAG=DIR");
+}
+
 static void memory_counts_mib_unless_it_says_otherwise(void **state)
 {
 	static const struct {
@@ -502,6 +523,7 @@ int main(void)
 		cmocka_unit_test(every_option_arrives),
 		cmocka_unit_test(grace_is_a_time_or_none),
 		cmocka_unit_test(given_twice_devices_and_words_add_up_and_else_the_last_holds),
+		cmocka_unit_test(a_share_is_a_folder_and_its_tag),
 		cmocka_unit_test(memory_counts_mib_unless_it_says_otherwise),
 		cmocka_unit_test(memory_may_be_shared),
 		cmocka_unit_test(bad_arguments_get_one_line_each),

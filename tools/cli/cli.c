@@ -14,6 +14,8 @@
 #define CPUS_MAX   64u
 #define GRACE_MAX  86400u
 
+#define SHARE_READ_ONLY ",ro"
+
 #define DEBUG_EXIT_PORT 0xf4
 #define DEBUG_EXIT_MAX  0xbffcu /* what is above, PCI functions are given */
 
@@ -241,13 +243,37 @@ static bool set_sandbox(struct parse *p, const struct option *o, const char *val
 /*
  * --device, its help and its shorthands.
  */
-static void add_device(struct parse *p, char *spec, char *given)
+static struct machine_device *add_device(struct parse *p, char *spec, char *given)
 {
 	struct machine_device *d = g_new0(struct machine_device, 1);
 
 	d->spec = spec;
 	d->given = given;
 	g_ptr_array_add(p->cfg->devices, d);
+	return d;
+}
+
+/* TAG=DIR, or TAG=DIR,ro. */
+static bool set_share(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	const char *dir = strchr(value, '=');
+	g_autofree char *tag = g_strndup(value, dir ? (size_t)(dir - value) : 0);
+	bool read_only = g_str_has_suffix(value, SHARE_READ_ONLY);
+	g_autofree char *path = NULL;
+	struct machine_device *d;
+
+	(void)o;
+	if (!dir || !*tag || strchr(tag, ',') || !dir[1])
+		return ringside_usage(err,
+				      "--share %s: it takes TAG=DIR, for mount -t virtiofs TAG in "
+				      "the guest; TAG=DIR" SHARE_READ_ONLY " cannot be written to",
+				      value);
+	path = g_strndup(dir + 1, strlen(dir + 1) - (read_only ? strlen(SHARE_READ_ONLY) : 0));
+	d = add_device(p, g_strdup_printf("vhost-user,type=fs,tag=%s", tag),
+		       g_strdup_printf("--share %s", value));
+	d->share = g_canonicalize_filename(path, NULL);
+	d->share_read_only = read_only;
+	return true;
 }
 
 static bool has_help(GPtrArray *pairs)
@@ -342,6 +368,7 @@ static const struct option options[] = {
 	{ "disk", 0, "FILE", "short for --device blk,path=FILE", set_shorthand, 0 },
 	{ "net", 0, "KIND", "short for --device net,backend=KIND", set_shorthand, 0 },
 	{ "console", 0, "STREAM", "short for --device console,chr=STREAM", set_shorthand, 0 },
+	{ "share", 0, "TAG=DIR", "a folder, by virtiofsd; TAG=DIR,ro: read-only", set_share, 0 },
 	{ "serial", 0, "STREAM", "serial port: see below [stdio]", set_text, AT(serial) },
 	{ "name", 0, "NAME", "what query-name on the control socket answers", set_text, AT(name) },
 	{ "debugcon", 0, "STREAM", "what the guest writes to port 0xe9 or 0x402", set_text,

@@ -8,6 +8,7 @@
 #include "devices/registry.h"
 #include "vmm/machine/habits.h"
 #include "vmm/machine/machine-int.h"
+#include "vmm/machine/share.h"
 
 /* What the machine itself wants to know of each device. */
 struct common_options {
@@ -347,14 +348,48 @@ static void tell_shorthand(const struct machine_device *given, GError *err)
 	err->message = g_strdup_printf("%s: %s", given->given, rest);
 }
 
+bool machine_start_shares(struct machine *m, GError **err)
+{
+	m->shares = g_array_new(FALSE, TRUE, sizeof(struct share));
+	for (guint i = 0; i < m->cfg->devices->len; i++) {
+		const struct machine_device *given = g_ptr_array_index(m->cfg->devices, i);
+		struct share s = { .alive = -1 };
+		bool ok = !given->share ||
+			  share_start(&s, given->share, given->share_read_only, given->given, err);
+
+		g_array_append_val(m->shares, s);
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+void machine_forget_shares(struct machine *m)
+{
+	for (guint i = 0; m->shares && i < m->shares->len; i++)
+		share_clear(&g_array_index(m->shares, struct share, i));
+	g_clear_pointer(&m->shares, g_array_unref);
+}
+
+/* As it is opened: one with a folder finds its back-end there. */
+static char *whole_spec(const struct machine *m, guint i)
+{
+	const struct machine_device *given = g_ptr_array_index(m->cfg->devices, i);
+	const char *socket = g_array_index(m->shares, struct share, i).socket;
+
+	return socket ? g_strdup_printf("%s,socket=%s", given->spec, socket)
+		      : g_strdup(given->spec);
+}
+
 bool machine_open_devices(struct machine *m, GError **err)
 {
 	m->devices = g_ptr_array_new();
 	m->iothreads = g_ptr_array_new();
 	for (guint i = 0; i < m->cfg->devices->len; i++) {
 		const struct machine_device *given = g_ptr_array_index(m->cfg->devices, i);
+		g_autofree char *spec = whole_spec(m, i);
 
-		if (open_device(m, given->spec, err))
+		if (open_device(m, spec, err))
 			continue;
 		if (given->given && err && *err)
 			tell_shorthand(given, *err);

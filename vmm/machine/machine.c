@@ -17,6 +17,7 @@ static void device_free(void *p)
 
 	g_free(d->spec);
 	g_free(d->given);
+	g_free(d->share);
 	g_free(d);
 }
 
@@ -285,7 +286,8 @@ static bool open_all(struct machine *m, GError **err)
 		if (!m->symbols)
 			return false;
 	}
-	return m->model && ram_open(&m->ram, m->cfg->memory, shares_memory(m->cfg), err) &&
+	return m->model && machine_start_shares(m, err) &&
+	       ram_open(&m->ram, m->cfg->memory, shares_memory(m->cfg), err) &&
 	       machine_open_devices(m, err) && machine_check_sandbox(m, err) &&
 	       make_serial(m, err) && make_debugcon(m, err) && open_kvm(m, err) &&
 	       open_boot(m, err);
@@ -344,6 +346,7 @@ void machine_free(struct machine *m)
 	machine_unplug_devices(m);
 	pci_root_free(m->pci);
 	machine_close_devices(m);
+	machine_forget_shares(m);
 	loop_unwatch(m->overdue);
 	serial_free(m->serial);
 	debugcon_free(m->debugcon);

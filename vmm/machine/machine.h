@@ -22,6 +22,8 @@
 struct machine_device {
 	char *spec;  /* "blk,path=...": as --device takes it */
 	char *given; /* what the operator wrote, where that was a shorthand: "--disk FILE" */
+	char *share; /* --share: the folder that a virtiofsd is to serve for it; NULL: none */
+	bool share_read_only;
 };
 
 struct terminal_mode;

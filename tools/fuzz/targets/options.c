@@ -123,7 +123,7 @@ static char **words_of(struct input *in)
 		"--kernel", "--initrd",  "--append",    "--memory",   "--cpus",       "--cpu",
 		"--device", "--disk",    "--net",       "--console",  "--serial",     "--control",
 		"--stats",  "--sandbox", "--no-reboot", "--help",     "-k",           "-d",
-		"--pc",     "--symbols", "--name",      "--debugcon", "--debug-exit",
+		"--pc",     "--symbols", "--name",      "--debugcon", "--debug-exit", "--share",
 	};
 	GPtrArray *words = g_ptr_array_new();
 	const struct vdev_class *class;
