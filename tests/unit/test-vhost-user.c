@@ -88,6 +88,33 @@ static void what_is_not_known_ends_the_connection(void **state)
 	vhu_assert_closed(b, "not among what was offered");
 }
 
+/* Page faults (postcopy), XEN_MMAP, shared objects, and whatever is thought of next. */
+static void only_protocol_features_that_are_offered_can_be_accepted(void **state)
+{
+	static const uint32_t postcopy[] = { VHU_POSTCOPY_ADVISE, VHU_POSTCOPY_LISTEN,
+					     VHU_POSTCOPY_END };
+	struct vhu_bench *b = *state;
+	uint64_t f = front_get(&b->front, VHU_GET_PROTOCOL_FEATURES);
+
+	assert_false(f >> 8 & 1);
+	assert_false(f >> 17 & 3);
+	assert_int_equal(f >> 20, 0);
+	for (unsigned bit = 0; bit < 64; bit++) {
+		uint64_t with = f | 1ull << bit;
+
+		if (f >> bit & 1)
+			continue;
+		assert_true(front_send(&b->front, VHU_SET_PROTOCOL_FEATURES, 0, &with, sizeof(with),
+				       NULL, 0));
+		vhu_assert_closed(b, "protocol features that were not offered");
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(postcopy); i++) {
+		front_begin(&b->front, UINT64_MAX);
+		assert_true(front_send(&b->front, postcopy[i], 0, NULL, 0, NULL, 0));
+		vhu_assert_closed(b, "not among what was offered");
+	}
+}
+
 static void a_header_is_looked_at_before_its_payload_comes(void **state)
 {
 	static const struct vhu_header broken[] = {
@@ -648,6 +675,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_message_has_its_size),
 		TEST(what_is_not_known_ends_the_connection),
+		TEST(only_protocol_features_that_are_offered_can_be_accepted),
 		TEST(a_header_is_looked_at_before_its_payload_comes),
 		TEST(descriptors_that_belong_to_nothing_end_the_connection),
 		TEST(a_message_may_come_in_pieces),

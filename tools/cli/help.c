@@ -113,7 +113,7 @@ char *cli_devices_text(void)
 	const struct vdev_class *class;
 
 	for (unsigned i = 0; (class = vdev_class_nth(i)); i++)
-		add_row(out, class->name, class->summary, 12);
+		add_row(out, class->name, class->summary, 13);
 	return g_string_free(out, FALSE);
 }
 
