@@ -260,9 +260,7 @@ static bool front_no_backend(struct vhu_front *f, GError **err)
 
 static bool front_wrong(struct vhu_front *f, GError **err)
 {
-	g_set_error(err, RINGSIDE_ERROR, RINGSIDE_ERROR_HOST,
-		    CONTEXT ",socket=%s: the back-end: %s", f->path, f->link.wrong);
-	return false;
+	return ringside_usage(err, CONTEXT ",socket=%s: the back-end: %s", f->path, f->link.wrong);
 }
 
 static bool front_has_mac(const struct vhu_front *f)

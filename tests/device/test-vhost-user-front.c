@@ -7,6 +7,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -77,6 +79,59 @@ static void a_pause_loses_nothing(struct rig *r)
 	}
 }
 
+static unsigned regions_in_use(struct rig *r)
+{
+	unsigned n = 0;
+
+	vdev_pause(rig_dev(r));
+	for (unsigned i = 0; i < rig_mem(r)->n; i++)
+		n += vdev_uses_memory(rig_dev(r), &rig_mem(r)->region[i]);
+	vdev_resume(rig_dev(r));
+	return n;
+}
+
+/* Rings are held fast, and nothing else. */
+static void memory_with_a_ring_in_it_stays(struct rig *r)
+{
+	assert_int_equal(regions_in_use(r), 0);
+	rig_start(r, RIG_ALL);
+	assert_in_range(regions_in_use(r), 1, rig_mem(r)->n);
+	echoes(r, "still there");
+	rig_reset(r);
+	assert_int_equal(regions_in_use(r), 0);
+}
+
+/* Added and taken away while a driver runs: the back-end finds what is there, each time. */
+static void memory_can_come_and_go(struct rig *r)
+{
+	const uint64_t gpa = 1ull << 40;
+	uint32_t len = 1u << 16;
+
+	rig_start(r, RIG_ALL);
+	for (unsigned i = 0; i < 3; i++) {
+		int fd = memfd_create("more", MFD_CLOEXEC);
+		uint8_t *p;
+		struct rig_buf bufs[] = { rig_dup(r, "hello", 6), { .gpa = gpa, .len = 6 } };
+
+		assert_int_equal(ftruncate(fd, len), 0);
+		p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		vdev_pause(rig_dev(r));
+		assert_int_equal(gmem_add_file(rig_mem(r), gpa, len, p, fd, 0), 0);
+		vdev_memory_changed(rig_dev(r));
+		vdev_resume(rig_dev(r));
+		bufs[1].p = p;
+		assert_int_equal(rig_do(r, ECHO_COPY, bufs, 1, 1), 6);
+		assert_string_equal((char *)p, "hello");
+		vdev_pause(rig_dev(r));
+		assert_int_equal(gmem_remove(rig_mem(r), gpa), 0);
+		vdev_memory_changed(rig_dev(r));
+		munmap(p, len);
+		close(fd);
+		vdev_resume(rig_dev(r));
+		echoes(r, "as before");
+	}
+}
+
 static void configuration_is_the_back_ends(struct rig *r)
 {
 	uint8_t bytes[4] = { 1, 2, 3, 4 };
@@ -127,10 +182,16 @@ static void a_driver_can_begin_without_a_back_end(struct rig *r)
 /* A packed ring's position is in nobody's memory but the back-end's that died. */
 #define SPLIT_LINKS "* !*-packed* !legacy* !vhost-user*"
 
+/* Where a front-end does not say what memory there is. */
+#define OWN_MEMORY "* !legacy* !vhost-user* !vfio-user*"
+
 static const struct rig_case cases[] = {
 	{ "requests are answered", ECHO, requests_are_answered, serve_echo, .links = RIG_MODERN },
 	{ "a reset begins anew", ECHO, a_reset_begins_anew, serve_echo, .links = RIG_MODERN },
 	{ "a pause loses nothing", ECHO, a_pause_loses_nothing, serve_echo, .links = RIG_MODERN },
+	{ "memory with a ring in it stays", ECHO, memory_with_a_ring_in_it_stays, serve_echo,
+	  .links = OWN_MEMORY },
+	{ "memory can come and go", ECHO, memory_can_come_and_go, serve_echo, .links = OWN_MEMORY },
 	{ "the configuration space is the back-end's", ECHO, configuration_is_the_back_ends,
 	  serve_echo, .links = RIG_MODERN },
 	{ "requests wait for a back-end", ECHO, requests_wait_for_a_back_end, serve_echo,
