@@ -333,6 +333,38 @@ static void a_disk_serves_one_client_after_another(void **state)
 	end(p);
 }
 
+/*
+ * The operator's mistakes.
+ */
+static void a_socket_that_cannot_be_is_said(void **state)
+{
+	static const struct {
+		const char *args[5], *says;
+	} wrong[] = {
+		{ { "rng" }, "serve: where to?" },
+		{ { "rng", "--vhost-user", "a", "--vfio-user", "b" }, "not both" },
+		{ { "rng", "--vfio-user", "connect:/nowhere/s" },
+		  "--vfio-user connect:/nowhere/s: No such file" },
+		{ { "rng", "--vfio-user", "fd:99" }, "--vfio-user fd:99: no stream socket" },
+		{ { "rng", "--vhost-user", "fd:x" }, "--vhost-user fd:x: no number" },
+		{ { "nothing", "--vfio-user", "a" }, "serve nothing: there is no such device" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+		const char *argv[8] = { "build/ringside", "serve" };
+		g_autofree char *said = NULL;
+		int status = 0;
+
+		memcpy(argv + 2, wrong[i].args, sizeof(wrong[i].args));
+		assert_true(g_spawn_sync(NULL, (char **)argv, NULL, 0, NULL, NULL, NULL, &said,
+					 &status, NULL));
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status));
+		if (!strstr(said, wrong[i].says))
+			fail_msg("no '%s' in: %s", wrong[i].says, said);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +376,7 @@ int main(void)
 						teardown),
 		{ "a_disk_serves_one_client_after_another, strict",
 		  a_disk_serves_one_client_after_another, vfio_strict_setup, teardown, NULL },
+		cmocka_unit_test(a_socket_that_cannot_be_is_said),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -19,7 +19,7 @@
 #include "transport/vfio-user/impl.h"
 
 #define PAGE    4096u
-#define WAIT_MS 100
+#define WAIT_MS 300
 
 /*
  * Queues.
