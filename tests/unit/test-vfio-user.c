@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <glib.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 #include <cmocka.h>
 
 #include "devices/base/eventfd.h"
+#include "devices/base/given.h"
 #include "tests/support/echo.h"
 #include "tests/support/open-files.h"
 #include "tests/support/vfio-user-bench.h"
@@ -531,6 +533,31 @@ static void a_queue_waits_for_its_ring(void **state)
 	assert_int_equal(vdev_queue_read(b->dev, ECHO_COPY, VQR_ENABLE), 0);
 }
 
+static void on_bus(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (!given_fault(info->si_addr))
+		signal(sig, SIG_DFL);
+}
+
+/* Under a ring that runs, and elsewhere: the connection ends, and nothing else. */
+static void a_file_may_be_shortened(void **state)
+{
+	struct sigaction bus = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO }, old;
+	struct vfu_bench *b = *state;
+
+	assert_int_equal(sigaction(SIGBUS, &bus, &old), 0);
+	for (int i = 0; i < 4; i++) {
+		vfu_bench_begin(b, i % 2, false);
+		(void)vfu_bench_add(b, 2);
+		assert_int_equal(ftruncate(b->memfd, i < 2 ? 0 : VFU_BENCH_BUFS), 0);
+		vdev_notify(b->dev, ECHO_COPY);
+		vfu_assert_closed(b, "has become shorter");
+		assert_int_equal(ftruncate(b->memfd, VFU_BENCH_RAM), 0);
+	}
+	sigaction(SIGBUS, &old, NULL);
+}
+
 static void chains_in_hand_are_given_back_before_memory_goes(void **state)
 {
 	struct vfu_bench *b = *state;
@@ -1012,6 +1039,7 @@ int main(void)
 		TEST(memory_changes_under_a_device_that_runs),
 		TEST(a_queue_goes_on_though_nobody_says_that_a_change_is_over),
 		TEST(a_queue_waits_for_its_ring),
+		TEST(a_file_may_be_shortened),
 		TEST(chains_in_hand_are_given_back_before_memory_goes),
 		TEST(what_is_written_to_memory_that_is_read_only_is_lost),
 		TEST(there_are_intx_and_msix),

@@ -83,6 +83,10 @@ struct vfio_user {
 	bool versioned;       /* it began with a version */
 	unsigned max_msg_fds; /* descriptors that it takes with one message */
 	bool gave_kicks;      /* it has descriptors of ours */
+	int lost_fd;          /* an eventfd: a file of its is shorter than what is mapped */
+	GSource *lost_watch;
+	bool serving; /* a message, or the loop while that waits */
+	bool lost;    /* the connection is over after it */
 };
 
 /* What a handler has: the payload, in which it leaves its answer, too. */

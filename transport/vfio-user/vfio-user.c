@@ -92,7 +92,13 @@ static void vfu_disconnect(struct vfio_user *v)
 	vfu_dma_clear(v);
 	vfu_take_back_kicks(v);
 	msg_socket_close(&v->socket);
-	v->versioned = false;
+	v->versioned = v->lost = false;
+}
+
+static void vfu_end(struct vfio_user *v)
+{
+	vfu_disconnect(v);
+	v->ended(v->opaque);
 }
 
 /* One message at a time: to stop a queue may take as long as the host's I/O, and the loop goes on
@@ -103,12 +109,31 @@ static void vfu_on_socket(void *arg, GIOCondition revents)
 
 	(void)revents;
 	loop_watch_events(v->watch, 0);
-	if (vfu_receive(v)) {
+	v->serving = true;
+	if (!vfu_receive(v))
+		v->lost = true;
+	v->serving = false;
+	if (v->lost)
+		vfu_end(v);
+	else
 		loop_watch_events(v->watch, G_IO_IN);
+}
+
+/* The device had zeroes instead (devices/base/given.h). */
+static void vfu_on_lost(void *arg, GIOCondition revents)
+{
+	struct vfio_user *v = arg;
+	uint64_t count;
+
+	(void)revents;
+	if (read(v->lost_fd, &count, sizeof(count)) != sizeof(count) || !v->watch || v->lost)
 		return;
-	}
-	vfu_disconnect(v);
-	v->ended(v->opaque);
+	g_log("ringside", G_LOG_LEVEL_WARNING,
+	      "%s: client: a file that it shares has become shorter; the connection is closed",
+	      vdev_name(v->dev));
+	v->lost = true;
+	if (!v->serving)
+		vfu_end(v);
 }
 
 bool vfio_user_connect(struct vfio_user *v, int fd)
@@ -142,16 +167,20 @@ struct vfio_user *vfio_user_new(struct vdev *dev, struct gmem *mem, struct loop 
 	v->main = main;
 	v->ended = ended;
 	v->opaque = opaque;
-	v->socket.fd = -1;
+	v->socket.fd = v->lost_fd = -1;
 	v->dma.mem = mem;
 	vfu_board_init(&v->board, main);
-	v->root = pci_root_new(&v->board.board, &vfu_bus, err);
+	if (eventfd_open(&v->lost_fd, "vfio-user", err))
+		v->root = pci_root_new(&v->board.board, &vfu_bus, err);
 	if (v->root)
 		v->pci = vpci_new(dev, v->root, SLOT, err);
-	if (v->pci)
-		return v;
-	vfio_user_free(v);
-	return NULL;
+	if (!v->pci) {
+		vfio_user_free(v);
+		return NULL;
+	}
+	v->lost_watch = loop_watch(main, v->lost_fd, G_IO_IN, vfu_on_lost, v);
+	given_tell(v->lost_fd);
+	return v;
 }
 
 void vfio_user_free(struct vfio_user *v)
@@ -162,5 +191,8 @@ void vfio_user_free(struct vfio_user *v)
 		vfu_disconnect(v);
 	vpci_free(v->pci);
 	pci_root_free(v->root);
+	given_tell(-1);
+	loop_unwatch(v->lost_watch);
+	eventfd_close(&v->lost_fd);
 	g_free(v);
 }
