@@ -393,6 +393,8 @@ static bool front_open(struct vdev *dev, GError **err)
 		return front_wrong(f, err);
 	if (!front_shape(f, err))
 		return false;
+	if (!dev->opt_queue_size)
+		dev->opt_queue_size = f->kind.queue_size;
 	dev->type = f->kind.id;
 	dev->pci_class = f->kind.pci_class;
 	vdev_add_syscalls(dev, msg_socket_syscalls);

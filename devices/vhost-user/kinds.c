@@ -19,10 +19,10 @@ static const struct vhu_kind kinds[] = {
 	{ "blk", 2, 0x010000, 60, .more = 1, .has = "request queues", .count_at = 34,
 	  .count_bytes = 2, .count_if = BLK_F_MQ },
 	{ "console", 3, 0x078000, 12, .queues = 2, .withheld = CONSOLE_F_MULTIPORT },
-	{ "rng", 4, 0xff0000, 0, .queues = 1 },
+	{ "rng", 4, 0xff0000, 0, .queue_size = 64, .queues = 1 },
 	{ "scsi", 8, 0x010000, 36, .queues = 2, .more = 1, .has = "request queues",
 	  .count_bytes = 4 },
-	{ "input", 18, 0x098000, 136, .queues = 2 },
+	{ "input", 18, 0x098000, 136, .queue_size = 64, .queues = 2 },
 	/* The event queue tells of a guest that has moved; nobody has anything to say there. */
 	{ "vsock", 19, 0x078000, 8, .queues = 3, .apart = 1 },
 	{ "crypto", 20, 0x100000, 56, .queues = 1, .more = 1, .has = "data queues" },

@@ -13,12 +13,13 @@ struct vhu_kind {
 	uint32_t id;      /* virtio device type */
 	uint32_t pci_class;
 	uint16_t config_size;
-	uint8_t queues;    /* that it has anyway, */
-	uint8_t more;      /* and those that queues= counts; 0: it has none */
-	uint8_t apart;     /* of the former, at the end: the back-end does not serve them */
-	uint64_t withheld; /* features that need more than a back-end */
-	const char *has;   /* what queues= counts, for help */
-	uint8_t count_at;  /* where the configuration space tells that, */
+	uint16_t queue_size; /* its back-ends'; 0: the class's */
+	uint8_t queues;      /* that it has anyway, */
+	uint8_t more;        /* and those that queues= counts; 0: it has none */
+	uint8_t apart;       /* of the former, at the end: the back-end does not serve them */
+	uint64_t withheld;   /* features that need more than a back-end */
+	const char *has;     /* what queues= counts, for help */
+	uint8_t count_at;    /* where the configuration space tells that, */
 	/* in how many bytes; 0: it does not */
 	uint8_t count_bytes;
 	uint64_t count_if; /* and the feature under which it does; 0: always */
