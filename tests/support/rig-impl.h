@@ -77,6 +77,9 @@ struct rig_arena {
 	uint64_t gpa, len, used;
 };
 
+/* Of every rig's log: any thread writes lines there. */
+extern pthread_mutex_t rig_log_lock;
+
 struct rig {
 	const struct rig_case *c;
 	const struct rig_link *link;
@@ -100,7 +103,6 @@ struct rig {
 	struct rig_queue queue[VDEV_QUEUES_MAX];
 	unsigned config_interrupts;
 
-	pthread_mutex_t log_lock;
 	GString *log;
 	guint log_handler;
 };

@@ -107,6 +107,8 @@ void rig_remember_memory(struct rig *r)
 				 0);
 }
 
+pthread_mutex_t rig_log_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static void logged(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer data)
 {
 	struct rig *r = data;
@@ -114,9 +116,9 @@ static void logged(const gchar *domain, GLogLevelFlags level, const gchar *messa
 	(void)domain;
 	if (level & G_LOG_FLAG_FATAL)
 		print_error("%s\n", message);
-	pthread_mutex_lock(&r->log_lock);
+	pthread_mutex_lock(&rig_log_lock);
 	g_string_append_printf(r->log, "%s\n", message);
-	pthread_mutex_unlock(&r->log_lock);
+	pthread_mutex_unlock(&rig_log_lock);
 }
 
 static struct loop *own_thread(void *opaque, const char *name, const uint64_t *poll_ns,
@@ -242,8 +244,10 @@ struct rig *rig_open(const struct rig_link *link, const struct rig_case *c)
 	r->c = c;
 	r->bufs = g_array_new(FALSE, FALSE, sizeof(struct rig_buf));
 	r->reqs = g_ptr_array_new_with_free_func(g_free);
+	/* GLib has a lock of its own, which the thread sanitizer does not see. */
+	pthread_mutex_lock(&rig_log_lock);
 	r->log = g_string_new(NULL);
-	pthread_mutex_init(&r->log_lock, NULL);
+	pthread_mutex_unlock(&rig_log_lock);
 	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK);
 	r->log_handler = g_log_set_handler("ringside", G_LOG_LEVEL_MASK, logged, r);
 	r->dir = g_dir_make_tmp("ringside-test-XXXXXX", NULL);
@@ -340,7 +344,6 @@ void rig_close(struct rig *r)
 	remove_dir(r->dir);
 	g_log_remove_handler("ringside", r->log_handler);
 	g_string_free(r->log, TRUE);
-	pthread_mutex_destroy(&r->log_lock);
 	g_array_unref(r->bufs);
 	g_ptr_array_unref(r->reqs);
 	g_free(r->dir);

@@ -553,9 +553,9 @@ unsigned rig_logged(struct rig *r, const char *text)
 {
 	unsigned n = 0;
 
-	pthread_mutex_lock(&r->log_lock);
+	pthread_mutex_lock(&rig_log_lock);
 	for (const char *at = r->log->str; (at = strstr(at, text)); at += strlen(text))
 		n++;
-	pthread_mutex_unlock(&r->log_lock);
+	pthread_mutex_unlock(&rig_log_lock);
 	return n;
 }

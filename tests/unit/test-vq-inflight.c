@@ -28,16 +28,9 @@
 #define BUFS  (GPA + 0x3000u)
 #define SIZE  8u
 
-/* The thread sanitizer's calls are stepped through, too, a hundred instructions for one. */
-#ifdef __SANITIZE_THREAD__
-#define ROUNDS    3u
-#define SEEDS     1u
-#define PROCESSES 1u
-#else
 #define ROUNDS    6u
 #define SEEDS     2u
 #define PROCESSES 3u
-#endif
 
 struct spec {
 	bool packed, in_order, indirect, event_idx;

@@ -46,6 +46,8 @@ struct vhost_user {
 	struct vhu_memory memory;
 	int lost_fd; /* an eventfd: a file of the front-end's is shorter than what is mapped */
 	GSource *lost_watch;
+	bool serving;         /* a message, or the loop while that waits */
+	bool lost;            /* and the connection is to end */
 	struct given_map log; /* of pages that the device writes; log.c */
 	uint64_t log_size;    /* bytes of it */
 	int log_fd;           /* an eventfd: there may be more in it; -1 */

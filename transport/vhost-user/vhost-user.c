@@ -97,6 +97,7 @@ static void vhost_user_disconnect(struct vhost_user *v)
 	pthread_mutex_unlock(&v->lock);
 	v->features = v->protocol = 0;
 	v->status = 0;
+	v->lost = false;
 }
 
 static void vhost_user_complain(struct vhost_user *v, const char *wrong)
@@ -133,6 +134,12 @@ static bool vhost_user_serve(struct vhost_user *v)
 	return !wrong;
 }
 
+static void vhost_user_end(struct vhost_user *v)
+{
+	vhost_user_disconnect(v);
+	v->ended(v->opaque);
+}
+
 /* One message at a time: to stop a ring may take as long as the host's I/O, and the loop goes on
  * meanwhile. */
 static void vhost_user_on_socket(void *arg, GIOCondition revents)
@@ -141,12 +148,14 @@ static void vhost_user_on_socket(void *arg, GIOCondition revents)
 
 	(void)revents;
 	loop_watch_events(v->watch, 0);
-	if (vhost_user_serve(v)) {
+	v->serving = true;
+	if (!vhost_user_serve(v))
+		v->lost = true;
+	v->serving = false;
+	if (v->lost)
+		vhost_user_end(v);
+	else
 		loop_watch_events(v->watch, G_IO_IN);
-		return;
-	}
-	vhost_user_disconnect(v);
-	v->ended(v->opaque);
 }
 
 /* The device had zeroes instead. */
@@ -156,13 +165,14 @@ static void vhost_user_on_lost(void *arg, GIOCondition revents)
 	uint64_t count;
 
 	(void)revents;
-	if (read(v->lost_fd, &count, sizeof(count)) != sizeof(count) || !v->watch)
+	if (read(v->lost_fd, &count, sizeof(count)) != sizeof(count) || !v->watch || v->lost)
 		return;
 	g_log("ringside", G_LOG_LEVEL_WARNING,
 	      "%s: front-end: a file that it shares has become shorter; the connection is closed",
 	      vdev_name(v->dev));
-	vhost_user_disconnect(v);
-	v->ended(v->opaque);
+	v->lost = true;
+	if (!v->serving) /* else it ends when its message is done */
+		vhost_user_end(v);
 }
 
 bool vhost_user_connect(struct vhost_user *v, int fd)
