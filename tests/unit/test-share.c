@@ -14,11 +14,11 @@
 #include <cmocka.h>
 
 #include "devices/base/error.h"
-#include "vmm/machine/share.h"
+#include "vmm/machine/back-ends.h"
 
 struct bench {
 	char *dir, *program, *pid_file, *path;
-	struct share share;
+	struct child share;
 };
 
 static int setup(void **state)
@@ -39,7 +39,7 @@ static int teardown(void **state)
 {
 	struct bench *b = *state;
 
-	share_clear(&b->share);
+	child_clear(&b->share);
 	g_setenv("PATH", b->path, TRUE);
 	unlink(b->program);
 	unlink(b->pid_file);
@@ -122,7 +122,7 @@ static void who_serves_is_started_again_and_ends_with_us(void **state)
 	dir = g_strdup_printf("--fd=3 --log-level=error --shared-dir %s", b->dir);
 	assert_string_equal(words, dir);
 	socket = g_strdup(b->share.socket);
-	share_clear(&b->share);
+	child_clear(&b->share);
 	UNTIL(is_gone(pid) && !g_file_test(socket, G_FILE_TEST_EXISTS));
 	*strrchr(socket, '/') = '\0';
 	UNTIL(!g_file_test(socket, G_FILE_TEST_EXISTS));

@@ -6,13 +6,14 @@
 #include "devices/base/error.h"
 #include "devices/base/prop.h"
 #include "devices/registry.h"
+#include "vmm/machine/back-ends.h"
 #include "vmm/machine/habits.h"
 #include "vmm/machine/machine-int.h"
-#include "vmm/machine/share.h"
 
 /* What the machine itself wants to know of each device. */
 struct common_options {
 	unsigned transport; /* transport_nth() */
+	bool process;       /* back-ends.h; here it is too late */
 };
 
 const struct prop machine_device_props[] = {
@@ -23,6 +24,12 @@ const struct prop machine_device_props[] = {
 	  .choices = transport_names,
 	  .also = "bus virtio-transport",
 	  .help = "virtio transport" },
+	{ .key = "process",
+	  .type = PROP_BOOL,
+	  .offset = offsetof(struct common_options, process),
+	  .default_value = "off",
+	  .help = "the device model has a process of its own, which is started again when it dies "
+		  "(docs/vhost-user-front-end.md)" },
 	{ 0 },
 };
 
@@ -254,6 +261,11 @@ static bool choose_transport(struct device *d, GPtrArray *pairs, const char *con
 
 	if (!prop_parse(machine_device_props, &common, pairs, context, err))
 		return false;
+	if (common.process)
+		return ringside_usage(err,
+				      "%s,process=on: only devices of the start can have a "
+				      "process of their own",
+				      context);
 	d->transport = transport_nth(common.transport);
 	d->options = g_malloc0(d->transport->options_size);
 	if (!prop_parse(d->transport->props, d->options, pairs, context, err))
@@ -348,37 +360,86 @@ static void tell_shorthand(const struct machine_device *given, GError *err)
 	err->message = g_strdup_printf("%s: %s", given->given, rest);
 }
 
-bool machine_start_shares(struct machine *m, GError **err)
+/* The @i-th device with an id, since two processes call it the same: the one that name_device()
+ * would find, unless somebody took that. */
+static char *spec_with_id(const struct machine *m, guint i)
 {
-	m->shares = g_array_new(FALSE, TRUE, sizeof(struct share));
-	for (guint i = 0; i < m->cfg->devices->len; i++) {
-		const struct machine_device *given = g_ptr_array_index(m->cfg->devices, i);
-		struct share s = { .alive = -1 };
-		bool ok = !given->share ||
-			  share_start(&s, given->share, given->share_read_only, given->given, err);
+	const struct machine_device *given = g_ptr_array_index(m->cfg->devices, i);
+	g_autofree char *name = NULL, *id = NULL;
+	g_autoptr(GPtrArray) pairs = prop_split(given->spec, &name);
+	unsigned n = 0;
 
-		g_array_append_val(m->shares, s);
+	if (prop_has(pairs, "id"))
+		return g_strdup(given->spec);
+	while (i--) {
+		const struct machine_device *before = g_ptr_array_index(m->cfg->devices, i);
+		size_t len = strcspn(before->spec, ",");
+
+		n += len == strlen(name) && strncmp(before->spec, name, len) == 0;
+	}
+	return g_strdup_printf("%s,id=%s%u", given->spec, name, n);
+}
+
+/* @ret: none, if it needs none. */
+static bool start_back_end(const struct machine *m, guint i, struct child *ret, GError **err)
+{
+	const struct machine_device *given = g_ptr_array_index(m->cfg->devices, i);
+	g_autofree char *spec = NULL;
+	bool process;
+
+	*ret = (struct child){ .alive = -1 };
+	if (given->share)
+		return share_start(ret, given->share, given->share_read_only, given->given, err);
+	if (!process_is_asked(given->spec, &process, err))
+		return false;
+	spec = process ? spec_with_id(m, i) : NULL;
+	return !process || process_start(ret, spec, m->cfg->sandbox, err);
+}
+
+bool machine_start_back_ends(struct machine *m, GError **err)
+{
+	m->back_ends = g_array_new(FALSE, TRUE, sizeof(struct child));
+	for (guint i = 0; i < m->cfg->devices->len; i++) {
+		struct child c;
+		bool ok = start_back_end(m, i, &c, err);
+
+		g_array_append_val(m->back_ends, c);
 		if (!ok)
 			return false;
 	}
 	return true;
 }
 
-void machine_forget_shares(struct machine *m)
+void machine_forget_back_ends(struct machine *m)
 {
-	for (guint i = 0; m->shares && i < m->shares->len; i++)
-		share_clear(&g_array_index(m->shares, struct share, i));
-	g_clear_pointer(&m->shares, g_array_unref);
+	for (guint i = 0; m->back_ends && i < m->back_ends->len; i++)
+		child_clear(&g_array_index(m->back_ends, struct child, i));
+	g_clear_pointer(&m->back_ends, g_array_unref);
 }
 
-/* As it is opened: one with a folder finds its back-end there. */
+/* As it is opened: one with a back-end finds it there. */
 static char *whole_spec(const struct machine *m, guint i)
 {
 	const struct machine_device *given = g_ptr_array_index(m->cfg->devices, i);
-	const char *socket = g_array_index(m->shares, struct share, i).socket;
+	const char *socket = g_array_index(m->back_ends, struct child, i).socket;
+	g_autofree char *spec = NULL;
 
-	return socket ? g_strdup_printf("%s,socket=%s", given->spec, socket)
-		      : g_strdup(given->spec);
+	if (!socket)
+		return g_strdup(given->spec);
+	if (given->share)
+		return g_strdup_printf("%s,socket=%s", given->spec, socket);
+	spec = spec_with_id(m, i);
+	return process_front(spec, socket);
+}
+
+/* What its process did not like it has said itself. */
+static void tell_process(const struct machine_device *given, GError *err)
+{
+	g_autofree char *text = g_steal_pointer(&err->message);
+	const char *rest = strrchr(text, ':');
+
+	err->message = g_strdup_printf("--device %s: its process does not serve it:%s", given->spec,
+				       rest ? rest + 1 : text);
 }
 
 bool machine_open_devices(struct machine *m, GError **err)
@@ -393,6 +454,8 @@ bool machine_open_devices(struct machine *m, GError **err)
 			continue;
 		if (given->given && err && *err)
 			tell_shorthand(given, *err);
+		else if (err && *err && g_array_index(m->back_ends, struct child, i).socket)
+			tell_process(given, *err);
 		return false;
 	}
 	make_spare_iothreads(m);

@@ -84,7 +84,7 @@ struct machine {
 	struct transport_env transports;
 	bool *page_taken;   /* arch_places.n_mmio of them: has a device that register page? */
 	GPtrArray *devices; /* of struct device */
-	GArray *shares;     /* of struct share, one for each of the configuration's devices */
+	GArray *back_ends;  /* of struct child, one for each of the configuration's devices */
 	struct serial *serial;
 	struct chr *serial_chr; /* the serial port's own */
 	struct debugcon *debugcon;
@@ -130,9 +130,10 @@ struct machine {
 	void *io_error_opaque;
 };
 
-/* devices.c: starts what serves folders, before there is guest memory or a thread; lets it go. */
-bool machine_start_shares(struct machine *m, GError **err);
-void machine_forget_shares(struct machine *m);
+/* devices.c: starts what serves folders and devices, before there is guest memory or a thread; lets
+ * it go. */
+bool machine_start_back_ends(struct machine *m, GError **err);
+void machine_forget_back_ends(struct machine *m);
 
 /* devices.c: parses and opens all devices of the configuration. */
 bool machine_open_devices(struct machine *m, GError **err);

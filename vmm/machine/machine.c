@@ -8,6 +8,7 @@
 #include "devices/base/prop.h"
 #include "devices/registry.h"
 #include "vmm/kvm/registers.h"
+#include "vmm/machine/back-ends.h"
 #include "vmm/machine/machine-int.h"
 #include "vmm/machine/symbols.h"
 
@@ -260,8 +261,9 @@ static bool open_boot(struct machine *m, GError **err)
 }
 
 /* All of guest memory lies in a file if a device has to hand it on. */
-static bool shares_memory(const struct machine_config *cfg)
+static bool shares_memory(const struct machine *m)
 {
+	const struct machine_config *cfg = m->cfg;
 	bool shares = cfg->memory_shared;
 
 	for (guint i = 0; i < cfg->devices->len; i++) {
@@ -271,6 +273,8 @@ static bool shares_memory(const struct machine_config *cfg)
 
 		shares |= class && class->shares_memory;
 	}
+	for (guint i = 0; i < m->back_ends->len; i++)
+		shares |= g_array_index(m->back_ends, struct child, i).socket != NULL;
 	return shares;
 }
 
@@ -286,8 +290,8 @@ static bool open_all(struct machine *m, GError **err)
 		if (!m->symbols)
 			return false;
 	}
-	return m->model && machine_start_shares(m, err) &&
-	       ram_open(&m->ram, m->cfg->memory, shares_memory(m->cfg), err) &&
+	return m->model && machine_start_back_ends(m, err) &&
+	       ram_open(&m->ram, m->cfg->memory, shares_memory(m), err) &&
 	       machine_open_devices(m, err) && machine_check_sandbox(m, err) &&
 	       make_serial(m, err) && make_debugcon(m, err) && open_kvm(m, err) &&
 	       open_boot(m, err);
@@ -346,7 +350,7 @@ void machine_free(struct machine *m)
 	machine_unplug_devices(m);
 	pci_root_free(m->pci);
 	machine_close_devices(m);
-	machine_forget_shares(m);
+	machine_forget_back_ends(m);
 	loop_unwatch(m->overdue);
 	serial_free(m->serial);
 	debugcon_free(m->debugcon);

@@ -175,7 +175,8 @@ bool serve_run(const struct serve_config *cfg, GError **err)
 	if (ok) {
 		terminal_start(s.terminal);
 		serve_begin(&s);
-		g_message("serve: %s is at %s", vdev_name(s.dev), cfg->where);
+		if (!g_str_has_prefix(cfg->where, "fd:")) /* whoever handed it over knows */
+			g_message("serve: %s is at %s", vdev_name(s.dev), cfg->where);
 		while (!s.over)
 			g_main_context_iteration(loop_context(s.main), TRUE);
 	}
