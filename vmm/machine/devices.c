@@ -365,7 +365,7 @@ static void tell_shorthand(const struct machine_device *given, GError *err)
 static char *spec_with_id(const struct machine *m, guint i)
 {
 	const struct machine_device *given = g_ptr_array_index(m->cfg->devices, i);
-	g_autofree char *name = NULL, *id = NULL;
+	g_autofree char *name = NULL;
 	g_autoptr(GPtrArray) pairs = prop_split(given->spec, &name);
 	unsigned n = 0;
 
