@@ -229,12 +229,23 @@ GMainContext *loop_context(struct loop *loop)
 	return loop->context;
 }
 
-/* With the lock held. */
 static void loop_append(struct loop *loop, struct call *call)
 {
+	pthread_mutex_lock(&loop->lock);
 	*loop->last = call;
 	loop->last = &call->next;
 	loop_wake_up(loop);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+/* True: it is over already, for the loop is ours, or nobody's. */
+static bool loop_call_at_once(struct loop *loop, const struct call *call)
+{
+	if (!g_main_context_acquire(loop->context))
+		return false;
+	call->fn(call->arg);
+	g_main_context_release(loop->context);
+	return true;
 }
 
 /* Serves nothing meanwhile. */
@@ -251,14 +262,9 @@ void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)
 	struct loop_done done = { 0 };
 	struct call call = { .fn = fn, .arg = arg, .done = &done };
 
-	if (g_main_context_acquire(loop->context)) { /* ours already, or nobody's */
-		fn(arg);
-		g_main_context_release(loop->context);
+	if (loop_call_at_once(loop, &call))
 		return;
-	}
-	pthread_mutex_lock(&loop->lock);
 	loop_append(loop, &call);
-	pthread_mutex_unlock(&loop->lock);
 	loop_sleep_until(loop, &done);
 }
 
@@ -308,14 +314,9 @@ void loop_call_serving(struct loop *loop, void (*fn)(void *arg), void *arg)
 	struct loop_done done = { 0 };
 	struct call call = { .fn = fn, .arg = arg, .done = &done };
 
-	if (g_main_context_acquire(loop->context)) {
-		fn(arg);
-		g_main_context_release(loop->context);
+	if (loop_call_at_once(loop, &call))
 		return;
-	}
-	pthread_mutex_lock(&loop->lock);
 	loop_append(loop, &call);
-	pthread_mutex_unlock(&loop->lock);
 	loop_wait(loop, &done);
 }
 
@@ -325,9 +326,7 @@ void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg)
 
 	call->fn = fn;
 	call->arg = arg;
-	pthread_mutex_lock(&loop->lock);
 	loop_append(loop, call);
-	pthread_mutex_unlock(&loop->lock);
 }
 
 /*
