@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/fd-message.h"
 #include "transport/pci/regs.h"
 #include "transport/vfio-user/vfio-user.h"
 
@@ -52,22 +53,13 @@ bool client_send(struct vfu_client *c, uint16_t command, uint32_t flags, const v
 		 uint32_t size, const int *fds, unsigned n_fds)
 {
 	struct vfu_header header = { ++c->id, command, (uint32_t)sizeof(header) + size, flags, 0 };
-	struct iovec iov[] = { { &header, sizeof(header) }, { (void *)payload, size } };
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * 32)];
-	} control;
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = size ? 2 : 1 };
 
-	if (n_fds) {
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int) * n_fds),
-							 .cmsg_level = SOL_SOCKET,
-							 .cmsg_type = SCM_RIGHTS };
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), fds, sizeof(int) * n_fds);
-	}
-	return sendmsg(c->socket.fd, &msg, MSG_NOSIGNAL) == (ssize_t)(sizeof(header) + size);
+	return send_any_message(c->socket.fd, &(struct msg_out){ .header = &header,
+								 .header_size = sizeof(header),
+								 .payload = payload,
+								 .payload_size = size,
+								 .fds = fds,
+								 .n_fds = n_fds });
 }
 
 /* False: the connection was closed. */

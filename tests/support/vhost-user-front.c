@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/fd-message.h"
 #include "transport/vhost-user/vhost-user.h"
 
 void front_turn(void)
@@ -45,22 +46,13 @@ bool front_send(struct front *f, uint32_t request, uint32_t flags, const void *p
 		uint32_t size, const int *fds, unsigned n_fds)
 {
 	struct vhu_header header = { request, flags | VHU_VERSION, size };
-	struct iovec iov[] = { { &header, sizeof(header) }, { (void *)payload, size } };
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * 32)];
-	} control;
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = size ? 2 : 1 };
 
-	if (n_fds) {
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int) * n_fds),
-							 .cmsg_level = SOL_SOCKET,
-							 .cmsg_type = SCM_RIGHTS };
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), fds, sizeof(int) * n_fds);
-	}
-	return sendmsg(f->fd, &msg, MSG_NOSIGNAL) == (ssize_t)(sizeof(header) + size);
+	return send_any_message(f->fd, &(struct msg_out){ .header = &header,
+							  .header_size = sizeof(header),
+							  .payload = payload,
+							  .payload_size = size,
+							  .fds = fds,
+							  .n_fds = n_fds });
 }
 
 /* recv(); *@fd: of the descriptors that came, the last. */
