@@ -10,6 +10,7 @@
 
 #include "devices/base/error.h"
 #include "tools/bench/blk.h"
+#include "tools/bench/command.h"
 #include "tools/bench/guest.h"
 #include "tools/bench/matrix.h"
 #include "tools/bench/measure.h"
@@ -19,22 +20,13 @@
 
 struct request {
 	struct bench_choice choices[N_AXES];
-	gboolean full, single, json, csv, help;
-	int rounds, time_ms, limit_s;
+	struct bench_choosing choosing;
+	struct bench_limits limits;
+	gboolean full, single, help;
 	char *cpus, *html;
 };
 
-static gboolean on_axis(const char *name, const char *value, gpointer data, GError **err)
-{
-	struct request *r = data;
-
-	for (unsigned i = 0; i < N_AXES; i++)
-		if (strcmp(bench_axes[i].option, name + 2) == 0)
-			return bench_choice_parse(&bench_axes[i], value, &r->choices[i], err);
-	return ringside_usage(err, "%s: unknown option", name);
-}
-
-static const char *axis_help(unsigned axis)
+static GOptionContext *make_context(struct request *r)
 {
 	static const char *const takes[N_AXES] = {
 		[AXIS_MODE] = "poll,sleep,single", [AXIS_LENGTH] = "N,...",
@@ -42,62 +34,37 @@ static const char *axis_help(unsigned axis)
 		[AXIS_ORDER] = "on,off",           [AXIS_SIZE] = "N,...",
 		[AXIS_RING] = "split,packed",      [AXIS_BATCH] = "N,...",
 	};
-
-	return takes[axis];
-}
-
-static GOptionContext *make_context(struct request *r)
-{
 	const GOptionEntry rest[] = {
 		{ "single", 0, 0, G_OPTION_ARG_NONE, &r->single, "short for --mode single", NULL },
 		{ "full", 0, 0, G_OPTION_ARG_NONE, &r->full,
 		  "all values of every axis that is not given", NULL },
-		{ "rounds", 0, 0, G_OPTION_ARG_INT, &r->rounds, "times that all is measured [51]",
-		  "N" },
-		{ "time", 0, 0, G_OPTION_ARG_INT, &r->time_ms, "of one measurement [3]", "MS" },
-		{ "limit", 0, 0, G_OPTION_ARG_INT, &r->limit_s,
+		{ "rounds", 0, 0, G_OPTION_ARG_INT, &r->limits.rounds,
+		  "times that all is measured [51]", "N" },
+		{ "time", 0, 0, G_OPTION_ARG_INT, &r->limits.time_ms, "of one measurement [3]",
+		  "MS" },
+		{ "limit", 0, 0, G_OPTION_ARG_INT, &r->limits.limit_s,
 		  "of all: no further round after that [40]", "SECONDS" },
 		{ "cpus", 0, 0, G_OPTION_ARG_STRING, &r->cpus,
 		  "processors to run on, or none [first two]", "DRIVER,DEVICE" },
-		{ "json", 0, 0, G_OPTION_ARG_NONE, &r->json, "JSON instead of a table", NULL },
-		{ "csv", 0, 0, G_OPTION_ARG_NONE, &r->csv, "CSV instead of a table", NULL },
+		{ "json", 0, 0, G_OPTION_ARG_NONE, &r->limits.json, "JSON instead of a table",
+		  NULL },
+		{ "csv", 0, 0, G_OPTION_ARG_NONE, &r->limits.csv, "CSV instead of a table", NULL },
 		{ "html", 0, 0, G_OPTION_ARG_FILENAME, &r->html, "write a page with charts, too",
 		  "FILE" },
 		{ "help", 'h', 0, G_OPTION_ARG_NONE, &r->help, "this help", NULL },
 		{ 0 },
 	};
-	GOptionEntry entries[N_AXES + 1] = { 0 };
-	GOptionContext *context = g_option_context_new(NULL);
-	GOptionGroup *group = g_option_group_new("bench", NULL, NULL, r, NULL);
 
-	for (unsigned i = 0; i < N_AXES; i++)
-		entries[i] = (GOptionEntry){
-			.long_name = bench_axes[i].option,
-			.arg = G_OPTION_ARG_CALLBACK,
-			.arg_data = (gpointer)on_axis,
-			.description = bench_axes[i].help,
-			.arg_description = axis_help(i),
-		};
-	g_option_group_add_entries(group, entries); /* copies them */
-	g_option_group_add_entries(group, rest);
-	g_option_context_set_main_group(context, group);
-	g_option_context_set_help_enabled(context, FALSE);
-	return context;
+	r->choosing = (struct bench_choosing){ bench_axes, N_AXES, takes, r->choices };
+	return bench_options(&r->choosing, rest, true);
 }
 
-static void print_help(FILE *out, GOptionContext *context)
-{
-	g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
-	const char *options = strstr(text, "\n\n");
-
-	fprintf(out,
-		"ringside bench rings [OPTION...]: what the rings cost.\n"
-		"\n"
-		"The reference driver and the device engine on two threads, or alternating on one\n"
-		"(--single). Without options, the effect of each axis by itself; else all\n"
-		"combinations of what is given, with the usual values of the rest.\n%s",
-		options ? options + 1 : "");
-}
+static const char help[] =
+	"ringside bench rings [OPTION...]: what the rings cost.\n"
+	"\n"
+	"The reference driver and the device engine on two threads, or alternating on one\n"
+	"(--single). Without options, the effect of each axis by itself; else all\n"
+	"combinations of what is given, with the usual values of the rest.";
 
 /*
  * Settings.
@@ -137,23 +104,15 @@ static bool has_two_threads(const GArray *plan)
 static bool make_settings(const struct request *r, const GArray *plan, FILE *progress,
 			  struct bench_settings *ret, GError **err)
 {
-	if (r->rounds < 1 || r->rounds > (int)BENCH_ROUNDS_MAX)
-		return ringside_usage(err, "--rounds %d: it takes 1 to %u", r->rounds,
-				      BENCH_ROUNDS_MAX);
-	if (r->time_ms < 1 || r->time_ms > TIME_MAX_MS)
-		return ringside_usage(err, "--time %d: it takes 1 to %d ms", r->time_ms,
-				      TIME_MAX_MS);
-	if (r->limit_s < 1)
-		return ringside_usage(err, "--limit %d: it takes a number of seconds", r->limit_s);
 	if (!parse_cpus(r->cpus, ret->cpus, err))
 		return false;
 	if (has_two_threads(plan) && ret->cpus[0] == ret->cpus[1] && ret->cpus[0] >= 0)
 		return ringside_usage(err,
 				      "--mode: two threads need two processors; with one there "
 				      "is --single");
-	ret->rounds = (unsigned)r->rounds;
-	ret->time_ms = (unsigned)r->time_ms;
-	ret->limit_s = (unsigned)r->limit_s;
+	ret->rounds = (unsigned)r->limits.rounds;
+	ret->time_ms = (unsigned)r->limits.time_ms;
+	ret->limit_s = (unsigned)r->limits.limit_s;
 	ret->progress = progress;
 	return true;
 }
@@ -194,14 +153,14 @@ static bool write_page(const char *path, FILE *page, const struct bench_report *
 static bool write_report(const struct request *r, FILE *out, FILE *page,
 			 const struct bench_report *report, GError **err)
 {
-	if (r->json)
+	if (r->limits.json)
 		bench_write_json(out, report);
-	else if (r->csv)
+	else if (r->limits.csv)
 		bench_write_csv(out, report);
 	else
 		bench_write_table(out, report);
-	if (fflush(out) != 0 || ferror(out))
-		return ringside_error_errno(err, errno, "bench: writing the results");
+	if (!bench_written(out, err))
+		return false;
 	return !page || write_page(r->html, page, report, err);
 }
 
@@ -233,12 +192,11 @@ static bool bench_parse(struct request *r, char ***args, FILE *out, GError **err
 {
 	g_autoptr(GOptionContext) context = make_context(r);
 
-	if (!ringside_options(context, args, "ringside bench rings --help", err))
+	if (!ringside_options(context, args, "ringside bench rings --help", err) ||
+	    !bench_check_limits(&r->limits, BENCH_ROUNDS_MAX, TIME_MAX_MS, err))
 		return false;
-	if (r->json && r->csv)
-		return ringside_usage(err, "--csv: not together with --json");
 	if (r->help)
-		print_help(out, context);
+		bench_print_help(out, context, help);
 	if (r->single)
 		r->choices[AXIS_MODE] = (struct bench_choice){ .n = 1, .value = { MODE_SINGLE } };
 	return true;
@@ -256,7 +214,7 @@ bool bench_command(int argc, char *const *argv, FILE *out, FILE *progress, GErro
 		"ringside bench guest [OPTION...]   the same from inside a guest\n"
 		"ringside bench blk [OPTION...]     a disk behind a vhost-user socket, anybody's\n"
 		"Each has --help.\n";
-	struct request r = { .rounds = 51, .time_ms = 3, .limit_s = 40 };
+	struct request r = { .limits = { .rounds = 51, .time_ms = 3, .limit_s = 40 } };
 	g_autofree char *command = g_strjoinv(" ", (char **)argv);
 	g_auto(GStrv) args = NULL;
 	bool ok;

@@ -8,11 +8,9 @@
  */
 #include "tools/bench/blk.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "devices/base/error.h"
 #include "tools/bench/blk-impl.h"
+#include "tools/bench/command.h"
 #include "tools/bench/progress.h"
 #include "tools/bench/report.h"
 #include "tools/bench/stats.h"
@@ -48,8 +46,9 @@ const char *blk_value(const struct blk_variant *v, enum blk_axis axis, char buf[
 
 struct request {
 	struct bench_choice choices[N_BLK_AXES];
-	gboolean json, csv, help;
-	int rounds, time_ms, limit_s;
+	struct bench_choosing choosing;
+	struct bench_limits limits;
+	gboolean help;
 	char *socket[SOCKETS_MAX];
 	unsigned n_sockets;
 };
@@ -72,16 +71,6 @@ struct job {
 /*
  * The command line.
  */
-static gboolean on_axis(const char *name, const char *value, gpointer data, GError **err)
-{
-	struct request *r = data;
-
-	for (unsigned i = 0; i < N_BLK_AXES; i++)
-		if (strcmp(blk_axes[i].option, name + 2) == 0)
-			return bench_choice_parse(&blk_axes[i], value, &r->choices[i], err);
-	return ringside_usage(err, "%s: unknown option", name);
-}
-
 static GOptionContext *make_context(struct request *r)
 {
 	static const char *const takes[N_BLK_AXES] = { "NAME,...", "N,...", "N,...", "split,packed",
@@ -91,64 +80,29 @@ static GOptionContext *make_context(struct request *r)
 		  "of the back-end, which listens there", "PATH" },
 		{ "vs", 0, 0, G_OPTION_ARG_FILENAME, &r->socket[1],
 		  "of another, to be compared with it in turn", "PATH" },
-		{ "rounds", 0, 0, G_OPTION_ARG_INT, &r->rounds, "times that all is measured [7]",
-		  "N" },
-		{ "time", 0, 0, G_OPTION_ARG_INT, &r->time_ms, "of one measurement [500]", "MS" },
-		{ "limit", 0, 0, G_OPTION_ARG_INT, &r->limit_s,
+		{ "rounds", 0, 0, G_OPTION_ARG_INT, &r->limits.rounds,
+		  "times that all is measured [7]", "N" },
+		{ "time", 0, 0, G_OPTION_ARG_INT, &r->limits.time_ms, "of one measurement [500]",
+		  "MS" },
+		{ "limit", 0, 0, G_OPTION_ARG_INT, &r->limits.limit_s,
 		  "of all: no further round after that [60]", "SECONDS" },
-		{ "json", 0, 0, G_OPTION_ARG_NONE, &r->json, "JSON instead of a table", NULL },
-		{ "csv", 0, 0, G_OPTION_ARG_NONE, &r->csv, "CSV instead of a table", NULL },
+		{ "json", 0, 0, G_OPTION_ARG_NONE, &r->limits.json, "JSON instead of a table",
+		  NULL },
+		{ "csv", 0, 0, G_OPTION_ARG_NONE, &r->limits.csv, "CSV instead of a table", NULL },
 		{ "help", 'h', 0, G_OPTION_ARG_NONE, &r->help, "this help", NULL },
 		{ 0 },
 	};
-	GOptionEntry entries[N_BLK_AXES + 1] = { 0 };
-	GOptionContext *context = g_option_context_new(NULL);
-	GOptionGroup *group = g_option_group_new("bench", NULL, NULL, r, NULL);
 
-	for (unsigned i = 0; i < N_BLK_AXES; i++)
-		entries[i] = (GOptionEntry){
-			.long_name = blk_axes[i].option,
-			.arg = G_OPTION_ARG_CALLBACK,
-			.arg_data = (gpointer)on_axis,
-			.description = blk_axes[i].help,
-			.arg_description = takes[i],
-		};
-	g_option_group_add_entries(group, rest); /* copies them */
-	g_option_group_add_entries(group, entries);
-	g_option_context_set_main_group(context, group);
-	g_option_context_set_help_enabled(context, FALSE);
-	return context;
+	r->choosing = (struct bench_choosing){ blk_axes, N_BLK_AXES, takes, r->choices };
+	return bench_options(&r->choosing, rest, false);
 }
 
-static void print_help(FILE *out, GOptionContext *context)
-{
-	g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
-	const char *options = strstr(text, "\n\n");
-
-	fprintf(out,
-		"ringside bench blk --socket PATH [OPTION...]: a block device behind vhost-user.\n"
-		"\n"
-		"The reference driver as front-end of any back-end: ringside serve,\n"
-		"qemu-storage-daemon, ... Requests a second and latencies, for all combinations\n"
-		"of what is given. What is written destroys the disk's content.\n%s",
-		options ? options + 1 : "");
-}
-
-static bool blk_check(const struct request *r, GError **err)
-{
-	if (!r->socket[0])
-		return ringside_usage(err, "--socket PATH: is missing, the back-end's socket");
-	if (r->json && r->csv)
-		return ringside_usage(err, "--csv: not together with --json");
-	if (r->rounds < 1 || r->rounds > ROUNDS_MAX)
-		return ringside_usage(err, "--rounds %d: it takes 1 to %d", r->rounds, ROUNDS_MAX);
-	if (r->time_ms < 1 || r->time_ms > TIME_MAX_MS)
-		return ringside_usage(err, "--time %d: it takes 1 to %d ms", r->time_ms,
-				      TIME_MAX_MS);
-	if (r->limit_s < 1)
-		return ringside_usage(err, "--limit %d: it takes a number of seconds", r->limit_s);
-	return true;
-}
+static const char help[] =
+	"ringside bench blk --socket PATH [OPTION...]: a block device behind vhost-user.\n"
+	"\n"
+	"The reference driver as front-end of any back-end: ringside serve,\n"
+	"qemu-storage-daemon, ... Requests a second and latencies, for all combinations\n"
+	"of what is given. What is written destroys the disk's content.";
 
 /* Options in @args, which begins with the command. */
 static bool blk_parse(struct request *r, char ***args, FILE *out, GError **err)
@@ -158,11 +112,13 @@ static bool blk_parse(struct request *r, char ***args, FILE *out, GError **err)
 	if (!ringside_options(context, args, "ringside bench blk --help", err))
 		return false;
 	if (r->help) {
-		print_help(out, context);
+		bench_print_help(out, context, help);
 		return true;
 	}
 	r->n_sockets = r->socket[1] ? 2 : 1;
-	return blk_check(r, err);
+	if (!r->socket[0])
+		return ringside_usage(err, "--socket PATH: is missing, the back-end's socket");
+	return bench_check_limits(&r->limits, ROUNDS_MAX, TIME_MAX_MS, err);
 }
 
 /*
@@ -173,7 +129,7 @@ static void plan_variant(struct job *job, const struct blk_variant *v)
 	for (unsigned s = 0; s < job->r->n_sockets; s++) {
 		struct measured m = { .v = *v, .socket = s };
 
-		m.rate = g_new0(double, (gsize)job->r->rounds);
+		m.rate = g_new0(double, (gsize)job->r->limits.rounds);
 		m.latencies = g_new0(struct latencies, 1);
 		g_array_append_val(job->list, m);
 	}
@@ -182,30 +138,25 @@ static void plan_variant(struct job *job, const struct blk_variant *v)
 static void make_plan(struct job *job)
 {
 	const struct bench_choice *choices = job->r->choices;
-	unsigned count[N_BLK_AXES] = { 0 }, n[N_BLK_AXES], all = 1, axis;
+	unsigned count[N_BLK_AXES] = { 0 }, n[N_BLK_AXES];
 
-	for (axis = 0; axis < N_BLK_AXES; axis++) {
+	for (unsigned axis = 0; axis < N_BLK_AXES; axis++)
 		n[axis] = choices[axis].n ? choices[axis].n : blk_axes[axis].n_defaults;
-		all *= n[axis];
-	}
-	while (all--) {
+	do {
 		struct blk_variant v;
 
-		for (axis = 0; axis < N_BLK_AXES; axis++)
+		for (unsigned axis = 0; axis < N_BLK_AXES; axis++)
 			v.at[axis] = choices[axis].n ? choices[axis].value[count[axis]]
 						     : blk_axes[axis].defaults[count[axis]];
 		plan_variant(job, &v);
-		/* An odometer, the last axis fastest. */
-		for (axis = N_BLK_AXES; axis-- && ++count[axis] == n[axis];)
-			count[axis] = 0;
-	}
+	} while (bench_next_combination(count, n, N_BLK_AXES));
 }
 
 static void show_progress(struct job *job, unsigned m)
 {
 	double rounds = job->rounds + (double)m / job->list->len;
 	double done = progress_of_rounds(progress_seconds(&job->progress), rounds, ROUNDS_MIN,
-					 (unsigned)job->r->rounds, job->r->limit_s);
+					 (unsigned)job->r->limits.rounds, job->r->limits.limit_s);
 
 	progress_show(&job->progress, done, "round %u, %u of %u", job->rounds + 1, m + 1,
 		      job->list->len);
@@ -217,7 +168,7 @@ static bool one_round(struct job *job, GError **err)
 		struct measured *m = &g_array_index(job->list, struct measured, i);
 
 		show_progress(job, i);
-		if (!blk_run(job->r->socket[m->socket], &m->v, (unsigned)job->r->time_ms,
+		if (!blk_run(job->r->socket[m->socket], &m->v, (unsigned)job->r->limits.time_ms,
 			     m->latencies, &m->rate[job->rounds], err))
 			return false;
 	}
@@ -227,8 +178,9 @@ static bool one_round(struct job *job, GError **err)
 
 static bool all_rounds(struct job *job, GError **err)
 {
-	while (job->rounds < (unsigned)job->r->rounds &&
-	       (job->rounds < ROUNDS_MIN || progress_seconds(&job->progress) < job->r->limit_s))
+	while (job->rounds < (unsigned)job->r->limits.rounds &&
+	       (job->rounds < ROUNDS_MIN ||
+		progress_seconds(&job->progress) < job->r->limits.limit_s))
 		if (!one_round(job, err))
 			return false;
 	return true;
@@ -264,7 +216,7 @@ static bool write_report(const struct job *job, const char *command, FILE *out, 
 		.command = command,
 		.cpu = cpu,
 		.rounds = job->rounds,
-		.time_ms = (unsigned)job->r->time_ms,
+		.time_ms = (unsigned)job->r->limits.time_ms,
 	};
 
 	for (guint i = 0; i < job->list->len; i++) {
@@ -275,15 +227,13 @@ static bool write_report(const struct job *job, const char *command, FILE *out, 
 				    row.thousand;
 		g_array_append_val(rows, row);
 	}
-	if (job->r->json)
+	if (job->r->limits.json)
 		blk_write_json(out, &report);
-	else if (job->r->csv)
+	else if (job->r->limits.csv)
 		blk_write_csv(out, &report);
 	else
 		blk_write_table(out, &report);
-	if (fflush(out) != 0 || ferror(out))
-		return ringside_error_errno(err, errno, "bench: writing the results");
-	return true;
+	return bench_written(out, err);
 }
 
 static bool blk_measure(const struct request *r, const char *command, FILE *out, FILE *progress,
@@ -309,7 +259,7 @@ static bool blk_measure(const struct request *r, const char *command, FILE *out,
 
 bool bench_blk_command(int argc, char *const *argv, FILE *out, FILE *progress, GError **err)
 {
-	struct request r = { .rounds = 7, .time_ms = 500, .limit_s = 60 };
+	struct request r = { .limits = { .rounds = 7, .time_ms = 500, .limit_s = 60 } };
 	g_autofree char *command = g_strjoinv(" ", (char **)argv);
 	g_auto(GStrv) args = g_strdupv((char **)&argv[1]);
 	bool ok;

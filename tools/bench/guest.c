@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "devices/base/error.h"
+#include "tools/bench/command.h"
 #include "tools/bench/ends.h"
 #include "tools/bench/guest-impl.h"
 #include "tools/bench/progress.h"
@@ -50,8 +51,9 @@ const char *guest_value(const struct guest_variant *v, enum guest_axis axis, cha
 
 struct request {
 	struct bench_choice choices[N_GUEST_AXES];
-	gboolean json, csv, help;
-	int rounds, time_ms, limit_s;
+	struct bench_choosing choosing;
+	struct bench_limits limits;
+	gboolean help;
 	char *firmware;
 };
 
@@ -74,77 +76,34 @@ struct job {
 /*
  * The command line.
  */
-static gboolean on_axis(const char *name, const char *value, gpointer data, GError **err)
-{
-	struct request *r = data;
-
-	for (unsigned i = 0; i < N_GUEST_AXES; i++)
-		if (strcmp(guest_axes[i].option, name + 2) == 0)
-			return bench_choice_parse(&guest_axes[i], value, &r->choices[i], err);
-	return ringside_usage(err, "%s: unknown option", name);
-}
-
 static GOptionContext *make_context(struct request *r)
 {
 	static const char *const takes[N_GUEST_AXES] = { "pci,mmio", "poll,irq", "split,packed",
 							 "N,..." };
 	const GOptionEntry rest[] = {
-		{ "rounds", 0, 0, G_OPTION_ARG_INT, &r->rounds, "times that all is measured [7]",
-		  "N" },
-		{ "time", 0, 0, G_OPTION_ARG_INT, &r->time_ms, "of one measurement [100]", "MS" },
-		{ "limit", 0, 0, G_OPTION_ARG_INT, &r->limit_s,
+		{ "rounds", 0, 0, G_OPTION_ARG_INT, &r->limits.rounds,
+		  "times that all is measured [7]", "N" },
+		{ "time", 0, 0, G_OPTION_ARG_INT, &r->limits.time_ms, "of one measurement [100]",
+		  "MS" },
+		{ "limit", 0, 0, G_OPTION_ARG_INT, &r->limits.limit_s,
 		  "of all: no further round after that [60]", "SECONDS" },
 		{ "firmware", 0, 0, G_OPTION_ARG_FILENAME, &r->firmware,
 		  "the guest, where it is not beside ringside", "FILE" },
-		{ "json", 0, 0, G_OPTION_ARG_NONE, &r->json, "JSON instead of a table", NULL },
-		{ "csv", 0, 0, G_OPTION_ARG_NONE, &r->csv, "CSV instead of a table", NULL },
+		{ "json", 0, 0, G_OPTION_ARG_NONE, &r->limits.json, "JSON instead of a table",
+		  NULL },
+		{ "csv", 0, 0, G_OPTION_ARG_NONE, &r->limits.csv, "CSV instead of a table", NULL },
 		{ "help", 'h', 0, G_OPTION_ARG_NONE, &r->help, "this help", NULL },
 		{ 0 },
 	};
-	GOptionEntry entries[N_GUEST_AXES + 1] = { 0 };
-	GOptionContext *context = g_option_context_new(NULL);
-	GOptionGroup *group = g_option_group_new("bench", NULL, NULL, r, NULL);
 
-	for (unsigned i = 0; i < N_GUEST_AXES; i++)
-		entries[i] = (GOptionEntry){
-			.long_name = guest_axes[i].option,
-			.arg = G_OPTION_ARG_CALLBACK,
-			.arg_data = (gpointer)on_axis,
-			.description = guest_axes[i].help,
-			.arg_description = takes[i],
-		};
-	g_option_group_add_entries(group, entries); /* copies them */
-	g_option_group_add_entries(group, rest);
-	g_option_context_set_main_group(context, group);
-	g_option_context_set_help_enabled(context, FALSE);
-	return context;
+	r->choosing = (struct bench_choosing){ guest_axes, N_GUEST_AXES, takes, r->choices };
+	return bench_options(&r->choosing, rest, true);
 }
 
-static void print_help(FILE *out, GOptionContext *context)
-{
-	g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
-	const char *options = strstr(text, "\n\n");
-
-	fprintf(out,
-		"ringside bench guest [OPTION...]: what the rings cost from inside a guest.\n"
-		"\n"
-		"Needs a /dev/kvm that runs guests. Without options, all combinations.\n%s",
-		options ? options + 1 : "");
-}
-
-static bool guest_check(const struct request *r, GError **err)
-{
-	if (r->json && r->csv)
-		return ringside_usage(err, "--csv: not together with --json");
-	if (r->rounds < 1 || r->rounds > ROUNDS_MAX)
-		return ringside_usage(err, "--rounds %d: it takes 1 to %d", r->rounds, ROUNDS_MAX);
-	if (r->time_ms < 1 || r->time_ms > TIME_MAX_MS)
-		return ringside_usage(err, "--time %d: it takes 1 to %d ms", r->time_ms,
-				      TIME_MAX_MS);
-	if (r->limit_s < 1)
-		return ringside_usage(err, "--limit %d: it takes a number of seconds", r->limit_s);
-	return true;
-}
+static const char help[] =
+	"ringside bench guest [OPTION...]: what the rings cost from inside a guest.\n"
+	"\n"
+	"Needs a /dev/kvm that runs guests. Without options, all combinations.";
 
 /* Options in @args, which begins with the command. */
 static bool guest_parse(struct request *r, char ***args, FILE *out, GError **err)
@@ -152,10 +111,10 @@ static bool guest_parse(struct request *r, char ***args, FILE *out, GError **err
 	g_autoptr(GOptionContext) context = make_context(r);
 
 	if (!ringside_options(context, args, "ringside bench guest --help", err) ||
-	    !guest_check(r, err))
+	    !bench_check_limits(&r->limits, ROUNDS_MAX, TIME_MAX_MS, err))
 		return false;
 	if (r->help)
-		print_help(out, context);
+		bench_print_help(out, context, help);
 	return true;
 }
 
@@ -164,24 +123,22 @@ static bool guest_parse(struct request *r, char ***args, FILE *out, GError **err
  */
 static void make_plan(struct job *job)
 {
-	unsigned count[N_GUEST_AXES] = { 0 }, n[N_GUEST_AXES], axis;
+	unsigned count[N_GUEST_AXES] = { 0 }, n[N_GUEST_AXES];
 	const struct bench_choice *choices = job->r->choices;
 
 	job->n = 1;
-	for (axis = 0; axis < N_GUEST_AXES; axis++) {
+	for (unsigned axis = 0; axis < N_GUEST_AXES; axis++) {
 		n[axis] = choices[axis].n ? choices[axis].n : guest_axes[axis].n_all;
 		job->n *= n[axis];
 	}
 	job->list = g_new0(struct measured, job->n);
 	for (unsigned m = 0; m < job->n; m++) {
-		job->list[m].round = g_new0(struct guest_counts, (gsize)job->r->rounds);
-		for (axis = 0; axis < N_GUEST_AXES; axis++)
+		job->list[m].round = g_new0(struct guest_counts, (gsize)job->r->limits.rounds);
+		for (unsigned axis = 0; axis < N_GUEST_AXES; axis++)
 			job->list[m].v.at[axis] = choices[axis].n
 							  ? choices[axis].value[count[axis]]
 							  : guest_axes[axis].all[count[axis]];
-		/* An odometer, the last axis fastest. */
-		for (axis = N_GUEST_AXES; axis-- && ++count[axis] == n[axis];)
-			count[axis] = 0;
+		bench_next_combination(count, n, N_GUEST_AXES);
 	}
 }
 
@@ -200,7 +157,7 @@ static void show_progress(struct job *job, unsigned round, unsigned m)
 	double rounds = round ? round - 1 + (double)m / job->n : 0;
 
 	double done = progress_of_rounds(progress_seconds(&job->progress), rounds, ROUNDS_MIN,
-					 (unsigned)job->r->rounds, job->r->limit_s);
+					 (unsigned)job->r->limits.rounds, job->r->limits.limit_s);
 
 	if (round == 0)
 		progress_show(&job->progress, 0, "first runs, %u of %u", m + 1, job->n);
@@ -239,11 +196,11 @@ static bool all_rounds(struct job *job, GError **err)
 	if (!first_runs(job, err))
 		return false;
 	progress_begin(&job->progress, job->progress.to);
-	while (job->rounds < (unsigned)job->r->rounds &&
-	       (job->rounds < ROUNDS_MIN || now_s() - since < job->r->limit_s)) {
+	while (job->rounds < (unsigned)job->r->limits.rounds &&
+	       (job->rounds < ROUNDS_MIN || now_s() - since < job->r->limits.limit_s)) {
 		for (unsigned i = 0; i < job->n; i++) {
 			struct measured *m = &job->list[i];
-			uint64_t n = requests_for(m, job->ghz, (unsigned)job->r->time_ms);
+			uint64_t n = requests_for(m, job->ghz, (unsigned)job->r->limits.time_ms);
 
 			show_progress(job, job->rounds + 1, i);
 			if (!guest_run(&job->files, &m->v, n, &m->round[job->rounds], err))
@@ -308,7 +265,7 @@ static bool write_report(const struct job *job, const char *command, FILE *out, 
 		.cpu = cpu,
 		.ghz = job->ghz,
 		.rounds = job->rounds,
-		.time_ms = (unsigned)job->r->time_ms,
+		.time_ms = (unsigned)job->r->limits.time_ms,
 	};
 
 	for (unsigned i = 0; i < job->n; i++) {
@@ -316,15 +273,13 @@ static bool write_report(const struct job *job, const char *command, FILE *out, 
 
 		g_array_append_val(rows, row);
 	}
-	if (job->r->json)
+	if (job->r->limits.json)
 		guest_write_json(out, &report);
-	else if (job->r->csv)
+	else if (job->r->limits.csv)
 		guest_write_csv(out, &report);
 	else
 		guest_write_table(out, &report);
-	if (fflush(out) != 0 || ferror(out))
-		return ringside_error_errno(err, errno, "bench: writing the results");
-	return true;
+	return bench_written(out, err);
 }
 
 static bool guest_measure(const struct request *r, const char *command, FILE *out, FILE *progress,
@@ -347,7 +302,7 @@ static bool guest_measure(const struct request *r, const char *command, FILE *ou
 
 bool bench_guest_command(int argc, char *const *argv, FILE *out, FILE *progress, GError **err)
 {
-	struct request r = { .rounds = 7, .time_ms = 100, .limit_s = 60 };
+	struct request r = { .limits = { .rounds = 7, .time_ms = 100, .limit_s = 60 } };
 	g_autofree char *command = g_strjoinv(" ", (char **)argv);
 	g_auto(GStrv) args = g_strdupv((char **)&argv[1]);
 	bool ok;
