@@ -6,6 +6,8 @@
 
 #define WIDTH 10
 
+static const char letters[] = "AB"; /* for the sockets */
+
 static const struct {
 	const char *key, *head, *what;
 	size_t offset;
@@ -42,7 +44,7 @@ static void table_row(FILE *out, const struct blk_report *report, const struct b
 {
 	char buf[16];
 
-	fprintf(out, "%c   ", "AB"[row->socket]);
+	fprintf(out, "%c   ", letters[row->socket]);
 	for (unsigned i = 0; i < N_BLK_AXES; i++)
 		fprintf(out, "%-*s", WIDTH, blk_value(&row->v, i, buf));
 	for (size_t i = 0; i < report_columns(report); i++)
@@ -65,7 +67,7 @@ void blk_write_table(FILE *out, const struct blk_report *report)
 		table_row(out, report, report_row(report, r));
 	fputc('\n', out);
 	for (unsigned s = 0; s < report->n_sockets; s++)
-		fprintf(out, "%c is %s\n", "AB"[s], report -> sockets[s]);
+		fprintf(out, "%c is %s\n", letters[s], report->sockets[s]);
 	fprintf(out, "Rates are medians of %u rounds of %u ms, latencies are of all of them; %s.\n",
 		report->rounds, report->time_ms, report->cpu);
 	for (size_t i = 0; i < report_columns(report); i++)
