@@ -54,6 +54,19 @@ static void prop_extend(struct prop_pair *pair, const char *text)
 	pair->value = longer;
 }
 
+void prop_append(GString *spec, const char *key, const char *value)
+{
+	g_string_append_printf(spec, ",%s", key);
+	if (!value)
+		return;
+	g_string_append_c(spec, '=');
+	for (; *value; value++) {
+		if (*value == ',')
+			g_string_append_c(spec, ',');
+		g_string_append_c(spec, *value);
+	}
+}
+
 bool prop_has(GPtrArray *pairs, const char *key)
 {
 	for (guint i = 0; i < pairs->len; i++)

@@ -55,6 +55,9 @@ struct prop_pair {
  */
 GPtrArray *prop_split(const char *spec, char **ret_name);
 
+/* Appends ",key=value" (",key" if that is NULL) to a specification, as prop_split() reads it. */
+void prop_append(GString *spec, const char *key, const char *value);
+
 /* Is there a pair of that @key? And one more, at the end. */
 bool prop_has(GPtrArray *pairs, const char *key);
 void prop_add(GPtrArray *pairs, const char *key, const char *value);

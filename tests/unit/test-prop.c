@@ -187,6 +187,28 @@ static void sizes_take_suffixes_and_no_overflow(void **state)
 	assert_false(prop_size("18446744073709551615K", &v));
 }
 
+static void what_is_appended_is_read_again(void **state)
+{
+	static const char *const values[] = { "a", "a,b=c", ",",        ",,", "-x,+y",
+					      "",  "=",     "x,name:y", NULL };
+	g_autoptr(GString) spec = g_string_new("thing");
+	g_autofree char *name = NULL;
+	g_autoptr(GPtrArray) pairs = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(values); i++)
+		prop_append(spec, "key", values[i]);
+	pairs = prop_split(spec->str, &name);
+	assert_string_equal(name, "thing");
+	assert_int_equal(pairs->len, G_N_ELEMENTS(values));
+	for (size_t i = 0; i < G_N_ELEMENTS(values); i++) {
+		const struct prop_pair *pair = g_ptr_array_index(pairs, i);
+
+		assert_string_equal(pair->key, "key");
+		assert_int_equal(g_strcmp0(pair->value, values[i]), 0);
+	}
+}
+
 static void help_fits_its_width_and_names_every_row(void **state)
 {
 	g_autofree char *help = prop_help(rows, 60);
@@ -209,6 +231,7 @@ int main(void)
 		cmocka_unit_test(bad_values_are_refused),
 		cmocka_unit_test(an_unknown_key_names_its_neighbour),
 		cmocka_unit_test(sizes_take_suffixes_and_no_overflow),
+		cmocka_unit_test(what_is_appended_is_read_again),
 		cmocka_unit_test(help_fits_its_width_and_names_every_row),
 	};
 

@@ -426,8 +426,12 @@ static char *whole_spec(const struct machine *m, guint i)
 
 	if (!socket)
 		return g_strdup(given->spec);
-	if (given->share)
-		return g_strdup_printf("%s,socket=%s", given->spec, socket);
+	if (given->share) {
+		GString *whole = g_string_new(given->spec);
+
+		prop_append(whole, "socket", socket);
+		return g_string_free(whole, FALSE);
+	}
 	spec = spec_with_id(m, i);
 	return process_front(spec, socket);
 }

@@ -42,24 +42,13 @@ static unsigned process_goes_to(const char *key)
 	return TO_DEVICE;
 }
 
-/* A comma in a value is written as two. */
-static void process_append(GString *spec, const struct prop_pair *pair)
-{
-	g_string_append_printf(spec, ",%s", pair->key);
-	if (!pair->value)
-		return;
-	g_string_append_c(spec, '=');
-	for (const char *c = pair->value; *c; c++)
-		g_string_append(spec, *c == ',' ? ",," : (char[]){ *c, '\0' });
-}
-
 static void process_append_all(GString *spec, GPtrArray *pairs, unsigned to)
 {
 	for (guint i = 0; i < pairs->len; i++) {
 		const struct prop_pair *pair = g_ptr_array_index(pairs, i);
 
 		if (process_goes_to(pair->key) & to)
-			process_append(spec, pair);
+			prop_append(spec, pair->key, pair->value);
 	}
 }
 
@@ -136,7 +125,8 @@ char *process_front(const char *spec, const char *socket)
 	g_autoptr(GPtrArray) pairs = prop_split(spec, &name);
 	GString *front = g_string_new(NULL);
 
-	g_string_printf(front, "vhost-user,type=%s,socket=%s", name, socket);
+	g_string_printf(front, "vhost-user,type=%s", name);
+	prop_append(front, "socket", socket);
 	process_append_all(front, pairs, TO_FRONT);
 	return g_string_free(front, FALSE);
 }
