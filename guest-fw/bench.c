@@ -97,11 +97,10 @@ static bool fw_bench_run(struct virtio *v, unsigned batch, uint64_t requests, ui
 
 static enum virtio_irq wanted_irq(void)
 {
-	unsigned irq = 0;
-
-	while (irq + 1 < N_VIRTIO_IRQS && !fw_option_is("irq", virtio_irq_name[irq]))
-		irq++;
-	return irq;
+	for (unsigned irq = 0; irq < N_VIRTIO_IRQS; irq++)
+		if (fw_option_is("irq", virtio_irq_name[irq]))
+			return irq;
+	fw_panic("irq: poll, msi-x or line");
 }
 
 static void fw_bench_measure(struct virtio *v)

@@ -5,15 +5,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "devices/base/eventfd.h"
 
 #define CONTEXT "--device vhost-user"
-
-#define RETRY_MS      20u   /* at first; twice as long each time, */
-#define RETRY_MAX_MS  1000u /* up to this; and where one is there that cannot be spoken with: */
-#define RETRY_SLOW_MS 5000u
 
 #define VIRTIO_ID_NET     1u
 #define VIRTIO_ID_FS      26u
@@ -44,133 +39,6 @@ static const struct prop vhu_front_props[] = {
 };
 
 /*
- * The connection comes and goes.
- */
-static bool front_connect(struct vhu_front *f)
-{
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return false;
-	g_strlcpy(to.sun_path, f->path, sizeof(to.sun_path)); /* fits: front_check() */
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
-		int errnum = errno;
-
-		close(fd);
-		errno = errnum;
-		return false;
-	}
-	vhu_link_open(&f->link, fd);
-	return true;
-}
-
-static void front_unwatch(struct vhu_front *f)
-{
-	loop_unwatch(g_steal_pointer(&f->watch));
-	loop_unwatch(g_steal_pointer(&f->events_watch));
-	loop_unwatch(g_steal_pointer(&f->retry));
-}
-
-static void front_said(void *arg, GIOCondition revents);
-
-static void front_watch(struct vhu_front *f)
-{
-	f->watch = loop_watch(f->loop, f->link.s.fd, G_IO_IN, front_said, f);
-	if (f->link.events.fd >= 0)
-		f->events_watch = loop_watch(f->loop, f->link.events.fd, G_IO_IN, front_said, f);
-}
-
-/* As it is now, to the driver. */
-static bool front_refresh_config(struct vhu_front *f, bool notify)
-{
-	uint8_t config[VDEV_CONFIG_MAX] = { 0 };
-
-	if (!vhu_session_config(f, config))
-		return false;
-	vdev_config_set(&f->vdev, 0, config, f->vdev.config_size, notify);
-	return true;
-}
-
-static void front_said(void *arg, GIOCondition revents)
-{
-	struct vhu_front *f = arg;
-
-	(void)revents;
-	vhu_link_serve(&f->link);
-	if (f->link.config_changed && vhu_link_is_open(&f->link))
-		(void)front_refresh_config(f, true);
-	if (!vhu_link_is_open(&f->link))
-		vhu_front_lost(f);
-	else if (f->link.events.fd < 0)
-		loop_unwatch(g_steal_pointer(&f->events_watch));
-}
-
-/* A driver knows the device as it was: the new back-end must have what it has accepted, and has
- * been offered. */
-static bool front_fits(struct vhu_front *f)
-{
-	const uint64_t offered = f->vdev.offered.w[0] & vhu_session_passed(f);
-
-	if (offered & ~f->features)
-		return vhu_link_fail(&f->link,
-				     "it lacks features that the driver was offered: %#" PRIx64,
-				     offered & ~f->features);
-	if (vhu_link_has(&f->link, VHU_PF_MQ) && f->queues_max < vhu_front_served(f))
-		return vhu_link_fail(&f->link, "it has %u queues only", (unsigned)f->queues_max);
-	return true;
-}
-
-static void front_try_later(struct vhu_front *f, unsigned ms);
-
-static void front_came_back(struct vhu_front *f)
-{
-	vdev_host_error(&f->vdev, "back-end %s: it is there again", f->path);
-	f->told[0] = '\0';
-	front_watch(f);
-}
-
-static gboolean front_try_again(void *arg)
-{
-	struct vhu_front *f = arg;
-
-	loop_unwatch(g_steal_pointer(&f->retry));
-	if (!front_connect(f))
-		front_try_later(f, MIN(2 * f->retry_ms, RETRY_MAX_MS));
-	else if (vhu_session_begin(f) && front_fits(f) && front_refresh_config(f, true) &&
-		 vhu_rings_resume(f))
-		front_came_back(f);
-	else
-		vhu_front_lost(f);
-	return G_SOURCE_REMOVE;
-}
-
-static void front_try_later(struct vhu_front *f, unsigned ms)
-{
-	f->retry_ms = ms;
-	f->retry = g_timeout_source_new(ms);
-	g_source_set_callback(f->retry, front_try_again, f, NULL);
-	g_source_attach(f->retry, loop_context(f->loop));
-}
-
-/* One that is there and cannot be spoken with is told of once, and asked less often. */
-void vhu_front_lost(struct vhu_front *f)
-{
-	bool anew = strcmp(f->told, f->link.wrong) != 0;
-
-	if (f->retry)
-		return;
-	front_unwatch(f);
-	vhu_link_close(&f->link);
-	vhu_rings_lost(f);
-	if (anew)
-		vdev_host_error(&f->vdev, "back-end %s: %s; requests wait until there is another",
-				f->path, f->link.wrong);
-	g_strlcpy(f->told, f->link.wrong, sizeof(f->told));
-	front_try_later(f, anew ? RETRY_MS : RETRY_SLOW_MS);
-}
-
-/*
  * The driver's calls.
  */
 static void front_do_reset(void *arg)
@@ -197,7 +65,7 @@ static void front_do_write(void *arg)
 	if (!vhu_link_is_open(&f->link) || !vhu_link_has(&f->link, VHU_PF_CONFIG))
 		return;
 	if (!vhu_link_tell(&f->link, VHU_SET_CONFIG, &w->c, size, NULL, 0) ||
-	    !front_refresh_config(f, false))
+	    !vhu_front_refresh_config(f, false))
 		vhu_front_lost(f);
 }
 
@@ -361,12 +229,12 @@ static bool front_shape(struct vhu_front *f, GError **err)
 		return front_wrong(f, err);
 	if (!front_shape_queues(f, config, err) || !front_shape_features(f, err))
 		return false;
-	return front_refresh_config(f, false) || front_wrong(f, err);
+	return vhu_front_refresh_config(f, false) || front_wrong(f, err);
 }
 
 static void front_begin(void *arg)
 {
-	front_watch(arg);
+	vhu_front_watch(arg);
 }
 
 static void front_choose_loop(struct vhu_front *f)
@@ -387,7 +255,7 @@ static bool front_open(struct vdev *dev, GError **err)
 	if (!front_check(f, err) || !front_check_memory(f, err))
 		return false;
 	front_choose_loop(f);
-	if (!front_connect(f))
+	if (!vhu_front_connect(f))
 		return front_no_backend(f, err);
 	if (!vhu_session_begin(f))
 		return front_wrong(f, err);
@@ -398,6 +266,7 @@ static bool front_open(struct vdev *dev, GError **err)
 	dev->type = f->kind.id;
 	dev->pci_class = f->kind.pci_class;
 	vdev_add_syscalls(dev, msg_socket_syscalls);
+	vdev_add_syscalls(dev, appear_syscalls);
 	vdev_keep_path(dev, f->path);
 	loop_call(f->loop, front_begin, f);
 	return true;
@@ -407,7 +276,7 @@ static void front_end(void *arg)
 {
 	struct vhu_front *f = arg;
 
-	front_unwatch(f);
+	vhu_front_unwatch(f);
 	vhu_link_close(&f->link);
 }
 

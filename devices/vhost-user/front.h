@@ -5,7 +5,7 @@
  * any device; each queue has an engine (rings.c, devices/core/engine.h) that hands the ring to the
  * back-end: its addresses, kick and call descriptors. So no chain passes through this process.
  * session.c is what is said on a connection before the first ring and when it is lost; link.c is
- * the connection.
+ * the connection; connect.c has it come again.
  *
  * Threads. All that is said to the back-end is said by one thread, that of @loop, which owns the
  * queues, too. It is one of the device's own: it may wait for an answer, and nobody else waits with
@@ -19,6 +19,7 @@
  */
 #pragma once
 
+#include "devices/base/appear.h"
 #include "devices/core/engine.h"
 #include "devices/vhost-user/kinds.h"
 #include "devices/vhost-user/link.h"
@@ -45,7 +46,8 @@ struct vhu_front {
 	struct vhu_link link;
 	GSource *watch, *events_watch; /* of the link's sockets */
 	GSource *retry;                /* timer, while there is no connection, */
-	unsigned retry_ms;             /* of so long */
+	unsigned retry_ms;             /* of so long; */
+	struct appear appear;          /* and whether a socket appears meanwhile */
 	char told[160];                /* why it was lost last, as the operator was told */
 
 	/* What the back-end has said. */
@@ -106,8 +108,16 @@ bool vhu_rings_resume(struct vhu_front *f);
 void vhu_rings_lost(struct vhu_front *f);
 
 /*
- * front.c. On the loop's thread.
+ * connect.c. On the loop's thread.
  */
 
 /* Something said false: the connection has gone, and is to come again. */
 void vhu_front_lost(struct vhu_front *f);
+
+/* When the device is opened, and closed. False: errno says why not. */
+bool vhu_front_connect(struct vhu_front *f);
+void vhu_front_watch(struct vhu_front *f);
+void vhu_front_unwatch(struct vhu_front *f);
+
+/* The configuration space as it is now, to the driver. False: the connection is lost. */
+bool vhu_front_refresh_config(struct vhu_front *f, bool notify);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -20,7 +21,7 @@
 #include "devices/base/eventfd.h"
 #include "devices/core/engine.h"
 #include "devices/registry.h"
-#include "devices/vhost-user/link.h"
+#include "devices/vhost-user/front.h"
 #include "tests/support/open-files.h"
 #include "virtqueue/driver/drv.h"
 
@@ -171,6 +172,7 @@ static void *script_run(void *arg)
 		s->fd = fd;
 		s->connections++;
 		script_serve(s);
+		s->fd = -1;
 	}
 	eventfd_close(&s->kick);
 	return NULL;
@@ -224,6 +226,22 @@ static int script_listen(const char *path)
 	return fd;
 }
 
+static void script_go(struct bench *b, const char *path)
+{
+	b->script.listener = script_listen(path);
+	assert_int_equal(pthread_create(&b->script.thread, NULL, script_run, &b->script), 0);
+}
+
+static void script_end(struct bench *b)
+{
+	shutdown(b->script.listener, SHUT_RDWR);
+	if (b->script.fd >= 0)
+		shutdown(b->script.fd, SHUT_RDWR);
+	pthread_join(b->script.thread, NULL);
+	close(b->script.listener);
+	unlink(b->path);
+}
+
 static int setup(void **state)
 {
 	struct bench *b = g_new0(struct bench, 1);
@@ -238,10 +256,8 @@ static int setup(void **state)
 	assert_int_equal(ftruncate(b->memfd, RAM), 0);
 	b->ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_SHARED, b->memfd, 0);
 	assert_int_equal(gmem_add_file(&b->mem, 0, RAM, b->ram, b->memfd, 0), 0);
-	b->script = (struct script){ .listener = script_listen(b->path),
-				     .protocol = PROTOCOL,
-				     .kick = -1 };
-	assert_int_equal(pthread_create(&b->script.thread, NULL, script_run, &b->script), 0);
+	b->script = (struct script){ .fd = -1, .protocol = PROTOCOL, .kick = -1 };
+	script_go(b, b->path);
 	*state = b;
 	return 0;
 }
@@ -252,10 +268,7 @@ static int teardown(void **state)
 
 	vdev_free(b->dev);
 	loop_free(b->worker);
-	shutdown(b->script.listener, SHUT_RDWR);
-	pthread_join(b->script.thread, NULL);
-	close(b->script.listener);
-	unlink(b->path);
+	script_end(b);
 	rmdir(b->dir);
 	munmap(b->ram, RAM);
 	close(b->memfd);
@@ -478,6 +491,36 @@ static void a_silent_back_end_holds_up_nobody(void **state)
 	g_main_context_release(NULL);
 }
 
+/* From now on it is not for the timer that the front-end tries. */
+static void stop_the_timer(void *arg)
+{
+	struct bench *b = arg;
+
+	assert_non_null(vhu_front_of(b->dev)->retry);
+	g_source_set_ready_time(vhu_front_of(b->dev)->retry, -1);
+}
+
+static void a_socket_that_appears_is_tried_at_once(void **state)
+{
+	struct bench *b = *state;
+	g_autofree char *other = g_strconcat(b->path, ".new", NULL);
+	unsigned connections;
+
+	assert_non_null(open_device(b, NULL));
+	start(b);
+	for (unsigned i = 0; i < 5; i++) {
+		listen_anew(b);
+		connections = b->script.connections;
+		script_end(b);
+		UNTIL(said(b, "requests wait until there is another"));
+		loop_call(b->worker, stop_the_timer, b);
+		script_go(b, other); /* another name is nobody's affair */
+		assert_int_equal(rename(other, b->path), 0);
+		UNTIL(said(b, "it is there again"));
+		assert_int_equal(b->script.connections, connections + 1);
+	}
+}
+
 static void an_answer_to_nothing_ends_the_connection(void **state)
 {
 	struct bench *b = *state;
@@ -599,6 +642,7 @@ int main(void)
 		TEST(memory_that_cannot_be_mapped_is_the_operators_mistake),
 		TEST(a_back_end_that_is_wrong_is_replaced),
 		TEST(a_silent_back_end_holds_up_nobody),
+		TEST(a_socket_that_appears_is_tried_at_once),
 		TEST(an_answer_to_nothing_ends_the_connection),
 		TEST(used_in_order_it_goes_on_from_there),
 		TEST(used_out_of_order_with_the_rest_behind_it_goes_on),

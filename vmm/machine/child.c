@@ -15,9 +15,9 @@
 #include "devices/backend/unix-listen.h"
 #include "devices/base/error.h"
 
-#define TOO_SOON_S 2 /* one that ends earlier cannot do its work; */
-#define TOO_OFTEN  5 /* so many in a row are enough */
-#define REST_US    200000u
+#define TOO_SOON_S 2       /* one that ends earlier cannot do its work; */
+#define TOO_OFTEN  5       /* so many in a row are enough */
+#define REST_US    200000u /* between two such; any other is started again at once */
 
 /*
  * The process that watches.
@@ -100,7 +100,8 @@ static void watcher_run(const struct watcher *w)
 			return;
 		}
 		watcher_tell(w, status, true);
-		usleep(REST_US);
+		if (soon)
+			usleep(REST_US);
 	}
 }
 
