@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* Add yours here, by name; the class is called NAME_class. */
-#define DEVICES(ROW) ROW(blk) ROW(console) ROW(input) ROW(net) ROW(rng) ROW(vhost_user)
+#define DEVICES(ROW) ROW(blk) ROW(console) ROW(input) ROW(net) ROW(rng) ROW(vhost_user) ROW(vsock)
 
 #define DECLARE(name) extern const struct vdev_class name##_class;
 #define ENTRY(name)   &name##_class,

@@ -26,6 +26,14 @@ static inline void eventfd_close(int *fd)
 	*fd = -1;
 }
 
+/* What was signalled so far is forgotten. */
+static inline void eventfd_clear(int fd)
+{
+	uint64_t count;
+
+	(void)!read(fd, &count, sizeof(count));
+}
+
 /* Cannot fail: a full counter is already signalled. */
 static inline void eventfd_signal(int fd)
 {

@@ -45,6 +45,10 @@ extern const struct vdev_engine vdev_engine_here;
  * or the fault of a queue that cannot be started with it. */
 enum vq_fault vdev_queue_ring(struct vdev *dev, unsigned q, struct vq_config *ret);
 
+/* The same, and what a queue that is served here would find of it (vq_start()). On the owner's
+ * thread, of a queue that does not run. */
+enum vq_fault vdev_queue_ring_checked(struct vdev *dev, unsigned q, struct vq_config *ret);
+
 /*
  * An eventfd to be written for the queue's interrupts, until its stop is over or call_changed()
  * comes. It is the transport's own where a descriptor is all that an interrupt takes
@@ -67,6 +71,18 @@ void vdev_engine_stopped(struct vdev *dev, unsigned q, const struct vq_position 
  */
 int vdev_queue_set_engine(struct vdev *dev, unsigned q, const struct vdev_engine *engine,
 			  void *data);
+
+/* In a class's negotiated(): the same for a queue whose kind depends on the features. @engine is
+ * vdev_engine_here, or the one that open() gave it. */
+void vdev_queue_choose_engine(struct vdev *dev, unsigned q, const struct vdev_engine *engine);
+
+/* Features that are between a driver and its transport: doorbells, resets of queues, whose
+ * addresses these are. Whoever serves the queues need not have them, and is not told of them. */
+#define VDEV_TRANSPORT_FEATURES                                                              \
+	(1ull << VIRTIO_F_ACCESS_PLATFORM | 1ull << VIRTIO_F_ORDER_PLATFORM |                \
+	 1ull << VIRTIO_F_NOTIFICATION_DATA | 1ull << VIRTIO_F_NOTIF_CONFIG_DATA |           \
+	 1ull << VIRTIO_F_RING_RESET | 1ull << VIRTIO_F_ADMIN_VQ | 1ull << VIRTIO_F_SR_IOV | \
+	 1ull << VIRTIO_F_SUSPEND)
 
 /* The host's mistake: what the engine had in hand of the queue can be neither completed nor begun
  * anew, as @why tells. DEVICE_NEEDS_RESET, told of once. From any thread. */

@@ -124,6 +124,16 @@ enum vq_fault vdev_queue_ring(struct vdev *dev, unsigned q, struct vq_config *re
 	return queue->size <= queue->size_max ? VQ_OK : VQ_FAULT_SIZE;
 }
 
+enum vq_fault vdev_queue_ring_checked(struct vdev *dev, unsigned q, struct vq_config *ret)
+{
+	enum vq_fault fault = vdev_queue_ring(dev, q, ret);
+
+	if (fault == VQ_OK)
+		fault = vq_start(dev->queue[q].vq, dev->mem, ret);
+	(void)vq_stop(dev->queue[q].vq);
+	return fault;
+}
+
 struct queue_ref {
 	struct vdev *dev;
 	unsigned q;
@@ -277,6 +287,19 @@ int vdev_queue_set_engine(struct vdev *dev, unsigned q, const struct vdev_engine
 	ret = vdev_set_engine(dev, q, engine ? engine : &vdev_engine_here, data);
 	vdev_leave(dev);
 	return ret;
+}
+
+/* A legacy driver's queues may be paused here, with their rings started. */
+void vdev_queue_choose_engine(struct vdev *dev, unsigned q, const struct vdev_engine *engine)
+{
+	struct vdev_queue *queue = &dev->queue[q];
+
+	if (engine != &vdev_engine_here && vq_started(queue->vq)) {
+		queue->position = vq_stop(queue->vq);
+		queue->ran = true;
+		queue->paused = false;
+	}
+	queue->engine = engine;
 }
 
 void vdev_pause(struct vdev *dev)

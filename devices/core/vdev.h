@@ -130,6 +130,7 @@ struct vdev_class {
 	const struct prop *props;
 	const struct syscall_use
 		*syscalls;  /* of the kernel, whatever the options; NULL: nothing special */
+	bool outside;       /* its queues are served by others, without whom it is not opened */
 	bool shares_memory; /* other processes are given guest memory: it has to lie in files */
 
 	/* Options are in the struct: open the backend, fill the configuration space, offer

@@ -33,9 +33,12 @@ void net_tell_link(struct net *net)
 /* What waits, on either side, is lost with it, as what comes later. */
 void net_set_link_down(struct net *net, bool down)
 {
+	if (net->link_down && !down)
+		net_vhost_discard(net);
 	net->link_down = down;
 	net_tell_link(net);
-	for (unsigned i = 0; down && i < net->max_pairs; i++) {
+	net_vhost_update(net);
+	for (unsigned i = 0; down && !net->vhost && i < net->max_pairs; i++) {
 		net_tx_retry(net, i);
 		net_rx_kick(net, i);
 	}

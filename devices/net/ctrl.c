@@ -12,16 +12,19 @@
 enum { ACK_OK = 0, ACK_ERR = 1 };
 enum { CLASS_RX = 0, CLASS_MAC = 1, CLASS_VLAN = 2, CLASS_MQ = 4, CLASS_OFFLOADS = 5 };
 
+/* Who leaves does before the backend knows, who comes after. */
 int net_set_pairs(struct net *net, unsigned pairs)
 {
+	unsigned before = net->pairs;
 	int ret = 0;
 
+	net->pairs = MIN(before, pairs);
+	net_vhost_update(net);
 	if (net->be->ops->set_channels)
 		ret = net->be->ops->set_channels(net->be, pairs);
-	if (ret < 0)
-		return ret;
-	net->pairs = pairs;
-	return 0;
+	net->pairs = ret < 0 ? before : pairs;
+	net_vhost_update(net);
+	return MIN(ret, 0);
 }
 
 int net_set_rx_offloads(struct net *net, unsigned work)
@@ -110,6 +113,14 @@ static bool net_ctrl_vlan(struct net *net, struct vq_chain *c, unsigned command)
 	return true;
 }
 
+/* Before the command is used, queues that leave are silent (DEV-NET-MQ-02). */
+static void net_silence(struct net *net, unsigned pair)
+{
+	net->be->ops->receive(net->be, pair, false);
+	net_rx_discard(net, pair);
+	net_rx_flush(net, pair);
+}
+
 static bool net_ctrl_mq_pairs(struct net *net, struct vq_chain *c, unsigned command)
 {
 	unsigned before = net->pairs, pairs;
@@ -121,12 +132,10 @@ static bool net_ctrl_mq_pairs(struct net *net, struct vq_chain *c, unsigned comm
 	pairs = le16_cpu(raw);
 	if (pairs < 1 || pairs > net->max_pairs)
 		return false;
-	/* Before the command is used, queues that leave are silent (DEV-NET-MQ-02). */
-	for (unsigned i = pairs; i < before; i++) {
-		net->be->ops->receive(net->be, i, false);
-		net_rx_discard(net, i);
-		net_rx_flush(net, i);
-	}
+	if (net->vhost)
+		return net_set_pairs(net, pairs) == 0;
+	for (unsigned i = pairs; i < before; i++)
+		net_silence(net, i);
 	if (net_set_pairs(net, pairs) < 0)
 		return false;
 	for (unsigned i = before; i < pairs && net->listens; i++)

@@ -11,6 +11,7 @@
  *	layout.c    where a frame's own headers end (pure)
  *	filter.c    which frames are for this guest (pure)
  *	rx.c tx.c ctrl.c   the three kinds of queue
+ *	vhost.c     the first two served by the kernel
  *
  * The backends are in devices/backend/net*.c.
  */
@@ -50,6 +51,9 @@ static const struct prop net_props[] = {
 	  .also = "tap dev iface tapif host_dev_name" },
 	{ "fd", PROP_LIST, OFFSET(opt.fds), .also = "fds",
 	  .help = "tap: a descriptor of an open tap; once for each queue pair" },
+	{ "vhost", PROP_BOOL, OFFSET(opt_vhost), "off",
+	  .help = "tap: the kernel serves the queues (/dev/vhost-net), and no frame passes through "
+		  "ringside (docs/vhost.md)" },
 	{ "path", PROP_STR, OFFSET(opt.path), .help = "socket: the unix socket's path" },
 	{ "listen", PROP_BOOL, OFFSET(opt.listen), "off",
 	  .help = "socket: be the end that listens; the other end connects, in any order" },
@@ -181,6 +185,8 @@ static void net_take_driver(void *arg)
 	net->mac_taken = 0;
 	if (net_set_rx_offloads(net, net_rx_offloads(dev->accepted)) < 0)
 		vdev_host_error(dev, "the tap refuses offloads that it offered");
+	if (net->vhost)
+		net_vhost_negotiated(net);
 }
 
 static void net_negotiated(struct vdev *dev)
@@ -262,13 +268,14 @@ static bool net_open(struct vdev *dev, GError **err)
 	dev->more_files = net->be->files;
 	dev->more_memory = net->be->memory;
 	loop_call(dev->loop, net_set_up, net);
-	return true;
+	return !net->opt_vhost || net_vhost_open(net, err);
 }
 
 static void net_close(struct vdev *dev)
 {
 	struct net *net = (struct net *)dev;
 
+	net_vhost_close(net);
 	net_backend_close(net->be);
 	g_free(net->frame);
 }

@@ -81,6 +81,7 @@ struct net {
 	char *spec; /* of the backend */
 	struct net_options opt;
 	uint8_t opt_mac[6];
+	bool opt_vhost;
 
 	struct net_backend *be;
 	bool carrier;   /* the backend says that the link is up, */
@@ -105,6 +106,8 @@ struct net {
 	 * a 1 and the bytes, first byte first, or 0; and what of that the filter has. */
 	_Atomic uint64_t mac_written;
 	uint64_t mac_taken;
+
+	struct net_vhost *vhost; /* of each pair; NULL: frames pass here */
 
 	struct net_drops drops;
 	uint8_t *
@@ -152,6 +155,16 @@ void net_tx_give_back(struct net *net,
 /* card.c: the link is what the backend and the operator say. On the owner's thread. */
 void net_tell_link(struct net *net);
 void net_set_link_down(struct net *net, bool down);
+
+/* vhost.c: if it is asked for, the kernel moves the frames. */
+bool net_vhost_open(struct net *net, GError **err);
+void net_vhost_close(struct net *net);
+/* The driver's features are known. With all queues stopped. */
+void net_vhost_negotiated(struct net *net);
+/* As pairs come into use and go, and the link. On the owner's thread. */
+void net_vhost_update(struct net *net);
+/* While none of it runs: what has arrived is nobody's. */
+void net_vhost_discard(struct net *net);
 
 /* state.c */
 void net_save(struct vdev *dev, GByteArray *out);

@@ -316,6 +316,7 @@ const struct vdev_class vhost_user_class = {
 	.queue_size = 128,
 	.props = vhu_front_props,
 	.syscalls = front_syscalls,
+	.outside = true,
 	.shares_memory = true,
 	.open = front_open,
 	.close = front_close,

@@ -198,29 +198,19 @@ static void ring_broken(void *arg, GIOCondition revents)
 		vdev_queue_failed(queue->dev, q, "the back-end cannot go on with the ring");
 }
 
-/* As a queue that is served here would find it. */
-static enum vq_fault ring_check(struct vdev *dev, unsigned q, const struct vq_config *c)
-{
-	enum vq_fault fault = vq_start(dev->queue[q].vq, dev->mem, c);
-
-	(void)vq_stop(dev->queue[q].vq);
-	return fault;
-}
-
 static void ring_start(struct vdev *dev, unsigned q)
 {
 	struct vhu_front *f = vhu_front_of(dev);
 	struct vhu_front_ring *ring = &f->ring[q];
-	enum vq_fault fault = vdev_queue_ring(dev, q, &ring->config);
+	enum vq_fault fault = vdev_queue_ring_checked(dev, q, &ring->config);
 
-	if (fault == VQ_OK)
-		fault = ring_check(dev, q, &ring->config);
 	if (fault != VQ_OK) {
 		vdev_queue_broken(dev, q, -1, fault);
 		return;
 	}
 	ring->wanted = true;
 	ring->lost = false;
+	eventfd_clear(ring->err_fd); /* of the ring that it had before */
 	ring->err_watch = loop_watch(f->loop, ring->err_fd, G_IO_IN, ring_broken, &dev->queue[q]);
 	if (vhu_link_is_open(&f->link) && !ring_go(f, q))
 		vhu_front_lost(f);

@@ -17,13 +17,8 @@
 	 BIT(VHU_PF_INFLIGHT_SHMFD) | BIT(VHU_PF_RESET_DEVICE) | BIT(VHU_PF_CONFIGURE_MEM_SLOTS) | \
 	 BIT(VHU_PF_STATUS))
 
-/* Features between driver and front-end: doorbells, resets of queues, whose addresses these are;
- * and those of the protocol. The back-end need not have them, and is not told of them. */
-#define FRONT_END                                                                   \
-	(BIT(VIRTIO_F_ACCESS_PLATFORM) | BIT(VIRTIO_F_ORDER_PLATFORM) |             \
-	 BIT(VIRTIO_F_NOTIFICATION_DATA) | BIT(VIRTIO_F_NOTIF_CONFIG_DATA) |        \
-	 BIT(VIRTIO_F_RING_RESET) | BIT(VIRTIO_F_ADMIN_VQ) | BIT(VIRTIO_F_SR_IOV) | \
-	 BIT(VIRTIO_F_SUSPEND) | BIT(VHU_F_PROTOCOL_FEATURES) | BIT(VHU_F_LOG_ALL))
+/* Features that are not the device's own; those of the protocol, too. */
+#define FRONT_END (VDEV_TRANSPORT_FEATURES | BIT(VHU_F_PROTOCOL_FEATURES) | BIT(VHU_F_LOG_ALL))
 
 #define STATUS_BEGUN (VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER)
 

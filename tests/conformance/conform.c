@@ -37,6 +37,7 @@ static const struct rig_case devices[] = {
 	{ .name = "vhost-user",
 	  .spec = "vhost-user,socket=@/back,type=rng,queue-size=64",
 	  .setup = serve_rng },
+	{ .name = "vsock", .spec = "vsock,guest-cid=3" },
 };
 
 static bool all_classes_have_a_row(void)

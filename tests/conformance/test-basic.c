@@ -144,9 +144,13 @@ static void check_offer_of(struct rig *r, const char *spec)
 static void whatever_is_taken_away_nothing_is_left_that_needs_it(struct rig *r)
 {
 	static const char *const specs[] = {
-		"blk,path=@/again,queues=2",     "blk,path=@/again,ro=on",
-		"blk,path=@/again,cache=unsafe", "console,chr=null,max-ports=3",
-		"net,backend=user,mtu=1400",     "net,backend=socket,path=@/peer,listen=on",
+		"blk,path=@/again,queues=2",
+		"blk,path=@/again,ro=on",
+		"blk,path=@/again,cache=unsafe",
+		"console,chr=null,max-ports=3",
+		"net,backend=user,mtu=1400",
+		"net,backend=socket,path=@/peer,listen=on",
+		"vsock,guest-cid=99",
 	};
 	const struct vdev_class *class = rig_dev(r)->class;
 	g_autofree char *disk = g_build_filename(rig_dir(r), "again", NULL);

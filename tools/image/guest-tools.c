@@ -7,7 +7,9 @@
  * prints "type code value" of up to COUNT events, decimal, one a line; 1 when the seconds passed
  * first evinfo DEV                   prints "keys N rel N abs N mt N leds N", how many of each the
  * device has evkey DEV CODE               waits until that key is pressed vecho PORT BYTES sends
- * back what PORT says until BYTES went through
+ * back what PORT says until BYTES went through vsend CID PORT              connects by AF_VSOCK and
+ * sends what it reads vrecv PORT COUNT            listens, and writes what COUNT connections send,
+ * one after the other
  *
  * Freestanding: with a static libc it would be most of the image. Exit status 0, 1 for a failure
  * (which is named on stderr with its error number), 2 for wrong usage.
@@ -17,8 +19,10 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/input.h>
+#include <linux/vm_sockets.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -259,6 +263,57 @@ static int vecho(char **argv)
 	return 0;
 }
 
+/* ---- sockets to the host */
+
+static void pump(int from, int to)
+{
+	static char buf[65536];
+	long got;
+
+	while ((got = need(call(SYS_read, from, (word)buf, sizeof(buf), 0), "read")) > 0)
+		for (long done = 0; done < got;)
+			done += need(call(SYS_write, to, (word)buf + done, got - done, 0), "write");
+}
+
+static int vsock_socket(void)
+{
+	return need(call(SYS_socket, AF_VSOCK, SOCK_STREAM, 0, 0), "socket");
+}
+
+/* Its end is the peer's: when that has closed, all was taken. */
+static int vsend(char **argv)
+{
+	struct sockaddr_vm to = { .svm_family = AF_VSOCK,
+				  .svm_cid = number(argv[1]),
+				  .svm_port = number(argv[2]) };
+	int fd = vsock_socket();
+	char end;
+
+	need(call(SYS_connect, fd, (word)&to, sizeof(to), 0), "connect");
+	pump(0, fd);
+	need(call(SYS_shutdown, fd, SHUT_WR, 0, 0), "shutdown");
+	return call(SYS_read, fd, (word)&end, 1, 0) != 0;
+}
+
+static int vrecv(char **argv)
+{
+	struct sockaddr_vm at = { .svm_family = AF_VSOCK,
+				  .svm_cid = VMADDR_CID_ANY,
+				  .svm_port = number(argv[1]) };
+	word left = number(argv[2]);
+	int fd = vsock_socket();
+
+	need(call(SYS_bind, fd, (word)&at, sizeof(at), 0), "bind");
+	need(call(SYS_listen, fd, 64, 0, 0), "listen");
+	for (; left > 0; left--) {
+		int peer = need(call(SYS_accept, fd, 0, 0, 0), "accept");
+
+		pump(peer, 1);
+		call(SYS_close, peer, 0, 0, 0);
+	}
+	return 0;
+}
+
 /* ---- which of them */
 
 static const struct tool {
@@ -268,6 +323,7 @@ static const struct tool {
 } tools[] = {
 	{ "dread", 3, dread },   { "dwrite", 3, dwrite }, { "evread", 3, evread },
 	{ "evinfo", 1, evinfo }, { "evkey", 2, evkey },   { "vecho", 2, vecho },
+	{ "vsend", 2, vsend },   { "vrecv", 2, vrecv },
 };
 
 static const char *base_name(const char *path)

@@ -29,7 +29,7 @@ static const struct habit options[] = {
 	{ "bios pflash boot", FIRMWARE },
 	{ "nographic curses vga vnc display sdl gtk spice", SCREEN },
 	{ "qmp monitor mon api-sock api-socket socket", CONTROL },
-	{ "rng balloon vsock fs fsdev virtfs 9p virtio-9p input usb watchdog shmem", DEVICE },
+	{ "rng balloon fs fsdev virtfs 9p virtio-9p input usb watchdog shmem", DEVICE },
 	{ "chardev tty parallel", "a stream is named where it is used: --serial STREAM, "
 				  "--console STREAM" },
 	{ "object", "an event loop is a key of --device, iothread=NAME" },
@@ -51,7 +51,7 @@ static const struct habit keys[] = {
 	{ "bootindex", "firmware boots from the first disk of the command line; leave it out" },
 	{ "disable-legacy disable-modern",
 	  "legacy drivers are served with legacy=on or legacy=only" },
-	{ "vhost vhostforce", "there is no vhost here; leave it out" },
+	{ "vhost vhostforce vhost-net", "it is a key of --device net,backend=tap: vhost=on" },
 	{ "script downscript", "no script is run: set the tap up before" },
 	{ "packed", "the ring is ring=packed" },
 	{ "indirect_desc event_idx in_order mrg_rxbuf csum", "features are features=+NAME,-NAME" },

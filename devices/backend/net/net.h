@@ -102,6 +102,11 @@ struct net_backend_ops {
 	int (*set_channels)(struct net_backend *be, unsigned n); /* NULL: there is one */
 	/* The machine begins anew: what its guest had under way ends. NULL: nothing does. */
 	void (*restart)(struct net_backend *be);
+	/* The descriptor by which the kernel can move the frames of @channel itself, while
+	 * receive() is off. It stays the backend's. NULL: frames pass here. */
+	int (*kernel_fd)(struct net_backend *be, unsigned channel);
+	/* If kernel_header: that has @bytes from now on. 0 or -errno. */
+	int (*set_header)(struct net_backend *be, size_t bytes);
 };
 
 struct net_backend {
@@ -111,8 +116,9 @@ struct net_backend {
 	struct loop *loop;
 	unsigned n_channels;
 	unsigned tx_offloads, rx_offloads; /* NET_DO_* */
-	bool checked; /* its frames' checksums are right: csum_valid may be set */
-	char *name;   /* what distinguishes it on this host, or NULL */
+	bool kernel_header; /* before the frames of kernel_fd() there is one as a driver's */
+	bool checked;       /* its frames' checksums are right: csum_valid may be set */
+	char *name;         /* what distinguishes it on this host, or NULL */
 	const struct syscall_use *syscalls[2];
 	bool needs_network;    /* the host's, as it connects to whom the guest names */
 	const char *kept_path; /* a file that it goes on using by this name, or NULL */

@@ -269,6 +269,22 @@ static int tap_set_channels(struct net_backend *be, unsigned n)
 	return 0;
 }
 
+static int tap_kernel_fd(struct net_backend *be, unsigned channel)
+{
+	return ((struct tap *)be)->channel[channel].fd;
+}
+
+static int tap_set_header(struct net_backend *be, size_t bytes)
+{
+	struct tap *tap = (struct tap *)be;
+	int size = (int)bytes;
+
+	for (unsigned i = 0; i < tap->n; i++)
+		if (ioctl(tap->channel[i].fd, TUNSETVNETHDRSZ, &size) < 0)
+			return -errno;
+	return 0;
+}
+
 static void tap_close(struct net_backend *be)
 {
 	struct tap *tap = (struct tap *)be;
@@ -295,14 +311,16 @@ static int tap_set_up_header(struct tap *tap)
 		NET_DO_CSUM | NET_DO_TSO4 | NET_DO_TSO6 | NET_DO_ECN | NET_DO_UFO,
 		NET_DO_CSUM | NET_DO_TSO4 | NET_DO_TSO6 | NET_DO_ECN,
 	};
-	int size = sizeof(struct tap_header), little = 1;
+	int little = 1, ret;
 
 	if (!tap->vnet)
 		return 0;
 	for (unsigned i = 0; i < tap->n; i++)
-		if (ioctl(tap->channel[i].fd, TUNSETVNETHDRSZ, &size) < 0 ||
-		    ioctl(tap->channel[i].fd, TUNSETVNETLE, &little) < 0)
+		if (ioctl(tap->channel[i].fd, TUNSETVNETLE, &little) < 0)
 			return -errno;
+	ret = tap_set_header(&tap->be, sizeof(struct tap_header));
+	if (ret < 0)
+		return ret;
 	for (size_t i = 0; i < G_N_ELEMENTS(tries) && !tap->be.tx_offloads; i++)
 		if (tap_set_offloads(&tap->be, tries[i]) == 0)
 			tap->be.tx_offloads = tap->be.rx_offloads = tries[i];
@@ -333,6 +351,7 @@ static bool tap_set_up(struct tap *tap, GError **err)
 static const struct syscall_use tap_syscalls[] = {
 	{ SYSCALL_IOCTL(TUNSETOFFLOAD) },
 	{ SYSCALL_IOCTL(TUNSETQUEUE) },
+	{ SYSCALL_IOCTL(TUNSETVNETHDRSZ) },
 	{ .name = NULL },
 };
 
@@ -343,6 +362,8 @@ static const struct net_backend_ops tap_ops = {
 	.discard = tap_discard,
 	.set_offloads = tap_set_offloads,
 	.set_channels = tap_set_channels,
+	.kernel_fd = tap_kernel_fd,
+	.set_header = tap_set_header,
 };
 
 struct net_backend *net_tap_open(const struct net_options *opt, const struct net_backend *common,
@@ -356,7 +377,7 @@ struct net_backend *net_tap_open(const struct net_options *opt, const struct net
 	tap->be.ops = &tap_ops;
 	tap->be.syscalls[0] = tap_syscalls;
 	ok = tap_find(opt, &fds, err);
-	tap->vnet = fds.vnet;
+	tap->be.kernel_header = tap->vnet = fds.vnet;
 	tap->n = fds.n;
 	for (unsigned i = 0; i < fds.n; i++) {
 		tap->channel[i].fd = fds.fd[i];

@@ -36,7 +36,7 @@ const struct vdev_class *variant_class(unsigned n)
 	const struct vdev_class *class;
 
 	for (unsigned i = 0; (class = vdev_class_nth(i)); i++)
-		if (!class->shares_memory && n-- == 0)
+		if (!class->outside && n-- == 0)
 			return class;
 	return NULL;
 }

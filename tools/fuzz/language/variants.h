@@ -9,7 +9,7 @@
 /* The specification of the @n-th variant of @class, modulo how many there are. */
 const char *variant_nth(const struct vdev_class *class, unsigned n);
 
-/* The n-th class of the registry whose devices are all here; NULL beyond the last. Of one that
- * hands its rings to another process (shares_memory) a driver reaches nothing here but registers,
+/* The n-th class of the registry whose devices are all here; NULL beyond the last. Of one
+ * whose queues others serve (outside) a driver reaches nothing here but registers,
  * which are the core's. */
 const struct vdev_class *variant_class(unsigned n);
