@@ -350,7 +350,7 @@ static void a_socket_that_cannot_be_is_said(void **state)
 		const char *args[5], *says;
 	} wrong[] = {
 		{ { "rng" }, "serve: where to?" },
-		{ { "rng", "--vhost-user", "a", "--vfio-user", "b" }, "not both" },
+		{ { "rng", "--vhost-user", "a", "--vfio-user", "b" }, "one of --vhost-user" },
 		{ { "rng", "--vfio-user", "connect:/nowhere/s" },
 		  "--vfio-user connect:/nowhere/s: No such file" },
 		{ { "rng", "--vfio-user", "fd:99" }, "--vfio-user fd:99: no stream socket" },

@@ -10,6 +10,7 @@
 static const char help[] =
 	"ringside serve DEVICE[,KEY=VALUE...] --vhost-user SOCKET\n"
 	"ringside serve DEVICE[,KEY=VALUE...] --vfio-user SOCKET\n"
+	"ringside serve DEVICE[,KEY=VALUE...] --vduse NAME\n"
 	"\n"
 	"One of ringside's devices for other programs: it is opened as `ringside run\n"
 	"--device' opens it, and a front-end (QEMU, DPDK, ...) gives it to a guest of its\n"
@@ -18,6 +19,7 @@ static const char help[] =
 	"\n"
 	"  --vhost-user SOCKET        the device's queues; registers are the front-end's\n"
 	"  --vfio-user SOCKET         the whole PCI device, as `ringside run' has it\n"
+	"  --vduse NAME               a vDPA device of this host: a disk is its /dev/vdX\n"
 	"  --once                     end when the first front-end has gone\n"
 	"  --sandbox LEVEL            on, strict, off; help tells [on]\n"
 	"  -h, --help                 this help\n"
@@ -28,7 +30,7 @@ static const char help[] =
 	"  fd:N                       an inherited socket, connected or listening\n"
 	"\n"
 	"SIGTERM and SIGINT end it. docs/vhost-user.md and docs/vfio-user.md show it with\n"
-	"QEMU.\n";
+	"QEMU, docs/vduse.md with the host's own drivers.\n";
 
 /* The text that is asked for instead of a device; NULL: none is. */
 static char *asked_text(const char *device)
@@ -56,6 +58,7 @@ static bool parse(char ***argv, struct serve_config *cfg, struct serve_words *re
 	const GOptionEntry entries[] = {
 		{ "vhost-user", 0, 0, G_OPTION_ARG_FILENAME, &where[SERVE_VHOST_USER], NULL, NULL },
 		{ "vfio-user", 0, 0, G_OPTION_ARG_FILENAME, &where[SERVE_VFIO_USER], NULL, NULL },
+		{ "vduse", 0, 0, G_OPTION_ARG_STRING, &where[SERVE_VDUSE], NULL, NULL },
 		{ "once", 0, 0, G_OPTION_ARG_NONE, &cfg->once, NULL, NULL },
 		{ "sandbox", 0, 0, G_OPTION_ARG_STRING, &ret->level, NULL, NULL },
 		{ "help", 'h', 0, G_OPTION_ARG_NONE, &ret->help, NULL, NULL },
@@ -108,8 +111,9 @@ static bool choose_protocol(struct serve_config *cfg, const struct serve_words *
 	if (n == 1)
 		return true;
 	return ringside_usage(
-		err, n ? "serve: one of --vhost-user and --vfio-user, not both"
-		       : "serve: where to? it takes --vhost-user PATH or --vfio-user PATH");
+		err, n ? "serve: one of --vhost-user, --vfio-user and --vduse"
+		       : "serve: where to? it takes --vhost-user PATH, --vfio-user PATH or --vduse "
+			 "NAME");
 }
 
 static bool run(struct serve_config *cfg, const struct serve_words *words, const char *device,

@@ -39,8 +39,8 @@ struct serve_protocol {
 	/* Puts the device, whose memory's table is the transport's from now on, on it; served on
 	 * the main thread, with serve_ended(). NULL with a host error. */
 	void *(*open)(struct vdev *dev, struct gmem *mem, struct serve *s, GError **err);
-	void (*free)(void *transport); /* NULL is fine */
-	void (*connect)(void *transport, int fd);
+	void (*free)(void *transport);            /* NULL is fine */
+	void (*connect)(void *transport, int fd); /* NULL: it has no socket */
 
 	/* Of the kernel: for the main thread, and (NULL: nothing) for those that queues run on. */
 	const struct syscall_use *const *syscalls;

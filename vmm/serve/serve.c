@@ -133,7 +133,8 @@ static const struct terminal_ops terminal_ops = { .leave = leave,
 static bool prepare(struct serve *s, GError **err)
 {
 	s->terminal = terminal_new(s->main, s->cfg->mode, &terminal_ops, s);
-	if (!watch_signals(s, err) || !open_device(s, err) || !serve_open_socket(s, err))
+	if (!watch_signals(s, err) || !open_device(s, err) ||
+	    (s->protocol->connect && !serve_open_socket(s, err)))
 		return false;
 	s->transport = s->protocol->open(s->dev, &s->mem, s, err);
 	return s->transport && serve_confine(s, err);
@@ -174,9 +175,8 @@ bool serve_run(const struct serve_config *cfg, GError **err)
 
 	if (ok) {
 		terminal_start(s.terminal);
-		serve_begin(&s);
-		if (!g_str_has_prefix(cfg->where, "fd:")) /* whoever handed it over knows */
-			g_message("serve: %s is at %s", vdev_name(s.dev), cfg->where);
+		if (s.protocol->connect)
+			serve_begin(&s);
 		while (!s.over)
 			g_main_context_iteration(loop_context(s.main), TRUE);
 	}

@@ -10,12 +10,12 @@
 #include "vmm/console/terminal.h"
 #include "vmm/sandbox/sandbox.h"
 
-enum serve_protocol_id { SERVE_VHOST_USER, SERVE_VFIO_USER, N_SERVE_PROTOCOLS };
+enum serve_protocol_id { SERVE_VHOST_USER, SERVE_VFIO_USER, SERVE_VDUSE, N_SERVE_PROTOCOLS };
 
 struct serve_config {
 	const char *device; /* NAME[,KEY=VALUE...], as --device takes it */
 	enum serve_protocol_id protocol;
-	const char *where; /* PATH, connect:PATH or fd:N */
+	const char *where; /* PATH, connect:PATH or fd:N; a name for SERVE_VDUSE */
 	gboolean once;     /* it ends with the first front-end */
 	enum sandbox_level sandbox;
 	struct terminal_mode *mode; /* for chr=stdio */

@@ -87,6 +87,8 @@ void serve_begin(struct serve *s)
 	else
 		s->protocol->connect(s->transport, s->connection);
 	s->connection = -1;
+	if (!g_str_has_prefix(s->cfg->where, FD)) /* whoever handed it over knows */
+		g_message("serve: %s is at %s", vdev_name(s->dev), s->cfg->where);
 }
 
 void serve_ended(void *opaque)
