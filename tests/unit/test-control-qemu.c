@@ -190,6 +190,22 @@ static void devices_are_told_in_qemus_words(void **state)
 	qmp_hang_up(c);
 }
 
+static void a_device_that_the_kernel_serves_is_told_as_such(void **state)
+{
+	struct bench *b = *state;
+	struct rig *r = bench_add(b, "vs", "vsock,guest-cid=77");
+	struct qmp *c = qmp_greet(b);
+
+	qmp_say(c, ASK_WITH("x-query-virtio-status", "\"path\":\"vs\""));
+	qmp_expect(c, "\"device-id\":19,\"vhost-started\":false,");
+	rig_start(r, RIG_ALL);
+	qmp_say(c, ASK_WITH("x-query-virtio-status", "\"path\":\"vs\""));
+	qmp_expect(c, "\"name\":\"virtio-vsock\",\"device-id\":19,\"vhost-started\":true,");
+	qmp_say(c, ASK_WITH("x-query-virtio-status", "\"path\":\"vs\""));
+	qmp_expect(c, "\"dev-features\":[\"VIRTIO_VSOCK_F_SEQPACKET\"]");
+	qmp_hang_up(c);
+}
+
 #define ELEMENT(args) ASK_WITH("x-query-virtio-queue-element", "\"path\":\"keys\"," args)
 
 static void a_chain_in_a_ring_is_told(void **state)
@@ -332,12 +348,19 @@ static void the_monitor_takes_orders(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_machine_has_a_name_or_none),     TEST(processors_have_threads),
-		TEST(disks_are_told_and_nothing_else),  TEST(a_disk_is_resized),
-		TEST(a_size_that_cannot_be_is_refused), TEST(a_link_is_taken_down),
-		TEST(an_io_error_is_an_event),          TEST(devices_are_told_in_qemus_words),
-		TEST(a_chain_in_a_ring_is_told),        TEST(an_indirect_chain_is_told),
-		TEST(a_packed_ring_is_refused),         TEST(the_monitor_answers_in_qemus_words),
+		TEST(a_machine_has_a_name_or_none),
+		TEST(processors_have_threads),
+		TEST(disks_are_told_and_nothing_else),
+		TEST(a_disk_is_resized),
+		TEST(a_size_that_cannot_be_is_refused),
+		TEST(a_link_is_taken_down),
+		TEST(an_io_error_is_an_event),
+		TEST(devices_are_told_in_qemus_words),
+		TEST(a_device_that_the_kernel_serves_is_told_as_such),
+		TEST(a_chain_in_a_ring_is_told),
+		TEST(an_indirect_chain_is_told),
+		TEST(a_packed_ring_is_refused),
+		TEST(the_monitor_answers_in_qemus_words),
 		TEST(the_monitor_takes_orders),
 	};
 

@@ -395,8 +395,9 @@ void vduse_free(struct vduse *v)
 	if (v->fd >= 0)
 		close(v->fd);
 	if (v->made && vduse_destroy(v) < 0)
-		g_message("vduse: the host uses %s still, and waits: vdpa dev del %s", v->name,
-			  v->name);
+		g_log("ringside", G_LOG_LEVEL_WARNING,
+		      "%s: the host uses %s still, and waits: vdpa dev del %s", vdev_name(v->dev),
+		      v->name, v->name);
 	if (v->control >= 0)
 		close(v->control);
 	eventfd_close(&v->kick_fd);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "devices/console/console.h"
+#include "devices/core/engine.h"
 #include "devices/core/state.h"
 #include "virtqueue/vring.h"
 #include "vmm/control/control-impl.h"
@@ -118,6 +119,16 @@ static void x_add_status(JsonBuilder *b, uint32_t status)
 	json_builder_end_object(b);
 }
 
+/* Does anybody else serve a queue of it, another process or the kernel? */
+static bool x_vhost_started(const struct vdev *dev, uint32_t status)
+{
+	bool any = false;
+
+	for (unsigned q = 0; q < dev->n_queues; q++)
+		any |= dev->queue[q].engine != &vdev_engine_here;
+	return any && status & VIRTIO_S_DRIVER_OK;
+}
+
 void control_x_query_virtio_status(struct control_call *call)
 {
 	const char *transport = NULL;
@@ -132,7 +143,7 @@ void control_x_query_virtio_status(struct control_call *call)
 	json_builder_begin_object(b);
 	x_add_name(b, dev);
 	control_add_int(b, "device-id", dev->type);
-	control_add_bool(b, "vhost-started", false);
+	control_add_bool(b, "vhost-started", x_vhost_started(dev, state->status));
 	control_add_string(b, "device-endian", "little");
 	x_add_features(b, "guest-features", dev, state->accepted);
 	x_add_features(b, "host-features", dev, state->offered);
