@@ -442,6 +442,23 @@ static void memory_that_moves_is_followed(void **state)
 	}
 }
 
+static void memory_that_is_not_to_be_had_any_more_needs_a_reset(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, false);
+	ask(b, 1);
+	answered(b, 1);
+	kernel.region[0].perm = VDUSE_ACCESS_RO;
+	(void)tell(b, (struct vduse_dev_request){ .type = VDUSE_UPDATE_IOTLB }, NULL);
+	assert_true(vdev_status(b->dev) & VIRTIO_S_NEEDS_RESET);
+	assert_non_null(strstr(b->log->str, "memory that is not for reading and writing"));
+	kernel.region[0].perm = VDUSE_ACCESS_RW;
+	begin(b, false);
+	ask(b, 2);
+	answered(b, 2);
+}
+
 static void go_on_elsewhere(struct bench *b, bool packed)
 {
 	const struct vduse_dev_request req = { .type = VDUSE_GET_VQ_STATE,
@@ -521,6 +538,10 @@ static void a_changed_configuration_is_the_kernels_to_tell(void **state)
 	memcpy(&value, kernel.config + ECHO_PAIR, sizeof(value));
 	assert_int_equal(value, 4711);
 	assert_int_equal(kernel.config_irqs, 1);
+	echo_set_pair(b->dev, 4712, false);
+	memcpy(&value, kernel.config + ECHO_PAIR, sizeof(value));
+	assert_int_equal(value, 4712);
+	assert_int_equal(kernel.config_irqs, 1);
 }
 
 static void refused(struct bench *b, const char *name, const char *text)
@@ -585,6 +606,7 @@ int main(void)
 		CASE(a_driver_is_served_whose_memory_comes_later),
 		CASE(what_was_there_before_driver_ok_is_answered_after_it),
 		CASE(memory_that_moves_is_followed),
+		CASE(memory_that_is_not_to_be_had_any_more_needs_a_reset),
 		CASE(a_ring_goes_on_from_where_its_state_says),
 		CASE(what_cannot_be_is_answered_so),
 		CASE(a_changed_configuration_is_the_kernels_to_tell),

@@ -31,6 +31,7 @@ struct vduse {
 
 	int owed_fd; /* an eventfd: a ring owes an interrupt */
 	GSource *owed_watch, *retry;
+	unsigned retry_ms;
 	int lost_fd; /* an eventfd: memory that was mapped is not there */
 	GSource *lost_watch;
 

@@ -86,16 +86,15 @@ void vduse_rings_end(struct vduse *v)
 
 void vduse_rings_renew(struct vduse *v)
 {
-	bool ran[VDEV_QUEUES_MAX] = { false };
+	bool ran[VDEV_QUEUES_MAX] = { false }, ok;
 
 	for (unsigned q = 0; q < v->dev->n_queues; q++) {
 		ran[q] = v->ring[q].runs;
 		ring_stop(v, q);
 	}
-	if (!vduse_memory_renew(v))
-		return;
+	ok = vduse_memory_renew(v);
 	for (unsigned q = 0; q < v->dev->n_queues; q++)
-		if (ran[q] && !ring_start(v, q))
+		if (ran[q] && !(ok && ring_start(v, q)))
 			vdev_queue_failed(v->dev, q, "the kernel does not give it back");
 }
 

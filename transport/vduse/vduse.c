@@ -10,9 +10,10 @@
 #include "transport/vduse/impl.h"
 #include "transport/vduse/sys.h"
 
-#define CONTROL  "/dev/vduse/control"
-#define ALIGN    4096u /* of rings */
-#define RETRY_MS 1u
+#define CONTROL      "/dev/vduse/control"
+#define ALIGN        4096u /* of rings */
+#define RETRY_MS     1u    /* at first; twice as long each time, */
+#define RETRY_MAX_MS 1000u /* up to this */
 
 #define BIT(n) (1ull << (n))
 
@@ -183,14 +184,24 @@ static void vduse_kicked(void *arg, GIOCondition revents)
 	vduse_listen(v, true);
 }
 
+static void vduse_try_later(struct vduse *v, unsigned ms);
+
 static gboolean vduse_try_again(void *arg)
 {
 	struct vduse *v = arg;
 
-	if (!vduse_rings_pay(v))
-		return G_SOURCE_CONTINUE;
 	loop_unwatch(g_steal_pointer(&v->retry));
+	if (!vduse_rings_pay(v))
+		vduse_try_later(v, MIN(2 * v->retry_ms, RETRY_MAX_MS));
 	return G_SOURCE_REMOVE;
+}
+
+static void vduse_try_later(struct vduse *v, unsigned ms)
+{
+	v->retry_ms = ms;
+	v->retry = g_timeout_source_new(ms);
+	g_source_set_callback(v->retry, vduse_try_again, v, NULL);
+	g_source_attach(v->retry, loop_context(v->main));
 }
 
 static void vduse_owes(void *arg, GIOCondition revents)
@@ -199,11 +210,8 @@ static void vduse_owes(void *arg, GIOCondition revents)
 
 	(void)revents;
 	eventfd_clear(v->owed_fd);
-	if (v->retry)
-		return;
-	v->retry = g_timeout_source_new(RETRY_MS);
-	g_source_set_callback(v->retry, vduse_try_again, v, NULL);
-	g_source_attach(v->retry, loop_context(v->main));
+	if (!v->retry)
+		vduse_try_later(v, RETRY_MS);
 }
 
 /* The driver named an address that it has mapped nothing at: the device had zeroes instead. */
@@ -224,7 +232,7 @@ static void vduse_queue_changed(struct vdev *dev, unsigned q)
 	vduse_ring_interrupt(dev->transport_data, q);
 }
 
-static void vduse_config_changed(struct vdev *dev)
+static void vduse_config_stale(struct vdev *dev)
 {
 	struct vduse *v = dev->transport_data;
 	g_autofree struct vduse_config_data *data =
@@ -234,13 +242,20 @@ static void vduse_config_changed(struct vdev *dev)
 	vdev_config_get(dev, 0, data->buffer, dev->config_size);
 	if (data->length)
 		(void)vduse_sys_ioctl(v->fd, VDUSE_DEV_SET_CONFIG, data);
+}
+
+static void vduse_config_changed(struct vdev *dev)
+{
+	const struct vduse *v = dev->transport_data;
+
+	vduse_config_stale(dev);
 	(void)vduse_sys_ioctl(v->fd, VDUSE_DEV_INJECT_CONFIG_IRQ, NULL);
 }
 
 static const struct vdev_transport_ops vduse_ops = {
 	.queue_changed = vduse_queue_changed,
 	.config_changed = vduse_config_changed,
-	.config_stale = vduse_config_changed,
+	.config_stale = vduse_config_stale,
 };
 
 /*
