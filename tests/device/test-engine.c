@@ -337,16 +337,6 @@ static void elsewhere_the_loop_sets_the_status_bit_first(struct rig *r)
 	end(r, e);
 }
 
-static void await_message(struct rig *r, unsigned vector)
-{
-	int64_t deadline = rig_deadline();
-
-	while (peek_messages(r, vector) == 0) {
-		assert_true(g_get_monotonic_time() < deadline);
-		g_usleep(50);
-	}
-}
-
 static void a_driver_may_change_where_interrupts_go(struct rig *r)
 {
 	unsigned msix = peek_cap(r, 0x11, 0, 0);
@@ -355,12 +345,12 @@ static void a_driver_may_change_where_interrupts_go(struct rig *r)
 	rig_start(r, rig_all_but(VIRTIO_F_EVENT_IDX));
 	rig_wait_idle(r);
 	work_without_the_loop(r, e);
-	await_message(r, 1 + ECHO_COPY);
+	peek_await_message(r, 1 + ECHO_COPY);
 
 	peek_put(r, 0x16, 2, ECHO_COPY); /* queue_select, */
 	peek_put(r, 0x1a, 2, 0);         /* queue_msix_vector */
 	work_without_the_loop(r, e);
-	await_message(r, 0);
+	peek_await_message(r, 0);
 
 	peek_cfg_write(r, msix + 2, 2, 0); /* back to INTx */
 	work_without_the_loop(r, e);
@@ -369,7 +359,7 @@ static void a_driver_may_change_where_interrupts_go(struct rig *r)
 
 	peek_cfg_write(r, msix + 2, 2, 0x8000); /* and MSI-X again */
 	work_without_the_loop(r, e);
-	await_message(r, 0);
+	peek_await_message(r, 0);
 	assert_int_equal(peek_messages(r, 1 + ECHO_COPY), 0);
 	end(r, e);
 }

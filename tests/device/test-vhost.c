@@ -1,7 +1,7 @@
 /*
- * Queues that the kernel serves (devices/vhost/), over every link: a network card on a real tap and
- * a socket device, with tests/support/vhost-kernel.h for a kernel. tests/system/vhost is about the
- * real one.
+ * Queues that the kernel serves (devices/vhost/), over every link: a network card on a real tap,
+ * with tests/support/vhost-kernel.h for a kernel; test-vsock.c has the other type.
+ * tests/system/vhost is about the real one.
  */
 #include <errno.h>
 #include <linux/if_tun.h>
@@ -26,7 +26,6 @@
 #define PAIRS   INBOX_PAIRS
 #define TAP     INBOX_SPEC ",vhost=on"
 #define CTRL_MQ INBOX_CTRL
-#define VSOCK   "vsock,guest-cid=42"
 
 /* A frame through transmit queue @q reaches the host. */
 static void check_transmit(struct rig *r, int host, unsigned q)
@@ -193,7 +192,6 @@ static void move(struct rig *r)
 	vdev_resume(rig_dev(r));
 }
 
-/* A socket device has one address, which two cannot have; so this is not about that. */
 static void another_device_goes_on_from_where_this_one_is(struct rig *r)
 {
 	struct inbox in = inbox_open(r);
@@ -254,6 +252,16 @@ static void a_tap_without_header_serves_as_well(struct rig *r)
 /*
  * What the kernel is told.
  */
+static uint64_t last_page(struct rig *r)
+{
+	const struct gmem *mem = rig_mem(r);
+	uint64_t last = 0;
+
+	for (unsigned i = 0; i < mem->n; i++)
+		last = MAX(last, (mem->region[i].gpa + mem->region[i].len - 1) / GMEM_PAGE);
+	return last;
+}
+
 static void features_are_those_that_both_have(struct rig *r)
 {
 	static const unsigned char ours[] = { NET_F_CTRL_RX, NET_F_CTRL_RX_EXTRA, NET_F_CTRL_VLAN };
@@ -311,6 +319,44 @@ static void calls_come_in_linux_order(struct rig *r)
 	start = vhost_kernel_calls();
 	assert_string_equal(start, "SET_VRING_NUM SET_VRING_BASE SET_VRING_ADDR SET_VRING_CALL "
 				   "SET_VRING_ERR SET_VRING_KICK NET_SET_BACKEND");
+}
+
+static unsigned count(const char *list, const char *name)
+{
+	g_auto(GStrv) words = g_strsplit(list, " ", -1);
+	unsigned n = 0;
+
+	for (char **w = words; *w; w++)
+		n += strcmp(*w, name) == 0;
+	return n;
+}
+
+/* All of it is told, when it has changed and then alone. */
+static void memory_that_changes_is_told(struct rig *r)
+{
+	void *more = g_aligned_alloc0(1, 1 << 16, 4096);
+	const uint64_t at = (last_page(r) + 16) * GMEM_PAGE;
+	struct inbox in = inbox_open(r);
+	char *calls;
+
+	inbox_start(&in, 1);
+	for (unsigned round = 0; round < 4; round++) {
+		g_free(vhost_kernel_calls());
+		vdev_pause(rig_dev(r));
+		if (round == 1)
+			assert_int_equal(gmem_add(rig_mem(r), at, 1 << 16, more), 0);
+		if (round == 3)
+			assert_int_equal(gmem_remove(rig_mem(r), at), 0);
+		vdev_memory_changed(rig_dev(r));
+		vdev_resume(rig_dev(r));
+		calls = vhost_kernel_calls();
+		assert_int_equal(count(calls, "SET_MEM_TABLE"), round & 1 ? PAIRS : 0);
+		assert_int_equal(count(calls, "SET_FEATURES"), 0);
+		g_free(calls);
+		assert_int_equal(inbox_receive(&in, (uint8_t)round), 0);
+	}
+	inbox_close(&in);
+	g_aligned_free(more);
 }
 
 static void check_fails(struct rig *r, unsigned long request, const char *name)
@@ -374,16 +420,6 @@ static void a_ring_that_the_kernel_gives_up_needs_a_reset(struct rig *r)
 /*
  * The log of written pages.
  */
-static uint64_t last_page(struct rig *r)
-{
-	const struct gmem *mem = rig_mem(r);
-	uint64_t last = 0;
-
-	for (unsigned i = 0; i < mem->n; i++)
-		last = MAX(last, (mem->region[i].gpa + mem->region[i].len - 1) / GMEM_PAGE);
-	return last;
-}
-
 static bool is_logged(const uint64_t *bits, uint64_t gpa)
 {
 	return bits[gpa / GMEM_PAGE / 64] >> (gpa / GMEM_PAGE % 64) & 1;
@@ -433,77 +469,6 @@ static void a_log_that_is_too_short_is_not_given_to_the_kernel(struct rig *r)
 	check_works(r);
 }
 
-/*
- * Sockets.
- */
-static void the_guest_address_is_told_to_both(struct rig *r)
-{
-	uint64_t cid;
-
-	rig_config(r, 0, &cid, sizeof(cid));
-	assert_int_equal(GUINT64_FROM_LE(cid), 42);
-	assert_int_equal(vhost_kernel_cid(), 42);
-}
-
-static void packets_go_by_the_kernel(struct rig *r)
-{
-	uint8_t packet[100];
-
-	rig_start(r, RIG_ALL);
-	for (uint8_t i = 0; i < 50; i++) {
-		struct rig_buf to = rig_alloc(r, 4096), from;
-		struct rig_req *req = rig_submit(r, RX, &to, 0, 1);
-
-		memset(packet, i, sizeof(packet));
-		from = rig_dup(r, packet, sizeof(packet));
-		assert_int_equal(rig_do(r, TX, &from, 1, 0), 0);
-		assert_int_equal(rig_wait(r, req), sizeof(packet));
-		assert_memory_equal(to.p, packet, sizeof(packet));
-		if (i % 10 == 0) {
-			vdev_pause(rig_dev(r));
-			assert_false(vhost_kernel_runs(RX));
-			vdev_resume(rig_dev(r));
-		}
-	}
-}
-
-static void both_rings_run_or_none(struct rig *r)
-{
-	rig_start(r, RIG_ALL);
-	assert_true(vhost_kernel_runs(RX) && vhost_kernel_runs(TX));
-	for (unsigned q = RX; q <= TX; q++) {
-		rig_queue_reset(r, q);
-		assert_false(vhost_kernel_runs(RX) || vhost_kernel_runs(TX));
-		rig_queue_start(r, q, 0);
-		assert_true(vhost_kernel_runs(RX) && vhost_kernel_runs(TX));
-	}
-	rig_reset(r);
-	assert_false(vhost_kernel_runs(RX) || vhost_kernel_runs(TX));
-}
-
-/* It has the record of itself, for its address is one device's. */
-static void a_guest_that_goes_on_is_told_that_its_connections_are_lost(struct rig *r)
-{
-	g_autoptr(GByteArray) record = NULL;
-	g_autoptr(GError) err = NULL;
-	struct rig_buf buf = rig_alloc(r, 4);
-	struct rig_req *req;
-
-	memset(buf.p, 0xff, buf.len);
-	rig_start(r, RIG_ALL);
-	req = rig_submit(r, 2, &buf, 0, 1);
-	rig_wait_idle(r);
-	assert_false(req->done);
-	vdev_pause(rig_dev(r));
-	record = save(r);
-	vdev_set_status(rig_dev(r), 0);
-	if (!vdev_state_load(rig_dev(r), record->data, record->len, &err))
-		fail_msg("%s", err->message);
-	vdev_resume(rig_dev(r));
-	assert_int_equal(rig_wait(r, req), 4);
-	assert_int_equal(*(uint32_t *)buf.p, 0); /* VIRTIO_VSOCK_EVENT_TRANSPORT_RESET */
-}
-
 static const struct rig_case cases[] = {
 	CTRL_CASE(TAP, frames_go_both_ways_and_none_passes_here),
 	CTRL_CASE(TAP, pairs_come_and_go),
@@ -520,6 +485,8 @@ static const struct rig_case cases[] = {
 	{ "what_the_kernel_lacks_is_not_offered", TAP, what_the_kernel_lacks_is_not_offered,
 	  .setup = poor_kernel, .links = "pci mmio" },
 	{ "calls_come_in_linux_order", TAP, calls_come_in_linux_order, .links = "direct" },
+	{ "memory_that_changes_is_told", TAP, memory_that_changes_is_told,
+	  .links = "pci mmio-thread" },
 	{ "a_call_that_fails_is_told_and_a_reset_mends_it", TAP,
 	  a_call_that_fails_is_told_and_a_reset_mends_it, .links = "direct pci pci-packed" },
 	{ "the_first_that_fail", TAP, the_first_that_fail, .links = "pci" },
@@ -531,12 +498,6 @@ static const struct rig_case cases[] = {
 	  pages_that_the_kernel_writes_are_in_the_log, .links = "pci pci-packed" },
 	{ "a_log_that_is_too_short_is_not_given_to_the_kernel", TAP,
 	  a_log_that_is_too_short_is_not_given_to_the_kernel, .links = "pci" },
-	CASE(VSOCK, the_guest_address_is_told_to_both),
-	CASE(VSOCK, packets_go_by_the_kernel),
-	{ "both_rings_run_or_none", VSOCK, both_rings_run_or_none, .links = "direct pci" },
-	{ "a_guest_that_goes_on_is_told_that_its_connections_are_lost", VSOCK,
-	  a_guest_that_goes_on_is_told_that_its_connections_are_lost,
-	  .links = "direct direct-thread" },
 };
 
 int main(void)

@@ -54,6 +54,16 @@ unsigned peek_messages(struct rig *r, unsigned vector)
 	return board_fake_take_msi(rig_board(r), RIG_PCI_MSI_ADDR, RIG_PCI_MSI_DATA + vector);
 }
 
+void peek_await_message(struct rig *r, unsigned vector)
+{
+	int64_t deadline = rig_deadline();
+
+	while (peek_messages(r, vector) == 0) {
+		assert_true(g_get_monotonic_time() < deadline);
+		g_usleep(50);
+	}
+}
+
 struct rig_req *peek_request(struct rig *r)
 {
 	struct rig_buf bufs[] = { rig_dup(r, "1234", 4), rig_alloc(r, 4) };

@@ -29,6 +29,8 @@ void peek_put(struct rig *r, unsigned off, unsigned len, uint64_t value);
 
 /* MSI-X messages of @vector since last asked. */
 unsigned peek_messages(struct rig *r, unsigned vector);
+/* One comes, and no loop of ours runs meanwhile. */
+void peek_await_message(struct rig *r, unsigned vector);
 
 /* A request to queue ECHO_COPY. peek_answer() lets the device answer, without an interrupt handler
  * that takes the interrupt. */
