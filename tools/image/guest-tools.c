@@ -280,7 +280,7 @@ static int vsock_socket(void)
 	return need(call(SYS_socket, AF_VSOCK, SOCK_STREAM, 0, 0), "socket");
 }
 
-/* Its end is the peer's: when that has closed, all was taken. */
+/* It ends when the peer says that it sends nothing, which some say at once. */
 static int vsend(char **argv)
 {
 	struct sockaddr_vm to = { .svm_family = AF_VSOCK,
