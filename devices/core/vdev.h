@@ -213,6 +213,10 @@ struct vdev_transport_ops {
 	/* The eventfd that is queue @q's interrupt when written, until vdev_call_changed() or a
 	 * reset; -1 if an interrupt takes more than that just now. NULL: it always does. */
 	int (*queue_call_fd)(struct vdev *dev, unsigned q);
+
+	/* A device's control queue, and the features that are about it, are between the driver and
+	 * the transport: the device sees which queues run. */
+	bool keeps_control;
 };
 
 /* A queue as transports program it, and as its owner runs it. */
@@ -400,6 +404,12 @@ void vdev_restart(struct vdev *dev);
 /* In open() only. What features=LIST takes away stays away: dev->offered tells. */
 void vdev_offer(struct vdev *dev, unsigned bit, bool on);
 bool vdev_accepted(const struct vdev *dev, unsigned bit); /* after negotiation */
+
+/* The transport keeps the driver's control queue (vdev_transport_ops.keeps_control). */
+static inline bool vdev_control_elsewhere(const struct vdev *dev)
+{
+	return dev->transport && dev->transport->keeps_control;
+}
 
 /* The driver is a legacy one: VERSION_1 was not accepted, and the device's "Legacy Interface"
  * sections hold (2.2.3). From negotiated() on; in config_written() at any time. */

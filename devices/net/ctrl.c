@@ -121,17 +121,10 @@ static void net_silence(struct net *net, unsigned pair)
 	net_rx_flush(net, pair);
 }
 
-static bool net_ctrl_mq_pairs(struct net *net, struct vq_chain *c, unsigned command)
+bool net_use_pairs(struct net *net, unsigned pairs)
 {
-	unsigned before = net->pairs, pairs;
-	le16 raw;
+	unsigned before = net->pairs;
 
-	(void)command;
-	if (!vq_pull(c, &raw, sizeof(raw)))
-		return false;
-	pairs = le16_cpu(raw);
-	if (pairs < 1 || pairs > net->max_pairs)
-		return false;
 	if (net->vhost)
 		return net_set_pairs(net, pairs) == 0;
 	for (unsigned i = pairs; i < before; i++)
@@ -143,6 +136,18 @@ static bool net_ctrl_mq_pairs(struct net *net, struct vq_chain *c, unsigned comm
 	net_rx_listen(net);
 	net->stale |= !net->listens;
 	return true;
+}
+
+static bool net_ctrl_mq_pairs(struct net *net, struct vq_chain *c, unsigned command)
+{
+	unsigned pairs;
+	le16 raw;
+
+	(void)command;
+	if (!vq_pull(c, &raw, sizeof(raw)))
+		return false;
+	pairs = le16_cpu(raw);
+	return pairs >= 1 && pairs <= net->max_pairs && net_use_pairs(net, pairs);
 }
 
 static bool net_ctrl_guest_offloads(struct net *net, struct vq_chain *c, unsigned command)

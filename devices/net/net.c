@@ -26,9 +26,9 @@
 static const struct prop net_props[] = {
 	{ "backend", PROP_STR, OFFSET(spec), "user",
 	  .help = "what is at the other end of the link: a network of its own made of the host's "
-		  "sockets, a tap device, or another ringside; a user network uses at most 1024 of "
-		  "the host's sockets, and 321 MiB of memory: user|tap|socket, and short for ifname= "
-		  "and path= tap:IFNAME and socket:PATH",
+		  "sockets, a tap device, another ringside, or nothing; a user network uses at most "
+		  "1024 of the host's sockets, and 321 MiB of memory: user|tap|socket|null, and "
+		  "short for ifname= and path= tap:IFNAME and socket:PATH",
 	  .also = "type mode netdev kind" },
 	{ "mac", PROP_MAC, OFFSET(opt_mac), .also = "macaddr address guest_mac",
 	  .help = "the guest's address (without it one that depends on the device's id and backend)" },
@@ -36,7 +36,7 @@ static const struct prop net_props[] = {
 	  .help = "largest packet, told to the driver" },
 	{ "queue-pairs", PROP_U32, OFFSET(opt.n_channels), "1", .min = 1, .max = NET_CHANNELS_MAX,
 	  .also = "queues mq num_queues queue_pairs",
-	  .help = "receive and transmit queues, for a tap made with multi_queue" },
+	  .help = "receive and transmit queues, for a tap made with multi_queue, and null" },
 	{ "hostfwd", PROP_LIST, OFFSET(opt.hostfwd),
 	  .help = "user: a port of the host that leads to one of the guest, "
 		  "tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT (host's, guest's); may be repeated" },
@@ -57,6 +57,8 @@ static const struct prop net_props[] = {
 	{ "path", PROP_STR, OFFSET(opt.path), .help = "socket: the unix socket's path" },
 	{ "listen", PROP_BOOL, OFFSET(opt.listen), "off",
 	  .help = "socket: be the end that listens; the other end connects, in any order" },
+	{ "generate", PROP_U32, OFFSET(opt.generate), .min = 60, .max = 65535,
+	  .help = "null: frames of so many bytes for the guest, numbered, as fast as it takes them" },
 	{ 0 },
 };
 
@@ -294,14 +296,32 @@ static enum role net_role_of(const struct net *net, unsigned q)
 	return q % 2 ? ROLE_TX : ROLE_RX;
 }
 
+/* Where the control queue ends at the transport, the queues that run tell how many pairs are in
+ * use: @least, or more. While none does, as many as before. */
+static void net_follow_queues(struct net *net, unsigned least)
+{
+	unsigned pairs = 0;
+
+	if (!vdev_control_elsewhere(&net->dev))
+		return;
+	for (unsigned i = 0; i < net->max_pairs; i++)
+		if (net->pair[i].rx_on)
+			pairs = i + 1;
+	pairs = pairs ? MAX(pairs, least) : net->pairs;
+	if (pairs != net->pairs && !net_use_pairs(net, pairs))
+		vdev_host_error(&net->dev, "the tap's queues could not be attached");
+}
+
 static void net_queue_started(struct vdev *dev, unsigned q)
 {
 	struct net *net = (struct net *)dev;
 
-	if (net_role_of(net, q) == ROLE_RX)
+	if (net_role_of(net, q) == ROLE_RX) {
 		net_rx_start(net, q / 2);
-	else if (net_role_of(net, q) == ROLE_TX)
+		net_follow_queues(net, net->pairs);
+	} else if (net_role_of(net, q) == ROLE_TX) {
 		net_tx_start(net, q / 2);
+	}
 }
 
 static bool net_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
@@ -314,10 +334,12 @@ static bool net_queue_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 			net_tx_give_back(net, q / 2);
 		return true;
 	}
-	if (role == ROLE_RX)
+	if (role == ROLE_RX) {
 		net_rx_stop(net, q / 2, why);
-	else if (role == ROLE_TX)
+		net_follow_queues(net, 1);
+	} else if (role == ROLE_TX) {
 		net_tx_stop(net, q / 2, why);
+	}
 	return true;
 }
 
@@ -346,7 +368,7 @@ static const struct vdev_field config_fields[] = { { 1, 6 }, { 2, 3 }, { 0 } };
 
 const struct vdev_class net_class = {
 	.name = "net",
-	.summary = "network card on user sockets, a tap or a socket to another ringside",
+	.summary = "network card on user sockets, a tap, a socket to another ringside, or nothing",
 	.id = 1,
 	.legacy_id = 0x1000,
 	.pci_class = 0x020000, /* Ethernet controller */

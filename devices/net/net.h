@@ -174,5 +174,8 @@ bool net_load(struct vdev *dev, struct unpack *in, GError **err);
 void net_ctrl_handle(struct vdev *dev, unsigned q, struct vq_chain *c);
 /* The first @pairs queue pairs are in use; 0 or -errno. */
 int net_set_pairs(struct net *net, unsigned pairs);
+/* The same while queues run: those that leave are silent, those that come deliver. False: the
+ * backend refuses. */
+bool net_use_pairs(struct net *net, unsigned pairs);
 /* 0 or -errno */
 int net_set_rx_offloads(struct net *net, unsigned work);

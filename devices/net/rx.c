@@ -235,7 +235,7 @@ void net_rx_stop(struct net *net, unsigned pair, enum vdev_stop why)
 	net->pair[pair].rx_waits = false;
 	net->stale |= !net->listens;
 	/* The backend may hold a frame until there are buffers here: another queue's turn. */
-	if (waits && net->listens)
+	if (waits && net->listens && pair < net->pairs)
 		net->be->ops->receive(net->be, pair, true);
 }
 

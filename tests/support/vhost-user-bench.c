@@ -28,17 +28,17 @@ static void vhu_bench_logged(const gchar *domain, GLogLevelFlags level, const gc
 	g_string_append_printf(((struct vhu_bench *)data)->log, "%s\n", text);
 }
 
-int vhu_bench_setup(void **state)
+struct vhu_bench *vhu_bench_open(const struct vdev_class *class, const char *spec)
 {
 	struct vhu_bench *b = g_new0(struct vhu_bench, 1);
 	g_autofree char *name = NULL;
-	g_autoptr(GPtrArray) pairs = prop_split("echo,ring=packed,id=echo", &name);
+	g_autoptr(GPtrArray) pairs = prop_split(spec, &name);
 	struct vdev_env env = { .mem = &b->mem };
 
 	b->main = env.main_loop = loop_main();
 	b->log = g_string_new(NULL);
 	b->handler = g_log_set_handler("ringside", G_LOG_LEVEL_MASK, vhu_bench_logged, b);
-	b->dev = vdev_new(&echo_class, pairs, &env, NULL);
+	b->dev = vdev_new(class, pairs, &env, NULL);
 	assert_non_null(b->dev);
 	b->back = vhost_user_new(b->dev, &b->mem, b->main, vhu_bench_ended, b, NULL);
 	assert_non_null(b->back);
@@ -49,7 +49,12 @@ int vhu_bench_setup(void **state)
 	assert_true(eventfd_open(&b->kick, "", NULL) && eventfd_open(&b->call, "", NULL) &&
 		    eventfd_open(&b->err, "", NULL));
 	front_open(&b->front, b->back);
-	*state = b;
+	return b;
+}
+
+int vhu_bench_setup(void **state)
+{
+	*state = vhu_bench_open(&echo_class, "echo,ring=packed,id=echo");
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * The test device (whose queue 0 copies what it is given) behind vhost-user's back-end, and a
- * front-end of the test's own, which is its driver, too.
+ * The test device (whose queue 0 copies what it is given), or another, behind vhost-user's
+ * back-end, and a front-end of the test's own, which is its driver, too.
  */
 #pragma once
 
@@ -31,6 +31,9 @@ struct vhu_bench {
 	GString *log;
 	guint handler;
 };
+
+/* With another device. */
+struct vhu_bench *vhu_bench_open(const struct vdev_class *class, const char *spec);
 
 int vhu_bench_setup(void **state);
 int vhu_bench_teardown(void **state);

@@ -136,6 +136,8 @@ static void options_of_another_backend_are_refused(void **state)
 		{ .kind = NET_SOCKET, .dns = word },
 		{ .kind = NET_SOCKET, .hostname = word },
 		{ .kind = NET_SOCKET, .restricted = true },
+		{ .kind = NET_SOCKET, .generate = 64 },
+		{ .kind = NET_NULL, .path = word },
 	};
 	struct rec r;
 

@@ -376,7 +376,7 @@ static void a_network_that_cannot_be_is_refused(void **state)
 	static const struct {
 		const char *spec, *says;
 	} rows[] = {
-		{ "cable", "--device net,backend=cable: not valid; it takes user|tap|socket" },
+		{ "cable", "--device net,backend=cable: not valid; it takes user|tap|socket|null" },
 		{ "user:x", "not valid" },
 		{ "tap:", "not valid" },
 		{ "tap", "'ifname=' (or 'fd=') is missing" },

@@ -9,8 +9,6 @@
 #include "devices/base/eventfd.h"
 #include "transport/vhost-user/vhost-user-impl.h"
 
-#define VIRTIO_ID_NET 1u
-
 /* Features of the device that a front-end cannot serve, or that would need messages which are not
  * here: addresses of an IOMMU's, data with kicks, a reset of one queue. */
 #define WITHHELD                                                                   \
@@ -34,9 +32,10 @@
  */
 
 /* A network card's control queue is the front-end's, and with it go the features that need it:
- * CTRL_VQ and CTRL_GUEST_OFFLOADS (2), CTRL_RX, CTRL_VLAN, CTRL_RX_EXTRA, GUEST_ANNOUNCE, MQ,
- * CTRL_MAC_ADDR (17 to 23). (5.1.3) */
-#define NET_CONTROL (1ull << 2 | 0x7full << 17)
+ * CTRL_VQ and CTRL_GUEST_OFFLOADS (2), CTRL_RX, CTRL_VLAN, CTRL_RX_EXTRA, GUEST_ANNOUNCE,
+ * CTRL_MAC_ADDR (17 to 21, 23). (5.1.3) MQ it has from us, though the device does not hear of it
+ * (vhu_negotiate()): it says which pairs are in use by SET_VRING_ENABLE. */
+#define NET_CONTROL (1ull << 2 | 0x1full << 17 | 1ull << 23)
 
 static uint64_t vhu_offered(struct vhost_user *v)
 {
@@ -147,11 +146,10 @@ static const char *vhu_reset_device(struct vhost_user *v, struct vhu_message *m)
 	return NULL;
 }
 
-/* Without the control queue, which front-ends keep to themselves, a network device has one pair of
- * queues; and theirs are counted in pairs. */
+/* A network device's are counted in pairs, without the control queue. */
 static const char *vhu_get_queue_num(struct vhost_user *v, struct vhu_message *m)
 {
-	m->p->u64 = v->dev->type == VIRTIO_ID_NET ? 1 : v->dev->n_queues;
+	m->p->u64 = v->dev->type == VIRTIO_ID_NET ? v->dev->n_queues / 2 : v->dev->n_queues;
 	return NULL;
 }
 

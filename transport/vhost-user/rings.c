@@ -10,6 +10,7 @@
 
 #define STATUS_BEGUN (VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER)
 #define NOWHERE      (UINT64_MAX & ~0xffffull)
+#define NET_MQ       (1ull << 22)
 
 static bool vhu_ring_packed(const struct vhost_user *v)
 {
@@ -21,7 +22,8 @@ static bool vhu_ring_packed(const struct vhost_user *v)
  */
 bool vhu_negotiate(struct vhost_user *v)
 {
-	uint64_t f = v->features & ~VHU_F_OWN;
+	uint64_t kept = VHU_F_OWN | (v->dev->type == VIRTIO_ID_NET ? NET_MQ : 0);
+	uint64_t f = v->features & ~kept;
 
 	if (vdev_status(v->dev) & VIRTIO_S_FEATURES_OK)
 		return true;

@@ -73,6 +73,8 @@ static inline bool vhu_has(const struct vhost_user *v, enum vhu_protocol_feature
 	return v->protocol >> f & 1;
 }
 
+#define VIRTIO_ID_NET 1u
+
 /*
  * rings.c. Functions that answer a text: NULL, or what the front-end got wrong.
  */

@@ -58,6 +58,7 @@ static const struct vdev_transport_ops vhost_user_ops = {
 	.queue_changed = vhost_user_queue_changed,
 	.queue_call_fd = vhost_user_queue_call_fd,
 	.config_changed = vhost_user_config_changed,
+	.keeps_control = true,
 };
 
 /*

@@ -9,16 +9,15 @@
 #include "devices/base/error.h"
 
 const char *const net_kind_names[] = {
-	[NET_USER] = "user",
-	[NET_TAP] = "tap",
-	[NET_SOCKET] = "socket",
-	[N_NET_KINDS] = NULL,
+	[NET_USER] = "user", [NET_TAP] = "tap",    [NET_SOCKET] = "socket",
+	[NET_NULL] = "null", [N_NET_KINDS] = NULL,
 };
 
 static const net_open_fn openers[] = {
 	[NET_USER] = net_user_open,
 	[NET_TAP] = net_tap_open,
 	[NET_SOCKET] = net_socket_open,
+	[NET_NULL] = net_null_open,
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(openers) == N_NET_KINDS);
 
@@ -37,9 +36,10 @@ static bool net_check_belongs(const struct net_options *opt, GError **err)
 		{ "restrict", opt->restricted, NET_USER },
 		{ "ifname", opt->ifname, NET_TAP },
 		{ "fd", opt->fds && opt->fds->len, NET_TAP },
-		{ "queue-pairs", opt->n_channels > 1, NET_TAP },
+		{ "queue-pairs", opt->n_channels > 1 && opt->kind != NET_NULL, NET_TAP },
 		{ "path", opt->path, NET_SOCKET },
 		{ "listen", opt->listen, NET_SOCKET },
+		{ "generate", opt->generate, NET_NULL },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)

@@ -126,7 +126,7 @@ struct net_backend {
 	size_t memory;         /* bytes, too: at most */
 };
 
-enum net_kind { NET_USER, NET_TAP, NET_SOCKET, N_NET_KINDS };
+enum net_kind { NET_USER, NET_TAP, NET_SOCKET, NET_NULL, N_NET_KINDS };
 extern const char *const net_kind_names[]; /* NULL-terminated */
 
 /* What the operator asked for; the strings stay the caller's. Unset: NULL, empty lists, false, 0.
@@ -148,6 +148,9 @@ struct net_options {
 	/* socket */
 	char *path;
 	bool listen;
+
+	/* null */
+	uint32_t generate; /* bytes of a frame; 0: there are none */
 };
 
 /*
@@ -178,3 +181,5 @@ struct net_backend *net_tap_open(const struct net_options *opt, const struct net
 				 GError **err);
 struct net_backend *net_socket_open(const struct net_options *opt, const struct net_backend *common,
 				    GError **err);
+struct net_backend *net_null_open(const struct net_options *opt, const struct net_backend *common,
+				  GError **err);
