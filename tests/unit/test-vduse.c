@@ -449,10 +449,10 @@ static void memory_that_is_not_to_be_had_any_more_needs_a_reset(void **state)
 	begin(b, false);
 	ask(b, 1);
 	answered(b, 1);
-	kernel.region[0].perm = VDUSE_ACCESS_RO;
+	kernel.region[0].perm = VDUSE_ACCESS_WO;
 	(void)tell(b, (struct vduse_dev_request){ .type = VDUSE_UPDATE_IOTLB }, NULL);
 	assert_true(vdev_status(b->dev) & VIRTIO_S_NEEDS_RESET);
-	assert_non_null(strstr(b->log->str, "memory that is not for reading and writing"));
+	assert_non_null(strstr(b->log->str, "memory that is not for reading"));
 	kernel.region[0].perm = VDUSE_ACCESS_RW;
 	begin(b, false);
 	ask(b, 2);
@@ -514,7 +514,7 @@ static void what_cannot_be_is_answered_so(void **state)
 		negotiate(b, false);
 		make_ring(b, false);
 		kernel.fails = calls[i];
-		kernel.region[1].perm = calls[i] ? VDUSE_ACCESS_RW : VDUSE_ACCESS_RO;
+		kernel.region[1].perm = calls[i] ? VDUSE_ACCESS_RW : VDUSE_ACCESS_WO;
 		assert_int_equal(driver_ok(b), VDUSE_REQ_RESULT_FAILED);
 	}
 	kernel.region[1].perm = VDUSE_ACCESS_RW;
@@ -526,6 +526,24 @@ static void what_cannot_be_is_answered_so(void **state)
 	begin(b, false);
 	ask(b, 1);
 	answered(b, 1);
+}
+
+/* As QEMU does it by vhost-vdpa. */
+static void a_driver_may_leave_the_first_steps_to_another(void **state)
+{
+	struct bench *b = *state;
+
+	for (unsigned round = 0; round < 2; round++) {
+		kernel.driver_ok = false;
+		kernel.features = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_ACCESS_PLATFORM;
+		assert_int_equal(set_status(b, 0), VDUSE_REQ_RESULT_OK);
+		assert_int_equal(set_status(b, VIRTIO_S_FEATURES_OK), VDUSE_REQ_RESULT_OK);
+		make_ring(b, false);
+		assert_int_equal(driver_ok(b), VDUSE_REQ_RESULT_OK);
+		ask(b, 1);
+		answered(b, 1);
+	}
+	assert_int_equal(b->log->len, 0);
 }
 
 static void a_changed_configuration_is_the_kernels_to_tell(void **state)
@@ -609,6 +627,7 @@ int main(void)
 		CASE(memory_that_is_not_to_be_had_any_more_needs_a_reset),
 		CASE(a_ring_goes_on_from_where_its_state_says),
 		CASE(what_cannot_be_is_answered_so),
+		CASE(a_driver_may_leave_the_first_steps_to_another),
 		CASE(a_changed_configuration_is_the_kernels_to_tell),
 		CASE(what_the_operator_can_mend_is_told),
 		CASE(a_name_in_use_is_left_alone_and_one_that_is_not_is_replaced),

@@ -24,11 +24,12 @@ static bool vduse_memory_add(struct vduse *v, const struct vduse_iotlb_entry *e,
 	struct given_map *map = &v->map[v->n_maps];
 	const char *wrong;
 
-	if (e->perm != VDUSE_ACCESS_RW)
-		return vduse_memory_wrong(v, "memory that is not for reading and writing");
+	if (!(e->perm & VDUSE_ACCESS_RO))
+		return vduse_memory_wrong(v, "memory that is not for reading");
 	if (v->n_maps >= GMEM_REGIONS_MAX)
 		return vduse_memory_wrong(v, "more regions of memory than there is room for");
-	wrong = given_map(map, fd, e->offset, len, GIVEN_SHARED);
+	wrong = given_map(map, fd, e->offset, len,
+			  e->perm == VDUSE_ACCESS_RW ? GIVEN_SHARED : GIVEN_READ_ONLY);
 	if (wrong)
 		return vduse_memory_wrong(v, wrong);
 	v->n_maps++;

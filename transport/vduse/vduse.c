@@ -52,10 +52,20 @@ static uint64_t vduse_offered(const struct vdev *dev)
 	return f | BIT(VIRTIO_F_ACCESS_PLATFORM);
 }
 
+/* Some who have the device (QEMU, by vhost-vdpa) leave steps out: their driver has done them. */
+static void vduse_take_first_steps(struct vdev *dev)
+{
+	if (!(vdev_status(dev) & VIRTIO_S_ACKNOWLEDGE))
+		vdev_set_status(dev, VIRTIO_S_ACKNOWLEDGE);
+	if (!(vdev_status(dev) & VIRTIO_S_DRIVER))
+		vdev_set_status(dev, VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER);
+}
+
 static bool vduse_negotiate(struct vduse *v)
 {
 	uint64_t f;
 
+	vduse_take_first_steps(v->dev);
 	if (!vduse_call(v, VDUSE_DEV_GET_FEATURES, &f))
 		return false;
 	f &= ~BIT(VIRTIO_F_ACCESS_PLATFORM);
@@ -94,6 +104,7 @@ static bool vduse_set_status(struct vduse *v, uint8_t status)
 	}
 	if (added & VIRTIO_S_FEATURES_OK && !vduse_negotiate(v))
 		return false;
+	status |= (uint8_t)vdev_status(v->dev);
 	vdev_set_status(v->dev, status & ~(uint32_t)VIRTIO_S_DRIVER_OK);
 	if (added & VIRTIO_S_FEATURES_OK && !(vdev_status(v->dev) & VIRTIO_S_FEATURES_OK))
 		return false;
