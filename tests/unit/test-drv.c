@@ -260,6 +260,77 @@ static void nonsense_from_the_device_is_noticed(void **state)
 	}
 }
 
+static void a_used_index_that_jumps_is_noticed(void **state)
+{
+	struct drv_config cfg = config(4, false);
+	struct drv_buf buf = { 0x1000, 8 };
+	struct drv_vq *vq = new_driver(&cfg);
+	struct drv_done done[8];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(drv_add(vq, &buf, 0, 1, NULL), i);
+	drv_publish(vq);
+	vq->split.used->idx = cpu_le16(5);
+	assert_int_equal(drv_used_batch(vq, done, 8), 0);
+	assert_string_equal(vq->broken, "used index jumps");
+}
+
+static uint32_t next_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return *seed >> 8;
+}
+
+/* The ring's memory as its own device may leave it: each chain that comes back was in flight, and no
+ * longer than was writable of it, until the ring is broken. */
+static void scribble_for_a_while(uint32_t seed, const struct drv_config *cfg)
+{
+	struct drv_buf bufs[3] = { { 0x1000, 7 }, { 0x2000, 8 }, { 0x3000, 9 } };
+	struct drv_vq *vq = new_driver(cfg);
+	bool in_flight[64] = { false };
+	struct drv_done done[4];
+
+	for (unsigned turn = 0; turn < 200 && !vq->broken; turn++) {
+		unsigned n = next_random(&seed) % 64, place;
+
+		if (!in_flight[n] &&
+		    drv_add(vq, bufs, 1, 1 + next_random(&seed) % 2, &in_flight[n]) >= 0)
+			in_flight[n] = true;
+		(void)drv_publish(vq);
+		if (turn % 3 == 0) { /* what it may well mean */
+			device_says(vq, next_random(&seed) % cfg->size, next_random(&seed) % 20);
+		} else {
+			place = next_random(&seed) % drv_ring_bytes(cfg);
+			memory[place] = (uint8_t)next_random(&seed);
+		}
+		n = drv_used_batch(vq, done, 4);
+		for (unsigned i = 0; i < n; i++) {
+			bool *mine = done[i].cookie;
+
+			assert_in_range(mine, in_flight, in_flight + 63);
+			assert_true(*mine);
+			*mine = false;
+			assert_in_range(done[i].len, 0, 17);
+		}
+		assert_in_range(vq->n_free, 0, cfg->size);
+		(void)drv_enable_notify(vq);
+	}
+}
+
+static void a_device_that_scribbles_over_the_ring_harms_nothing(void **state)
+{
+	(void)state;
+	for (uint32_t seed = 0; seed < 4000; seed++) {
+		struct drv_config cfg = config(8, seed & 1);
+
+		cfg.event_idx = seed & 2;
+		cfg.indirect = seed & 4;
+		cfg.in_order = (seed & 24) == 24;
+		scribble_for_a_while(seed, &cfg);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +342,8 @@ int main(void)
 		cmocka_unit_test(tables_are_as_each_layout_wants_them),
 		cmocka_unit_test(notification_data_is_where_the_driver_goes_on),
 		cmocka_unit_test(nonsense_from_the_device_is_noticed),
+		cmocka_unit_test(a_used_index_that_jumps_is_noticed),
+		cmocka_unit_test(a_device_that_scribbles_over_the_ring_harms_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,11 @@
  * that wants an incorrect one gets at the ring's parts through drv_vq.split / .packed and writes
  * what it likes.
  *
+ * The device may be hostile (a back-end that is not trusted): what it writes is read once, and
+ * judged by notes of our own. A used element that names no chain in flight, a length beyond what
+ * was writable or an index that jumps breaks the ring (drv_vq.broken), and nothing is taken from it
+ * any more.
+ *
  * Addresses are guest-physical; the reference driver is handed its memory in one piece (@base is
  * where @gpa is mapped for it), since all a driver touches itself are its rings and tables.
  *

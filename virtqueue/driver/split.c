@@ -19,6 +19,12 @@ static uint16_t drv_split_load16(const le16 *at)
 	return le16_cpu(__atomic_load_n(at, __ATOMIC_RELAXED));
 }
 
+/* What the device wrote it may write once more: it is read once, and judged as it was read. */
+static uint32_t drv_split_load32(const le32 *at)
+{
+	return le32_cpu(__atomic_load_n(at, __ATOMIC_RELAXED));
+}
+
 static void drv_split_store16(le16 *at, uint16_t v)
 {
 	__atomic_store_n(at, cpu_le16(v), __ATOMIC_RELAXED);
@@ -183,9 +189,9 @@ static inline bool drv_split_peek(const struct drv_vq *vq, uint16_t *ret_id, uin
 
 	if (drv_split_n_used(s) == 0)
 		return false;
-	id = le32_cpu(e->id);
+	id = drv_split_load32(&e->id);
 	*ret_id = id < vq->cfg.size ? id : UINT16_MAX;
-	*ret_len = le32_cpu(e->len);
+	*ret_len = drv_split_load32(&e->len);
 	return true;
 }
 
@@ -212,11 +218,15 @@ static unsigned drv_split_used_run(struct drv_vq *vq, struct drv_done *done, uns
 	const struct vring_used_elem *ring = s->used->ring;
 	uint16_t mask = vq->cfg.size - 1, free_head = s->free_head;
 
+	if (there > vq->cfg.size) {
+		vq->broken = "used index jumps";
+		return 0;
+	}
 	if (max > there)
 		max = there;
 	for (n = 0; n < max; n++) {
 		const struct vring_used_elem *e = &ring[(s->last_used + n) & mask];
-		uint32_t id = le32_cpu(e->id), len = le32_cpu(e->len);
+		uint32_t id = drv_split_load32(&e->id), len = drv_split_load32(&e->len);
 
 		if (!drv_sane(vq, id, len))
 			break;
