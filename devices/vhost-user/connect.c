@@ -113,7 +113,7 @@ static void front_try(struct vhu_front *f)
 	if (!vhu_front_connect(f))
 		front_try_later(f, MIN(2 * f->retry_ms, RETRY_MAX_MS));
 	else if (vhu_session_begin(f) && front_fits(f) && vhu_front_refresh_config(f, true) &&
-		 vhu_rings_resume(f))
+		 (f->bounce ? vhu_bounce_resume(f) : vhu_rings_resume(f)))
 		front_came_back(f);
 	else
 		vhu_front_lost(f);
@@ -150,7 +150,10 @@ void vhu_front_lost(struct vhu_front *f)
 		return;
 	vhu_front_unwatch(f);
 	vhu_link_close(&f->link);
-	vhu_rings_lost(f);
+	if (f->bounce)
+		vhu_bounce_lost(f);
+	else
+		vhu_rings_lost(f);
 	if (anew)
 		vdev_host_error(&f->vdev, "back-end %s: %s; requests wait until there is another",
 				f->path, f->link.wrong);

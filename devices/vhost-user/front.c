@@ -19,6 +19,8 @@
  * HASH_REPORT, RSS, SPEED_DUPLEX. */
 #define VHU_NET_BY_CONFIG (1ull << 3 | 1ull << 16 | 1ull << 57 | 1ull << 60 | 1ull << 63)
 
+static const char *const memory_names[] = { "guest", "bounce", NULL };
+
 static const struct prop vhu_front_props[] = {
 	{ "socket", PROP_STR, offsetof(struct vhu_front, path), .required = true,
 	  .also = "path chardev sock", .help = "unix socket on which the back-end listens" },
@@ -35,15 +37,28 @@ static const struct prop vhu_front_props[] = {
 	{ "config-size", PROP_U32, offsetof(struct vhu_front, config_size), .min = 1,
 	  .max = VDEV_CONFIG_MAX, .also = "config_size",
 	  .help = "bytes of its configuration space, where the type does not tell" },
+	{ "memory", PROP_ENUM, offsetof(struct vhu_front, opt_memory), .default_value = "guest",
+	  .choices = memory_names,
+	  .help = "what the back-end sees: the guest's memory, or a small region of its own, into "
+		  "which all that it needs is copied" },
+	{ "size", PROP_SIZE, offsetof(struct vhu_front, bounce_size), .min = VHU_BOUNCE_MIN,
+	  .max = VHU_BOUNCE_MAX,
+	  .help = "memory=bounce: of that region (64M); each queue has its share" },
 	{ 0 },
 };
 
 /*
  * The driver's calls.
  */
+
+/* The configuration space is then as the back-end's reset left it (input's selectors). */
 static void front_do_reset(void *arg)
 {
-	vhu_session_reset(arg);
+	struct vhu_front *f = arg;
+
+	vhu_session_reset(f);
+	if (vhu_link_is_open(&f->link) && !vhu_front_refresh_config(f, false))
+		vhu_front_lost(f);
 }
 
 static void front_reset(struct vdev *dev)
@@ -77,12 +92,26 @@ static void front_config_forward(struct vdev *dev, size_t off, const uint8_t *by
 				 .c = { .offset = (uint32_t)off, .len = (uint32_t)len } };
 
 	memcpy(w.c.bytes, bytes, len);
-	loop_call(w.f->loop, front_do_write, &w);
+	loop_call_serving(w.f->loop, front_do_write, &w);
 }
 
 /*
  * Opening: what the back-end says makes the device.
  */
+static bool front_check_bounce(struct vhu_front *f, GError **err)
+{
+	if (f->opt_memory != VHU_MEMORY_BOUNCE && f->bounce_size)
+		return ringside_usage(err, CONTEXT ",size=: it is for memory=bounce");
+	if (f->opt_memory == VHU_MEMORY_BOUNCE && f->kind.by_address)
+		return ringside_usage(err,
+				      CONTEXT ",type=%s,memory=bounce: requests of this type "
+					      "name guest memory",
+				      f->type);
+	if (!f->bounce_size)
+		f->bounce_size = VHU_BOUNCE_DEFAULT;
+	return true;
+}
+
 static bool front_check(struct vhu_front *f, GError **err)
 {
 	char *whole;
@@ -102,18 +131,18 @@ static bool front_check(struct vhu_front *f, GError **err)
 	if (f->queues && !f->kind.more)
 		return ringside_usage(err, CONTEXT ",queues=%u: type=%s has %u, always", f->queues,
 				      f->type, f->kind.queues);
-	return true;
+	return front_check_bounce(f, err);
 }
 
 static bool front_check_memory(const struct vhu_front *f, GError **err)
 {
 	const struct gmem *mem = f->vdev.mem;
 
-	for (unsigned i = 0; i < mem->n; i++)
+	for (unsigned i = 0; i < mem->n && f->opt_memory == VHU_MEMORY_GUEST; i++)
 		if (mem->region[i].fd < 0)
 			return ringside_usage(err,
 					      CONTEXT ": the back-end has to map guest memory: "
-						      "--memory SIZE,shared=on");
+						      "--memory SIZE,shared=on, or memory=bounce");
 	return true;
 }
 
@@ -189,7 +218,8 @@ static bool front_shape_queues(struct vhu_front *f, const uint8_t *config, GErro
 		queue->loop = f->loop;
 		if (q >= vhu_front_served(f))
 			continue;
-		queue->engine = &vhu_engine;
+		if (f->opt_memory == VHU_MEMORY_GUEST)
+			queue->engine = &vhu_engine;
 		if (!eventfd_open(&f->ring[q].err_fd, CONTEXT, err))
 			return false;
 	}
@@ -205,7 +235,8 @@ static bool front_shape_features(struct vhu_front *f, GError **err)
 	struct vdev *dev = &f->vdev;
 	uint64_t passed = vhu_session_passed(f);
 
-	if (dev->opt_ring == VDEV_RING_PACKED && !(f->features >> VIRTIO_F_RING_PACKED & 1))
+	if (dev->opt_ring == VDEV_RING_PACKED &&
+	    passed & ~f->features & 1ull << VIRTIO_F_RING_PACKED)
 		return ringside_usage(err, CONTEXT ",ring=packed: the back-end does not offer it");
 	for (unsigned bit = 0; bit < 64; bit++) {
 		bool common = bit >= COMMON_FIRST && bit <= COMMON_LAST;
@@ -244,6 +275,16 @@ static void front_choose_loop(struct vhu_front *f)
 		f->loop = f->vdev.loop;
 }
 
+static bool front_open_bounce(struct vhu_front *f, GError **err)
+{
+	if (f->opt_memory == VHU_MEMORY_GUEST)
+		return true;
+	vdev_add_syscalls(&f->vdev, bounce_region_syscalls);
+	f->vdev.more_memory = f->bounce_size;
+	f->vdev.more_files = 1 + 2 * vhu_front_served(f);
+	return vhu_bounce_open(f, err) && (vhu_bounce_begin(f) || front_wrong(f, err));
+}
+
 static bool front_open(struct vdev *dev, GError **err)
 {
 	struct vhu_front *f = vhu_front_of(dev);
@@ -259,10 +300,10 @@ static bool front_open(struct vdev *dev, GError **err)
 		return front_no_backend(f, err);
 	if (!vhu_session_begin(f))
 		return front_wrong(f, err);
-	if (!front_shape(f, err))
-		return false;
 	if (!dev->opt_queue_size)
 		dev->opt_queue_size = f->kind.queue_size;
+	if (!front_shape(f, err) || !front_open_bounce(f, err))
+		return false;
 	dev->type = f->kind.id;
 	dev->pci_class = f->kind.pci_class;
 	vdev_add_syscalls(dev, msg_socket_syscalls);
@@ -289,6 +330,7 @@ static void front_close(struct vdev *dev)
 	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++)
 		eventfd_close(&f->ring[q].err_fd);
 	eventfd_close(&f->inflight_fd);
+	vhu_bounce_close(f);
 }
 
 static char *front_help(unsigned width)
@@ -318,9 +360,13 @@ const struct vdev_class vhost_user_class = {
 	.syscalls = front_syscalls,
 	.outside = true,
 	.shares_memory = true,
+	.request_size = sizeof(struct vhu_bounced),
 	.open = front_open,
 	.close = front_close,
 	.reset = front_reset,
 	.config_forward = front_config_forward,
+	.queue_started = vhu_bounce_queue_started,
+	.queue_stop = vhu_bounce_queue_stop,
+	.kick = vhu_bounce_kick,
 	.help = front_help,
 };

@@ -5,7 +5,8 @@
  * any device; each queue has an engine (rings.c, devices/core/engine.h) that hands the ring to the
  * back-end: its addresses, kick and call descriptors. So no chain passes through this process.
  * session.c is what is said on a connection before the first ring and when it is lost; link.c is
- * the connection; connect.c has it come again.
+ * the connection; connect.c has it come again. With memory=bounce no queue has an engine: chains
+ * are copied (bounce.h).
  *
  * Threads. All that is said to the back-end is said by one thread, that of @loop, which owns the
  * queues, too. It is one of the device's own: it may wait for an answer, and nobody else waits with
@@ -21,6 +22,7 @@
 
 #include "devices/base/appear.h"
 #include "devices/core/engine.h"
+#include "devices/vhost-user/bounce.h"
 #include "devices/vhost-user/kinds.h"
 #include "devices/vhost-user/link.h"
 
@@ -33,6 +35,8 @@ struct vhu_front_ring {
 	GSource *err_watch;
 };
 
+enum vhu_front_memory { VHU_MEMORY_GUEST, VHU_MEMORY_BOUNCE };
+
 struct vhu_front {
 	struct vdev vdev; /* first */
 
@@ -40,6 +44,8 @@ struct vhu_front {
 	char *path, *type, *tag;
 	uint32_t queues, config_size;
 	uint8_t mac[6];
+	unsigned opt_memory; /* enum vhu_front_memory */
+	uint64_t bounce_size;
 
 	struct vhu_kind kind;
 	struct loop *loop;
@@ -64,6 +70,7 @@ struct vhu_front {
 	struct vhu_inflight inflight;
 
 	struct vhu_front_ring ring[VDEV_QUEUES_MAX];
+	struct vhu_bounce *bounce; /* NULL: the back-end has the guest's memory */
 };
 
 static inline struct vhu_front *vhu_front_of(struct vdev *dev)
@@ -106,6 +113,24 @@ bool vhu_rings_resume(struct vhu_front *f);
 
 /* It has gone: no ring is live. */
 void vhu_rings_lost(struct vhu_front *f);
+
+/* A ring as a back-end is told of it, wherever it is: addresses are those of its memory table. */
+struct vhu_ring_at {
+	unsigned size;
+	uint32_t base; /* vhu_ring_encode() */
+	uint64_t desc, driver, device;
+	int kick_fd, call_fd;
+};
+
+/* A position as SET_VRING_BASE has it. */
+uint32_t vhu_ring_encode(bool packed, struct vq_position at);
+
+/* Gives ring @q to the back-end, and takes it back. False: the connection is lost. */
+bool vhu_ring_tell(struct vhu_front *f, unsigned q, const struct vhu_ring_at *at);
+bool vhu_ring_take_back(struct vhu_front *f, unsigned q, uint32_t *ret_base);
+
+/* Until ring[q].err_watch ends: what it says it cannot go on with needs a reset. */
+void vhu_ring_heed_errors(struct vhu_front *f, unsigned q);
 
 /*
  * connect.c. On the loop's thread.

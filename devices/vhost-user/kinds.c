@@ -17,7 +17,7 @@
 static const struct vhu_kind kinds[] = {
 	{ "net", 1, 0x020000, 12, .queues = 2, .withheld = NET_CONTROL },
 	{ "blk", 2, 0x010000, 60, .more = 1, .has = "request queues", .count_at = 34,
-	  .count_bytes = 2, .count_if = BLK_F_MQ },
+	  .count_bytes = 2, .count_if = BLK_F_MQ, .trailer = 1 },
 	{ "console", 3, 0x078000, 12, .queues = 2, .withheld = CONSOLE_F_MULTIPORT },
 	{ "rng", 4, 0xff0000, 0, .queue_size = 64, .queues = 1 },
 	{ "scsi", 8, 0x010000, 36, .queues = 2, .more = 1, .has = "request queues",
@@ -25,13 +25,15 @@ static const struct vhu_kind kinds[] = {
 	{ "input", 18, 0x098000, 136, .queue_size = 64, .queues = 2 },
 	/* The event queue tells of a guest that has moved; nobody has anything to say there. */
 	{ "vsock", 19, 0x078000, 8, .queues = 3, .apart = 1 },
-	{ "crypto", 20, 0x100000, 56, .queues = 1, .more = 1, .has = "data queues" },
-	{ "snd", 25, 0x040100, 12, .queues = 4 },
+	{ "crypto", 20, 0x100000, 56, .queues = 1, .more = 1, .has = "data queues", .trailer = 1 },
+	{ "snd", 25, 0x040100, 12, .queues = 4, .trailer = 8 },
 	{ "fs", 26, 0x018000, 40, .queues = 1, .more = 1, .has = "request queues", .count_at = 36,
 	  .count_bytes = 4 },
-	{ "i2c", 34, 0x0c0500, 0, .queues = 1 },
+	{ "i2c", 34, 0x0c0500, 0, .queues = 1, .trailer = 1 },
 	{ "gpio", 41, 0xff0000, 8, .queues = 2 },
 };
+
+#define TRAILER_UNKNOWN 8u
 
 #define UNKNOWN_TYPE_MAX 63u /* PCI device ids of virtio 1: 0x1040 + type, below 0x1080 */
 
@@ -50,6 +52,12 @@ static const struct vhu_kind *kind_by_id(guint64 id)
 		if (kinds[i].id == id)
 			return &kinds[i];
 	return NULL;
+}
+
+/* Balloon, gpu, iommu, memory, pmem: what they are about is where the guest has its pages. */
+static bool kind_by_address(uint32_t id)
+{
+	return id == 5 || id == 16 || id == 23 || id == 24 || id == 27;
 }
 
 bool vhu_kind_find(struct vhu_kind *ret, const char *text, const char *context, GError **err)
@@ -71,7 +79,12 @@ bool vhu_kind_find(struct vhu_kind *ret, const char *text, const char *context, 
 		*ret = *known;
 	else
 		*ret = (struct vhu_kind){
-			.id = (uint32_t)id, .pci_class = 0xff0000, .more = 1, .has = "queues"
+			.id = (uint32_t)id,
+			.pci_class = 0xff0000,
+			.more = 1,
+			.has = "queues",
+			.trailer = TRAILER_UNKNOWN,
+			.by_address = kind_by_address((uint32_t)id),
 		};
 	return true;
 }

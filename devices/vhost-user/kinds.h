@@ -22,6 +22,10 @@ struct vhu_kind {
 	uint8_t count_at;    /* where the configuration space tells that, */
 	/* in how many bytes; 0: it does not */
 	uint8_t count_bytes;
+	/* Bytes at the end of a chain that a device writes whether it wrote all before or not,
+	 * which a used length then does not tell: a status. */
+	uint8_t trailer;
+	bool by_address;   /* its requests name guest memory, besides what their chains have */
 	uint64_t count_if; /* and the feature under which it does; 0: always */
 };
 

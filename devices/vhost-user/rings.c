@@ -86,11 +86,9 @@ static bool ring_find_position(const struct vhu_front *f, unsigned q, struct vq_
 	return f->inflight_fd >= 0 || used_what_was_available(avail, used, c);
 }
 
-static uint32_t encode(const struct vq_config *c)
+uint32_t vhu_ring_encode(bool packed, struct vq_position at)
 {
-	const struct vq_position *at = &c->position;
-
-	return c->packed ? at->next_avail | (uint32_t)at->next_used << 16 : at->next_avail;
+	return packed ? at.next_avail | (uint32_t)at.next_used << 16 : at.next_avail;
 }
 
 /* Of a ring that was taken back nothing is in hand: both sides are at one place. */
@@ -114,23 +112,35 @@ static bool ring_tell_fd(struct vhu_front *f, enum vhu_request request, unsigned
 	return vhu_link_tell(&f->link, request, &value, sizeof(value), &fd, 1);
 }
 
-static bool ring_tell(struct vhu_front *f, unsigned q)
+bool vhu_ring_tell(struct vhu_front *f, unsigned q, const struct vhu_ring_at *at)
 {
-	struct vhu_front_ring *ring = &f->ring[q];
-	const struct vq_config *c = &ring->config;
-	const struct vhu_addr addr = { .index = q,
-				       .desc = user(f, c->desc),
-				       .avail = user(f, c->driver),
-				       .used = user(f, c->device) };
+	const struct vhu_addr addr = {
+		.index = q, .desc = at->desc, .avail = at->driver, .used = at->device
+	};
 	bool starts_off = f->features >> VHU_F_PROTOCOL_FEATURES & 1;
 
-	return vhu_link_tell_ring(&f->link, VHU_SET_VRING_NUM, q, c->size) &&
-	       vhu_link_tell_ring(&f->link, VHU_SET_VRING_BASE, q, encode(c)) &&
+	return vhu_link_tell_ring(&f->link, VHU_SET_VRING_NUM, q, at->size) &&
+	       vhu_link_tell_ring(&f->link, VHU_SET_VRING_BASE, q, at->base) &&
 	       vhu_link_tell(&f->link, VHU_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0) &&
-	       ring_tell_fd(f, VHU_SET_VRING_CALL, q, vdev_queue_call_fd(&f->vdev, q)) &&
-	       ring_tell_fd(f, VHU_SET_VRING_ERR, q, ring->err_fd) &&
-	       ring_tell_fd(f, VHU_SET_VRING_KICK, q, f->vdev.queue[q].kick_fd) &&
+	       ring_tell_fd(f, VHU_SET_VRING_CALL, q, at->call_fd) &&
+	       ring_tell_fd(f, VHU_SET_VRING_ERR, q, f->ring[q].err_fd) &&
+	       ring_tell_fd(f, VHU_SET_VRING_KICK, q, at->kick_fd) &&
 	       (!starts_off || vhu_link_tell_ring(&f->link, VHU_SET_VRING_ENABLE, q, 1));
+}
+
+/* The guest's own. */
+static bool ring_tell(struct vhu_front *f, unsigned q)
+{
+	const struct vq_config *c = &f->ring[q].config;
+	const struct vhu_ring_at at = { .size = c->size,
+					.base = vhu_ring_encode(c->packed, c->position),
+					.desc = user(f, c->desc),
+					.driver = user(f, c->driver),
+					.device = user(f, c->device),
+					.kick_fd = f->vdev.queue[q].kick_fd,
+					.call_fd = vdev_queue_call_fd(&f->vdev, q) };
+
+	return vhu_ring_tell(f, q, &at);
 }
 
 /* False: the connection is lost. A ring with which nobody could go on is passed over. */
@@ -198,6 +208,13 @@ static void ring_broken(void *arg, GIOCondition revents)
 		vdev_queue_failed(queue->dev, q, "the back-end cannot go on with the ring");
 }
 
+void vhu_ring_heed_errors(struct vhu_front *f, unsigned q)
+{
+	eventfd_clear(f->ring[q].err_fd); /* of the ring that it had before */
+	f->ring[q].err_watch = loop_watch(f->loop, f->ring[q].err_fd, G_IO_IN, ring_broken,
+					  &f->vdev.queue[q]);
+}
+
 static void ring_start(struct vdev *dev, unsigned q)
 {
 	struct vhu_front *f = vhu_front_of(dev);
@@ -210,8 +227,7 @@ static void ring_start(struct vdev *dev, unsigned q)
 	}
 	ring->wanted = true;
 	ring->lost = false;
-	eventfd_clear(ring->err_fd); /* of the ring that it had before */
-	ring->err_watch = loop_watch(f->loop, ring->err_fd, G_IO_IN, ring_broken, &dev->queue[q]);
+	vhu_ring_heed_errors(f, q);
 	if (vhu_link_is_open(&f->link) && !ring_go(f, q))
 		vhu_front_lost(f);
 }
@@ -236,7 +252,7 @@ static void ring_call_changed(struct vdev *dev, unsigned q)
 		vhu_front_lost(f);
 }
 
-static bool ring_take_back(struct vhu_front *f, unsigned q)
+bool vhu_ring_take_back(struct vhu_front *f, unsigned q, uint32_t *ret_base)
 {
 	struct vhu_state s = { .index = q };
 	const struct vhu_question question = { .request = VHU_GET_VRING_BASE,
@@ -250,8 +266,18 @@ static bool ring_take_back(struct vhu_front *f, unsigned q)
 		return false;
 	if (s.index != q)
 		return vhu_link_fail(&f->link, "GET_VRING_BASE: it answers of another queue");
+	*ret_base = s.value;
+	return true;
+}
+
+static bool ring_take_back(struct vhu_front *f, unsigned q)
+{
+	uint32_t base = 0;
+
+	if (!vhu_ring_take_back(f, q, &base))
+		return false;
 	f->ring[q].live = false;
-	f->ring[q].config.position = decode(s.value);
+	f->ring[q].config.position = decode(base);
 	return true;
 }
 

@@ -20,6 +20,12 @@
 /* Features that are not the device's own; those of the protocol, too. */
 #define FRONT_END (VDEV_TRANSPORT_FEATURES | BIT(VHU_F_PROTOCOL_FEATURES) | BIT(VHU_F_LOG_ALL))
 
+/* And those of the ring: with memory=bounce the guest's is served here, and that towards the
+ * back-end is another. */
+#define RING                                                                                     \
+	(BIT(VIRTIO_F_NOTIFY_ON_EMPTY) | BIT(VIRTIO_F_INDIRECT_DESC) | BIT(VIRTIO_F_EVENT_IDX) | \
+	 BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER))
+
 #define STATUS_BEGUN (VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER)
 
 unsigned vhu_front_served(const struct vhu_front *f)
@@ -29,7 +35,7 @@ unsigned vhu_front_served(const struct vhu_front *f)
 
 uint64_t vhu_session_passed(const struct vhu_front *f)
 {
-	return ~(FRONT_END | f->kind.withheld | f->own);
+	return ~(FRONT_END | f->kind.withheld | f->own | (f->opt_memory ? RING : 0));
 }
 
 /*
@@ -37,14 +43,15 @@ uint64_t vhu_session_passed(const struct vhu_front *f)
  */
 static bool session_protocol(struct vhu_front *f)
 {
-	uint64_t offered;
+	/* Without the guest's memory: all that it has in hand is known here. */
+	uint64_t wanted = PROTOCOL & ~(f->opt_memory ? BIT(VHU_PF_INFLIGHT_SHMFD) : 0), offered;
 
 	if (!(f->features & BIT(VHU_F_PROTOCOL_FEATURES)))
 		return true;
 	if (!vhu_link_ask_u64(&f->link, VHU_GET_PROTOCOL_FEATURES, &offered) ||
-	    !vhu_link_tell_u64(&f->link, VHU_SET_PROTOCOL_FEATURES, offered & PROTOCOL))
+	    !vhu_link_tell_u64(&f->link, VHU_SET_PROTOCOL_FEATURES, offered & wanted))
 		return false;
-	f->link.protocol = offered & PROTOCOL;
+	f->link.protocol = offered & wanted;
 	return true;
 }
 
@@ -78,6 +85,8 @@ bool vhu_session_begin(struct vhu_front *f)
 {
 	f->ready = f->driver_ok = false;
 	f->memory.n = 0;
+	if (f->bounce && !vhu_bounce_begin(f))
+		return false;
 	if (!vhu_link_ask_u64(&f->link, VHU_GET_FEATURES, &f->features) || !session_protocol(f) ||
 	    !vhu_link_tell(&f->link, VHU_SET_OWNER, NULL, 0, NULL, 0))
 		return false;
@@ -131,11 +140,12 @@ bool vhu_session_config(struct vhu_front *f, uint8_t *ret)
 /*
  * Memory.
  */
-static struct vhu_region region_of(const struct gmem_region *r)
+static struct vhu_region region_of(const struct vhu_front *f, const struct gmem_region *r)
 {
-	return (struct vhu_region){
-		.gpa = r->gpa, .len = r->len, .user = (uintptr_t)r->hva, .offset = r->offset
-	};
+	return (struct vhu_region){ .gpa = r->gpa,
+				    .len = r->len,
+				    .user = f->bounce ? r->gpa : (uintptr_t)r->hva,
+				    .offset = r->offset };
 }
 
 static bool has_region(const struct gmem *mem, const struct gmem_region *r)
@@ -153,14 +163,14 @@ static bool has_region(const struct gmem *mem, const struct gmem_region *r)
 static bool session_slots(struct vhu_front *f, const struct gmem *mem)
 {
 	for (unsigned i = 0; i < f->memory.n; i++) {
-		const struct vhu_mem_region m = { .region = region_of(&f->memory.region[i]) };
+		const struct vhu_mem_region m = { .region = region_of(f, &f->memory.region[i]) };
 
 		if (!has_region(mem, &f->memory.region[i]) &&
 		    !vhu_link_tell(&f->link, VHU_REM_MEM_REG, &m, sizeof(m), NULL, 0))
 			return false;
 	}
 	for (unsigned i = 0; i < mem->n; i++) {
-		const struct vhu_mem_region m = { .region = region_of(&mem->region[i]) };
+		const struct vhu_mem_region m = { .region = region_of(f, &mem->region[i]) };
 
 		if (!has_region(&f->memory, &mem->region[i]) &&
 		    !vhu_link_tell(&f->link, VHU_ADD_MEM_REG, &m, sizeof(m), &mem->region[i].fd, 1))
@@ -175,7 +185,7 @@ static bool session_table(struct vhu_front *f, const struct gmem *mem)
 	int fds[VHU_MEM_MAX];
 
 	for (unsigned i = 0; i < mem->n; i++) {
-		t.region[i] = region_of(&mem->region[i]);
+		t.region[i] = region_of(f, &mem->region[i]);
 		fds[i] = mem->region[i].fd;
 	}
 	return vhu_link_tell(
@@ -184,10 +194,11 @@ static bool session_table(struct vhu_front *f, const struct gmem *mem)
 		fds, mem->n);
 }
 
-/* All of it lies in files: machines see to that for this class, and opening it did. */
+/* All of it lies in files: machines see to that for this class, and opening it did. With
+ * memory=bounce it is not the guest's. */
 static bool session_memory(struct vhu_front *f)
 {
-	const struct gmem *mem = f->vdev.mem;
+	const struct gmem *mem = f->bounce ? &f->bounce->region.mem : f->vdev.mem;
 	bool same = f->memory.n == mem->n;
 
 	for (unsigned i = 0; i < mem->n; i++) {
@@ -263,10 +274,12 @@ static bool session_features_held(struct vhu_front *f)
 static bool session_features(struct vhu_front *f)
 {
 	uint64_t protocol = f->features & BIT(VHU_F_PROTOCOL_FEATURES);
+	uint64_t ring = f->bounce ? vhu_bounce_ring_features(f->features) : 0;
 
 	return session_set_status(f, STATUS_BEGUN) &&
 	       vhu_link_tell_u64(&f->link, VHU_SET_FEATURES,
-				 (f->vdev.accepted.w[0] & vhu_session_passed(f)) | protocol) &&
+				 (f->vdev.accepted.w[0] & vhu_session_passed(f)) | protocol |
+					 ring) &&
 	       session_set_status(f, STATUS_BEGUN | VIRTIO_S_FEATURES_OK) &&
 	       session_features_held(f);
 }

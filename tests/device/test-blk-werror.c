@@ -273,5 +273,5 @@ static const struct rig_case cases[] = {
 
 int main(void)
 {
-	return rig_run("blk-werror", cases, G_N_ELEMENTS(cases));
+	return rig_run_copied("blk-werror", cases, G_N_ELEMENTS(cases));
 }

@@ -468,6 +468,6 @@ int main(void)
 	int failed;
 
 	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);
-	failed = rig_run("input", cases, G_N_ELEMENTS(cases));
+	failed = rig_run_copied("input", cases, G_N_ELEMENTS(cases));
 	return cmocka_run_group_tests_name("input options", options, NULL, NULL) || failed;
 }

@@ -268,5 +268,5 @@ static const struct rig_case cases[] = {
 
 int main(void)
 {
-	return rig_run("net-rx", cases, G_N_ELEMENTS(cases));
+	return rig_run_copied("net-rx", cases, G_N_ELEMENTS(cases));
 }

@@ -16,7 +16,8 @@
 #include "tests/support/rig.h"
 #include "tests/support/vhost-user-back.h"
 
-#define ECHO "vhost-user,socket=@/back,type=63,queues=3,config-size=20"
+#define ECHO   "vhost-user,socket=@/back,type=63,queues=3,config-size=20"
+#define BOUNCE ECHO ",memory=bounce,size=1M"
 
 static char *path_of(const char *dir)
 {
@@ -198,6 +199,22 @@ static const struct rig_case cases[] = {
 	  .links = SPLIT_LINKS },
 	{ "a driver can begin without a back-end", ECHO, a_driver_can_begin_without_a_back_end,
 	  serve_echo, .links = RIG_MODERN },
+	{ "bounce: requests are answered", BOUNCE, requests_are_answered, serve_echo,
+	  .links = RIG_MODERN },
+	{ "bounce: a reset begins anew", BOUNCE, a_reset_begins_anew, serve_echo,
+	  .links = RIG_MODERN },
+	{ "bounce: a pause loses nothing", BOUNCE, a_pause_loses_nothing, serve_echo,
+	  .links = RIG_MODERN },
+	{ "bounce: memory with a ring in it stays", BOUNCE, memory_with_a_ring_in_it_stays,
+	  serve_echo, .links = RIG_MODERN },
+	{ "bounce: memory can come and go", BOUNCE, memory_can_come_and_go, serve_echo,
+	  .links = RIG_MODERN },
+	{ "bounce: the configuration space is the back-end's", BOUNCE,
+	  configuration_is_the_back_ends, serve_echo, .links = RIG_MODERN },
+	{ "bounce: requests wait for a back-end", BOUNCE, requests_wait_for_a_back_end, serve_echo,
+	  .links = RIG_MODERN },
+	{ "bounce: a driver can begin without a back-end", BOUNCE,
+	  a_driver_can_begin_without_a_back_end, serve_echo, .links = RIG_MODERN },
 };
 
 int main(void)

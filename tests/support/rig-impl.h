@@ -39,7 +39,7 @@ struct rig_link {
 };
 
 extern const struct rig_link_ops rig_direct_ops, rig_mmio_ops, rig_pci_ops, rig_vhost_user_ops,
-	rig_vfio_user_ops;
+	rig_bounce_ops, rig_vfio_user_ops;
 
 enum { RIG_MMIO_EXACT, RIG_MMIO_CACHED, RIG_MMIO_LEGACY };
 enum { RIG_PCI_MSIX, RIG_PCI_INTX, RIG_PCI_CFG, RIG_PCI_LEGACY, RIG_PCI_LEGACY_INTX };

@@ -47,6 +47,8 @@ static const struct rig_link links[] = {
 	{ "vhost-user-packed", &rig_vhost_user_ops, 0, false, ",ring=packed", true },
 	{ "vhost-user-thread", &rig_vhost_user_ops, 0, true, ",poll=100us", true },
 	{ "vhost-user-thread-packed", &rig_vhost_user_ops, 0, true, ",ring=packed", false },
+	{ "vhost-user-bounce", &rig_bounce_ops, 0, true, ",ring=packed", true },
+	{ "vhost-user-bounce-packed", &rig_bounce_ops, 1, false, "", true },
 	{ "vfio-user", &rig_vfio_user_ops, RIG_VFIO_MSIX, false, "", false },
 	{ "vfio-user-intx", &rig_vfio_user_ops, RIG_VFIO_INTX, false, ",ring=packed", false },
 	{ "vfio-user-thread", &rig_vfio_user_ops, RIG_VFIO_MSIX, true, "", false },
@@ -401,7 +403,7 @@ static bool has_legacy(const struct rig_case *c)
 	return class && class->legacy_id;
 }
 
-static bool applies(const struct rig_case *c, const struct rig_link *link)
+static bool applies(const struct rig_case *c, const struct rig_link *link, bool copied)
 {
 	g_auto(GStrv) globs = g_strsplit(c->links ? c->links : "*", " ", -1);
 	bool own = strstr(c->spec, "ring=") || strstr(c->spec, "features=");
@@ -412,14 +414,15 @@ static bool applies(const struct rig_case *c, const struct rig_link *link)
 			fits = fits && !g_pattern_match_simple(*glob + 1, link->name);
 		else
 			fits |= g_pattern_match_simple(*glob, link->name);
-	if (!fits || !chosen(link) || (own && *link->options))
+	if (!fits || !chosen(link) || (link->ops == &rig_bounce_ops && !copied) ||
+	    (own && *link->options))
 		return false;
 	if (g_str_has_prefix(link->name, "legacy") && !has_legacy(c))
 		return false;
 	return !c->direct_only || (link->ops == &rig_direct_ops && !link->thread);
 }
 
-int rig_run(const char *group, const struct rig_case *cases, size_t n)
+static int run_all(const char *group, const struct rig_case *cases, size_t n, bool copied)
 {
 	g_autoptr(GArray) tests = g_array_new(FALSE, TRUE, sizeof(struct CMUnitTest));
 	g_autoptr(GPtrArray) runs = g_ptr_array_new_with_free_func(g_free);
@@ -432,7 +435,7 @@ int rig_run(const char *group, const struct rig_case *cases, size_t n)
 					   .setup_func = run_setup,
 					   .teardown_func = run_teardown };
 
-		if (!applies(c, run.link))
+		if (!applies(c, run.link, copied))
 			continue;
 		g_ptr_array_add(names, g_strdup_printf("%s over %s", c->name, run.link->name));
 		g_ptr_array_add(runs, g_memdup2(&run, sizeof(run)));
@@ -444,4 +447,14 @@ int rig_run(const char *group, const struct rig_case *cases, size_t n)
 		cmocka_set_test_filter(g_getenv("TESTS"));
 	return _cmocka_run_group_tests(group, (const struct CMUnitTest *)(void *)tests->data,
 				       tests->len, NULL, NULL);
+}
+
+int rig_run(const char *group, const struct rig_case *cases, size_t n)
+{
+	return run_all(group, cases, n, false);
+}
+
+int rig_run_copied(const char *group, const struct rig_case *cases, size_t n)
+{
+	return run_all(group, cases, n, true);
 }

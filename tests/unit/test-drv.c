@@ -282,8 +282,8 @@ static uint32_t next_random(uint32_t *seed)
 	return *seed >> 8;
 }
 
-/* The ring's memory as its own device may leave it: each chain that comes back was in flight, and no
- * longer than was writable of it, until the ring is broken. */
+/* The ring's memory as its own device may leave it: each chain that comes back was in flight, and
+ * no longer than was writable of it, until the ring is broken. */
 static void scribble_for_a_while(uint32_t seed, const struct drv_config *cfg)
 {
 	struct drv_buf bufs[3] = { { 0x1000, 7 }, { 0x2000, 8 }, { 0x3000, 9 } };

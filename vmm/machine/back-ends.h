@@ -14,6 +14,9 @@ bool share_start(struct child *ret, const char *dir, bool read_only, const char 
 /* Does @spec have process=on? False with a usage error if it has and cannot. */
 bool process_is_asked(const char *spec, bool *ret, GError **err);
 
+/* Has @spec memory=bounce: a back-end that gets no guest memory? */
+bool process_is_bounced(const char *spec);
+
 /* Its device, served by `ringside serve' under the sandbox's @level. */
 bool process_start(struct child *ret, const char *spec, enum sandbox_level level, GError **err);
 

@@ -270,11 +270,11 @@ static bool shares_memory(const struct machine *m)
 		const struct machine_device *d = g_ptr_array_index(cfg->devices, i);
 		g_autofree char *name = g_strndup(d->spec, strcspn(d->spec, ","));
 		const struct vdev_class *class = vdev_class_find(name);
+		bool back_end = g_array_index(m->back_ends, struct child, i).socket != NULL;
 
-		shares |= class && class->shares_memory;
+		shares |= ((class && class->shares_memory) || back_end) &&
+			  !process_is_bounced(d->spec);
 	}
-	for (guint i = 0; i < m->back_ends->len; i++)
-		shares |= g_array_index(m->back_ends, struct child, i).socket != NULL;
 	return shares;
 }
 

@@ -27,12 +27,14 @@ static bool process_in_rows(const struct prop *rows, const char *key)
 static unsigned process_goes_to(const char *key)
 {
 	static const char *const both[] = { "id", "ring", "queue-size" };
+	static const char *const front[] = { "transport", "memory", "size" };
 	const struct transport *t;
 
 	if (strcmp(key, "process") == 0)
 		return 0;
-	if (strcmp(key, "transport") == 0)
-		return TO_FRONT;
+	for (size_t i = 0; i < G_N_ELEMENTS(front); i++)
+		if (strcmp(key, front[i]) == 0)
+			return TO_FRONT;
 	for (size_t i = 0; i < G_N_ELEMENTS(both); i++)
 		if (strcmp(key, both[i]) == 0)
 			return TO_FRONT | TO_DEVICE;
@@ -97,6 +99,14 @@ bool process_is_asked(const char *spec, bool *ret, GError **err)
 	*ret = false;
 	return prop_parse(row, ret, pairs, context, err) &&
 	       (!*ret || process_can(name, pairs, err));
+}
+
+bool process_is_bounced(const char *spec)
+{
+	g_autofree char *name = NULL;
+	g_autoptr(GPtrArray) pairs = prop_split(spec, &name);
+
+	return g_strcmp0(process_value(pairs, "memory"), "bounce") == 0;
 }
 
 bool process_start(struct child *ret, const char *spec, enum sandbox_level level, GError **err)
