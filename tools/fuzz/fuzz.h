@@ -29,6 +29,7 @@ void fuzz_init(void);
 /* The families' runs. */
 void fuzz_device_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
 void fuzz_ring_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
+void fuzz_driver_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
 void fuzz_bus_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
 void fuzz_control_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
 void fuzz_boot_run(const struct fuzz_target *t, const uint8_t *data, size_t size);

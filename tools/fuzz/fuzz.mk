@@ -47,7 +47,7 @@ $(eval $(call fuzz_build,oss,$(CC),$(CFLAGS)))
 OSS_ASAN := $(if $(filter address,$(SANITIZER)),-DFUZZ_ASAN)
 $(FUZZ)/oss/%.o: FUZZ_ALSO = $(OSS_ASAN)
 
-# libFuzzer's: edges are counted everywhere but in the harness and the reference driver, which are no part
+# libFuzzer's: edges are counted everywhere but in the harness and the driver's side of transports, which are no part
 # of what is to be covered. Comparisons are traced in vmm/ and tools/cli/, whose inputs are texts and files; elsewhere
 # the grammars know the numbers, and tracing costs a third of the speed. The loads of virtqueue/ are
 # those of guest memory (tools/fuzz/host/race.c).
@@ -60,6 +60,7 @@ $(FUZZ)/san/virtqueue/%.o: FUZZ_ALSO = $(FUZZ_EDGES) -fsanitize-coverage=trace-l
 # which read and write where a device told them to, and the ring targets, which are a device.
 FUZZ_HANDS := $(patsubst %.c,%.o,$(wildcard $(addprefix tools/fuzz/,host/fake*.c host/host*.c targets/*.c)))
 $(foreach kind,san afl,$(FUZZ)/$(kind)/virtqueue/driver/%.o $(FUZZ)/$(kind)/transport/driver/%.o $(FUZZ)/$(kind)/tools/fuzz/%.o): FUZZ_ALSO = -fno-sanitize=all
+$(FUZZ)/san/virtqueue/driver/%.o: FUZZ_ALSO = -fno-sanitize=all $(FUZZ_EDGES)
 $(foreach kind,san afl,$(FUZZ_HANDS:%=$(FUZZ)/$(kind)/%)): FUZZ_ALSO =
 
 $(FUZZ)/fuzz: $(addprefix $(FUZZ)/san/,$(FUZZ_OBJECTS) tools/fuzz/main.o)

@@ -151,6 +151,19 @@ static const struct grammar_phrase ring_phrases[] = {
 	{ 5, { RING_CHAIN, RING_CHAIN, RING_PUBLISH, RING_POP, RING_UNPOP } },
 };
 
+static const struct grammar_op driver_ops[N_DRIVER_OPS] = {
+	[DRIVER_START] = { "start", "nn", 1 },       [DRIVER_CHAIN] = { "chain", "hw", 20 },
+	[DRIVER_PUBLISH] = { "publish", "", 8 },     [DRIVER_USED] = { "used", "n", 12 },
+	[DRIVER_NOTIFY] = { "notify", "n", 4 },      [DRIVER_SAY] = { "say", "nnl", 16 },
+	[DRIVER_SCRIBBLE] = { "scribble", "ws", 8 },
+};
+
+static const struct grammar_phrase driver_phrases[] = {
+	{ 4, { DRIVER_CHAIN, DRIVER_PUBLISH, DRIVER_SAY, DRIVER_USED } },
+	{ 5, { DRIVER_CHAIN, DRIVER_CHAIN, DRIVER_SAY, DRIVER_SAY, DRIVER_USED } },
+	{ 4, { DRIVER_CHAIN, DRIVER_PUBLISH, DRIVER_SCRIBBLE, DRIVER_USED } },
+};
+
 /*
  * Transports.
  */
@@ -500,6 +513,7 @@ static const struct grammar grammars[] = {
 	DEVICE(console),
 	DEVICE(input),
 	{ .name = "ring", OPS(ring), PHRASES(ring) },
+	{ .name = "driver", OPS(driver), PHRASES(driver) },
 	{ .name = "pci", OPS(bus), PHRASES(bus), REGISTERS(pci) },
 	{ .name = "mmio", OPS(bus), PHRASES(bus), REGISTERS(device) },
 	{ .name = "boot", OPS(boot), PHRASES(boot), REGISTERS(boot), EXAMPLES(boot) },

@@ -111,6 +111,18 @@ enum {
 	N_RING_OPS,
 };
 
+/* Of "driver-split" and "driver-packed". */
+enum {
+	DRIVER_START,
+	DRIVER_CHAIN,
+	DRIVER_PUBLISH,
+	DRIVER_USED,
+	DRIVER_NOTIFY,
+	DRIVER_SAY,
+	DRIVER_SCRIBBLE,
+	N_DRIVER_OPS
+};
+
 /* Of "pci" and "mmio". */
 enum {
 	BUS_READ,

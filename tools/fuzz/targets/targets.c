@@ -30,6 +30,8 @@ static void fuzz_targets_add_devices(GPtrArray *all)
 static const struct fuzz_target others[] = {
 	{ .name = (char *)"ring-split", .run = fuzz_ring_run },
 	{ .name = (char *)"ring-packed", .run = fuzz_ring_run, .packed = true },
+	{ .name = (char *)"driver-split", .run = fuzz_driver_run },
+	{ .name = (char *)"driver-packed", .run = fuzz_driver_run, .packed = true },
 	{ .name = (char *)"pci", .run = fuzz_bus_run, .arg = "pci" },
 	{ .name = (char *)"mmio", .run = fuzz_bus_run },
 	{ .name = (char *)"ports", .run = fuzz_ports_run },
