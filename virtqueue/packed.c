@@ -258,22 +258,34 @@ static int vq_packed_take_all(struct vq *vq, struct vq_chain **chains, unsigned 
 	return got;
 }
 
+static uint16_t vq_packed_less(uint16_t a, uint16_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A batch may be popped one by one (a device that is given frames does): its lines are fetched when
+ * the first is. */
 static int vq_packed_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 {
-	uint16_t next = vq->pos.next_avail, slots = vq->ring.slots_out;
+	struct vq_packed *ring = &vq->ring;
+	uint16_t next = vq->pos.next_avail, slots = ring->slots_out, took;
 	int n;
 
-	if (vq_packed_is_available(vq_packed_rest_at(vq, next), next))
-		vring_packed_fetch(vq->ring.desc, vring_pos_off(next), vq->ring.expected, vq->size);
+	if (!ring->fetched && vq_packed_is_available(vq_packed_rest_at(vq, next), next)) {
+		ring->fetched = vq_packed_less(ring->expected, VRING_FETCH_MAX);
+		vring_packed_fetch(ring->desc, vring_pos_off(next), ring->fetched, vq->size);
+	}
 	n = vq_packed_take_all(vq, chains, max);
-	if (n > 0)
-		vq->ring.expected = vq->ring.slots_out - slots;
+	took = ring->slots_out - slots;
+	ring->batch += took;
+	ring->fetched -= vq_packed_less(ring->fetched, took);
 	return n;
 }
 
 static void vq_packed_unpop(struct vq *vq, const struct vq_chain *c)
 {
 	vq->ring.slots_out -= c->n_slots;
+	vq->ring.batch -= vq_packed_less(vq->ring.batch, c->n_slots);
 	vq->pos.next_avail = vring_pos_retreat(vq->pos.next_avail, c->n_slots, vq->size);
 }
 
@@ -323,6 +335,8 @@ static bool vq_packed_publish(struct vq *vq, uint16_t old)
 	unsigned event;
 	uint16_t at;
 
+	vq->ring.expected = vq->ring.batch;
+	vq->ring.batch = vq->ring.fetched = 0;
 	/* [B] */
 	__atomic_store_n(&vq->ring.desc[vring_pos_off(old)].rest, cpu_le64(vq->ring.first_rest),
 			 __ATOMIC_RELEASE);

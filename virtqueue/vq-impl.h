@@ -108,8 +108,11 @@ struct vq_packed {
 	struct vring_packed_desc *desc;
 	const struct vring_packed_event *driver;
 	struct vring_packed_event *device;
-	uint16_t slots_out;  /* descriptors of ours: popped, not yet used */
-	uint16_t expected;   /* descriptors in the next batch: those of the last one */
+	uint16_t slots_out; /* descriptors of ours: popped, not yet used */
+	/* Lines of descriptors that are fetched together: vq_packed_pop(). */
+	uint16_t batch;    /* descriptors popped since the last publication, however few at once */
+	uint16_t expected; /* in the next batch: those of the last one */
+	uint16_t fetched;  /* from next_avail on */
 	uint64_t first_rest; /* of the used descriptor at vq->published, which goes out last */
 };
 

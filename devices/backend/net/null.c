@@ -11,7 +11,7 @@
 
 #include "devices/backend/net/net.h"
 
-#define TURN      64u /* frames of a channel, then others of the loop have theirs */
+#define TURN      256u /* frames of a channel, then others of the loop have theirs */
 #define ETHERTYPE 0x88b5u
 #define NUMBER_AT NET_ETH_HEADER
 
@@ -26,11 +26,16 @@ struct net_null {
 	} channel[NET_CHANNELS_MAX];
 };
 
+static void net_null_unhook(void *arg)
+{
+	loop_unwatch(((struct net_null *)arg)->source);
+}
+
 static void net_null_close(struct net_backend *be)
 {
 	struct net_null *n = (struct net_null *)be;
 
-	loop_unwatch(n->source);
+	loop_call(be->loop, net_null_unhook, n);
 	g_free(n->frame);
 	g_free(n);
 }
@@ -102,8 +107,9 @@ static const struct net_backend_ops net_null_ops = {
 	.set_channels = net_null_set_channels,
 };
 
-static void net_null_make_source(struct net_null *n)
+static void net_null_hook(void *arg)
 {
+	struct net_null *n = arg;
 	static GSourceFuncs funcs = { .dispatch = net_null_turn };
 
 	n->source = g_source_new(&funcs, sizeof(GSource));
@@ -130,6 +136,6 @@ struct net_backend *net_null_open(const struct net_options *opt, const struct ne
 		return &n->be;
 	n->frame = g_malloc0(n->len);
 	memcpy(n->frame, header, sizeof(header));
-	net_null_make_source(n);
+	loop_call(n->be.loop, net_null_hook, n);
 	return &n->be;
 }
