@@ -296,9 +296,7 @@ static enum role net_role_of(const struct net *net, unsigned q)
 	return q % 2 ? ROLE_TX : ROLE_RX;
 }
 
-/* Where the control queue ends at the transport, the queues that run tell how many pairs are in
- * use: @least, or more. While none does, as many as before. */
-static void net_follow_queues(struct net *net, unsigned least)
+void net_follow_queues(struct net *net, unsigned least)
 {
 	unsigned pairs = 0;
 

@@ -128,7 +128,11 @@ extern const struct vdev_feature net_features[];
 unsigned net_tx_offloads(struct vfeatures f);
 unsigned net_rx_offloads(struct vfeatures f);
 
-/* net.c: the filter has the address that a legacy driver wrote. */
+/* net.c: where the control queue ends at the transport, the receive queues that run tell how many
+ * pairs are in use: @least, or more. While none does, as many as before. */
+void net_follow_queues(struct net *net, unsigned least);
+
+/* The filter has the address that a legacy driver wrote. */
 void net_take_mac(struct net *net);
 
 /* rx.c */

@@ -39,10 +39,23 @@ static bool net_vhost_run(struct vhost *v, unsigned ring, bool on)
 	return vhost_call(v, VHOST_NET_SET_BACKEND, &file);
 }
 
+/* Receive queues tell how many pairs are in use, where nobody else does. */
+static void net_vhost_changed(struct vhost *v, unsigned ring)
+{
+	struct net_vhost *nv = (struct net_vhost *)v;
+	bool on = v->ring[ring].wanted;
+
+	if (ring)
+		return;
+	nv->net->pair[nv->pair].rx_on = on;
+	net_follow_queues(nv->net, on ? nv->net->pairs : 1);
+}
+
 static const struct vhost_kind net_vhost_kind = {
 	.path = "/dev/vhost-net",
 	.module = "vhost_net",
 	.run = net_vhost_run,
+	.changed = net_vhost_changed,
 };
 
 /*

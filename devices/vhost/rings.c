@@ -162,6 +162,13 @@ static void ring_broken(void *arg, GIOCondition revents)
 		vdev_queue_failed(queue->dev, q, "the kernel cannot go on with the ring");
 }
 
+static void ring_changed(struct vhost *v, unsigned ring)
+{
+	if (v->kind->changed)
+		v->kind->changed(v, ring);
+	vhost_settle(v);
+}
+
 static void ring_start(struct vdev *dev, unsigned q)
 {
 	struct vhost *v = vhost_of(dev, q);
@@ -180,7 +187,7 @@ static void ring_start(struct vdev *dev, unsigned q)
 	eventfd_clear(v->ring[ring].err_fd); /* of the ring that it had before */
 	v->ring[ring].err_watch = loop_watch(dev->queue[q].loop, v->ring[ring].err_fd, G_IO_IN,
 					     ring_broken, &dev->queue[q]);
-	vhost_settle(v);
+	ring_changed(v, ring);
 }
 
 static void ring_first_kick(struct vdev *dev, unsigned q)
@@ -207,7 +214,7 @@ static void ring_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 		return;
 	}
 	ring->wanted = false;
-	vhost_settle(v);
+	ring_changed(v, q - v->first);
 	if (!ring_take_back(v, q - v->first) && why != VDEV_STOP_RESET)
 		vhost_failed(v, q - v->first);
 	ring_take_fds(v, q - v->first);

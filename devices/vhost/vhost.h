@@ -31,6 +31,10 @@ struct vhost_kind {
 	/* Ring @ring has all that it needs and begins, or stops for a while: what is the type's
 	 * own to do (vhost_call()). */
 	bool (*run)(struct vhost *v, unsigned ring, bool on);
+
+	/* The device has started or stopped ring @ring (v->ring[ring].wanted), and what runs is
+	 * settled next. NULL: of no interest. */
+	void (*changed)(struct vhost *v, unsigned ring);
 };
 
 struct vhost_ring {

@@ -3,6 +3,7 @@
  * tells by SET_VRING_ENABLE which pairs are in use. Its frames are those of backend=null, so each
  * receive queue that is in use has some at once, numbered for itself.
  */
+#include <linux/if_tun.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 
 #include "devices/base/eventfd.h"
 #include "devices/net/net.h"
+#include "tests/support/net-own.h"
+#include "tests/support/vhost-kernel.h"
 #include "tests/support/vhost-user-bench.h"
 
 #define PAIRS     4u
@@ -28,16 +31,27 @@ struct pairs {
 	int kick[2 * PAIRS];
 };
 
-static int setup(void **state)
+#define TAP "rs0"
+
+static int setup_of(void **state, const char *spec)
 {
 	struct pairs *p = g_new0(struct pairs, 1);
 
-	p->b = vhu_bench_open(&net_class,
-			      "net,backend=null,generate=64,queue-pairs=4,ring=packed,id=net");
+	p->b = vhu_bench_open(&net_class, spec);
 	for (unsigned q = 0; q < 2 * PAIRS; q++)
 		assert_true(eventfd_open(&p->kick[q], "", NULL));
 	*state = p;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_of(state, "net,backend=null,generate=64,queue-pairs=4,ring=packed,id=net");
+}
+
+static int setup_kernel(void **state)
+{
+	return setup_of(state, "net,backend=tap,ifname=" TAP ",queue-pairs=4,vhost=on,ring=packed");
 }
 
 static int teardown(void **state)
@@ -219,8 +233,34 @@ static void a_reset_leaves_one_pair(void **state)
 	assert_int_equal(pairs_in_use(p), 1);
 }
 
+/* The kernel has a device for each, and was last asked for that of the last. */
+static void those_that_the_kernel_serves_do_too(void **state)
+{
+	struct pairs *p = *state;
+
+	for (unsigned round = 0; round < 3; round++) {
+		begin(p, round & 1);
+		for (unsigned i = 0; i < PAIRS; i++) {
+			assert_false(vhost_kernel_runs(0) || vhost_kernel_runs(1));
+			enable_pair(p, i, true);
+			assert_int_equal(pairs_in_use(p), i + 1);
+		}
+		assert_true(vhost_kernel_runs(0) && vhost_kernel_runs(1));
+		for (unsigned i = PAIRS; i-- > 1;) {
+			enable_pair(p, i, false);
+			assert_int_equal(pairs_in_use(p), i);
+			assert_false(vhost_kernel_runs(0) || vhost_kernel_runs(1));
+		}
+		front_close(&p->b->front);
+		turn();
+		front_open(&p->b->front, p->b->back);
+	}
+	assert_int_equal(p->b->log->len, 0);
+}
+
 int main(void)
 {
+	int ret;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(mq_is_offered_and_the_control_queue_is_not, setup,
 						teardown),
@@ -229,8 +269,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pairs_leave_and_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(their_order_does_not_matter, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reset_leaves_one_pair, setup, teardown),
+		cmocka_unit_test_setup_teardown(those_that_the_kernel_serves_do_too, setup_kernel,
+						teardown),
 	};
 
 	g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	if (!own_network())
+		return 1;
+	tap_make(TAP, IFF_MULTI_QUEUE);
+	ret = cmocka_run_group_tests(tests, NULL, NULL);
+	tap_remove(TAP, IFF_MULTI_QUEUE);
+	return ret;
 }
