@@ -73,11 +73,11 @@ bool vhu_bounce_open(struct vhu_front *f, GError **err)
 		return ringside_usage(err, CONTEXT ",queue-size=1: it takes two entries at least");
 	f->bounce_size = f->bounce_size / GMEM_PAGE * GMEM_PAGE;
 	if (f->bounce_size < rings + (uint64_t)n * SHARE_MIN)
-		return ringside_usage(
-			err,
-			CONTEXT ",size=%" G_GUINT64_FORMAT "K: too little for its %u queues; "
-				"%" G_GUINT64_FORMAT "K at least",
-			f->bounce_size >> 10, n, (rings + (uint64_t)n * SHARE_MIN + 1023) >> 10);
+		return ringside_usage(err,
+				      CONTEXT ": size=%" G_GUINT64_FORMAT "K is too little; its "
+					      "queues need %" G_GUINT64_FORMAT "K at least",
+				      f->bounce_size >> 10,
+				      (rings + (uint64_t)n * SHARE_MIN + 1023) >> 10);
 	f->bounce = g_malloc0(sizeof(*f->bounce) + n * sizeof(f->bounce->queue[0]));
 	bounce_region_init(&f->bounce->region);
 	f->bounce->n = n;

@@ -101,7 +101,7 @@ static void front_config_forward(struct vdev *dev, size_t off, const uint8_t *by
 static bool front_check_bounce(struct vhu_front *f, GError **err)
 {
 	if (f->opt_memory != VHU_MEMORY_BOUNCE && f->bounce_size)
-		return ringside_usage(err, CONTEXT ",size=: it is for memory=bounce");
+		return ringside_usage(err, CONTEXT ": size= is for memory=bounce");
 	if (f->opt_memory == VHU_MEMORY_BOUNCE && f->kind.by_address)
 		return ringside_usage(err,
 				      CONTEXT ",type=%s,memory=bounce: requests of this type "

@@ -683,9 +683,10 @@ static void what_cannot_be_is_the_operators_to_know(void **state)
 	static const struct {
 		const char *options, *message;
 	} cases[] = {
-		{ "type=62,size=1M", "size=: it is for memory=bounce" },
+		{ "type=62,size=1M", "size= is for memory=bounce" },
 		{ "type=16,memory=bounce", "requests of this type name guest memory" },
-		{ "type=62,memory=bounce,size=64K,queue-size=1024", "too little for its" },
+		{ "type=62,memory=bounce,size=64K,queue-size=1024",
+		  "size=64K is too little; its queues need" },
 		{ "type=62,memory=bounce,queue-size=1", "two entries at least" },
 		{ "type=62", "--memory SIZE,shared=on, or memory=bounce" },
 	};

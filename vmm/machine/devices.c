@@ -28,7 +28,8 @@ const struct prop machine_device_props[] = {
 	  .type = PROP_BOOL,
 	  .offset = offsetof(struct common_options, process),
 	  .default_value = "off",
-	  .help = "the device model has a process of its own, which is started again when it dies "
+	  .help = "the device model has a process of its own, which is started again when it dies; "
+		  "with memory=bounce[,size=64M] it sees no guest memory "
 		  "(docs/vhost-user-front-end.md)" },
 	{ 0 },
 };
