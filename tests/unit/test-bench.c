@@ -2,7 +2,7 @@
  * The benchmark: its statistics, its plans, and a tiny run of all it can write.
  */
 #include "tools/bench/bench.h"
-#include "tools/bench/blk-impl.h"
+#include "tools/bench/latencies.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,5 @@
 /* One measurement: a driver that keeps so many requests in flight, for so long. */
 #include <string.h>
-#include <time.h>
 
 #include "devices/blk/wire.h"
 #include "tools/bench/blk-impl.h"
@@ -14,7 +13,7 @@ struct request {
 
 struct run {
 	struct peer peer;
-	const struct blk_variant *v;
+	const unsigned *at; /* of each axis */
 	struct latencies *latencies;
 	uint64_t blocks; /* of the disk, as large as a request */
 	uint64_t next, random;
@@ -26,59 +25,22 @@ struct run {
 };
 
 /*
- * Latencies: 32 buckets to each power of two.
- */
-#define SUB_BITS 5u
-#define SUBS     (1u << SUB_BITS)
-
-void latencies_add(struct latencies *l, uint64_t ns)
-{
-	unsigned shift = ns < SUBS ? 0 : 63 - (unsigned)__builtin_clzll(ns) - SUB_BITS;
-	unsigned at = shift * SUBS + (unsigned)(ns >> shift);
-
-	l->in[MIN(at, LATENCY_BUCKETS - 1)]++;
-	l->n++;
-}
-
-double latencies_ns(const struct latencies *l, double part)
-{
-	double below = 0;
-
-	for (unsigned at = 0; at < LATENCY_BUCKETS; at++) {
-		unsigned shift = at < 2 * SUBS ? 0 : at / SUBS - 1;
-
-		below += (double)l->in[at];
-		if (below > 0 && below >= part * (double)l->n)
-			return (double)(at - shift * SUBS + 1) * (double)(1ull << shift);
-	}
-	return 0;
-}
-
-/*
  * Requests.
  */
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static bool run_writes(const struct run *r)
 {
-	return r->v->at[BLK_OP] == BLK_RANDWRITE || r->v->at[BLK_OP] == BLK_WRITE;
+	return r->at[BLK_OP] == BLK_RANDWRITE || r->at[BLK_OP] == BLK_WRITE;
 }
 
 static size_t run_bytes(const struct run *r)
 {
-	return (size_t)r->v->at[BLK_SIZE] * 1024;
+	return (size_t)r->at[BLK_SIZE] * 1024;
 }
 
 /* xorshift64: the same places in each run. */
 static uint64_t run_block(struct run *r)
 {
-	if (r->v->at[BLK_OP] == BLK_READ || r->v->at[BLK_OP] == BLK_WRITE)
+	if (r->at[BLK_OP] == BLK_READ || r->at[BLK_OP] == BLK_WRITE)
 		return r->next++ % r->blocks;
 	r->random ^= r->random << 13;
 	r->random ^= r->random >> 7;
@@ -102,7 +64,7 @@ static void run_begin(struct run *r, struct request *q, uint64_t now)
 	memcpy(r->peer.memory + q->header, &h, sizeof(h));
 	r->peer.memory[q->status] = 0xff;
 	q->begun = now;
-	if (drv_add(&r->peer.vq, bufs, writes ? 2 : 1, writes ? 1 : 2, q) < 0)
+	if (drv_add(&r->peer.queue[0].vq, bufs, writes ? 2 : 1, writes ? 1 : 2, q) < 0)
 		g_assert_not_reached(); /* there is a ring entry for each buffer */
 }
 
@@ -113,10 +75,10 @@ static bool run_collect(struct run *r)
 	void *cookie;
 	uint32_t len;
 
-	while (drv_used(&r->peer.vq, &cookie, &len)) {
+	while (drv_used(&r->peer.queue[0].vq, &cookie, &len)) {
 		struct request *q = cookie;
 
-		now = now ? now : now_ns();
+		now = now ? now : peer_now_ns();
 		r->failed = r->peer.memory[q->status];
 		if (r->failed != BLK_S_OK)
 			return false;
@@ -130,31 +92,31 @@ static bool run_collect(struct run *r)
 /* Until @end, and until nothing is in flight. */
 static bool run_until(struct run *r, uint64_t end, GError **err)
 {
-	unsigned depth = r->v->at[BLK_DEPTH], turns = 0;
-	uint64_t now = now_ns();
+	unsigned depth = r->at[BLK_DEPTH], turns = 0;
+	uint64_t now = peer_now_ns();
 
 	while (now < end || r->n_idle < depth) {
 		while (now < end && r->n_idle)
 			run_begin(r, r->idle[--r->n_idle], now);
-		peer_publish(&r->peer);
+		peer_publish(&r->peer, 0);
 		if (!run_collect(r))
 			return peer_fail(err, "a request failed with status %u", r->failed);
-		now = now_ns();
+		now = peer_now_ns();
 		if (r->n_idle) {
 			turns = 0;
 			continue;
 		}
-		if (r->v->at[BLK_WAIT] == 0 ? !peer_await(&r->peer, err)
-					    : !peer_look(&r->peer, &turns, err))
+		if (r->at[BLK_WAIT] == 0 ? !peer_await(&r->peer, 0, err)
+					 : !peer_look(&r->peer, 0, &turns, err))
 			return false;
-		now = now_ns();
+		now = peer_now_ns();
 	}
 	return true;
 }
 
 static void run_lay_out(struct run *r)
 {
-	unsigned depth = r->v->at[BLK_DEPTH];
+	unsigned depth = r->at[BLK_DEPTH];
 	uint64_t small = peer_take(&r->peer, depth * (size_t)64);
 
 	for (unsigned i = 0; i < depth; i++) {
@@ -169,12 +131,11 @@ static void run_lay_out(struct run *r)
 
 static bool run_open(struct run *r, const char *path, GError **err)
 {
-	const struct blk_variant *v = r->v;
-	struct drv_config ring = { .packed = v->at[BLK_RING], .event_idx = true, .size = 4 };
+	struct drv_config ring = { .packed = r->at[BLK_RING], .event_idx = true, .size = 4 };
 	size_t each = (run_bytes(r) + 4095) & ~(size_t)4095;
 	struct blk_config config;
 
-	while (ring.size < 3 * v->at[BLK_DEPTH])
+	while (ring.size < 3 * r->at[BLK_DEPTH])
 		ring.size *= 2;
 	if (!peer_open(&r->peer, path, offsetof(struct blk_config, max_discard_sectors), err))
 		return false;
@@ -184,26 +145,26 @@ static bool run_open(struct run *r, const char *path, GError **err)
 		return peer_fail(err, "the disk is smaller than one request");
 	if (run_writes(r) && r->peer.features >> BLK_F_RO & 1)
 		return peer_fail(err, "the disk is read-only");
-	if (!peer_start(&r->peer, 0, &ring, 0, v->at[BLK_DEPTH] * (each + 64) + 4096, err))
+	if (!peer_start(&r->peer, 1, &ring, 0, r->at[BLK_DEPTH] * (each + 64) + 4096, err))
 		return false;
 	run_lay_out(r);
 	return true;
 }
 
-bool blk_run(const char *path, const struct blk_variant *v, unsigned time_ms, struct latencies *l,
+bool blk_run(const char *path, const unsigned *at, unsigned time_ms, struct latencies *l,
 	     double *ret_rate, GError **err)
 {
 	struct run *r = g_new0(struct run, 1);
 	uint64_t begin, end;
 	bool ok;
 
-	r->v = v;
+	r->at = at;
 	r->latencies = l;
 	r->random = 0x9e3779b97f4a7c15u;
 	ok = run_open(r, path, err);
-	begin = now_ns();
+	begin = peer_now_ns();
 	ok = ok && run_until(r, begin + time_ms * 1000000ull, err);
-	end = now_ns();
+	end = peer_now_ns();
 	*ret_rate = (double)r->done * 1e9 / (double)(end - begin);
 	if (!ok)
 		g_prefix_error(err, "%s: ", path);

@@ -1,6 +1,6 @@
 /*
- * What the parts of `ringside bench guest` share: the command line and the rounds (guest.c), one
- * run of a guest (guest-run.c), writing down (guest-report.c).
+ * What the parts of `ringside bench guest` share: the command line and the rounds (guest.c), and
+ * one run of a guest (guest-run.c).
  */
 #pragma once
 
@@ -25,9 +25,6 @@ struct guest_variant {
 	unsigned at[N_GUEST_AXES];
 };
 
-/* How a variant's value is called; a number is text in @buf. */
-const char *guest_value(const struct guest_variant *v, enum guest_axis axis, char buf[16]);
-
 /* The files a run needs. */
 struct guest_files {
 	char *program;  /* ourselves */
@@ -51,28 +48,3 @@ struct guest_counts {
 /* Runs a guest that makes @requests, or a few more. False with an error. */
 bool guest_run(const struct guest_files *files, const struct guest_variant *v, uint64_t requests,
 	       struct guest_counts *ret, GError **err);
-
-/* Medians over the rounds; the last five for each request. */
-struct guest_row {
-	struct guest_variant v;
-	double thousand; /* requests a second */
-	double spread;   /* distance of its quartiles in percent */
-	double best;     /* round, in thousand a second */
-	double ns;
-	double exits; /* of all kinds; below 0: not known */
-	double to_process;
-	double kicks;
-	double interrupts;
-};
-
-struct guest_report {
-	const GArray *rows; /* of struct guest_row */
-	const char *command, *cpu;
-	double ghz;      /* of the time stamp counter */
-	unsigned rounds; /* made */
-	unsigned time_ms;
-};
-
-void guest_write_table(FILE *out, const struct guest_report *report);
-void guest_write_csv(FILE *out, const struct guest_report *report);
-void guest_write_json(FILE *out, const struct guest_report *report);

@@ -12,6 +12,8 @@
  */
 #include "tools/bench/guest.h"
 
+#include <string.h>
+
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -23,6 +25,7 @@
 #include "tools/bench/guest-impl.h"
 #include "tools/bench/progress.h"
 #include "tools/bench/report.h"
+#include "tools/bench/sheet.h"
 #include "tools/bench/stats.h"
 
 #define ROUNDS_MAX  1000
@@ -41,13 +44,29 @@ const struct bench_axis_info guest_axes[N_GUEST_AXES] = {
 			  .all = { 1, 16, 64 }, .n_all = 3, .min = 1, .max = 128 },
 };
 
-const char *guest_value(const struct guest_variant *v, enum guest_axis axis, char buf[16])
-{
-	if (guest_axes[axis].names[0])
-		return guest_axes[axis].names[v->at[axis]];
-	(void)g_snprintf(buf, 16, "%u", v->at[axis]);
-	return buf;
-}
+enum column {
+	COLUMN_RATE,
+	COLUMN_SPREAD,
+	COLUMN_BEST,
+	COLUMN_NS,
+	COLUMN_EXITS, /* of all kinds; not every KVM tells */
+	COLUMN_TO_PROCESS,
+	COLUMN_KICKS,
+	COLUMN_INTERRUPTS,
+	N_COLUMNS,
+};
+
+static const struct sheet_column columns[N_COLUMNS] = {
+	[COLUMN_RATE] = { "thousand", "k/s", "thousand requests a second", 1 },
+	[COLUMN_SPREAD] = { "spread", "+-%", "distance of its quartiles, in percent", 0 },
+	[COLUMN_BEST] = { "best", "best", "round, in thousand requests a second", 1 },
+	[COLUMN_NS] = { "ns", "ns", "a request", 0 },
+	[COLUMN_EXITS] = { "exits", "exits",
+			   "a request, of all kinds, most of them KVM's own business", 3 },
+	[COLUMN_TO_PROCESS] = { "to_process", "process", "exits to the process, a request", 3 },
+	[COLUMN_KICKS] = { "kicks", "kicks", "a request", 3 },
+	[COLUMN_INTERRUPTS] = { "interrupts", "irqs", "a request", 3 },
+};
 
 struct request {
 	struct bench_choice choices[N_GUEST_AXES];
@@ -228,10 +247,11 @@ static void figures(const struct guest_counts *c, const struct guest_counts *fir
 	ret[INTERRUPTS] = (double)c->interrupts / (double)c->requests;
 }
 
-static struct guest_row row_of(const struct job *job, const struct measured *m)
+static struct sheet_row row_of(const struct job *job, const struct measured *m)
 {
 	g_autofree double *values = g_new(double, (gsize)N_FIGURES * job->rounds);
 	struct bench_stats s[N_FIGURES];
+	struct sheet_row row = { .source = 0 };
 
 	for (unsigned r = 0; r < job->rounds; r++) {
 		double one[N_FIGURES];
@@ -242,43 +262,42 @@ static struct guest_row row_of(const struct job *job, const struct measured *m)
 	}
 	for (unsigned f = 0; f < N_FIGURES; f++)
 		s[f] = bench_stats(values + (gsize)f * job->rounds, job->rounds);
-	return (struct guest_row){
-		.v = m->v,
-		.thousand = s[RATE].median,
-		.spread = bench_spread(&s[RATE]),
-		.best = s[RATE].max,
-		.ns = 1e6 / s[RATE].median,
-		.exits = m->first.exits_known ? MAX(s[EXITS].median, 0) : -1,
-		.to_process = MAX(s[TO_PROCESS].median, 0),
-		.kicks = s[KICKS].median,
-		.interrupts = s[INTERRUPTS].median,
-	};
+	memcpy(row.at, m->v.at, sizeof(m->v.at));
+	row.figure[COLUMN_RATE] = s[RATE].median;
+	row.figure[COLUMN_SPREAD] = bench_spread(&s[RATE]);
+	row.figure[COLUMN_BEST] = s[RATE].max;
+	row.figure[COLUMN_NS] = 1e6 / s[RATE].median;
+	row.figure[COLUMN_EXITS] = m->first.exits_known ? MAX(s[EXITS].median, 0) : -1;
+	row.figure[COLUMN_TO_PROCESS] = MAX(s[TO_PROCESS].median, 0);
+	row.figure[COLUMN_KICKS] = s[KICKS].median;
+	row.figure[COLUMN_INTERRUPTS] = s[INTERRUPTS].median;
+	return row;
 }
 
 static bool write_report(const struct job *job, const char *command, FILE *out, GError **err)
 {
-	g_autoptr(GArray) rows = g_array_new(FALSE, FALSE, sizeof(struct guest_row));
+	g_autoptr(GArray) rows = g_array_new(FALSE, FALSE, sizeof(struct sheet_row));
 	g_autofree char *cpu = bench_cpu_model();
-	struct guest_report report = {
+	struct bench_sheet sheet = {
+		.axes = guest_axes,
+		.n_axes = N_GUEST_AXES,
+		.columns = columns,
+		.n_columns = N_COLUMNS,
 		.rows = rows,
 		.command = command,
 		.cpu = cpu,
 		.ghz = job->ghz,
 		.rounds = job->rounds,
 		.time_ms = (unsigned)job->r->limits.time_ms,
+		.note = "",
 	};
 
 	for (unsigned i = 0; i < job->n; i++) {
-		struct guest_row row = row_of(job, &job->list[i]);
+		struct sheet_row row = row_of(job, &job->list[i]);
 
 		g_array_append_val(rows, row);
 	}
-	if (job->r->limits.json)
-		guest_write_json(out, &report);
-	else if (job->r->limits.csv)
-		guest_write_csv(out, &report);
-	else
-		guest_write_table(out, &report);
+	bench_sheet_write(out, &sheet, &job->r->limits);
 	return bench_written(out, err);
 }
 

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "devices/base/error.h"
@@ -94,17 +95,25 @@ static bool peer_greet(struct peer *p)
 	return true;
 }
 
+static void peer_init(struct peer *p)
+{
+	*p = (struct peer){ .memory_fd = -1 };
+	for (unsigned q = 0; q < PEER_QUEUES; q++)
+		p->queue[q].kick_fd = p->queue[q].call_fd = -1;
+	vhu_link_init(&p->link);
+}
+
 bool peer_open(struct peer *p, const char *path, uint32_t config_size, GError **err)
 {
 	int fd;
 
-	*p = (struct peer){ .memory_fd = -1, .kick_fd = -1, .call_fd = -1 };
-	vhu_link_init(&p->link);
+	peer_init(p);
 	fd = peer_connect(path, err);
 	if (fd < 0)
 		return false;
 	vhu_link_open(&p->link, fd);
-	return (peer_greet(p) && peer_ask_config(p, config_size)) || peer_lost(p, err);
+	return (peer_greet(p) && (!config_size || peer_ask_config(p, config_size))) ||
+	       peer_lost(p, err);
 }
 
 void peer_close(struct peer *p)
@@ -114,10 +123,11 @@ void peer_close(struct peer *p)
 		munmap(p->memory, p->memory_size);
 	if (p->memory_fd >= 0)
 		close(p->memory_fd);
-	eventfd_close(&p->kick_fd);
-	eventfd_close(&p->call_fd);
-	*p = (struct peer){ .memory_fd = -1, .kick_fd = -1, .call_fd = -1 };
-	vhu_link_init(&p->link);
+	for (unsigned q = 0; q < PEER_QUEUES; q++) {
+		eventfd_close(&p->queue[q].kick_fd);
+		eventfd_close(&p->queue[q].call_fd);
+	}
+	peer_init(p);
 }
 
 static bool peer_make_memory(struct peer *p, size_t size, GError **err)
@@ -128,9 +138,7 @@ static bool peer_make_memory(struct peer *p, size_t size, GError **err)
 	if (p->memory_fd >= 0 && ftruncate(p->memory_fd, (off_t)size) == 0)
 		at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
 			  p->memory_fd, 0);
-	p->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	p->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (at == MAP_FAILED || p->kick_fd < 0 || p->call_fd < 0)
+	if (at == MAP_FAILED)
 		return ringside_error_errno(err, errno, "%zu bytes of memory for the driver", size);
 	p->memory = at;
 	p->memory_size = size;
@@ -167,22 +175,23 @@ static bool peer_tell_fd(struct peer *p, enum vhu_request request, unsigned q, i
 
 static bool peer_tell_ring(struct peer *p, unsigned q)
 {
+	const struct peer_queue *queue = &p->queue[q];
 	const struct vhu_addr addr = {
 		.index = q,
-		.desc = (uintptr_t)p->memory + p->vq.desc,
-		.avail = (uintptr_t)p->memory + p->vq.driver,
-		.used = (uintptr_t)p->memory + p->vq.device,
+		.desc = (uintptr_t)p->memory + queue->vq.desc,
+		.avail = (uintptr_t)p->memory + queue->vq.driver,
+		.used = (uintptr_t)p->memory + queue->vq.device,
 	};
 	/* Packed: both places of a new ring, their wrap counters at 1. (vhost-user.rst,
 	 * VHOST_USER_SET_VRING_BASE) */
-	const uint32_t base = p->vq.cfg.packed ? 0x80008000u : 0;
+	const uint32_t base = queue->vq.cfg.packed ? 0x80008000u : 0;
 	struct vhu_link *l = &p->link;
 
-	return vhu_link_tell_ring(l, VHU_SET_VRING_NUM, q, p->vq.cfg.size) &&
+	return vhu_link_tell_ring(l, VHU_SET_VRING_NUM, q, queue->vq.cfg.size) &&
 	       vhu_link_tell_ring(l, VHU_SET_VRING_BASE, q, base) &&
 	       vhu_link_tell(l, VHU_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0) &&
-	       peer_tell_fd(p, VHU_SET_VRING_CALL, q, p->call_fd) &&
-	       peer_tell_fd(p, VHU_SET_VRING_KICK, q, p->kick_fd) &&
+	       peer_tell_fd(p, VHU_SET_VRING_CALL, q, queue->call_fd) &&
+	       peer_tell_fd(p, VHU_SET_VRING_KICK, q, queue->kick_fd) &&
 	       vhu_link_tell_ring(l, VHU_SET_VRING_ENABLE, q, 1) && vhu_link_settle(l);
 }
 
@@ -193,7 +202,29 @@ static uint64_t peer_ring_features(const struct drv_config *cfg)
 	       (uint64_t)cfg->event_idx << VIRTIO_F_EVENT_IDX;
 }
 
-bool peer_start(struct peer *p, unsigned q, const struct drv_config *wanted, uint64_t features,
+static bool peer_make_queue(struct peer *p, unsigned q, const struct drv_config *wanted,
+			    GError **err)
+{
+	struct peer_queue *queue = &p->queue[q];
+	struct drv_config cfg = *wanted;
+
+	if (!eventfd_open(&queue->kick_fd, "a queue", err) ||
+	    !eventfd_open(&queue->call_fd, "a queue", err))
+		return false;
+	cfg.gpa = peer_take(p, cfg.len);
+	cfg.base = p->memory + cfg.gpa;
+	return drv_vq_init(&queue->vq, &cfg) || peer_fail(err, "a ring of %u entries", cfg.size);
+}
+
+static bool peer_tell_rings(struct peer *p, unsigned n)
+{
+	for (unsigned q = 0; q < n; q++)
+		if (!peer_tell_ring(p, q))
+			return false;
+	return true;
+}
+
+bool peer_start(struct peer *p, unsigned n, const struct drv_config *wanted, uint64_t features,
 		size_t size, GError **err)
 {
 	struct drv_config cfg = *wanted;
@@ -207,36 +238,36 @@ bool peer_start(struct peer *p, unsigned q, const struct drv_config *wanted, uin
 					 ? "packed rings"
 					 : "the features that this takes");
 	cfg.len = drv_bytes(&cfg);
-	if (!peer_make_memory(p, size + ((cfg.len + 4095) & ~(size_t)4095), err))
+	if (!peer_make_memory(p, size + n * ((cfg.len + 4095) & ~(size_t)4095), err))
 		return false;
-	cfg.gpa = peer_take(p, cfg.len);
-	cfg.base = p->memory + cfg.gpa;
-	if (!drv_vq_init(&p->vq, &cfg))
-		return peer_fail(err, "a ring of %u entries", cfg.size);
+	for (unsigned q = 0; q < n; q++)
+		if (!peer_make_queue(p, q, &cfg, err))
+			return false;
 	return (vhu_link_tell_u64(&p->link, VHU_SET_FEATURES,
 				  all | 1ull << VHU_F_PROTOCOL_FEATURES) &&
-		peer_tell_memory(p) && peer_tell_ring(p, q)) ||
+		peer_tell_memory(p) && peer_tell_rings(p, n)) ||
 	       peer_lost(p, err);
 }
 
-void peer_publish(struct peer *p)
+void peer_publish(struct peer *p, unsigned q)
 {
 	uint64_t one = 1;
 
-	if (drv_publish(&p->vq))
-		(void)!write(p->kick_fd, &one, sizeof(one));
+	if (drv_publish(&p->queue[q].vq))
+		(void)!write(p->queue[q].kick_fd, &one, sizeof(one));
 }
 
-bool peer_await(struct peer *p, GError **err)
+bool peer_await(struct peer *p, unsigned q, GError **err)
 {
-	struct pollfd fd[] = { { .fd = p->call_fd, .events = POLLIN },
+	struct peer_queue *queue = &p->queue[q];
+	struct pollfd fd[] = { { .fd = queue->call_fd, .events = POLLIN },
 			       { .fd = p->link.s.fd, .events = POLLIN } };
 	uint64_t count;
 	int n;
 
-	if (p->vq.broken)
-		return peer_fail(err, "the back-end broke its ring: %s", p->vq.broken);
-	if (!drv_enable_notify(&p->vq))
+	if (queue->vq.broken)
+		return peer_fail(err, "the back-end broke its ring: %s", queue->vq.broken);
+	if (!drv_enable_notify(&queue->vq))
 		return true;
 	do
 		n = poll(fd, G_N_ELEMENTS(fd), PATIENCE_MS);
@@ -246,17 +277,25 @@ bool peer_await(struct peer *p, GError **err)
 				 PATIENCE_MS / 1000);
 	if (!fd[0].revents)
 		return peer_fail(err, "the back-end has closed the connection");
-	(void)!read(p->call_fd, &count, sizeof(count));
+	(void)!read(queue->call_fd, &count, sizeof(count));
 	return true;
 }
 
-bool peer_look(struct peer *p, unsigned *turns, GError **err)
+bool peer_look(struct peer *p, unsigned q, unsigned *turns, GError **err)
 {
-	if (p->vq.broken)
-		return peer_fail(err, "the back-end broke its ring: %s", p->vq.broken);
+	if (p->queue[q].vq.broken)
+		return peer_fail(err, "the back-end broke its ring: %s", p->queue[q].vq.broken);
 	bench_relax(turns);
 	if (*turns < LOOKS_IN_VAIN)
 		return true;
 	*turns = 0;
-	return peer_await(p, err);
+	return peer_await(p, q, err);
+}
+
+uint64_t peer_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }

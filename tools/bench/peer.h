@@ -1,5 +1,5 @@
 /*
- * A device behind a vhost-user socket, and our driver's side of one of its queues: what `ringside
+ * A device behind a vhost-user socket, and our driver's side of its first queues: what `ringside
  * bench` measures other people's devices by, and ours. The driver's memory is a file of its own
  * that the back-end maps, and nothing else is.
  */
@@ -12,6 +12,8 @@
 #include "devices/vhost-user/link.h"
 #include "virtqueue/driver/drv.h"
 
+#define PEER_QUEUES 2u
+
 struct peer {
 	struct vhu_link link;
 	uint64_t features; /* that the back-end offers */
@@ -22,8 +24,10 @@ struct peer {
 	int memory_fd;
 	uint64_t used; /* bytes of it that are given away */
 
-	struct drv_vq vq;
-	int kick_fd, call_fd;
+	struct peer_queue {
+		struct drv_vq vq;
+		int kick_fd, call_fd;
+	} queue[PEER_QUEUES];
 };
 
 /* Connects to the back-end at @path, and asks it for its features and @config_size bytes of the
@@ -31,9 +35,9 @@ struct peer {
 bool peer_open(struct peer *p, const char *path, uint32_t config_size, GError **err);
 void peer_close(struct peer *p);
 
-/* Gives the back-end @size bytes of memory and queue @q with the ring of @cfg (size, packed,
- * event_idx, in_order), the features that it takes and @features of the device. */
-bool peer_start(struct peer *p, unsigned q, const struct drv_config *cfg, uint64_t features,
+/* Gives the back-end @size bytes of memory and the first @n queues, each with a ring of @cfg (size,
+ * packed, event_idx, in_order), the features that it takes and @features of the device. */
+bool peer_start(struct peer *p, unsigned n, const struct drv_config *cfg, uint64_t features,
 		size_t size, GError **err);
 
 /* @len bytes, page-aligned; their guest address, which is their place in p->memory. */
@@ -42,12 +46,15 @@ uint64_t peer_take(struct peer *p, size_t len);
 /* Sets @err, a host error; always false. */
 bool peer_fail(GError **err, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
-/* Makes what was added available, with a kick if the device wants one. */
-void peer_publish(struct peer *p);
+/* Makes what was added to queue @q available, with a kick if the device wants one. */
+void peer_publish(struct peer *p, unsigned q);
 
-/* Sleeps until the device has used something. False with an error: it has not for five seconds, or
- * broke a rule. */
-bool peer_await(struct peer *p, GError **err);
+/* Sleeps until the device has used something of queue @q. False with an error: it has not for five
+ * seconds, or broke a rule. */
+bool peer_await(struct peer *p, unsigned q, GError **err);
 
 /* The same for who does not sleep: one look later. @turns counts those in vain, from 0. */
-bool peer_look(struct peer *p, unsigned *turns, GError **err);
+bool peer_look(struct peer *p, unsigned q, unsigned *turns, GError **err);
+
+/* The time, of no particular beginning. */
+uint64_t peer_now_ns(void);
