@@ -353,7 +353,8 @@ static void the_page_needs_nothing_but_itself(void **state)
 static void help_fits_the_terminal(void **state)
 {
 	static const char *const lines[] = { "bench --help", "bench rings --help",
-					     "bench guest --help", "bench blk --help" };
+					     "bench guest --help", "bench blk --help",
+					     "bench net --help" };
 
 	(void)state;
 	for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
@@ -381,7 +382,7 @@ static void mistakes_are_named(void **state)
 		const char *args, *says;
 	} cases[] = {
 		{ "bench", "rings" },
-		{ "bench guests", "rings, guest or blk" },
+		{ "bench guests", "rings, guest, blk or net" },
 		{ "bench blk", "--socket PATH" },
 		{ "bench blk --socket /nonexistent", "/nonexistent: no back-end" },
 		{ "bench blk --socket x --ring bare", "--ring" },
@@ -395,6 +396,12 @@ static void mistakes_are_named(void **state)
 		{ "bench blk --socket x --limit 0", "--limit" },
 		{ "bench blk --socket x --json --csv", "--csv" },
 		{ "bench blk --socket x nonsense", "nonsense" },
+		{ "bench net", "--socket PATH" },
+		{ "bench net --socket /nonexistent", "/nonexistent: no back-end" },
+		{ "bench net --socket x --op florp", "--op" },
+		{ "bench net --socket x --size 59", "60" },
+		{ "bench net --socket x --depth 257", "256" },
+		{ "bench net --socket x --merge maybe", "--merge" },
 		{ "bench rings --ring round", "--ring" },
 		{ "bench rings --rounds 0", "--rounds" },
 		{ "bench rings --time 0", "--time" },

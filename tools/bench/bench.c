@@ -14,6 +14,7 @@
 #include "tools/bench/guest.h"
 #include "tools/bench/matrix.h"
 #include "tools/bench/measure.h"
+#include "tools/bench/net.h"
 #include "tools/bench/report.h"
 
 #define TIME_MAX_MS 10000
@@ -213,6 +214,7 @@ bool bench_command(int argc, char *const *argv, FILE *out, FILE *progress, GErro
 		"ringside bench rings [OPTION...]   what the rings cost\n"
 		"ringside bench guest [OPTION...]   the same from inside a guest\n"
 		"ringside bench blk [OPTION...]     a disk behind a vhost-user socket, anybody's\n"
+		"ringside bench net [OPTION...]     a network card behind one\n"
 		"Each has --help.\n";
 	struct request r = { .limits = { .rounds = 51, .time_ms = 3, .limit_s = 40 } };
 	g_autofree char *command = g_strjoinv(" ", (char **)argv);
@@ -227,9 +229,11 @@ bool bench_command(int argc, char *const *argv, FILE *out, FILE *progress, GErro
 		return bench_guest_command(argc, argv, out, progress, err);
 	if (argc > 1 && strcmp(argv[1], "blk") == 0)
 		return bench_blk_command(argc, argv, out, progress, err);
+	if (argc > 1 && strcmp(argv[1], "net") == 0)
+		return bench_net_command(argc, argv, out, progress, err);
 	if (argc < 2 || strcmp(argv[1], "rings") != 0)
-		return ringside_usage(err, "bench: it takes rings, guest or blk, and then options "
-					   "(ringside bench rings --help)");
+		return ringside_usage(err, "bench: it takes rings, guest, blk or net, and then "
+					   "options (ringside bench rings --help)");
 	args = g_strdupv((char **)&argv[1]);
 	ok = bench_parse(&r, &args, out, err) && (r.help || rings(&r, command, out, progress, err));
 	g_free(r.cpus);
