@@ -15,6 +15,7 @@
 #include "tools/bench/matrix.h"
 #include "tools/bench/measure.h"
 #include "tools/bench/net.h"
+#include "tools/bench/page.h"
 #include "tools/bench/report.h"
 
 #define TIME_MAX_MS 10000
@@ -136,23 +137,8 @@ char *bench_cpu_model(void)
 /*
  * The whole.
  */
-static bool open_page(const char *path, FILE **ret_page, GError **err)
-{
-	*ret_page = fopen(path, "we");
-	return *ret_page || ringside_error_errno(err, errno, "--html %s", path);
-}
-
-static bool write_page(const char *path, FILE *page, const struct bench_report *report,
-		       GError **err)
-{
-	bench_write_html(page, report);
-	if (fflush(page) != 0 || ferror(page))
-		return ringside_error_errno(err, errno, "--html %s", path);
-	return true;
-}
-
-static bool write_report(const struct request *r, FILE *out, FILE *page,
-			 const struct bench_report *report, GError **err)
+static bool write_report(const struct request *r, FILE *out, const struct bench_report *report,
+			 GError **err)
 {
 	if (r->limits.json)
 		bench_write_json(out, report);
@@ -160,9 +146,7 @@ static bool write_report(const struct request *r, FILE *out, FILE *page,
 		bench_write_csv(out, report);
 	else
 		bench_write_table(out, report);
-	if (!bench_written(out, err))
-		return false;
-	return !page || write_page(r->html, page, report, err);
+	return bench_written(out, err);
 }
 
 static bool rings(const struct request *r, const char *command, FILE *out, FILE *progress,
@@ -178,13 +162,14 @@ static bool rings(const struct request *r, const char *command, FILE *out, FILE 
 
 	if (!plan || !make_settings(r, plan, progress, &settings, err))
 		return false;
-	/* A page that cannot be written is known before a minute of measuring, not after it. */
-	if (r->html && !open_page(r->html, &page, err))
+	if (r->html && !page_open(r->html, &page, err))
 		return false;
 	report.rows = rows = bench_measure(plan, &settings, &report.machine, err);
-	ok = rows && write_report(r, out, page, &report, err);
-	if (page && fclose(page) != 0 && ok)
-		return ringside_error_errno(err, errno, "--html %s", r->html);
+	ok = rows && write_report(r, out, &report, err);
+	if (page && ok)
+		bench_write_html(page, &report);
+	if (page)
+		ok = page_close(r->html, page, ok ? err : NULL) && ok;
 	return ok;
 }
 

@@ -39,16 +39,17 @@ static double blk_bytes(const unsigned *at)
 
 static const struct socket_bench blk_bench = {
 	.command = "ringside bench blk",
+	.title = "A disk behind vhost-user",
 	.help = help,
 	.takes = takes,
 	.axes = blk_axes,
 	.n_axes = N_BLK_AXES,
 	.columns = {
-		[SOCKET_RATE] = { "thousand", "k/s", "thousand requests a second", 1 },
+		[SOCKET_RATE] = { "thousand", "k/s", "thousand requests a second", 1, true },
 		[SOCKET_SPREAD] = { "spread", "+-%", "distance of its quartiles, in percent", 0 },
 		[SOCKET_DATA] = { "mib", "MiB/s", "data", 0 },
-		[SOCKET_P50] = { "p50", "p50 us", "half of the requests took no longer", 1 },
-		[SOCKET_P99] = { "p99", "p99 us", "99 %", 1 },
+		[SOCKET_P50] = { "p50", "p50 us", "half of the requests took no longer", 1, true },
+		[SOCKET_P99] = { "p99", "p99 us", "99 %", 1, true },
 		[SOCKET_P999] = { "p999", "p99.9 us", "99.9 %", 1 },
 		[SOCKET_RATIO] = { "ratio", "A:B", "of their rates", 2 },
 	},

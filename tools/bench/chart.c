@@ -20,7 +20,7 @@ static double largest(const struct chart *c)
 	for (unsigned s = 0; s < CHART_SERIES; s++)
 		for (unsigned i = 0; i < c->n; i++)
 			if (!isnan(c->value[s][i]))
-				max = fmax(max, fabs(c->value[s][i]));
+				max = fmax(max, fmax(fabs(c->value[s][i]), c->high[s][i]));
 	return max > 0 ? max : 1;
 }
 
@@ -38,7 +38,7 @@ static void chart_begin(FILE *out, const struct chart *c, double height)
 	fprintf(out, "<figure>\n<figcaption><b>%s</b> %s</figcaption>\n", c->title, c->note);
 	fprintf(out, "<svg viewBox=\"0 0 %d %.0f\" role=\"img\" aria-label=\"%s\">\n", WIDTH,
 		height, c->title);
-	for (unsigned s = 0; s < CHART_SERIES; s++) {
+	for (unsigned s = 0; s < CHART_SERIES && c->series[s]; s++) {
 		int x = LEFT + (int)s * 110;
 
 		fprintf(out,
@@ -56,6 +56,13 @@ static void chart_end(FILE *out)
 static int decimals_for(double value)
 {
 	return fabs(value) < 10 ? 1 : 0;
+}
+
+/* From one quartile to the other, over the middle of a column, whose figure is above. */
+static void chart_whisker(FILE *out, double x, double low, double high)
+{
+	fprintf(out, "<path class=\"whisker\" d=\"M%.1f %.1fV%.1fM%.1f %.1fh8M%.1f %.1fh8\"/>\n", x,
+		low, high, x - 4, low, x - 4, high);
 }
 
 void chart_columns(FILE *out, const struct chart *c)
@@ -79,7 +86,8 @@ void chart_columns(FILE *out, const struct chart *c)
 
 		for (unsigned s = 0; s < CHART_SERIES; s++) {
 			double v = c->value[s][i];
-			double x = middle + (s ? 1 : -1 - bar), high = HEIGHT * v / max;
+			double x = middle + (!c->series[1] ? -bar / 2 : s ? 1 : -1 - bar);
+			double high = HEIGHT * v / max, top = fmax(v, c->high[s][i]);
 
 			if (isnan(v))
 				continue;
@@ -88,7 +96,11 @@ void chart_columns(FILE *out, const struct chart *c)
 				"height=\"%.1f\"/><text class=\"m\" x=\"%.1f\" y=\"%.1f\">%.*f"
 				"</text>\n",
 				s, x, TOP + HEIGHT - high, bar, high, x + bar / 2,
-				TOP + HEIGHT - high - 4, decimals_for(v), v);
+				TOP + HEIGHT * (1 - top / max) - 4, decimals_for(v), v);
+			if (c->high[s][i] > 0)
+				chart_whisker(out, x + bar / 2,
+					      TOP + HEIGHT * (1 - c->low[s][i] / max),
+					      TOP + HEIGHT * (1 - c->high[s][i] / max));
 		}
 		fprintf(out, "<text class=\"m\" x=\"%.1f\" y=\"%d\">%s</text>\n", middle,
 			TOP + HEIGHT + 18, c->label[i]);

@@ -11,11 +11,13 @@
 
 struct chart {
 	const char *title, *note;
-	const char *axis; /* what the groups' labels are */
-	const char *series[CHART_SERIES];
+	const char *axis;                 /* what the groups' labels are */
+	const char *series[CHART_SERIES]; /* the second may be NULL: there is one */
 	unsigned n;
 	char label[CHART_GROUPS][32];
 	double value[CHART_SERIES][CHART_GROUPS]; /* NAN: none */
+	/* Columns' whiskers: the quartiles of what the value is the median of; both 0: none. */
+	double low[CHART_SERIES][CHART_GROUPS], high[CHART_SERIES][CHART_GROUPS];
 };
 
 /* From zero up. */

@@ -45,17 +45,18 @@ static double net_bytes(const unsigned *at)
 
 static const struct socket_bench net_bench = {
 	.command = "ringside bench net",
+	.title = "A network card behind vhost-user",
 	.help = help,
 	.takes = takes,
 	.axes = net_axes,
 	.n_axes = N_NET_AXES,
 	.columns = {
-		[SOCKET_RATE] = { "thousand", "k/s", "thousand frames a second", 1 },
+		[SOCKET_RATE] = { "thousand", "k/s", "thousand frames a second", 1, true },
 		[SOCKET_SPREAD] = { "spread", "+-%", "distance of its quartiles, in percent", 0 },
 		[SOCKET_DATA] = { "mib", "MiB/s", "data", 0 },
 		[SOCKET_P50] = { "p50", "p50 us", "half of the frames were back, or gone, as soon",
-				 1 },
-		[SOCKET_P99] = { "p99", "p99 us", "99 %", 1 },
+				 1, true },
+		[SOCKET_P99] = { "p99", "p99 us", "99 %", 1, true },
 		[SOCKET_P999] = { "p999", "p99.9 us", "99.9 %", 1 },
 		[SOCKET_RATIO] = { "ratio", "A:B", "of their rates", 2 },
 	},

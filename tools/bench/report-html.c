@@ -1,6 +1,5 @@
 /*
- * The page: charts, then all figures. It needs nothing but itself, and follows the reader's choice
- * of dark or light.
+ * The page about rings: charts, then all figures.
  *
  * Charts by batch size show, for each mode, the rows nearest to the defaults of the other axes. The
  * chart of changes compares all pairs of rows that differ in one axis alone.
@@ -11,40 +10,7 @@
 #include <string.h>
 
 #include "tools/bench/chart.h"
-
-static const char style[] =
-	":root { color-scheme: light dark; --bg: #fff; --fg: #1c1e21; --dim: #6a7076; --line: #dfe3e6;"
-	" --s0: #3b6fd4; --s1: #d9742b; }\n"
-	"@media (prefers-color-scheme: dark) { :root { --bg: #16181b; --fg: #e6e8ea; --dim: #9aa1a8;"
-	" --line: #33383d; --s0: #7ba4f4; --s1: #f0a065; } }\n"
-	"body { background: var(--bg); color: var(--fg); font: 15px/1.45 system-ui, sans-serif;"
-	" max-width: 1400px; margin: 2em auto; padding: 0 1em; }\n"
-	".charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr));"
-	" gap: 1.5em 2em; }\n"
-	"figure { margin: 0; max-width: 680px; } figcaption { min-height: 3em; } p, .dim { color: var(--dim); }\n"
-	"svg { width: 100%; height: auto; font-size: 13px; } svg text { fill: var(--fg); }\n"
-	"svg text.dim { fill: var(--dim); } .m { text-anchor: middle; } .r { text-anchor: end; }\n"
-	".s0 { fill: var(--s0); } .s1 { fill: var(--s1); }\n"
-	".grid { stroke: var(--line); } .zero { stroke: var(--dim); }\n"
-	".scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: 13px;"
-	" font-variant-numeric: tabular-nums; }\n"
-	"th, td { padding: 2px 10px; text-align: right; border-bottom: 1px solid var(--line); }\n"
-	"th { position: sticky; top: 0; background: var(--bg); white-space: nowrap; } .name { text-align: left; }\n";
-
-static void escaped(FILE *out, const char *text)
-{
-	for (; *text; text++)
-		switch (*text) {
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '&':
-			fputs("&amp;", out);
-			break;
-		default:
-			fputc(*text, out);
-		}
-}
+#include "tools/bench/page.h"
 
 static const struct bench_row *row_at(const struct bench_report *report, guint i)
 {
@@ -246,15 +212,7 @@ static void table(FILE *out, const struct bench_report *report)
 
 void bench_write_html(FILE *out, const struct bench_report *report)
 {
-	fprintf(out,
-		"<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-		"<meta name=\"viewport\" content=\"width=device-width\">\n"
-		"<title>ringside: rings measured</title>\n<style>\n%s</style>\n"
-		"<h1>Rings, split and packed</h1>\n<p>ringside ",
-		style);
-	escaped(out, report->command);
-	fputs("<br>\n", out);
-	escaped(out, report->cpu);
+	page_begin(out, "Rings, split and packed", report->command, report->cpu);
 	fprintf(out,
 		", time stamp counter %.2f GHz. Medians of %u rounds of %u ms, all variants taking "
 		"turns; other processes got into %.0f%% of the measurements.</p>\n",
@@ -264,5 +222,5 @@ void bench_write_html(FILE *out, const struct bench_report *report)
 		charts_of_mode(out, report, mode);
 	chart_of_features(out, report);
 	table(out, report);
-	fputs("</html>\n", out);
+	page_end(out);
 }

@@ -14,12 +14,14 @@
 struct sheet_column {
 	const char *key, *head, *what; /* JSON's and CSV's name; heading; said below the table */
 	int decimals;
+	bool charted; /* on the page; the first column with its quartiles */
 };
 
 struct sheet_row {
 	unsigned at[N_AXES];              /* the value of each axis */
 	unsigned source;                  /* which was measured */
 	double figure[BENCH_COLUMNS_MAX]; /* below 0: not known */
+	double low, high;                 /* quartiles of the first of them */
 };
 
 struct bench_sheet {
@@ -38,6 +40,9 @@ struct bench_sheet {
 
 /* How the value @at of an axis is called; a number is text in @buf. */
 const char *bench_axis_value(const struct bench_axis_info *axis, unsigned at, char buf[16]);
+
+/* As a page with charts (sheet-html.c), under a title. */
+void bench_sheet_write_html(FILE *page, const struct bench_sheet *sheet, const char *title);
 
 /* In the form that the command line asks for. */
 struct bench_limits;

@@ -4,6 +4,7 @@
 
 #include "devices/base/error.h"
 #include "tools/bench/command.h"
+#include "tools/bench/page.h"
 #include "tools/bench/progress.h"
 #include "tools/bench/report.h"
 #include "tools/bench/stats.h"
@@ -19,6 +20,7 @@ struct request {
 	struct bench_choosing choosing;
 	struct bench_limits limits;
 	gboolean help;
+	char *html;
 	char *socket[SOCKETS_MAX];
 	unsigned n_sockets;
 };
@@ -57,6 +59,8 @@ static GOptionContext *make_context(struct request *r)
 		{ "json", 0, 0, G_OPTION_ARG_NONE, &r->limits.json, "JSON instead of a table",
 		  NULL },
 		{ "csv", 0, 0, G_OPTION_ARG_NONE, &r->limits.csv, "CSV instead of a table", NULL },
+		{ "html", 0, 0, G_OPTION_ARG_FILENAME, &r->html, "a page with charts, besides",
+		  "FILE" },
 		{ "help", 'h', 0, G_OPTION_ARG_NONE, &r->help, "this help", NULL },
 		{ 0 },
 	};
@@ -167,6 +171,8 @@ static struct sheet_row row_of(const struct job *job, const struct measured *m)
 
 	memcpy(row.at, m->at, sizeof(row.at));
 	row.figure[SOCKET_RATE] = s.median / 1e3;
+	row.low = s.q1 / 1e3;
+	row.high = s.q3 / 1e3;
 	row.figure[SOCKET_SPREAD] = bench_spread(&s);
 	row.figure[SOCKET_DATA] = s.median * job->r->bench->bytes(m->at) / (1 << 20);
 	row.figure[SOCKET_P50] = microseconds(m, 0.5);
@@ -192,7 +198,8 @@ static GArray *rows_of(const struct job *job)
 	return rows;
 }
 
-static bool write_report(const struct job *job, const char *command, FILE *out, GError **err)
+static bool write_report(const struct job *job, const char *command, FILE *out, FILE *page,
+			 GError **err)
 {
 	const struct request *r = job->r;
 	g_autoptr(GArray) rows = rows_of(job);
@@ -213,6 +220,8 @@ static bool write_report(const struct job *job, const char *command, FILE *out, 
 	};
 
 	bench_sheet_write(out, &sheet, &r->limits);
+	if (page)
+		bench_sheet_write_html(page, &sheet, r->bench->title);
 	return bench_written(out, err);
 }
 
@@ -220,13 +229,20 @@ static bool sockets_measure(const struct request *r, const char *command, FILE *
 			    GError **err)
 {
 	struct job job = { .r = r, .list = g_array_new(FALSE, FALSE, sizeof(struct measured)) };
+	FILE *page = NULL;
 	bool ok;
 
+	if (r->html && !page_open(r->html, &page, err)) {
+		g_array_unref(job.list);
+		return false;
+	}
 	make_plan(&job);
 	progress_begin(&job.progress, progress);
 	ok = all_rounds(&job, err);
 	progress_end(&job.progress);
-	ok = ok && write_report(&job, command, out, err);
+	ok = ok && write_report(&job, command, out, page, err);
+	if (page)
+		ok = page_close(r->html, page, ok ? err : NULL) && ok;
 	for (guint i = 0; i < job.list->len; i++) {
 		struct measured *m = &g_array_index(job.list, struct measured, i);
 
@@ -250,5 +266,6 @@ bool bench_sockets_command(const struct socket_bench *bench, char *const *argv, 
 	     (r.help || sockets_measure(&r, command, out, progress, err));
 	for (unsigned i = 0; i < SOCKETS_MAX; i++)
 		g_free(r.socket[i]);
+	g_free(r.html);
 	return ok;
 }

@@ -29,6 +29,7 @@ enum socket_column {
 
 struct socket_bench {
 	const char *command;      /* "ringside bench NAME" */
+	const char *title;        /* of its page */
 	const char *help;         /* its first paragraphs */
 	const char *const *takes; /* what the command line says of each axis's values */
 	const struct bench_axis_info *axes;
