@@ -24,7 +24,7 @@ LATE_LIBS  := json-glib-1.0 # loaded when needed: vmm/control/json.c
 TEST_LIBS  := cmocka $(LATE_LIBS)
 LAYERS     := virtqueue devices transport vmm tools/bench tools/cli
 SOURCES    := $(sort $(shell find $(LAYERS) -name '*.c'))
-OBJECTS    := $(SOURCES:%.c=$(BUILD)/obj/%.o)
+OBJECTS    := $(SOURCES:%.c=$(BUILD)/obj/%.o) $(BUILD)/traced.o
 CORE       := $(filter-out $(BUILD)/obj/tools/cli/main.o,$(OBJECTS))
 TEST_HELP  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c) tools/fuzz/links/board-fake.c)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
@@ -89,6 +89,23 @@ $(BUILD)/obj/%.o: %.c Makefile | $(BUILD)/.setup-build
 
 # (A pattern rule without a recipe would order nothing.)
 $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c)): | $(BUILD)/.setup-check
+
+# The rings' code a second time, which reports each access to memory: see tools/bench/trace.h. (It is no
+# sanitizer's build, and can be a part of one.)
+TRACED_FLAGS = $(filter-out -fsanitize=% -fno-sanitize-recover=all --coverage,$(ALL_CFLAGS)) -O2 -fsanitize=thread -DVRING_TRACED
+TRACED := $(patsubst %.c,$(BUILD)/traced/%.o,$(wildcard virtqueue/*.c virtqueue/driver/*.c))
+
+$(BUILD)/traced/%.o: %.c Makefile | $(BUILD)/.setup-build
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(TRACED_FLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/traced.o: $(TRACED)
+	$(call say,LD,$@)
+	$(Q)ld -r -o $@ $^
+	$(Q){ nm -g --defined-only $@ | awk '{ print $$3, "traced_" $$3 }'; \
+		nm -u $@ | awk '/ __tsan_/ { print $$2, "traced_" substr($$2, 8) }'; } >$@.names
+	$(Q)objcopy --redefine-syms=$@.names $@
 
 $(BUILD)/ringside: $(OBJECTS)
 	$(call say,LD,$@)
@@ -178,7 +195,7 @@ $(BUILD)/tests/system/%: $(BUILD)/obj/tests/system/%.o $(TEST_HELP) $(BUILD)/lib
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(PKG_LIBS) $(TEST_PKG) -o $@
 
--include $(shell find $(BUILD)/obj $(BUILD)/guest-fw $(BUILD)/doc -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/traced $(BUILD)/guest-fw $(BUILD)/doc -name '*.d' 2>/dev/null)
 
 include tests/check.mk
 include tools/fuzz/fuzz.mk
@@ -195,7 +212,7 @@ format: ## lay out the source with clang-format
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean: ## remove what was built, but not the fetched kernels
-	$(Q)rm -rf $(BUILD)/obj $(BUILD)/doc $(BUILD)/guest-fw $(BUILD)/tests $(BUILD)/model $(BUILD)/ringside $(BUILD)/libringside.a $(BUILD)/asan $(BUILD)/tsan $(BUILD)/cov $(BUILD)/fuzz
+	$(Q)rm -rf $(BUILD)/obj $(BUILD)/traced* $(BUILD)/doc $(BUILD)/guest-fw $(BUILD)/tests $(BUILD)/model $(BUILD)/ringside $(BUILD)/libringside.a $(BUILD)/asan $(BUILD)/tsan $(BUILD)/cov $(BUILD)/fuzz
 
 # Objects are kept between links.
 .SECONDARY:

@@ -199,9 +199,15 @@ static inline void vring_full_barrier(void)
 }
 
 /* Fetches a descriptor's cache line, to be read and written, as both sides of a packed ring do. */
+#ifdef VRING_TRACED
+void traced_prefetch(const void *at); /* tools/bench/trace.h */
+#endif
+
 static inline void vring_packed_prefetch(const struct vring_packed_desc *d)
 {
-#ifdef __x86_64__
+#ifdef VRING_TRACED
+	traced_prefetch(d);
+#elif defined(__x86_64__)
 	/* the builtin would only mean to read; a processor that has no prefetchw ignores it */
 	__asm__ volatile("prefetchw %0" : : "m"(*d));
 #else

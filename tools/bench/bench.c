@@ -14,6 +14,7 @@
 #include "tools/bench/guest.h"
 #include "tools/bench/matrix.h"
 #include "tools/bench/measure.h"
+#include "tools/bench/model.h"
 #include "tools/bench/net.h"
 #include "tools/bench/page.h"
 #include "tools/bench/report.h"
@@ -24,7 +25,7 @@ struct request {
 	struct bench_choice choices[N_AXES];
 	struct bench_choosing choosing;
 	struct bench_limits limits;
-	gboolean full, single, help;
+	gboolean full, single, model, help;
 	char *cpus, *html;
 };
 
@@ -40,6 +41,8 @@ static GOptionContext *make_context(struct request *r)
 		{ "single", 0, 0, G_OPTION_ARG_NONE, &r->single, "short for --mode single", NULL },
 		{ "full", 0, 0, G_OPTION_ARG_NONE, &r->full,
 		  "all values of every axis that is not given", NULL },
+		{ "model", 0, 0, G_OPTION_ARG_NONE, &r->model, "count what travels, don't measure",
+		  NULL },
 		{ "rounds", 0, 0, G_OPTION_ARG_INT, &r->limits.rounds,
 		  "times that all is measured [51]", "N" },
 		{ "time", 0, 0, G_OPTION_ARG_INT, &r->limits.time_ms, "of one measurement [3]",
@@ -173,6 +176,31 @@ static bool rings(const struct request *r, const char *command, FILE *out, FILE 
 	return ok;
 }
 
+/* --model: nothing is timed, so what is about time says nothing. */
+static bool model(const struct request *r, const char *command, FILE *out, GError **err)
+{
+	g_autoptr(GArray) plan = bench_plan(r->choices, r->full, err);
+	g_autoptr(GArray) rows = NULL;
+
+	if (!plan)
+		return false;
+	if (r->html)
+		return ringside_usage(err, "--html: not together with --model");
+	rows = bench_model(plan, err);
+	if (!rows)
+		return false;
+	if (rows->len == 0)
+		return ringside_usage(err, "--single: --model counts what travels between two "
+					   "processors");
+	if (r->limits.json)
+		model_write_json(out, rows, command);
+	else if (r->limits.csv)
+		model_write_csv(out, rows);
+	else
+		model_write_table(out, rows);
+	return bench_written(out, err);
+}
+
 /* Options in @args, which begins with the command. */
 static bool bench_parse(struct request *r, char ***args, FILE *out, GError **err)
 {
@@ -220,7 +248,9 @@ bool bench_command(int argc, char *const *argv, FILE *out, FILE *progress, GErro
 		return ringside_usage(err, "bench: it takes rings, guest, blk or net, and then "
 					   "options (ringside bench rings --help)");
 	args = g_strdupv((char **)&argv[1]);
-	ok = bench_parse(&r, &args, out, err) && (r.help || rings(&r, command, out, progress, err));
+	ok = bench_parse(&r, &args, out, err) &&
+	     (r.help ||
+	      (r.model ? model(&r, command, out, err) : rings(&r, command, out, progress, err)));
 	g_free(r.cpus);
 	g_free(r.html);
 	return ok;
