@@ -25,10 +25,17 @@ static uint16_t vdev_wished_size(const struct vdev *dev)
 	return dev->opt_queue_size ? dev->opt_queue_size : dev->class->queue_size;
 }
 
+/* Of a ring whose size is chosen by somebody who is not told what was wished. */
+static uint16_t vdev_untold_size(const struct vdev *dev)
+{
+	return dev->opt_queue_size ? 0 : dev->untold_queue_size;
+}
+
 size_t vdev_memory_max(const struct vdev *dev)
 {
-	return dev->n_queues * vq_memory_max(vdev_wished_size(dev), dev->class->request_size) +
-	       dev->more_memory;
+	unsigned size = MAX(vdev_wished_size(dev), vdev_untold_size(dev));
+
+	return dev->n_queues * vq_memory_max(size, dev->class->request_size) + dev->more_memory;
 }
 
 uint16_t vdev_queue_size(const struct vdev *dev)
@@ -39,8 +46,10 @@ uint16_t vdev_queue_size(const struct vdev *dev)
 /* A power of two until a driver has taken RING_PACKED (DEV-PCI-COMMON-15). */
 static uint16_t vdev_queue_size_max(const struct vdev *dev)
 {
-	return vdev_accepted(dev, VIRTIO_F_RING_PACKED) ? vdev_wished_size(dev)
-							: vdev_queue_size(dev);
+	uint16_t size = vdev_accepted(dev, VIRTIO_F_RING_PACKED) ? vdev_wished_size(dev)
+								 : vdev_queue_size(dev);
+
+	return MAX(size, vdev_untold_size(dev));
 }
 
 void vdev_queue_negotiated(struct vdev *dev)

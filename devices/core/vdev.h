@@ -217,6 +217,10 @@ struct vdev_transport_ops {
 	/* A device's control queue, and the features that are about it, are between the driver and
 	 * the transport: the device sees which queues run. */
 	bool keeps_control;
+
+	/* Rings may have so many entries where the operator gave no queue-size=: the driver is not
+	 * told ours. 0: it is. */
+	uint16_t untold_queue_size;
 };
 
 /* A queue as transports program it, and as its owner runs it. */
@@ -267,6 +271,8 @@ struct vdev {
 
 	/* The class's; open() of a class that is of several types says which one this is. */
 	uint32_t type, pci_class;
+
+	uint16_t untold_queue_size; /* the transport's */
 
 	/* Common options, before open(). */
 	uint16_t opt_queue_size; /* 0: the class's */

@@ -36,6 +36,7 @@ struct vhu_bench *vhu_bench_open(const struct vdev_class *class, const char *spe
 	struct vdev_env env = { .mem = &b->mem };
 
 	b->main = env.main_loop = loop_main();
+	b->size = BENCH_SIZE;
 	b->log = g_string_new(NULL);
 	b->handler = g_log_set_handler("ringside", G_LOG_LEVEL_MASK, vhu_bench_logged, b);
 	b->dev = vdev_new(class, pairs, &env, NULL);
@@ -114,7 +115,7 @@ void vhu_bench_give_ring(struct vhu_bench *b, uint32_t base)
 {
 	struct vhu_addr a = vhu_bench_ring_address(b);
 
-	assert_true(front_set_state(&b->front, VHU_SET_VRING_NUM, b->q, BENCH_SIZE));
+	assert_true(front_set_state(&b->front, VHU_SET_VRING_NUM, b->q, b->size));
 	assert_true(front_set_state(&b->front, VHU_SET_VRING_BASE, b->q, base));
 	assert_true(front_set(&b->front, VHU_SET_VRING_ADDR, &a, sizeof(a), -1));
 	assert_true(front_set_u64(&b->front, VHU_SET_VRING_CALL, b->q, b->call));
@@ -131,7 +132,7 @@ uint64_t vhu_bench_features(bool packed)
 void vhu_bench_begin(struct vhu_bench *b, bool packed, uint64_t gpa)
 {
 	struct drv_config cfg = {
-		.size = BENCH_SIZE, .packed = packed, .base = b->ram, .gpa = gpa
+		.size = (uint16_t)b->size, .packed = packed, .base = b->ram, .gpa = gpa
 	};
 	uint64_t f = vhu_bench_features(packed);
 

@@ -25,7 +25,8 @@ struct vhu_bench {
 	unsigned ended, closed; /* connections that are over, and that a case has closed */
 	int memfd;
 	uint8_t *ram;
-	unsigned q;       /* the queue that it has a ring of: 0 */
+	unsigned q;       /* the queue that it has a ring of: 0, */
+	unsigned size;    /* and its size: BENCH_SIZE */
 	struct drv_vq vq; /* of that */
 	int kick, call, err;
 	GString *log;

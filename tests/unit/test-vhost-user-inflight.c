@@ -61,7 +61,7 @@ static void buffers_that_cannot_be_end_the_connection(void **state)
 	assert_int_equal(ftruncate(fd, 0), -1); /* it is sealed: nobody takes it away under us */
 	assert_true(give_buffer(b, &i, fd));
 	other = i;
-	other.size--;
+	other.size = 2 * vq_inflight_bytes(BENCH_SIZE) - 1;
 	assert_false(give_buffer(b, &other, fd));
 	vhu_assert_closed(b, "too small");
 	front_begin(&b->front, UINT64_MAX);
@@ -91,10 +91,27 @@ static void a_ring_fits_into_its_buffer(void **state)
 
 	vhu_bench_begin(b, false, 0);
 	fd = ask_for_buffer(b, &i);
+	i.size = vq_inflight_bytes(i.queue_size); /* of somebody's who made it just so */
 	vhu_bench_take_ring(b);
 	assert_true(give_buffer(b, &i, fd));
 	assert_false(front_set_u64(&b->front, VHU_SET_VRING_KICK, b->q, b->kick));
 	vhu_assert_closed(b, "larger than the buffer");
+	close(fd);
+}
+
+/* QEMU 10.0 asks for the size that it offers, 128, and starts a ring of 1024. */
+static void our_own_buffer_has_room_for_any_ring(void **state)
+{
+	struct vhu_inflight i = { .n_queues = ECHO_QUEUES, .queue_size = 1 };
+	struct vhu_bench *b = *state;
+	int fd;
+
+	vhu_bench_begin(b, false, 0);
+	fd = ask_for_buffer(b, &i);
+	assert_int_equal(i.size, ECHO_QUEUES * vq_inflight_bytes(VRING_QUEUE_SIZE_MAX));
+	vhu_bench_take_ring(b);
+	assert_true(give_buffer(b, &i, fd));
+	assert_true(front_set_u64(&b->front, VHU_SET_VRING_KICK, b->q, b->kick));
 	close(fd);
 }
 
@@ -193,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(buffers_that_cannot_be_end_the_connection),
 		TEST(a_ring_fits_into_its_buffer),
+		TEST(our_own_buffer_has_room_for_any_ring),
 		TEST(the_next_back_end_goes_on_split),
 		TEST(the_next_back_end_goes_on_packed),
 	};

@@ -446,6 +446,30 @@ static void rings_that_cannot_be_end_the_connection(void **state)
 	vhu_assert_closed(b, "a queue size that there is not");
 }
 
+/* QEMU's driver may have a ring of 1024 where the device's own would have had 64: the front-end is
+ * not told ours. */
+static void a_ring_has_the_size_that_the_front_end_says(void **state)
+{
+	struct vhu_bench *b = *state;
+
+	b->size = 1024;
+	assert_true(b->size > vdev_queue_size(b->dev));
+	vhu_bench_begin(b, false, 0);
+	vhu_bench_ask(b, 7);
+	vhu_assert_answered(b, 7);
+}
+
+static void a_ring_beyond_all_sizes_is_the_drivers_mistake(void **state)
+{
+	struct vhu_bench *b = *state;
+
+	vhu_bench_begin(b, false, 0);
+	vhu_bench_take_ring(b);
+	b->size = 2048;
+	vhu_bench_give_ring(b, 0);
+	assert_true(g_str_has_prefix(b->log->str, "echo: guest bug: queue 0: size: "));
+}
+
 /* DPDK's virtio-user and SPDK say the available side of a packed ring alone. */
 static void a_packed_ring_begins_at_half_a_base(void **state)
 {
@@ -690,6 +714,8 @@ int main(void)
 		TEST(a_split_ring_is_taken_and_given_back),
 		TEST(a_packed_ring_is_taken_and_given_back),
 		TEST(rings_that_cannot_be_end_the_connection),
+		TEST(a_ring_has_the_size_that_the_front_end_says),
+		TEST(a_ring_beyond_all_sizes_is_the_drivers_mistake),
 		TEST(a_packed_ring_begins_at_half_a_base),
 		TEST(a_guest_cannot_end_the_connection),
 		TEST(a_late_call_descriptor_is_signalled),

@@ -3,8 +3,12 @@
  * whatever, the next one gets it back, and goes on with what was not completed
  * (virtqueue/vq-inflight.c, which also says what is in it: that is the back-end's business).
  *
- * A buffer has an account for each queue, one after the other, each for the queue size that the
- * front-end asks for. It is in use from SET_INFLIGHT_FD until the device is reset.
+ * A buffer has an account for each queue, one after the other, in equal shares. It is in use from
+ * SET_INFLIGHT_FD until the device is reset.
+ *
+ * The queue size that a front-end asks with is the one that it offers its driver, and a driver may
+ * be let choose a larger one (QEMU 10.0 asks for 128 and starts a ring of 1024). So a share of ours
+ * has room for any; what no ring uses of it costs nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,9 +39,10 @@ static const char *vhu_inflight_check(const struct vhost_user *v, const struct v
 	return NULL;
 }
 
-static uint64_t vhu_inflight_bytes(const struct vhu_inflight *i)
+/* A queue's share of a buffer that somebody gives us. */
+static uint64_t vhu_inflight_share(const struct vhu_inflight *i)
 {
-	return (uint64_t)i->n_queues * vq_inflight_bytes(i->queue_size);
+	return (i->size / i->n_queues) & ~(uint64_t)63;
 }
 
 /* Zeroes, which nobody can make shorter. */
@@ -59,7 +64,8 @@ const char *vhu_get_inflight_fd(struct vhost_user *v, struct vhu_message *m)
 
 	if (wrong)
 		return wrong;
-	m->p->inflight.size = vhu_inflight_bytes(&m->p->inflight);
+	m->p->inflight.size = m->p->inflight.n_queues *
+			      (uint64_t)vq_inflight_bytes(VRING_QUEUE_SIZE_MAX);
 	m->p->inflight.offset = 0;
 	m->fd = vhu_inflight_file(m->p->inflight.size);
 	return m->fd < 0 ? "there is no memory for it" : NULL;
@@ -74,7 +80,8 @@ const char *vhu_set_inflight_fd(struct vhost_user *v, struct vhu_message *m)
 
 	if (!wrong && fd < 0)
 		wrong = vhu_no_descriptor;
-	if (!wrong && (i.size < vhu_inflight_bytes(&i) || i.offset % sizeof(uint64_t)))
+	if (!wrong && (vhu_inflight_share(&i) < vq_inflight_bytes(i.queue_size) ||
+		       i.offset % sizeof(uint64_t)))
 		wrong = "a buffer that is too small for its queues, or not aligned";
 	if (!wrong)
 		wrong = given_map(&map, fd, i.offset, i.size, GIVEN_SHARED);
@@ -85,7 +92,7 @@ const char *vhu_set_inflight_fd(struct vhost_user *v, struct vhu_message *m)
 	vhu_inflight_forget(v);
 	v->inflight = map;
 	v->inflight_queues = i.n_queues;
-	v->inflight_size = i.queue_size;
+	v->inflight_share = vhu_inflight_share(&i);
 	return vhu_rings_settle(v);
 }
 
@@ -93,7 +100,7 @@ void vhu_inflight_forget(struct vhost_user *v)
 {
 	vhu_rings_stop(v);
 	given_unmap(&v->inflight);
-	v->inflight_queues = v->inflight_size = 0;
+	v->inflight_share = v->inflight_queues = 0;
 }
 
 const char *vhu_inflight_settle(struct vhost_user *v, unsigned q)
@@ -101,9 +108,9 @@ const char *vhu_inflight_settle(struct vhost_user *v, unsigned q)
 	struct vq_inflight_area *area = NULL;
 
 	if (q < v->inflight_queues) {
-		if (v->ring[q].size > v->inflight_size)
+		if (vq_inflight_bytes(v->ring[q].size) > v->inflight_share)
 			return "a ring that is larger than the buffer for what is in flight";
-		area = (void *)(v->inflight.bytes + q * vq_inflight_bytes(v->inflight_size));
+		area = (void *)(v->inflight.bytes + q * v->inflight_share);
 	}
 	vdev_queue_set_inflight(v->dev, q, area);
 	return NULL;

@@ -54,7 +54,7 @@ struct vhost_user {
 
 	struct given_map inflight; /* inflight.c */
 	unsigned inflight_queues;
-	unsigned inflight_size; /* entries of each */
+	uint64_t inflight_share; /* bytes of each */
 
 	struct vhu_transfer transfer;
 

@@ -59,6 +59,7 @@ static const struct vdev_transport_ops vhost_user_ops = {
 	.queue_call_fd = vhost_user_queue_call_fd,
 	.config_changed = vhost_user_config_changed,
 	.keeps_control = true,
+	.untold_queue_size = 1024, /* no front-end known to us makes larger ones */
 };
 
 /*
