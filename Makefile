@@ -22,7 +22,7 @@ COVERAGE ?=
 LIBS       := glib-2.0 liburing slirp libevdev libseccomp libcap-ng
 LATE_LIBS  := json-glib-1.0 # loaded when needed: vmm/control/json.c
 TEST_LIBS  := cmocka $(LATE_LIBS)
-LAYERS     := virtqueue devices transport vmm tools/bench tools/cli
+LAYERS     := virtqueue devices transport vmm tools/bench tools/attack tools/cli
 SOURCES    := $(sort $(shell find $(LAYERS) -name '*.c'))
 OBJECTS    := $(SOURCES:%.c=$(BUILD)/obj/%.o) $(BUILD)/traced.o
 CORE       := $(filter-out $(BUILD)/obj/tools/cli/main.o,$(OBJECTS))
@@ -212,7 +212,7 @@ format: ## lay out the source with clang-format
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean: ## remove what was built, but not the fetched kernels
-	$(Q)rm -rf $(BUILD)/obj $(BUILD)/traced* $(BUILD)/doc $(BUILD)/guest-fw $(BUILD)/tests $(BUILD)/model $(BUILD)/ringside $(BUILD)/libringside.a $(BUILD)/asan $(BUILD)/tsan $(BUILD)/cov $(BUILD)/fuzz
+	$(Q)rm -rf $(BUILD)/obj $(BUILD)/traced* $(BUILD)/mutants $(BUILD)/doc $(BUILD)/guest-fw $(BUILD)/tests $(BUILD)/model $(BUILD)/ringside $(BUILD)/libringside.a $(BUILD)/asan $(BUILD)/tsan $(BUILD)/cov $(BUILD)/fuzz
 
 # Objects are kept between links.
 .SECONDARY:

@@ -157,9 +157,11 @@ static bool link_await(struct vhu_link *l, enum vhu_request request, unsigned pa
 		case MESSAGE_MORE:
 			break;
 		}
-		if (!link_poll(l, until))
-			return vhu_link_fail(l, "%s: no answer within %u s", names[request],
-					     patience_ms / 1000);
+		if (link_poll(l, until))
+			continue;
+		l->late = true;
+		return vhu_link_fail(l, "%s: no answer within %u s", names[request],
+				     patience_ms / 1000);
 	}
 }
 

@@ -34,6 +34,7 @@ struct vhu_link {
 	uint64_t protocol;   /* VHU_PF_*, a bit for each, as negotiated */
 	bool config_changed; /* the back-end said so; whoever looks clears it */
 	char wrong[160];     /* why there is none any more */
+	bool late;           /* that is: an answer was too late */
 };
 
 void vhu_link_init(struct vhu_link *l);         /* without a connection */

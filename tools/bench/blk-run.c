@@ -137,7 +137,8 @@ static bool run_open(struct run *r, const char *path, GError **err)
 
 	while (ring.size < 3 * r->at[BLK_DEPTH])
 		ring.size *= 2;
-	if (!peer_open(&r->peer, path, offsetof(struct blk_config, max_discard_sectors), err))
+	if (!peer_open(&r->peer, path, PEER_PROTOCOL,
+		       offsetof(struct blk_config, max_discard_sectors), err))
 		return false;
 	memcpy(&config, r->peer.config, sizeof(config));
 	r->blocks = le64_cpu(config.capacity) / (run_bytes(r) / BLK_SECTOR);

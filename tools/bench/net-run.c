@@ -249,7 +249,7 @@ static bool run_open(struct run *r, const char *path, GError **err)
 
 	r->rx_bytes = r->at[NET_MERGE] ? NET_SMALL : (uint32_t)frame;
 	memory = frame * NET_DEPTH_MAX + (size_t)r->rx_bytes * RING + 2ul * 4096;
-	if (!peer_open(&r->peer, path, 0, err) ||
+	if (!peer_open(&r->peer, path, PEER_PROTOCOL, 0, err) ||
 	    !peer_start(&r->peer, 2, &ring, features, memory, err))
 		return false;
 	run_lay_out(r);

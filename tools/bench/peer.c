@@ -17,7 +17,6 @@
 
 #define PATIENCE_MS   5000
 #define LOOKS_IN_VAIN (1u << 20) /* then it is asked whether it lives */
-#define PROTOCOL_USED (1ull << VHU_PF_MQ | 1ull << VHU_PF_REPLY_ACK | 1ull << VHU_PF_CONFIG)
 
 bool peer_fail(GError **err, const char *fmt, ...)
 {
@@ -76,7 +75,7 @@ static bool peer_ask_config(struct peer *p, uint32_t size)
 }
 
 /* The first words. */
-static bool peer_greet(struct peer *p)
+static bool peer_greet(struct peer *p, uint64_t accepted)
 {
 	struct vhu_link *l = &p->link;
 	uint64_t protocol;
@@ -88,7 +87,7 @@ static bool peer_greet(struct peer *p)
 		return vhu_link_fail(l, "it has no protocol features");
 	if (!vhu_link_ask_u64(l, VHU_GET_PROTOCOL_FEATURES, &protocol))
 		return false;
-	protocol &= PROTOCOL_USED;
+	protocol &= accepted;
 	if (!vhu_link_tell_u64(l, VHU_SET_PROTOCOL_FEATURES, protocol))
 		return false;
 	l->protocol = protocol;
@@ -103,7 +102,8 @@ static void peer_init(struct peer *p)
 	vhu_link_init(&p->link);
 }
 
-bool peer_open(struct peer *p, const char *path, uint32_t config_size, GError **err)
+bool peer_open(struct peer *p, const char *path, uint64_t protocol, uint32_t config_size,
+	       GError **err)
 {
 	int fd;
 
@@ -112,7 +112,7 @@ bool peer_open(struct peer *p, const char *path, uint32_t config_size, GError **
 	if (fd < 0)
 		return false;
 	vhu_link_open(&p->link, fd);
-	return (peer_greet(p) && (!config_size || peer_ask_config(p, config_size))) ||
+	return (peer_greet(p, protocol) && (!config_size || peer_ask_config(p, config_size))) ||
 	       peer_lost(p, err);
 }
 
@@ -173,7 +173,7 @@ static bool peer_tell_fd(struct peer *p, enum vhu_request request, unsigned q, i
 	return vhu_link_tell(&p->link, request, &queue, sizeof(queue), &fd, 1);
 }
 
-static bool peer_tell_ring(struct peer *p, unsigned q)
+bool peer_tell_ring(struct peer *p, unsigned q)
 {
 	const struct peer_queue *queue = &p->queue[q];
 	const struct vhu_addr addr = {

@@ -30,15 +30,23 @@ struct peer {
 	} queue[PEER_QUEUES];
 };
 
+/* Features of the protocol that benchmarks have a use for. */
+#define PEER_PROTOCOL (1ull << VHU_PF_MQ | 1ull << VHU_PF_REPLY_ACK | 1ull << VHU_PF_CONFIG)
+
 /* Connects to the back-end at @path, and asks it for its features and @config_size bytes of the
- * configuration space. False with an error; peer_close() in any case. */
-bool peer_open(struct peer *p, const char *path, uint32_t config_size, GError **err);
+ * configuration space. @protocol: what is accepted of its protocol features. False with an error;
+ * peer_close() in any case. */
+bool peer_open(struct peer *p, const char *path, uint64_t protocol, uint32_t config_size,
+	       GError **err);
 void peer_close(struct peer *p);
 
 /* Gives the back-end @size bytes of memory and the first @n queues, each with a ring of @cfg (size,
  * packed, event_idx, in_order), the features that it takes and @features of the device. */
 bool peer_start(struct peer *p, unsigned n, const struct drv_config *cfg, uint64_t features,
 		size_t size, GError **err);
+
+/* Tells the back-end of ring @q, from its first entry on, and has it run. False: see p->link. */
+bool peer_tell_ring(struct peer *p, unsigned q);
 
 /* @len bytes, page-aligned; their guest address, which is their place in p->memory. */
 uint64_t peer_take(struct peer *p, size_t len);

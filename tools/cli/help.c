@@ -195,6 +195,7 @@ char *cli_help_text(const struct option *options, size_t n)
 		"  ringside bench rings       measure the rings (--help for more)\n"
 		"  ringside bench guest       the same from inside a guest\n"
 		"  ringside fuzz replay FILE  tell what an input of the fuzzers does (make fuzz)\n"
+		"  ringside fuzz vhost-user   attack a device behind a vhost-user socket\n"
 		"  ringside help              this help\n"
 		"  ringside --version         the version\n"
 		"\n"

@@ -269,9 +269,10 @@ static int serve(char **argv)
 static int fuzz(char **argv)
 {
 	g_autoptr(GError) err = NULL;
+	int status;
 
-	fuzz_command(argv, &err);
-	return complain(err);
+	signal(SIGPIPE, SIG_IGN);
+	return fuzz_command(argv, &status, &err) ? status : complain(err);
 }
 
 int main(int argc, char **argv)
