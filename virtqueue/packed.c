@@ -282,6 +282,16 @@ static int vq_packed_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 	return n;
 }
 
+bool vq_packed_ahead(const struct vq *vq, unsigned n, struct vq_desc *ret)
+{
+	uint16_t pos = vring_pos_advance(vq->pos.next_avail, n, vq->size);
+	const struct vring_packed_desc *at = &vq->ring.desc[vring_pos_off(pos)];
+	uint64_t rest = vq_packed_rest_of(at);
+
+	*ret = vq_packed_copy_of(at, rest);
+	return vq_packed_is_available(rest, pos);
+}
+
 static void vq_packed_unpop(struct vq *vq, const struct vq_chain *c)
 {
 	vq->ring.slots_out -= c->n_slots;

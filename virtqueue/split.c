@@ -224,6 +224,19 @@ static int vq_split_pop(struct vq *vq, struct vq_chain **chains, unsigned max)
 	return got;
 }
 
+bool vq_split_ahead(const struct vq *vq, unsigned n, struct vq_desc *ret)
+{
+	uint16_t head;
+
+	if (n >= (uint16_t)(vq->split.avail_seen - vq->pos.next_avail))
+		return false;
+	head = vq_split_head_at(vq, (uint16_t)(vq->pos.next_avail + n));
+	if (head > vq->mask)
+		return false;
+	*ret = vq_desc_load(false, &vq->split.desc[head]);
+	return true;
+}
+
 static void vq_split_unpop(struct vq *vq, const struct vq_chain *c)
 {
 	vq->pool.in_flight[c->id] = 0;

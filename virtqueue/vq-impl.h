@@ -153,6 +153,11 @@ struct vq {
 extern const struct vq_layout vq_split_layout;
 extern const struct vq_layout vq_packed_layout;
 
+/* The descriptor @n places from the next, if it is available: for vq_fetch_ahead(). The queue was
+ * started, and has not failed. */
+bool vq_split_ahead(const struct vq *vq, unsigned n, struct vq_desc *ret);
+bool vq_packed_ahead(const struct vq *vq, unsigned n, struct vq_desc *ret);
+
 /*
  * A log of what is written (vq-log.c): vq->layout is its own while it is on. vq_log_buffers(): the
  * chain in @s goes back to the driver by other ways than release(). vq_log_area_gone(): so that

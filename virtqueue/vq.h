@@ -166,6 +166,16 @@ struct vq_stats *vq_stats(struct vq *vq);    /* survive vq_stop() */
  */
 int vq_pop(struct vq *vq, struct vq_chain **chains, unsigned max);
 
+/*
+ * For a device that takes chains one by one and writes into each at once: has the beginning of a
+ * buffer fetched that comes @n chains later. Stores to a line which the driver's processor has wait
+ * for it, and all stores behind them; fetched some chains ahead, lines come side by side. A hint,
+ * without effect on the ring. Returns for how many bytes; 0 if that chain is not available (or @n
+ * is not less than vq_size()), or begins with no device-writable buffer. Chains count as if they
+ * had one descriptor each.
+ */
+size_t vq_fetch_ahead(const struct vq *vq, unsigned n);
+
 /* Gives the last popped chain(s) back to the ring unused, last popped first: the next vq_pop()
  * returns them anew. Only for chains of which nothing has been consumed or pushed since.
  * vq_enable_notify() asks for no kick for them, but at the first chain after

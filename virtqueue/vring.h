@@ -198,20 +198,20 @@ static inline void vring_full_barrier(void)
 	__sync_synchronize();
 }
 
-/* Fetches a descriptor's cache line, to be read and written, as both sides of a packed ring do. */
+/* Fetches a cache line that is going to be read and written, or written alone. */
 #ifdef VRING_TRACED
 void traced_prefetch(const void *at); /* tools/bench/trace.h */
 #endif
 
-static inline void vring_packed_prefetch(const struct vring_packed_desc *d)
+static inline void vring_fetch_line(const void *at)
 {
 #ifdef VRING_TRACED
-	traced_prefetch(d);
+	traced_prefetch(at);
 #elif defined(__x86_64__)
 	/* the builtin would only mean to read; a processor that has no prefetchw ignores it */
-	__asm__ volatile("prefetchw %0" : : "m"(*d));
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)at));
 #else
-	__builtin_prefetch(d, 1);
+	__builtin_prefetch(at, 1);
 #endif
 }
 
@@ -229,7 +229,7 @@ static inline void vring_packed_fetch(const struct vring_packed_desc *ring, unsi
 	if (n > VRING_FETCH_MAX)
 		n = VRING_FETCH_MAX;
 	for (unsigned at = off + line, end = off + n; at < end; at += line)
-		vring_packed_prefetch(&ring[at < size ? at : at - size]);
+		vring_fetch_line(&ring[at < size ? at : at - size]);
 }
 
 /* Feature bits common to all devices (2.2, 6). */

@@ -16,6 +16,7 @@
 #include "devices/core/vdev-impl.h"
 
 #define BATCH        32u
+#define AHEAD        16u   /* chains: so far ahead their buffers are fetched */
 #define DRAIN_BUDGET 1024u /* chains in one turn of the loop, then others get theirs */
 #define TURN_US      100   /* or so long, more or less a batch: */
 #define BATCH_US     25    /* one that takes longer is followed by a smaller one */
@@ -537,6 +538,7 @@ struct vq_chain *vdev_take(struct vdev *dev, unsigned q)
 		n = vq_pop(queue->vq, &c, 1);
 		if (n > 0) {
 			vq_disable_notify(queue->vq);
+			(void)vq_fetch_ahead(queue->vq, AHEAD);
 			return c;
 		}
 		if (n < 0) {

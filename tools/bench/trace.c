@@ -60,7 +60,7 @@ void traced_write_range(void *at, size_t len)
 	seen(TRACE_WRITE, at, len);
 }
 
-/* vring_packed_prefetch() calls this in the traced copy. */
+/* vring_fetch_line() calls this in the traced copy. */
 void traced_prefetch(const void *at);
 void traced_prefetch(const void *at)
 {
