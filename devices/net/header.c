@@ -71,6 +71,22 @@ const char *net_header_parse(const struct net_header *h, size_t len, unsigned ta
 	return NULL;
 }
 
+/* @h, put together in registers and stored in two pieces, which is how vq_put() will read it: a
+ * load that is wider than the stores it needs waits until these are in the cache, and so for all
+ * stores before them, which went to lines that a driver on another processor has. */
+static void net_header_write(struct net_header *to, struct net_header h)
+{
+	uint64_t first = h.flags | (uint64_t)h.gso_type << 8 | (uint64_t)le16_cpu(h.hdr_len) << 16 |
+			 (uint64_t)le16_cpu(h.gso_size) << 32 |
+			 (uint64_t)le16_cpu(h.csum_start) << 48;
+	uint32_t rest = le16_cpu(h.csum_offset) | (uint32_t)le16_cpu(h.num_buffers) << 16;
+
+	first = cpu_le64(first);
+	rest = cpu_le32(rest);
+	memcpy(to, &first, sizeof(first));
+	memcpy((uint8_t *)to + sizeof(first), &rest, sizeof(rest));
+}
+
 bool net_header_make(const struct net_offload *off, size_t len, unsigned gives,
 		     unsigned num_buffers, struct net_header *ret)
 {
@@ -94,7 +110,7 @@ bool net_header_make(const struct net_offload *off, size_t len, unsigned gives,
 		h.gso_size = cpu_le16(off->seg_size);
 	}
 	h.hdr_len = cpu_le16((uint16_t)MIN(off->hdr_len, len));
-	*ret = h;
+	net_header_write(ret, h);
 	return true;
 }
 

@@ -88,10 +88,10 @@ static bool net_rx_wanted(struct net *net, const uint8_t *data, size_t len,
 	return true;
 }
 
-static bool net_rx_deliver(struct net *net, unsigned pair, const struct net_header *h,
+/* @h is for one buffer. */
+static bool net_rx_deliver(struct net *net, unsigned pair, struct net_header *h,
 			   const uint8_t *data, size_t len)
 {
-	struct net_header header = *h;
 	unsigned n;
 
 	switch (net_rx_find_room(net, 2 * pair, net->header + len, &n)) {
@@ -104,8 +104,9 @@ static bool net_rx_deliver(struct net *net, unsigned pair, const struct net_head
 	case RX_FITS:
 		break;
 	}
-	header.num_buffers = cpu_le16((uint16_t)n);
-	net_rx_fill(net, n, &header, data, len);
+	if (n > 1) /* a copy of what was written just now waits, see net_header_write() */
+		h->num_buffers = cpu_le16((uint16_t)n);
+	net_rx_fill(net, n, h, data, len);
 	net->pair[pair].rx_dirty = true;
 	return true;
 }
@@ -126,7 +127,7 @@ static unsigned net_rx_target_of(const struct net *net, unsigned channel)
 /* A frame that found no room must wait with the backend until the queue that its channel is for has
  * some; one that goes to another queue is dropped. */
 static bool net_rx_deliver_to(struct net *net, unsigned target, unsigned channel,
-			      const struct net_header *h, const uint8_t *data, size_t len)
+			      struct net_header *h, const uint8_t *data, size_t len)
 {
 	if (target == channel)
 		return net_rx_deliver(net, channel, h, data, len);

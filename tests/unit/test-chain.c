@@ -89,6 +89,27 @@ static void what_is_put_is_counted(void **state)
 	assert_int_equal(finish(&p, c), 24);
 }
 
+static void short_pieces_are_put_whole(void **state)
+{
+	static const char from[] = "0123456789abcdefghij";
+
+	(void)state;
+	for (size_t len = 1; len < sizeof(from); len++) {
+		struct ringpair p;
+		struct vq_chain *c = chain_of(&p, RINGPAIR_DATA, 32, 0, 1);
+		uint8_t *wr = ringpair_at(&p, RINGPAIR_DATA), expected[32];
+
+		memset(wr, 0xff, 32);
+		memset(expected, 0xff, 32);
+		expected[0] = 'x'; /* so that the rest is at an odd address */
+		memcpy(expected + 1, from, len);
+		assert_true(vq_put(c, "x", 1));
+		assert_true(vq_put(c, from, len));
+		assert_memory_equal(wr, expected, 32);
+		assert_int_equal(finish(&p, c), len + 1);
+	}
+}
+
 static void data_that_went_past_us_is_counted_too(void **state)
 {
 	struct ringpair p;
@@ -228,6 +249,7 @@ int main(void)
 		cmocka_unit_test(a_header_may_be_cut_anywhere),
 		cmocka_unit_test(a_short_pull_consumes_nothing),
 		cmocka_unit_test(what_is_put_is_counted),
+		cmocka_unit_test(short_pieces_are_put_whole),
 		cmocka_unit_test(data_that_went_past_us_is_counted_too),
 		cmocka_unit_test(the_last_bytes_can_be_set_aside),
 		cmocka_unit_test(a_trailer_counts_only_behind_complete_data),

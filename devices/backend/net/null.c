@@ -12,6 +12,7 @@
 #include "devices/backend/net/net.h"
 
 #define TURN      256u /* frames of a channel, then others of the loop have theirs */
+#define AHEAD     16u  /* frames that are numbered together */
 #define ETHERTYPE 0x88b5u
 #define NUMBER_AT NET_ETH_HEADER
 
@@ -19,7 +20,7 @@ struct net_null {
 	struct net_backend be;
 	GSource *source; /* on the loop: it makes frames; NULL: none are wanted */
 	size_t len;
-	uint8_t *frame;
+	uint8_t *frames; /* AHEAD of them, one behind the other */
 	struct {
 		bool on; /* delivers */
 		uint32_t number;
@@ -36,7 +37,7 @@ static void net_null_close(struct net_backend *be)
 	struct net_null *n = (struct net_null *)be;
 
 	loop_call(be->loop, net_null_unhook, n);
-	g_free(n->frame);
+	g_free(n->frames);
 	g_free(n);
 }
 
@@ -51,15 +52,26 @@ static int net_null_send(struct net_backend *be, unsigned channel, const struct 
 	return 0;
 }
 
+/* Makes the channel's next frames, some together: to copy what was written just now takes as long
+ * as everything that was written before it, and that is the guest's buffers. */
+static void net_null_number(struct net_null *n, uint32_t first)
+{
+	for (uint32_t i = 0; i < AHEAD; i++) {
+		uint32_t number = htonl(first + i);
+
+		memcpy(n->frames + i * n->len + NUMBER_AT, &number, sizeof(number));
+	}
+}
+
 static void net_null_generate(struct net_null *n, unsigned channel)
 {
 	static const struct net_offload nothing;
 
 	for (unsigned i = 0; i < TURN && n->channel[channel].on; i++) {
-		uint32_t number = htonl(n->channel[channel].number);
-
-		memcpy(n->frame + NUMBER_AT, &number, sizeof(number));
-		if (n->be.events->frame(n->be.opaque, channel, n->frame, n->len, &nothing))
+		if (i % AHEAD == 0)
+			net_null_number(n, n->channel[channel].number);
+		if (n->be.events->frame(n->be.opaque, channel, n->frames + i % AHEAD * n->len,
+					n->len, &nothing))
 			n->channel[channel].number++;
 		else
 			n->channel[channel].on = false;
@@ -134,8 +146,9 @@ struct net_backend *net_null_open(const struct net_options *opt, const struct ne
 	n->len = opt->generate;
 	if (!n->len)
 		return &n->be;
-	n->frame = g_malloc0(n->len);
-	memcpy(n->frame, header, sizeof(header));
+	n->frames = g_malloc0(AHEAD * n->len);
+	for (unsigned i = 0; i < AHEAD; i++)
+		memcpy(n->frames + i * n->len, header, sizeof(header));
 	loop_call(n->be.loop, net_null_hook, n);
 	return &n->be;
 }
