@@ -82,6 +82,18 @@ static void *gmem_piece(const struct gmem *mem, uint64_t gpa, size_t len, size_t
 	return gmem_at(mem, gpa, *ret_n);
 }
 
+uint64_t gmem_address_of(const struct gmem *mem, const void *hva)
+{
+	for (unsigned i = 0; i < mem->n; i++) {
+		const struct gmem_region *r = &mem->region[i];
+		uint64_t off = (uintptr_t)hva - (uintptr_t)r->hva;
+
+		if (off < r->len)
+			return r->gpa + off;
+	}
+	return 0;
+}
+
 bool gmem_read(const struct gmem *mem, uint64_t gpa, void *dst, size_t len)
 {
 	uint8_t *to = dst;

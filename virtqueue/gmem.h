@@ -77,6 +77,9 @@ uint64_t gmem_room(const struct gmem *mem, uint64_t gpa);
 /* True if all of the @len bytes from @gpa on are memory, in whatever regions. */
 bool gmem_has(const struct gmem *mem, uint64_t gpa, uint64_t len);
 
+/* The guest address of what is mapped at @hva; 0 if that is in no region. */
+uint64_t gmem_address_of(const struct gmem *mem, const void *hva);
+
 /* Copies between us and the guest, across regions too. False, and nothing promised, if any byte is
  * not memory. */
 bool gmem_read(const struct gmem *mem, uint64_t gpa, void *dst, size_t len);

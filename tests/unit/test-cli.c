@@ -117,7 +117,7 @@ static void every_option_arrives(void **state)
 {
 	struct machine_config *cfg = config(
 		"run -k k -i i -a a=1 -m 1G -c 4 --cpu host,-avx "
-		"--control unix:/c --serial none --debugcon null --stats --no-reboot");
+		"--control unix:/c --serial none --debugcon null --record r,payload=all --stats --no-reboot");
 
 	(void)state;
 	assert_string_equal(cfg->kernel, "k");
@@ -129,6 +129,7 @@ static void every_option_arrives(void **state)
 	assert_string_equal(cfg->control, "unix:/c");
 	assert_string_equal(cfg->serial, "none");
 	assert_string_equal(cfg->debugcon, "null");
+	assert_string_equal(cfg->record, "r,payload=all");
 	assert_true(cfg->stats);
 	assert_true(cfg->no_reboot);
 	machine_config_free(cfg);

@@ -379,6 +379,8 @@ static const struct option options[] = {
 	{ "gdb", 0, "SOCKET", "GDB server: unix:PATH or tcp:[ADDRESS:]PORT", set_text, AT(gdb) },
 	{ "paused", 0, NULL, "begin when control or GDB says continue", set_flag, AT(paused) },
 	{ "stats", 0, NULL, "print counters at the end", set_flag, AT(stats) },
+	{ "record", 0, "FILE", "what happens to devices: FILE[,payload=none|digest|head=N|all]",
+	  set_text, AT(record) },
 	{ "symbols", 0, "FILE", "an ELF file that names the guest's addresses (vmlinux)", set_text,
 	  AT(symbols) },
 	{ "no-reboot", 0, NULL, "end when the guest reboots", set_flag, AT(no_reboot) },

@@ -192,6 +192,7 @@ char *cli_help_text(const struct option *options, size_t n)
 		"\n"
 		"  ringside run [OPTION...]   run a guest\n"
 		"  ringside serve DEVICE      a device for other programs (--help for more)\n"
+		"  ringside trace FILE        what a record says (--record; --help for more)\n"
 		"  ringside bench rings       measure the rings (--help for more)\n"
 		"  ringside bench guest       the same from inside a guest\n"
 		"  ringside fuzz replay FILE  tell what an input of the fuzzers does (make fuzz)\n"

@@ -20,6 +20,7 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/fuzz-command.h"
 #include "tools/cli/serve-command.h"
+#include "tools/trace/command.h"
 #include "vmm/console/printable.h"
 #include "vmm/console/std-fds.h"
 #include "vmm/console/terminal.h"
@@ -275,6 +276,13 @@ static int fuzz(char **argv)
 	return fuzz_command(argv, &status, &err) ? status : complain(err);
 }
 
+static int trace(char **argv)
+{
+	g_autoptr(GError) err = NULL;
+
+	return trace_command(argv, stdout, &err) ? 0 : complain(err);
+}
+
 int main(int argc, char **argv)
 {
 	g_autoptr(GError) err = NULL;
@@ -291,6 +299,8 @@ int main(int argc, char **argv)
 		return bench(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "serve") == 0)
 		return serve(argv + 1);
+	if (argc > 1 && strcmp(argv[1], "trace") == 0)
+		return trace(argv + 1);
 	if (argc > 1 && strcmp(argv[1], "fuzz") == 0)
 		return fuzz(argv + 1);
 	if (!cli_parse(argc, argv, &cfg, &text, &err))

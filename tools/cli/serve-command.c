@@ -21,6 +21,7 @@ static const char help[] =
 	"  --vfio-user SOCKET         the whole PCI device, as `ringside run' has it\n"
 	"  --vduse NAME               a vDPA device of this host: a disk is its /dev/vdX\n"
 	"  --once                     end when the first front-end has gone\n"
+	"  --record FILE              write down what happens: `ringside trace --help'\n"
 	"  --sandbox LEVEL            on, strict, off; help tells [on]\n"
 	"  -h, --help                 this help\n"
 	"\n"
@@ -48,7 +49,7 @@ static char *asked_text(const char *device)
 
 struct serve_words {
 	char *where[N_SERVE_PROTOCOLS]; /* NULL: not in this one */
-	char *level;
+	char *level, *record;
 	gboolean help;
 };
 
@@ -60,6 +61,7 @@ static bool parse(char ***argv, struct serve_config *cfg, struct serve_words *re
 		{ "vfio-user", 0, 0, G_OPTION_ARG_FILENAME, &where[SERVE_VFIO_USER], NULL, NULL },
 		{ "vduse", 0, 0, G_OPTION_ARG_STRING, &where[SERVE_VDUSE], NULL, NULL },
 		{ "once", 0, 0, G_OPTION_ARG_NONE, &cfg->once, NULL, NULL },
+		{ "record", 0, 0, G_OPTION_ARG_FILENAME, &ret->record, NULL, NULL },
 		{ "sandbox", 0, 0, G_OPTION_ARG_STRING, &ret->level, NULL, NULL },
 		{ "help", 'h', 0, G_OPTION_ARG_NONE, &ret->help, NULL, NULL },
 		{ 0 },
@@ -122,6 +124,7 @@ static bool run(struct serve_config *cfg, const struct serve_words *words, const
 	if (!choose_protocol(cfg, words, err))
 		return false;
 	cfg->device = device;
+	cfg->record = words->record;
 	return serve_run(cfg, err);
 }
 
@@ -130,6 +133,7 @@ static void free_words(struct serve_words *words)
 	for (unsigned i = 0; i < N_SERVE_PROTOCOLS; i++)
 		g_free(words->where[i]);
 	g_free(words->level);
+	g_free(words->record);
 }
 
 bool serve_command(char *const *argv, struct terminal_mode *mode, char **ret_text, GError **err)

@@ -345,6 +345,8 @@ static struct device *open_device(struct machine *m, const char *spec, GError **
 	(void)memory_listen(&m->ram.memory, &memory_vdev_listener, d->dev); /* it takes all */
 	if (m->cfg->stats)
 		machine_stats_begin(d);
+	if (m->recorder)
+		recorder_add(m->recorder, d->dev);
 	if (prop_all_used(pairs, rows, context, err))
 		return d;
 	forget_device(m, d);

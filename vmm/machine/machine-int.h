@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "devices/record/record.h"
 #include "transport/pci/root.h"
 #include "transport/registry.h"
 #include "vmm/console/debugcon.h"
@@ -84,7 +85,8 @@ struct machine {
 	struct transport_env transports;
 	bool *page_taken;   /* arch_places.n_mmio of them: has a device that register page? */
 	GPtrArray *devices; /* of struct device */
-	GArray *back_ends;  /* of struct child, one for each of the configuration's devices */
+	struct recorder *recorder; /* NULL: nothing is recorded */
+	GArray *back_ends; /* of struct child, one for each of the configuration's devices */
 	struct serial *serial;
 	struct chr *serial_chr; /* the serial port's own */
 	struct debugcon *debugcon;
@@ -95,6 +97,7 @@ struct machine {
 	struct platform *platform;
 	struct vcpus *cpus;
 
+	struct sandbox_filter *writer_filter;           /* the recorder's thread's */
 	struct sandbox_filter *filter[N_SANDBOX_ROLES]; /* for main and vCPU threads; NULL: none */
 	GArray *main_syscalls;                          /* as in struct iothread */
 

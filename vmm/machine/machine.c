@@ -58,6 +58,7 @@ void machine_config_free(struct machine_config *cfg)
 	g_free(cfg->cpu);
 	g_free(cfg->serial);
 	g_free(cfg->debugcon);
+	g_free(cfg->record);
 	g_free(cfg->symbols);
 	g_free(cfg->control);
 	g_free(cfg->gdb);
@@ -290,6 +291,11 @@ static bool open_all(struct machine *m, GError **err)
 		if (!m->symbols)
 			return false;
 	}
+	if (m->cfg->record) {
+		m->recorder = recorder_open(m->cfg->record, "--record", err);
+		if (!m->recorder)
+			return false;
+	}
 	return m->model && machine_start_back_ends(m, err) &&
 	       ram_open(&m->ram, m->cfg->memory, shares_memory(m), err) &&
 	       machine_open_devices(m, err) && machine_check_sandbox(m, err) &&
@@ -350,6 +356,7 @@ void machine_free(struct machine *m)
 	machine_unplug_devices(m);
 	pci_root_free(m->pci);
 	machine_close_devices(m);
+	recorder_close(m->recorder);
 	machine_forget_back_ends(m);
 	loop_unwatch(m->overdue);
 	serial_free(m->serial);

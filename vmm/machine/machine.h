@@ -73,6 +73,7 @@ struct machine_config {
 	int debug_exit; /* I/O port of the debug exit device, -1: there is none */
 	char *control;  /* unix:PATH or NULL */
 	bool stats;     /* print them at the end */
+	char *record;   /* a file for what happens to devices (devices/record/record.h), or NULL */
 	char *symbols;  /* an ELF file with names for the guest's addresses, or NULL */
 	char *gdb;      /* unix:PATH or tcp:[ADDRESS:]PORT, or NULL */
 	bool paused;    /* the guest begins when somebody says so: machine_cont() */

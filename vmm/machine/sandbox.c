@@ -101,6 +101,8 @@ static bool make_main_filter(struct machine *m, GError **err)
 		add_syscalls(syscalls, late_device_syscalls, false);
 	if (m->cfg->gdb)
 		add_syscalls(syscalls, vcpus_debug_syscalls, false);
+	if (m->recorder)
+		add_syscalls(syscalls, recorder_syscalls, false);
 	m->filter[SANDBOX_MAIN] = make_filter(SANDBOX_MAIN, syscalls, err);
 	return m->filter[SANDBOX_MAIN] != NULL;
 }
@@ -111,8 +113,19 @@ static bool make_vcpu_filter(struct machine *m, GError **err)
 
 	if (m->cfg->gdb)
 		add_syscalls(syscalls, vcpus_debug_syscalls, false);
+	if (m->recorder)
+		add_syscalls(syscalls, recorder_syscalls, false);
 	m->filter[SANDBOX_VCPU] = make_filter(SANDBOX_VCPU, syscalls, err);
 	return m->filter[SANDBOX_VCPU] != NULL;
+}
+
+static bool make_writer_filter(struct machine *m, GError **err)
+{
+	g_autoptr(GArray) syscalls = syscalls_new();
+
+	add_syscalls(syscalls, recorder_writer_syscalls, false);
+	m->writer_filter = make_filter(SANDBOX_LOOP, syscalls, err);
+	return m->writer_filter != NULL;
 }
 
 static bool make_filters(struct machine *m, GError **err)
@@ -122,17 +135,21 @@ static bool make_filters(struct machine *m, GError **err)
 
 		t->syscalls = syscalls_new();
 		add_devices(m, t->syscalls, t->spare ? NULL : t->loop, false);
+		if (m->recorder)
+			add_syscalls(t->syscalls, recorder_syscalls, false);
 		t->filter = make_filter(SANDBOX_LOOP, t->syscalls, err);
 		if (!t->filter)
 			return false;
 	}
-	return make_vcpu_filter(m, err) && make_main_filter(m, err);
+	return make_vcpu_filter(m, err) && make_main_filter(m, err) &&
+	       (!m->recorder || make_writer_filter(m, err));
 }
 
 void machine_free_filters(struct machine *m)
 {
 	for (unsigned i = 0; i < N_SANDBOX_ROLES; i++)
 		g_clear_pointer(&m->filter[i], sandbox_filter_free);
+	g_clear_pointer(&m->writer_filter, sandbox_filter_free);
 	g_clear_pointer(&m->main_syscalls, g_array_unref);
 }
 
@@ -258,6 +275,8 @@ static size_t more_memory(struct machine *m)
 {
 	size_t n = m->cfg->sandbox == SANDBOX_STRICT ? MEMORY_STRICT : MEMORY_USUAL;
 
+	if (m->recorder)
+		n += RECORD_MEMORY_MORE;
 	for (guint i = 0; i < m->devices->len; i++) {
 		const struct device *d = g_ptr_array_index(m->devices, i);
 
@@ -296,6 +315,11 @@ static void seal_iothread(void *arg)
 	sandbox_seal_or_end(t->filter, t->name ? t->name : "a spare thread");
 }
 
+static void seal_writer(void *arg)
+{
+	sandbox_seal_or_end(((struct machine *)arg)->writer_filter, "the recorder's thread");
+}
+
 void machine_start_loops(struct machine *m)
 {
 	unsigned processors = g_get_num_processors();
@@ -308,5 +332,7 @@ void machine_start_loops(struct machine *m)
 			loop_set_poll(t->loop, poller_choose(&t->poll, &spare));
 		loop_start(t->loop, seal_iothread, t);
 	}
+	if (m->recorder)
+		recorder_start(m->recorder, seal_writer, m);
 	m->loops_run = true;
 }

@@ -23,6 +23,8 @@ static struct sandbox_filter *make_filter(struct serve *s, enum sandbox_role rol
 		all[n++] = (struct sandbox_syscalls){ s->dev->syscalls[i], false };
 	if (s->protocol->queue_syscalls)
 		all[n++] = (struct sandbox_syscalls){ s->protocol->queue_syscalls, false };
+	if (s->recorder)
+		all[n++] = (struct sandbox_syscalls){ recorder_syscalls, false };
 	if (role == SANDBOX_SERVE) {
 		for (unsigned i = 0; s->protocol->syscalls[i]; i++)
 			all[n++] = (struct sandbox_syscalls){ s->protocol->syscalls[i], false };
@@ -31,8 +33,18 @@ static struct sandbox_filter *make_filter(struct serve *s, enum sandbox_role rol
 	return sandbox_filter_new(role, all, n, err);
 }
 
+static bool make_writer_filter(struct serve *s, GError **err)
+{
+	const struct sandbox_syscalls all = { recorder_writer_syscalls, false };
+
+	s->writer_filter = sandbox_filter_new(SANDBOX_LOOP, &all, 1, err);
+	return s->writer_filter != NULL;
+}
+
 static bool make_filters(struct serve *s, GError **err)
 {
+	if (s->recorder && !make_writer_filter(s, err))
+		return false;
 	s->filter = make_filter(s, SANDBOX_SERVE, err);
 	for (guint i = 0; i < s->threads->len && s->filter; i++) {
 		struct serve_thread *t = g_ptr_array_index(s->threads, i);
@@ -47,6 +59,7 @@ static bool make_filters(struct serve *s, GError **err)
 void serve_free_filters(struct serve *s)
 {
 	g_clear_pointer(&s->filter, sandbox_filter_free);
+	g_clear_pointer(&s->writer_filter, sandbox_filter_free);
 	for (guint i = 0; i < s->threads->len; i++) {
 		struct serve_thread *t = g_ptr_array_index(s->threads, i);
 
@@ -74,6 +87,11 @@ static void seal_thread(void *arg)
 	sandbox_seal_or_end(t->filter, t->name);
 }
 
+static void seal_writer(void *arg)
+{
+	sandbox_seal_or_end(((struct serve *)arg)->writer_filter, "the recorder's thread");
+}
+
 /* One processor is the driver's. */
 static void start_threads(struct serve *s)
 {
@@ -86,6 +104,8 @@ static void start_threads(struct serve *s)
 			loop_set_poll(t->loop, poller_choose(&t->poll, &spare));
 		loop_start(t->loop, seal_thread, t);
 	}
+	if (s->recorder)
+		recorder_start(s->recorder, seal_writer, s);
 }
 
 bool serve_confine(struct serve *s, GError **err)
@@ -97,7 +117,8 @@ bool serve_confine(struct serve *s, GError **err)
 		.network = s->dev->needs_network,
 		.more_files = FILES_ANYWAY + FILES_A_QUEUE * s->dev->n_queues +
 			      FILES_A_REGION * GMEM_REGIONS_MAX + s->dev->more_files,
-		.more_memory = MEMORY + vdev_memory_max(s->dev),
+		.more_memory = MEMORY + vdev_memory_max(s->dev) +
+			       (s->recorder ? RECORD_MEMORY_MORE : 0),
 	};
 
 	if (plan.level != SANDBOX_OFF && (!make_filters(s, err) || !sandbox_enter(&plan, err)))

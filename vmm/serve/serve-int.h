@@ -3,6 +3,7 @@
 
 #include "devices/backend/unix-listen.h"
 #include "devices/core/vdev.h"
+#include "devices/record/record.h"
 #include "vmm/serve/serve.h"
 
 struct serve_thread {
@@ -20,6 +21,7 @@ struct serve {
 	struct terminal *terminal;
 	struct gmem mem;
 	struct vdev *dev;
+	struct recorder *recorder; /* NULL: nothing is recorded */
 	const struct serve_protocol *protocol;
 	void *transport; /* the protocol's */
 
@@ -30,7 +32,8 @@ struct serve {
 	GSource *signal_watch;
 	bool over;
 
-	struct sandbox_filter *filter; /* the main thread's */
+	struct sandbox_filter *filter;        /* the main thread's */
+	struct sandbox_filter *writer_filter; /* the recorder's */
 };
 
 struct serve_protocol {

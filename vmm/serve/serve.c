@@ -84,6 +84,8 @@ static bool open_device(struct serve *s, GError **err)
 	if (!prop_has(pairs, "id"))
 		prop_add(pairs, "id", id);
 	s->dev = vdev_new(class, pairs, &env, err);
+	if (s->dev && s->recorder)
+		recorder_add(s->recorder, s->dev);
 	return s->dev && prop_all_used(pairs, tables, context, err);
 }
 
@@ -133,6 +135,11 @@ static const struct terminal_ops terminal_ops = { .leave = leave,
 static bool prepare(struct serve *s, GError **err)
 {
 	s->terminal = terminal_new(s->main, s->cfg->mode, &terminal_ops, s);
+	if (s->cfg->record) {
+		s->recorder = recorder_open(s->cfg->record, "--record", err);
+		if (!s->recorder)
+			return false;
+	}
 	if (!watch_signals(s, err) || !open_device(s, err) ||
 	    (s->protocol->connect && !serve_open_socket(s, err)))
 		return false;
@@ -145,6 +152,7 @@ static void clean_up(struct serve *s)
 	s->protocol->free(s->transport);
 	serve_close_socket(s);
 	vdev_free(s->dev);
+	recorder_close(s->recorder);
 	serve_free_filters(s);
 	for (guint i = 0; i < s->threads->len; i++) {
 		struct serve_thread *t = g_ptr_array_index(s->threads, i);

@@ -15,8 +15,9 @@ enum serve_protocol_id { SERVE_VHOST_USER, SERVE_VFIO_USER, SERVE_VDUSE, N_SERVE
 struct serve_config {
 	const char *device; /* NAME[,KEY=VALUE...], as --device takes it */
 	enum serve_protocol_id protocol;
-	const char *where; /* PATH, connect:PATH or fd:N; a name for SERVE_VDUSE */
-	gboolean once;     /* it ends with the first front-end */
+	const char *where;  /* PATH, connect:PATH or fd:N; a name for SERVE_VDUSE */
+	gboolean once;      /* it ends with the first front-end */
+	const char *record; /* a file for what happens to the device, or NULL */
 	enum sandbox_level sandbox;
 	struct terminal_mode *mode; /* for chr=stdio */
 };

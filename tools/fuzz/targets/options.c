@@ -120,10 +120,11 @@ static unsigned options_choices(void)
 static char **words_of(struct input *in)
 {
 	static const char *const names[] = {
-		"--kernel", "--initrd",  "--append",    "--memory",   "--cpus",       "--cpu",
-		"--device", "--disk",    "--net",       "--console",  "--serial",     "--control",
-		"--stats",  "--sandbox", "--no-reboot", "--help",     "-k",           "-d",
-		"--pc",     "--symbols", "--name",      "--debugcon", "--debug-exit", "--share",
+		"--kernel",  "--initrd",  "--append",   "--memory",     "--cpus",
+		"--cpu",     "--device",  "--disk",     "--net",        "--console",
+		"--serial",  "--control", "--stats",    "--sandbox",    "--no-reboot",
+		"--help",    "-k",        "-d",         "--pc",         "--record",
+		"--symbols", "--name",    "--debugcon", "--debug-exit", "--share",
 	};
 	GPtrArray *words = g_ptr_array_new();
 	const struct vdev_class *class;
