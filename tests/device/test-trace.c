@@ -179,7 +179,20 @@ static unsigned read_all(struct sample *s, unsigned turn)
 
 	if (!t)
 		return 0;
-	sink = turn % 2 ? trace_json_new(s->null) : trace_text_new(s->null, true);
+	switch (turn / 4 % 4) {
+	case 0:
+		sink = trace_text_new(s->null, true);
+		break;
+	case 1:
+		sink = trace_json_new(s->null);
+		break;
+	case 2:
+		sink = trace_pcapng_new(s->null);
+		break;
+	default:
+		sink = trace_perfetto_new(s->null);
+		break;
+	}
 	while (trace_next(t, &e, NULL)) {
 		sink->event(sink, t, &e);
 		n++;

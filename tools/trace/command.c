@@ -23,6 +23,9 @@ static const char help[] =
 	"  -x                         payloads, too, if they were recorded\n"
 	"  -f, --follow               wait for more, until the record ends\n"
 	"  --json                     an object a line instead\n"
+	"  --pcapng                   for Wireshark, on standard output: frames of net devices,\n"
+	"                             events by tools/trace/ringside.lua\n"
+	"  --perfetto                 for ui.perfetto.dev, on standard output: tracks of requests\n"
 	"  --summary                  what it adds up to, queue by queue; of two, beside each\n"
 	"                             other\n"
 	"  -h, --help                 this help\n"
@@ -33,7 +36,7 @@ static const char help[] =
 
 struct trace_options {
 	struct trace_words words;
-	gboolean bytes, follow, json, summary, help;
+	gboolean bytes, follow, json, pcapng, perfetto, summary, help;
 	char **files;
 };
 
@@ -49,6 +52,8 @@ static bool trace_parse(char ***argv, struct trace_options *ret, GError **err)
 		{ "bytes", 'x', 0, G_OPTION_ARG_NONE, &ret->bytes, NULL, NULL },
 		{ "follow", 'f', 0, G_OPTION_ARG_NONE, &ret->follow, NULL, NULL },
 		{ "json", 0, 0, G_OPTION_ARG_NONE, &ret->json, NULL, NULL },
+		{ "pcapng", 0, 0, G_OPTION_ARG_NONE, &ret->pcapng, NULL, NULL },
+		{ "perfetto", 0, 0, G_OPTION_ARG_NONE, &ret->perfetto, NULL, NULL },
 		{ "summary", 0, 0, G_OPTION_ARG_NONE, &ret->summary, NULL, NULL },
 		{ "help", 'h', 0, G_OPTION_ARG_NONE, &ret->help, NULL, NULL },
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &ret->files, NULL, NULL },
@@ -139,11 +144,25 @@ static bool trace_read_file(const struct trace_options *o, const char *file,
 	return ok;
 }
 
+static struct trace_sink *trace_choose_sink(const struct trace_options *o, FILE *out)
+{
+	if (o->json)
+		return trace_json_new(out);
+	if (o->pcapng)
+		return trace_pcapng_new(out);
+	if (o->perfetto)
+		return trace_perfetto_new(out);
+	return trace_text_new(out, o->bytes);
+}
+
 static bool trace_show(const struct trace_options *o, FILE *out, GError **err)
 {
-	struct trace_sink *sink = o->json ? trace_json_new(out) : trace_text_new(out, o->bytes);
+	struct trace_sink *sink;
 	bool ok;
 
+	if (o->json + o->pcapng + o->perfetto > 1)
+		return ringside_usage(err, "trace: one of --json, --pcapng and --perfetto");
+	sink = trace_choose_sink(o, out);
 	if (o->files[1])
 		ok = ringside_usage(err, "trace: one FILE, or two for --summary");
 	else

@@ -171,6 +171,7 @@ static void decode_rest(struct trace_block *b, struct trace_event *e, const stru
 		decode_chain(b, e);
 	if (l->head)
 		e->head = (uint16_t)decode_small(b, UINT16_MAX);
+	e->n_values = l->numbers;
 	for (unsigned i = 0; i < l->numbers; i++)
 		e->value[i] = decode_number(b);
 	if (l->texts)

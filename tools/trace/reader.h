@@ -33,7 +33,8 @@ struct trace_event {
 	unsigned n_rd, n_wr;         /* RECORD_POPPED: its buffers, */
 	unsigned n_bufs;             /* of which so many are told: */
 	const struct trace_buf *buf; /* readable ones first */
-	uint64_t value[5];           /* in the order of docs/record.md */
+	unsigned n_values;
+	uint64_t value[5]; /* in the order of docs/record.md */
 	struct trace_text text[2];
 	const uint8_t *bytes; /* RECORD_CONFIG_*, RECORD_PAYLOAD, RECORD_DIGEST */
 	size_t n_bytes;
