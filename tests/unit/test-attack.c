@@ -12,8 +12,9 @@
 
 #include "tools/attack/rings.h"
 
-#define OFFERED \
-	(1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_INDIRECT_DESC | 1ull << VIRTIO_F_EVENT_IDX)
+#define OFFERED                                                        \
+	(1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_INDIRECT_DESC | \
+	 1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_F_RING_PACKED)
 
 static char *text_of(const struct attack_input *in)
 {
@@ -34,11 +35,12 @@ static void an_input_is_the_same_every_time_and_as_text(void **state)
 	(void)state;
 	for (unsigned k = 0; (kind = attack_kind_nth(k)); k++)
 		for (unsigned i = 0; i < 2000; i++) {
+			const struct attack_source source = { kind, 7, OFFERED, 0 };
 			struct attack_input in, again, read;
 			char *text;
 
-			attack_make(&in, kind, 7, i, OFFERED);
-			attack_make(&again, kind, 7, i, OFFERED);
+			attack_make(&in, &source, i);
+			attack_make(&again, &source, i);
 			assert_memory_equal(&in, &again, sizeof(in));
 			text = text_of(&in);
 			assert_true(attack_read_text(&read, text, NULL));
@@ -49,12 +51,14 @@ static void an_input_is_the_same_every_time_and_as_text(void **state)
 
 static void inputs_differ(void **state)
 {
+	struct attack_source source = { attack_kind_find("blk"), 1, OFFERED, 0 };
 	struct attack_input one, next, other;
 
 	(void)state;
-	attack_make(&one, attack_kind_find("blk"), 1, 0, OFFERED);
-	attack_make(&next, attack_kind_find("blk"), 1, 1, OFFERED);
-	attack_make(&other, attack_kind_find("blk"), 2, 0, OFFERED);
+	attack_make(&one, &source, 0);
+	attack_make(&next, &source, 1);
+	source.seed = 2;
+	attack_make(&other, &source, 0);
 	assert_memory_not_equal(one.ring, next.ring, sizeof(one.ring));
 	assert_memory_not_equal(one.ring, other.ring, sizeof(one.ring));
 }
@@ -111,6 +115,7 @@ static struct bench *bench_new(const char *input)
 	struct drv_config cfg = { .size = ATTACK_SIZE };
 
 	assert_true(attack_read_text(&in, input, NULL));
+	cfg.packed = attack_is_packed(&in);
 	b->peer.memory_size = ATTACK_MEMORY;
 	b->peer.memory = g_malloc0(ATTACK_MEMORY);
 	cfg.base = b->peer.memory;
@@ -215,6 +220,67 @@ static void a_device_that_was_muddled_is_not_judged(void **state)
 	}
 }
 
+/*
+ * Packed: three chains of 2, 1 and 1 descriptors (the last has a table), ids 7, 7 and 9.
+ */
+static const char packed[] = HEAD "features 0x510000000\n"
+				  "desc 0 0 addr 0x2000 len 16 flags 0x81 next 1\n"
+				  "desc 0 1 addr 0x2100 len 8 flags 0x82 next 7\n"
+				  "desc 0 2 addr 0x2200 len 4 flags 0x82 next 7\n"
+				  "desc 0 3 addr 0x1000 len 32 flags 0x84 next 9\n"
+				  "desc 0 4 addr 0x2300 len 4 flags 2 next 3\n"
+				  "table 0 addr 0x2400 len 4 flags 2 next 0\n"
+				  "table 1 addr 0x2500 len 4 flags 2 next 0\n";
+
+static void packed_use(struct bench *b, unsigned at, uint16_t id, uint32_t len)
+{
+	struct vring_packed_desc *d = (void *)(b->peer.memory + b->peer.queue[0].vq.desc);
+
+	d[at].len = len;
+	d[at].id = id;
+	d[at].flags = VRING_DESC_F_AVAIL | VRING_DESC_F_USED;
+}
+
+static enum attack_verdict after_packed(unsigned at, uint16_t id, uint32_t len)
+{
+	struct bench *b = bench_new(packed);
+
+	packed_use(b, at, id, len);
+	return bench_end(b);
+}
+
+static void packed_rings_are_judged_alike(void **state)
+{
+	static const uint64_t at[] = { 0x2000, 0x2108, 0x2300, 0x2404, 0x1000, 0x9fff };
+	struct bench *b = bench_new(packed);
+
+	(void)state;
+	bench_write(b, 0x2107);
+	bench_write(b, 0x2503);
+	packed_use(b, 0, 9, 8);
+	packed_use(b, 1, 7, 4);
+	packed_use(b, 2, 7, 8);
+	assert_true(attack_all_used(&b->rings));
+	assert_int_equal(bench_end(b), ATTACK_FINE);
+	for (size_t i = 0; i < G_N_ELEMENTS(at); i++) {
+		b = bench_new(packed);
+		bench_write(b, at[i]);
+		assert_int_equal(bench_end(b), ATTACK_WROTE);
+	}
+	assert_int_equal(after_packed(0, 1, 0), ATTACK_USED_ID);
+	assert_int_equal(after_packed(0, 3, 0), ATTACK_USED_ID);
+	assert_int_equal(after_packed(0, 9, 9), ATTACK_USED_LENGTH);
+	assert_int_equal(after_packed(3, 7, 9), ATTACK_USED_LENGTH);
+	b = bench_new(packed);
+	packed_use(b, 0, 9, 0);
+	packed_use(b, 1, 9, 0);
+	assert_int_equal(bench_end(b), ATTACK_USED_TWICE);
+	b = bench_new(packed);
+	for (unsigned i = 0; i < 4; i++)
+		packed_use(b, i, 7, 0);
+	assert_int_equal(bench_end(b), ATTACK_USED_INDEX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +291,7 @@ int main(void)
 		cmocka_unit_test(writes_elsewhere_are_seen),
 		cmocka_unit_test(answers_that_cannot_be_are_seen),
 		cmocka_unit_test(a_device_that_was_muddled_is_not_judged),
+		cmocka_unit_test(packed_rings_are_judged_alike),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

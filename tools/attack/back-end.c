@@ -28,8 +28,9 @@
 /* No acknowledgements: a message that has no answer is not waited for. */
 #define PROTOCOL (1ull << VHU_PF_MQ)
 
-#define FEATURES \
-	(1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_INDIRECT_DESC | 1ull << VIRTIO_F_EVENT_IDX)
+#define FEATURES                                                       \
+	(1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_INDIRECT_DESC | \
+	 1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_F_RING_PACKED)
 
 void back_end_init(struct attack_back_end *b)
 {
@@ -217,6 +218,7 @@ bool back_end_connect(struct attack_back_end *b, uint64_t features, unsigned n_r
 	const struct drv_config ring = {
 		.size = ATTACK_SIZE,
 		.event_idx = features >> VIRTIO_F_EVENT_IDX & 1,
+		.packed = features >> VIRTIO_F_RING_PACKED & 1,
 	};
 
 	b->features = features;
@@ -232,14 +234,44 @@ bool back_end_connect(struct attack_back_end *b, uint64_t features, unsigned n_r
 
 /* The features once more, as after a stop of the virtual machine: a device that needs a reset, as
  * its ring was broken, takes that for one. */
-bool back_end_run(struct attack_back_end *b)
+static bool tell_features(struct attack_back_end *b)
 {
-	if (!vhu_link_tell_u64(&b->peer.link, VHU_SET_FEATURES,
-			       b->features | 1ull << VHU_F_PROTOCOL_FEATURES))
-		return false;
+	return vhu_link_tell_u64(&b->peer.link, VHU_SET_FEATURES,
+				 (b->features & b->peer.features) |
+					 1ull << VHU_F_PROTOCOL_FEATURES);
+}
+
+/* Of a ring that has run before only what makes it run again. */
+static bool tell_briefly(struct attack_back_end *b)
+{
+	struct vhu_link *l = &b->peer.link;
+
+	for (unsigned q = 0; q < b->n_rings; q++) {
+		const uint32_t base = b->peer.queue[q].vq.cfg.packed ? 0x80008000u : 0;
+		const uint64_t index = q;
+
+		if (!vhu_link_tell_ring(l, VHU_SET_VRING_BASE, q, base) ||
+		    !vhu_link_tell(l, VHU_SET_VRING_KICK, &index, sizeof(index),
+				   &b->peer.queue[q].kick_fd, 1))
+			return false;
+	}
+	return vhu_link_settle(l);
+}
+
+static bool tell_all(struct attack_back_end *b)
+{
 	for (unsigned q = 0; q < b->n_rings; q++)
 		if (!peer_tell_ring(&b->peer, q))
 			return false;
+	return true;
+}
+
+bool back_end_run(struct attack_back_end *b, bool reset)
+{
+	if ((reset || !b->brief) && !tell_features(b))
+		return false;
+	if (!(b->brief ? tell_briefly(b) : tell_all(b)))
+		return false;
 	for (unsigned q = 0; q < b->n_rings; q++)
 		eventfd_signal(b->peer.queue[q].kick_fd);
 	return true;
@@ -306,6 +338,12 @@ bool back_end_recover(struct attack_back_end *b, enum attack_lost *ret, char *to
 	} else {
 		*ret = LOST_TIME;
 	}
+	return back_end_restart(b, err);
+}
+
+bool back_end_restart(struct attack_back_end *b, GError **err)
+{
+	back_end_close(b);
 	child_kill(b);
 	return back_end_start(b, err) && reconnect(b, err);
 }

@@ -21,6 +21,7 @@ struct attack_back_end {
 	bool connected;
 	uint64_t features; /* that were accepted, */
 	unsigned n_rings;  /* and so many rings */
+	bool brief;        /* it keeps of a ring that was stopped what it was told before */
 };
 
 /* What has become of one that does not answer. */
@@ -32,14 +33,19 @@ void back_end_init(struct attack_back_end *b);
 bool back_end_start(struct attack_back_end *b, GError **err);
 void back_end_stop(struct attack_back_end *b); /* stopped already is fine */
 
+/* Starts it anew, if it is ours, and connects anew. */
+bool back_end_restart(struct attack_back_end *b, GError **err);
+
 /* Asks which features it offers, of those that a driver can have here. */
 bool back_end_offered(struct attack_back_end *b, uint64_t *ret, GError **err);
 
 /* Connects anew, accepts @features, and sets up @n_rings, of ATTACK_SIZE entries. */
 bool back_end_connect(struct attack_back_end *b, uint64_t features, unsigned n_rings, GError **err);
 
-/* The rings, from their first entry on: run, have a kick; stop. False: it does not answer. */
-bool back_end_run(struct attack_back_end *b);
+/* The rings run from their first entry on, and have a kick. @reset: they were broken before. */
+bool back_end_run(struct attack_back_end *b, bool reset);
+
+/* They are stopped. False, of both: it does not answer. */
 bool back_end_halt(struct attack_back_end *b);
 
 /* It does not answer: why? @told, of @size bytes, has it in words. Afterwards it is connected

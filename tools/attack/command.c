@@ -19,10 +19,10 @@ struct request {
 	struct attack_plan plan;
 	struct attack_back_end back_end;
 	struct attack_input replayed;
-	char *socket, *start, *kind, *replay, *save, *json;
+	char *socket, *start, *kind, *ring, *replay, *save, *json;
 	gint64 seed, from, inputs, enough;
 	int wait_us, patience_s;
-	gboolean driver_only, help;
+	gboolean driver_only, minimise, help;
 };
 
 static const char help_text[] =
@@ -31,6 +31,9 @@ static const char help_text[] =
 	"requests that no sound driver writes, in memory of this process. A fault of the device is:\n"
 	"  died           its process has ended\n"
 	"  hung           it does not answer any more\n"
+	"  deaf           it serves no sound request any more\n"
+	"  late           something is wrong, but not again: of inputs before, whose rings were\n"
+	"                 stopped\n"
 	"  used-index     it has used more chains than there were\n"
 	"  used-id        it gives back a chain that there was not\n"
 	"  used-twice     it gives back a chain more often than it was given\n"
@@ -51,6 +54,8 @@ static GOptionContext *make_context(struct request *r)
 		  "the front-end's messages are honest ones", NULL },
 		{ "device", 0, 0, G_OPTION_ARG_STRING, &r->kind,
 		  "what requests look like: any, blk (its contents are lost), net [any]", "KIND" },
+		{ "ring", 0, 0, G_OPTION_ARG_STRING, &r->ring,
+		  "split, packed, or both in turn [split]", "RING" },
 		{ "seed", 0, 0, G_OPTION_ARG_INT64, &r->seed, "of the inputs [1]", "N" },
 		{ "from", 0, 0, G_OPTION_ARG_INT64, &r->from, "number of the first input [0]",
 		  "N" },
@@ -68,6 +73,8 @@ static GOptionContext *make_context(struct request *r)
 		  "one input that --save has written, instead of new ones", "FILE" },
 		{ "save", 0, 0, G_OPTION_ARG_FILENAME, &r->save,
 		  "a folder for the inputs that find something", "DIR" },
+		{ "no-minimise", 0, G_OPTION_FLAG_REVERSE, G_OPTION_ARG_NONE, &r->minimise,
+		  "saves inputs as they were, not made small first", NULL },
 		{ "json", 0, 0, G_OPTION_ARG_FILENAME, &r->json, "the results as JSON, besides",
 		  "FILE" },
 		{ "help", 'h', 0, G_OPTION_ARG_NONE, &r->help, "this help", NULL },
@@ -82,7 +89,9 @@ static GOptionContext *make_context(struct request *r)
 
 static void request_free(struct request *r)
 {
-	char **texts[] = { &r->socket, &r->start, &r->kind, &r->replay, &r->save, &r->json };
+	char **texts[] = {
+		&r->socket, &r->start, &r->kind, &r->ring, &r->replay, &r->save, &r->json
+	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
 		g_free(*texts[i]);
@@ -106,9 +115,23 @@ static bool check_numbers(const struct request *r, GError **err)
 
 static bool take_kind(struct request *r, GError **err)
 {
-	r->plan.kind = attack_kind_find(r->kind ? r->kind : "any");
-	return r->plan.kind ||
+	r->plan.source.kind = attack_kind_find(r->kind ? r->kind : "any");
+	return r->plan.source.kind ||
 	       ringside_usage(err, "--device %s: it takes any, blk or net", r->kind);
+}
+
+static bool take_ring(struct request *r, GError **err)
+{
+	const char *ring = r->ring ? r->ring : "split";
+	uint64_t packed = 1ull << VIRTIO_F_RING_PACKED;
+
+	if (strcmp(ring, "packed") == 0)
+		r->plan.source.required = packed;
+	else if (strcmp(ring, "split") == 0)
+		r->plan.forbidden = packed;
+	else if (strcmp(ring, "both") != 0)
+		return ringside_usage(err, "--ring %s: it takes split, packed or both", ring);
+	return true;
 }
 
 static bool take_replay(struct request *r, GError **err)
@@ -122,7 +145,7 @@ static bool take_replay(struct request *r, GError **err)
 	    !attack_read_text(&r->replayed, text, &why))
 		return ringside_usage(err, "--replay %s: %s", r->replay, why->message);
 	r->plan.replay = &r->replayed;
-	r->plan.kind = r->replayed.kind;
+	r->plan.source.kind = r->replayed.kind;
 	return true;
 }
 
@@ -145,7 +168,8 @@ static void take_rest(struct request *r)
 {
 	bool endless = r->plan.seconds > 0 && !r->inputs;
 
-	r->plan.seed = (uint64_t)r->seed;
+	r->plan.source.seed = (uint64_t)r->seed;
+	r->plan.minimise = r->save && r->minimise;
 	r->plan.from = (uint64_t)r->from;
 	r->plan.inputs = r->inputs        ? (uint64_t)r->inputs
 			 : endless        ? UINT64_MAX
@@ -173,8 +197,8 @@ static bool request_parse(struct request *r, char ***args, FILE *out, GError **e
 	if (!r->driver_only)
 		return ringside_usage(err, "--driver-only: is missing; hostile messages of a "
 					   "front-end are not made");
-	if (!check_numbers(r, err) || !take_kind(r, err) || !take_replay(r, err) ||
-	    !take_save(r, err) || !take_start(r, err))
+	if (!check_numbers(r, err) || !take_kind(r, err) || !take_ring(r, err) ||
+	    !take_replay(r, err) || !take_save(r, err) || !take_start(r, err))
 		return false;
 	take_rest(r);
 	return true;
@@ -216,7 +240,7 @@ static bool request_run(struct request *r, const char *command, FILE *out, FILE 
 
 bool attack_command(char *const *argv, FILE *out, FILE *progress, bool *ret_found, GError **err)
 {
-	struct request r = { .seed = 1, .wait_us = 100, .patience_s = 5 };
+	struct request r = { .seed = 1, .wait_us = 100, .patience_s = 5, .minimise = TRUE };
 	g_autofree char *command = g_strjoinv(" ", (char **)argv);
 	g_auto(GStrv) args = g_strdupv((char **)&argv[1]);
 	bool ok;

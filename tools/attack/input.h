@@ -24,13 +24,14 @@
 #define ATTACK_HEADERS 16u
 #define ATTACK_HEADER  48u /* bytes */
 
-/* A descriptor, as it stands in memory. */
+/* A descriptor. */
 struct attack_desc {
 	uint64_t addr;
 	uint32_t len;
-	uint16_t flags, next;
+	uint16_t flags, next; /* of a packed ring: the buffer id in the place of next */
 };
 
+/* Of a packed ring idx and avail are nothing, and flags and event the driver's suppression. */
 struct attack_ring {
 	struct attack_desc desc[ATTACK_SIZE];
 	uint16_t avail[ATTACK_SIZE];
@@ -61,13 +62,20 @@ struct attack_input {
 struct attack_maker;
 struct attack_kind {
 	const char *name;
-	const char *summary;
 	unsigned n_rings;
 	void (*chain)(struct attack_maker *m, unsigned ring); /* maker.h */
+	/* A request that any such device serves at once; NULL: there is none. */
+	void (*probe)(struct attack_maker *m);
+	unsigned probe_ring;
 };
 
 const struct attack_kind *attack_kind_nth(unsigned n); /* NULL behind the last */
 const struct attack_kind *attack_kind_find(const char *name);
+
+static inline bool attack_is_packed(const struct attack_input *in)
+{
+	return in->features >> 34 & 1; /* VIRTIO_F_RING_PACKED */
+}
 
 static inline uint32_t attack_tables_at(const struct attack_input *in)
 {
@@ -84,10 +92,18 @@ static inline uint32_t attack_memory_end(const struct attack_input *in)
 	return attack_data_at(in) + ATTACK_DATA;
 }
 
-/* The @number-th input of @seed to a device of a kind. @offered: the features that its driver can
- * accept, of which it takes some. The same every time. */
-void attack_make(struct attack_input *in, const struct attack_kind *kind, uint64_t seed,
-		 uint64_t number, uint64_t offered);
+/* Where inputs come from: the same every time. */
+struct attack_source {
+	const struct attack_kind *kind;
+	uint64_t seed;
+	uint64_t offered, required; /* features that the driver can, and will, accept */
+};
+
+void attack_make(struct attack_input *in, const struct attack_source *source, uint64_t number);
+
+/* A sound one, of one request that is served at once. False: of this kind there is none. */
+bool attack_make_probe(struct attack_input *in, const struct attack_source *source,
+		       uint64_t features);
 
 /* As text, a line for each part that is not empty; and back, with a usage error if it is none. */
 void attack_write_text(FILE *out, const struct attack_input *in);

@@ -70,6 +70,16 @@ static void blk_chain(struct attack_maker *m, unsigned ring)
 		maker_add(m, 1, true);
 }
 
+/* The first sector. */
+static void blk_probe(struct attack_maker *m)
+{
+	const struct blk_header h = { .type = cpu_le32(BLK_T_IN) };
+
+	maker_add_header(m, &h, sizeof(h));
+	maker_add(m, BLK_SECTOR, true);
+	maker_add(m, 1, true);
+}
+
 /*
  * Network cards: the first queue receives, the second transmits.
  */
@@ -115,10 +125,20 @@ static void net_chain(struct attack_maker *m, unsigned ring)
 		net_transmit(m);
 }
 
+/* A frame to nobody. */
+static void net_probe(struct attack_maker *m)
+{
+	const uint8_t frame[NET_HEADER + 14] = { [NET_HEADER] = 2, [NET_HEADER + 6] = 2 };
+
+	maker_add_header(m, frame, sizeof(frame));
+	maker_add(m, 64 - 14, false);
+}
+
 static const struct attack_kind kinds[] = {
-	{ "any", "one queue, chains of any buffers", 1, any_chain },
-	{ "blk", "a disk's queue, its requests; what is on the disk is lost", 1, blk_chain },
-	{ "net", "a network card's first pair of queues, frames both ways", 2, net_chain },
+	/* one queue, chains of any buffers */
+	{ "any", 1, any_chain, NULL, 0 },
+	{ "blk", 1, blk_chain, blk_probe, 0 },
+	{ "net", 2, net_chain, net_probe, 1 },
 };
 
 const struct attack_kind *attack_kind_nth(unsigned n)

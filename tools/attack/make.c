@@ -44,7 +44,7 @@ uint64_t maker_add(struct attack_maker *m, uint32_t len, bool writable)
 
 	for (uint32_t done = 0, part; done < len || done == 0; done += part) {
 		part = len - done;
-		if (part > 1 && m->n_buffers < ATTACK_TABLE - 4 && maker_once_in(m, 5))
+		if (part > 1 && m->n_buffers < ATTACK_TABLE - 4 && !m->plain && maker_once_in(m, 5))
 			part = 1 + (uint32_t)maker_below(m, maker_once_in(m, 2) ? part : 16) % part;
 		if (m->n_buffers == ATTACK_TABLE)
 			break;
@@ -72,37 +72,49 @@ void maker_add_header(struct attack_maker *m, const void *bytes, uint16_t len)
  * Chains.
  */
 
-/* The buffers from the @from-th on as descriptors, each of which names the next by @slot (NULL: by
- * its place). */
-static void maker_put(struct attack_maker *m, struct attack_desc *to, const uint8_t *slot,
-		      unsigned from)
+/* The chain's buffers as descriptors of a split ring or a table of one, each of which names the
+ * next by @slot (NULL: by its place). */
+static void maker_put(struct attack_maker *m, struct attack_desc *to, const uint8_t *slot)
 {
-	for (unsigned i = from; i < m->n_buffers; i++) {
+	for (unsigned i = 0; i < m->n_buffers; i++) {
 		const struct attack_buffer *b = &m->buffer[i];
-		unsigned at = i - from;
 		bool more = i + 1 < m->n_buffers;
 
-		to[slot ? slot[at] : at] = (struct attack_desc){
+		to[slot ? slot[i] : i] = (struct attack_desc){
 			.addr = b->at,
 			.len = b->len,
 			.flags = (uint16_t)((b->writable ? VRING_DESC_F_WRITE : 0) |
 					    (more ? VRING_DESC_F_NEXT : 0)),
 			.next = (uint16_t)(!more  ? 0
-					   : slot ? slot[at + 1]
-						  : at + 1),
+					   : slot ? slot[i + 1]
+						  : i + 1),
 		};
 	}
 }
 
-/* All buffers from the @from-th on go into a table, and the buffer there is that table. */
-static void maker_put_table(struct attack_maker *m, struct attack_desc *desc, unsigned from)
+/* @n descriptors become those of a chain in a packed ring, or (@available: 0) of a table there. */
+static void maker_pack(struct attack_desc *d, unsigned n, uint16_t id, uint16_t available)
 {
-	unsigned table = m->n_tables++ * ATTACK_TABLE;
+	for (unsigned i = 0; i < n; i++) {
+		d[i].next = id;
+		d[i].flags |= available;
+		if (!available)
+			d[i].flags &= (uint16_t)~VRING_DESC_F_NEXT;
+	}
+}
 
-	maker_put(m, &m->in->table[table], NULL, from);
+/* The chain goes into a table, of which @desc tells. */
+static void maker_put_table(struct attack_maker *m, struct attack_desc *desc)
+{
+	unsigned at = m->n_tables++ * ATTACK_TABLE;
+	struct attack_desc *table = &m->in->table[at];
+
+	maker_put(m, table, NULL);
+	if (attack_is_packed(m->in))
+		maker_pack(table, m->n_buffers, 0, 0);
 	*desc = (struct attack_desc){
-		.addr = attack_tables_at(m->in) + table * sizeof(*desc),
-		.len = (uint32_t)((m->n_buffers - from) * sizeof(*desc)),
+		.addr = attack_tables_at(m->in) + at * sizeof(*desc),
+		.len = (uint32_t)(m->n_buffers * sizeof(*desc)),
 		.flags = VRING_DESC_F_INDIRECT,
 	};
 }
@@ -112,25 +124,28 @@ static bool maker_make_available(struct attack_maker *m, unsigned r)
 {
 	struct attack_ring *ring = &m->in->ring[r];
 	const uint8_t *slot = &m->slot[r][m->n_slots[r]];
-	bool indirect = m->in->features >> VIRTIO_F_INDIRECT_DESC & 1 &&
+	bool indirect = m->in->features >> VIRTIO_F_INDIRECT_DESC & 1 && !m->plain &&
 			m->n_tables < ATTACK_TABLES && maker_once_in(m, 3);
 	unsigned n = indirect ? 1 : m->n_buffers;
 
 	if (n == 0 || m->n_slots[r] + n > ATTACK_SIZE)
 		return false;
 	if (indirect)
-		maker_put_table(m, &ring->desc[slot[0]], 0);
+		maker_put_table(m, &ring->desc[slot[0]]);
 	else
-		maker_put(m, ring->desc, slot, 0);
+		maker_put(m, ring->desc, slot);
+	if (attack_is_packed(m->in))
+		maker_pack(&ring->desc[slot[0]], n, slot[n - 1], VRING_DESC_F_AVAIL);
+	else
+		ring->avail[ring->idx++] = slot[0];
 	m->n_slots[r] += n;
-	ring->avail[ring->idx++] = slot[0];
 	return true;
 }
 
-/* Descriptors are taken in their order, or in any. */
+/* Descriptors are taken in their order, or, as a split ring can have it, in any. */
 static void maker_shuffle(struct attack_maker *m, unsigned r)
 {
-	bool shuffled = maker_once_in(m, 2);
+	bool shuffled = !attack_is_packed(m->in) && !m->plain && maker_once_in(m, 2);
 
 	for (unsigned i = 0; i < ATTACK_SIZE; i++) {
 		unsigned j = shuffled ? (unsigned)maker_below(m, i + 1) : i;
@@ -185,6 +200,19 @@ static uint32_t bad_length(struct attack_maker *m)
 				   : bad[maker_below(m, G_N_ELEMENTS(bad))];
 }
 
+static void spoil_flags(struct attack_maker *m, struct attack_desc *d)
+{
+	static const uint16_t flags[] = { VRING_DESC_F_NEXT, VRING_DESC_F_WRITE,
+					  VRING_DESC_F_INDIRECT, VRING_DESC_F_AVAIL,
+					  VRING_DESC_F_USED };
+	uint64_t n = attack_is_packed(m->in) ? G_N_ELEMENTS(flags) : 3;
+
+	if (maker_once_in(m, 2))
+		d->flags ^= flags[maker_below(m, n)];
+	else
+		d->flags = (uint16_t)maker_next(m);
+}
+
 static void spoil_desc(struct attack_maker *m, struct attack_desc *d)
 {
 	switch (maker_below(m, 6)) {
@@ -195,10 +223,8 @@ static void spoil_desc(struct attack_maker *m, struct attack_desc *d)
 		d->len = bad_length(m);
 		break;
 	case 2:
-		d->flags ^= (uint16_t)(1u << maker_below(m, 3));
-		break;
 	case 3:
-		d->flags = (uint16_t)maker_next(m);
+		spoil_flags(m, d);
 		break;
 	case 4:
 		d->next = (uint16_t)maker_below(m, ATTACK_SIZE);
@@ -287,6 +313,8 @@ static void maker_make_shapeless(struct attack_maker *m, struct attack_desc *d, 
 static void maker_make_shapeless_ring(struct attack_maker *m, struct attack_ring *ring)
 {
 	maker_make_shapeless(m, ring->desc, ATTACK_SIZE);
+	for (unsigned i = 0; attack_is_packed(m->in) && i < ATTACK_SIZE; i++)
+		ring->desc[i].flags |= maker_once_in(m, 12) ? 0 : VRING_DESC_F_AVAIL;
 	for (unsigned i = 0; i < ATTACK_SIZE; i++)
 		ring->avail[i] = (uint16_t)maker_below(m, ATTACK_SIZE + maker_once_in(m, 30));
 	ring->idx = (uint16_t)(1 + maker_below(m, ATTACK_SIZE));
@@ -296,23 +324,26 @@ static void maker_make_shapeless_ring(struct attack_maker *m, struct attack_ring
  * All of it.
  */
 
-/* What the driver accepts of @offered; of the rest of the seed's numbers the same for a while. */
-static uint64_t maker_features(uint64_t seed, uint64_t number, uint64_t offered)
+/* What the driver accepts, the same for some inputs. */
+static uint64_t maker_features(const struct attack_source *source, uint64_t number)
 {
-	struct attack_maker m = { .random = seed ^ (number / SAME_FEATURES + 1) << 32 };
-	uint64_t may = 1ull << VIRTIO_F_INDIRECT_DESC | 1ull << VIRTIO_F_EVENT_IDX;
+	struct attack_maker m = { .random = source->seed ^ (number / SAME_FEATURES + 1) << 32 };
+	uint64_t may = 1ull << VIRTIO_F_INDIRECT_DESC | 1ull << VIRTIO_F_EVENT_IDX |
+		       1ull << VIRTIO_F_RING_PACKED;
+	uint64_t chosen = maker_next(&m) | source->required;
 
-	return offered & ((maker_next(&m) | 1ull << VIRTIO_F_INDIRECT_DESC) | ~may);
+	if (!maker_once_in(&m, 4))
+		chosen |= 1ull << VIRTIO_F_INDIRECT_DESC;
+	return source->offered & (chosen | ~may);
 }
 
-void attack_make(struct attack_input *in, const struct attack_kind *kind, uint64_t seed,
-		 uint64_t number, uint64_t offered)
+void attack_make(struct attack_input *in, const struct attack_source *source, uint64_t number)
 {
-	struct attack_maker m = { .in = in, .random = seed * 0xda942042e4dd58b5u + number };
+	struct attack_maker m = { .in = in, .random = source->seed * 0xda942042e4dd58b5u + number };
 
-	*in = (struct attack_input){ .kind = kind, .number = number };
-	in->features = maker_features(seed, number, offered);
-	for (unsigned r = 0; r < kind->n_rings; r++)
+	*in = (struct attack_input){ .kind = source->kind, .number = number };
+	in->features = maker_features(source, number);
+	for (unsigned r = 0; r < in->kind->n_rings; r++)
 		maker_fill_ring(&m, r);
 	if (maker_once_in(&m, SOUND_IN))
 		return;
@@ -321,5 +352,18 @@ void attack_make(struct attack_input *in, const struct attack_kind *kind, uint64
 	if (!maker_once_in(&m, SHAPELESS_IN))
 		return;
 	maker_make_shapeless(&m, in->table, ATTACK_ENTRIES);
-	maker_make_shapeless_ring(&m, &in->ring[maker_below(&m, kind->n_rings)]);
+	maker_make_shapeless_ring(&m, &in->ring[maker_below(&m, in->kind->n_rings)]);
+}
+
+bool attack_make_probe(struct attack_input *in, const struct attack_source *source,
+		       uint64_t features)
+{
+	struct attack_maker m = { .in = in, .plain = true };
+
+	if (!source->kind->probe)
+		return false;
+	*in = (struct attack_input){ .kind = source->kind, .features = features };
+	maker_shuffle(&m, source->kind->probe_ring);
+	source->kind->probe(&m);
+	return maker_make_available(&m, source->kind->probe_ring);
 }

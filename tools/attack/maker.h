@@ -16,6 +16,7 @@ struct attack_buffer {
 struct attack_maker {
 	struct attack_input *in;
 	uint64_t random;
+	bool plain; /* buffers stay whole, chains direct */
 
 	/* The chain at hand. */
 	struct attack_buffer buffer[ATTACK_TABLE];

@@ -19,7 +19,7 @@ static void report_finding(FILE *out, const struct attack_run *run, const struct
 		fprintf(out,
 			"\tagain: --seed %" G_GUINT64_FORMAT " --from %" G_GUINT64_FORMAT
 			" --inputs 1\n",
-			run->plan->seed, f->number);
+			run->source.seed, f->number);
 }
 
 void attack_report(FILE *out, const struct attack_run *run)
@@ -41,6 +41,8 @@ void attack_report(FILE *out, const struct attack_run *run)
 		if (v == ATTACK_FINE || run->count[v])
 			fprintf(out, "%s %" G_GUINT64_FORMAT "\n", attack_verdict_name(v),
 				run->count[v]);
+	if (run->source.kind->probe && !run->probes)
+		fprintf(out, "not looked for: deaf; a sound request was not served at first\n");
 	if (run->over)
 		fprintf(out, "ended early: %s\n", run->over);
 }
@@ -65,7 +67,7 @@ void attack_report_json(FILE *out, const struct attack_run *run, const char *com
 		",\n  \"kind\": \"%s\",\n  \"seed\": %" G_GUINT64_FORMAT
 		",\n  \"inputs\": %" G_GUINT64_FORMAT ",\n  \"seconds\": %.3f,\n"
 		"  \"answered\": %" G_GUINT64_FORMAT ",\n  \"ended_early\": %s,\n",
-		run->plan->kind->name, run->plan->seed, run->done, run->seconds, run->answered,
+		run->source.kind->name, run->source.seed, run->done, run->seconds, run->answered,
 		run->over ? "true" : "false");
 	fputs("  \"verdicts\": {", out);
 	for (unsigned v = 0; v < ATTACK_N_VERDICTS; v++)

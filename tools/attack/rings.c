@@ -1,35 +1,22 @@
 /*
- * Split rings. (VIRTIO 1.4, 2.7)
- *
- * All memory is filled with noise that is new for each input, so that a byte which was written is
- * known by its change; one that is written as it was goes unseen, once in 256 times. What a
- * device may write is worked out generously: a chain is followed further than any device would.
+ * Memory is filled with noise that is new for each input, so that a byte which was written is known
+ * by its change; one that is written as it was goes unseen, once in 256 times. What a device may
+ * write is worked out generously: a chain is followed further than any device would.
  */
-#include "tools/attack/rings.h"
+#include "tools/attack/rings-int.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include "virtqueue/vring.h"
-
-#define FOLLOWED 64u /* descriptors of a chain: no more are there to be found */
-#define DEPTH    2u  /* of tables in tables, which no device may follow */
-
-/* What follows a chain, and how far it has come. */
-struct walk {
-	struct attack_rings *a;
-	struct {
-		uint64_t at, end;
-	} table[64];
-	unsigned n_tables;
-	bool lost; /* there were more tables */
-};
+#define DEPTH 2u /* of tables in tables, which no device may follow */
 
 static const char *const names[] = {
 	[ATTACK_FINE] = "fine",
 	[ATTACK_CLOSED] = "closed",
 	[ATTACK_DIED] = "died",
 	[ATTACK_HUNG] = "hung",
+	[ATTACK_DEAF] = "deaf",
+	[ATTACK_LATE] = "late",
 	[ATTACK_USED_INDEX] = "used-index",
 	[ATTACK_USED_ID] = "used-id",
 	[ATTACK_USED_TWICE] = "used-twice",
@@ -43,9 +30,9 @@ const char *attack_verdict_name(enum attack_verdict v)
 	return names[v];
 }
 
-static const struct drv_vq *rings_vq(const struct attack_rings *a, unsigned r)
+static const struct attack_layout *rings_layout(const struct attack_rings *a)
 {
-	return &a->peer->queue[r].vq;
+	return attack_is_packed(a->in) ? &attack_packed : &attack_split;
 }
 
 static size_t rings_end(const struct attack_rings *a)
@@ -69,32 +56,80 @@ static void place_noise(struct attack_rings *a)
 	memcpy(a->before, a->noise + a->rounds++ % ATTACK_MEMORY, rings_end(a));
 }
 
-static void place_ring(struct attack_rings *a, unsigned r)
+void attack_place_split(uint8_t *table, unsigned i, const struct attack_desc *d)
 {
-	const struct attack_ring *ring = &a->in->ring[r];
-	const struct drv_vq *vq = rings_vq(a, r);
-	uint16_t *avail = (uint16_t *)(a->before + vq->driver);
+	const struct vring_desc to = { cpu_le64(d->addr), cpu_le32(d->len), cpu_le16(d->flags),
+				       cpu_le16(d->next) };
 
-	memcpy(a->before + vq->desc, ring->desc, sizeof(ring->desc));
-	avail[0] = ring->flags;
-	avail[1] = ring->idx;
-	memcpy(avail + 2, ring->avail, sizeof(ring->avail));
-	avail[2 + ATTACK_SIZE] = ring->event;
-	memset(a->before + vq->device, 0, vring_used_bytes(ATTACK_SIZE));
+	memcpy(table + i * sizeof(to), &to, sizeof(to));
+}
+
+void attack_place_packed(uint8_t *table, unsigned i, const struct attack_desc *d)
+{
+	const struct vring_packed_desc to = {
+		.addr = cpu_le64(d->addr),
+		.rest = cpu_le64(vring_packed_rest(d->len, d->next, d->flags)),
+	};
+
+	memcpy(table + i * sizeof(to), &to, sizeof(to));
+}
+
+static void place_tables(struct attack_rings *a)
+{
+	uint8_t *at = a->before + attack_tables_at(a->in);
+
+	for (unsigned i = 0; i < ATTACK_ENTRIES; i++)
+		if (attack_is_packed(a->in))
+			attack_place_packed(at, i, &a->in->table[i]);
+		else
+			attack_place_split(at, i, &a->in->table[i]);
 }
 
 /*
  * What may be written.
  */
-static void allow(struct attack_rings *a, uint64_t at, uint64_t len)
+void attack_allow(struct attack_rings *a, uint64_t at, uint64_t len)
 {
 	if (at < rings_end(a))
 		memset(a->may + at, 1, MIN(len, rings_end(a) - at));
 }
 
-static uint64_t walk_chain(struct walk *w, uint64_t table, uint64_t n, uint64_t i, unsigned depth);
+/* Entry @i of a table, wherever that is. */
+static struct attack_desc walk_entry(const struct attack_walk *w, uint64_t table, uint64_t i)
+{
+	const uint8_t *at = w->a->before + table + i * sizeof(struct vring_desc);
+	struct vring_packed_desc packed;
+	struct vring_desc split;
 
-static uint64_t walk_table(struct walk *w, const struct attack_desc *d, unsigned depth)
+	memcpy(&packed, at, sizeof(packed));
+	memcpy(&split, at, sizeof(split));
+	if (attack_is_packed(w->a->in))
+		return (struct attack_desc){ le64_cpu(packed.addr), le32_cpu(packed.len),
+					     le16_cpu(packed.flags), le16_cpu(packed.id) };
+	return (struct attack_desc){ le64_cpu(split.addr), le32_cpu(split.len),
+				     le16_cpu(split.flags), le16_cpu(split.next) };
+}
+
+static uint64_t walk_desc(struct attack_walk *w, const struct attack_desc *d, unsigned depth);
+
+/* Of a packed ring's table all entries count, one after the other (2.8.7). */
+static uint64_t walk_entries(struct attack_walk *w, uint64_t table, uint64_t n, unsigned depth)
+{
+	bool packed = attack_is_packed(w->a->in);
+	uint64_t bytes = 0, i = 0;
+
+	for (unsigned left = ATTACK_FOLLOWED; left && i < n; left--) {
+		struct attack_desc d = walk_entry(w, table, i);
+
+		bytes += walk_desc(w, &d, depth);
+		if (!packed && !(d.flags & VRING_DESC_F_NEXT))
+			break;
+		i = packed ? i + 1 : d.next;
+	}
+	return bytes;
+}
+
+static uint64_t walk_table(struct attack_walk *w, const struct attack_desc *d, unsigned depth)
 {
 	size_t end = rings_end(w->a);
 	uint64_t len;
@@ -108,46 +143,49 @@ static uint64_t walk_table(struct walk *w, const struct attack_desc *d, unsigned
 	}
 	w->table[w->n_tables].at = d->addr;
 	w->table[w->n_tables++].end = d->addr + len;
-	return walk_chain(w, d->addr, len / sizeof(*d), 0, depth - 1);
+	return walk_entries(w, d->addr, len / sizeof(struct vring_desc), depth - 1);
 }
 
-/* Notes all that a chain leads to. Returns the writable bytes. */
-static uint64_t walk_chain(struct walk *w, uint64_t table, uint64_t n, uint64_t i, unsigned depth)
+static uint64_t walk_desc(struct attack_walk *w, const struct attack_desc *d, unsigned depth)
 {
 	uint64_t bytes = 0;
 
-	for (unsigned left = FOLLOWED; left && i < n; left--) {
-		struct attack_desc d;
-
-		memcpy(&d, w->a->before + table + i * sizeof(d), sizeof(d));
-		if (d.flags & VRING_DESC_F_INDIRECT)
-			bytes += walk_table(w, &d, depth);
-		if (d.flags & VRING_DESC_F_WRITE) {
-			allow(w->a, d.addr, d.len);
-			bytes += d.len;
-		}
-		if (!(d.flags & VRING_DESC_F_NEXT))
-			break;
-		i = d.next;
+	if (d->flags & VRING_DESC_F_INDIRECT)
+		bytes += walk_table(w, d, depth);
+	if (d->flags & VRING_DESC_F_WRITE) {
+		attack_allow(w->a, d->addr, d->len);
+		bytes += d->len;
 	}
 	return bytes;
 }
 
-static void walk_ring(struct walk *w, unsigned r)
+uint64_t attack_walk_desc(struct attack_walk *w, const struct attack_desc *d)
 {
-	const struct attack_ring *ring = &w->a->in->ring[r];
-	struct attack_account *account = &w->a->account[r];
+	return walk_desc(w, d, DEPTH);
+}
 
-	for (unsigned i = 0; i < MIN(ring->idx, ATTACK_SIZE); i++) {
-		unsigned head = ring->avail[i];
+static unsigned account_find(const struct attack_account *account, uint32_t id)
+{
+	unsigned i = 0;
 
-		if (head >= ATTACK_SIZE)
-			continue;
-		account->writable[head] = walk_chain(w, rings_vq(w->a, r)->desc, ATTACK_SIZE, head,
-						     DEPTH);
-		/* Of an index beyond the ring a device may make whatever it likes. */
-		account->available[head] += ring->idx > ATTACK_SIZE ? UINT16_MAX : 1;
-	}
+	while (i < account->n && account->chain[i].id != id)
+		i++;
+	return i;
+}
+
+/* Of two chains of the same id either may be the one. */
+void attack_note_chain(struct attack_rings *a, unsigned r, uint32_t id, uint64_t writable,
+		       uint32_t times)
+{
+	struct attack_account *account = &a->account[r];
+	unsigned i = account_find(account, id);
+
+	g_assert(i < ATTACK_SIZE);
+	account->n = MAX(account->n, i + 1);
+	account->chain[i].id = id;
+	account->chain[i].writable = MAX(account->chain[i].writable, writable);
+	account->chain[i].available += times;
+	account->available += times;
 }
 
 static bool may_any(const struct attack_rings *a, uint64_t at, uint64_t end)
@@ -156,7 +194,7 @@ static bool may_any(const struct attack_rings *a, uint64_t at, uint64_t end)
 }
 
 /* Is anything to be written over that devices read to find their way? */
-static bool walk_is_muddled(const struct walk *w)
+static bool walk_is_muddled(const struct attack_walk *w)
 {
 	if (w->lost || may_any(w->a, 0, attack_data_at(w->a->in)))
 		return true;
@@ -168,15 +206,16 @@ static bool walk_is_muddled(const struct walk *w)
 
 static void work_out(struct attack_rings *a)
 {
-	struct walk w = { .a = a };
+	struct attack_walk w = { .a = a };
 
+	memcpy(a->might, a->may, rings_end(a));
 	memset(a->may, 0, rings_end(a));
 	memset(a->account, 0, sizeof(a->account));
 	for (unsigned r = 0; r < a->in->kind->n_rings; r++)
-		walk_ring(&w, r);
+		rings_layout(a)->walk(&w, r);
 	a->muddled = walk_is_muddled(&w);
 	for (unsigned r = 0; r < a->in->kind->n_rings; r++)
-		allow(a, rings_vq(a, r)->device, vring_used_bytes(ATTACK_SIZE));
+		rings_layout(a)->allow(a, r);
 }
 
 void attack_place(struct attack_rings *a, const struct attack_input *in)
@@ -184,11 +223,11 @@ void attack_place(struct attack_rings *a, const struct attack_input *in)
 	a->in = in;
 	g_assert(rings_end(a) <= a->peer->memory_size);
 	place_noise(a);
-	memcpy(a->before + attack_tables_at(in), in->table, sizeof(in->table));
+	place_tables(a);
 	for (unsigned i = 0; i < in->n_headers; i++)
 		memcpy(a->before + in->header[i].at, in->header[i].bytes, in->header[i].len);
 	for (unsigned r = 0; r < in->kind->n_rings; r++)
-		place_ring(a, r);
+		rings_layout(a)->place(a, r);
 	work_out(a);
 	memcpy(a->peer->memory, a->before, rings_end(a));
 }
@@ -196,17 +235,15 @@ void attack_place(struct attack_rings *a, const struct attack_input *in)
 /*
  * Afterwards.
  */
-uint16_t attack_used(const struct attack_rings *a, unsigned r)
+unsigned attack_used(const struct attack_rings *a, unsigned r)
 {
-	const struct vring_used *used = (const void *)(a->peer->memory + rings_vq(a, r)->device);
-
-	return le16_cpu(__atomic_load_n(&used->idx, __ATOMIC_ACQUIRE));
+	return rings_layout(a)->used(a, r);
 }
 
 bool attack_all_used(const struct attack_rings *a)
 {
 	for (unsigned r = 0; r < a->in->kind->n_rings; r++)
-		if (attack_used(a, r) != a->in->ring[r].idx)
+		if (attack_used(a, r) < MIN(a->account[r].available, UINT16_MAX))
 			return false;
 	return true;
 }
@@ -221,6 +258,7 @@ static enum attack_verdict judge_writes(struct attack_rings *a)
 		if (now[i] != a->before[i] && !a->may[i]) {
 			g_snprintf(a->told, sizeof(a->told),
 				   "guest address 0x%zx, where nothing was to be written", i);
+			a->late = a->might[i];
 			return ATTACK_WROTE;
 		}
 	return ATTACK_FINE;
@@ -228,29 +266,29 @@ static enum attack_verdict judge_writes(struct attack_rings *a)
 
 static enum attack_verdict judge_element(struct attack_rings *a, unsigned r, unsigned i)
 {
-	const struct vring_used *used = (const void *)(a->peer->memory + rings_vq(a, r)->device);
-	uint32_t id = le32_cpu(used->ring[i].id), len = le32_cpu(used->ring[i].len);
 	struct attack_account *account = &a->account[r];
+	uint32_t id, len;
+	unsigned c;
 
+	rings_layout(a)->element(a, r, i, &id, &len);
 	g_snprintf(a->told, sizeof(a->told), "ring %u, used element %u: id %u, length %u", r, i, id,
 		   len);
-	if (id >= ATTACK_SIZE || !account->available[id])
+	c = account_find(account, id);
+	if (c == account->n)
 		return ATTACK_USED_ID;
-	if (account->used[id]++ == account->available[id])
+	if (account->chain[c].used++ == account->chain[c].available)
 		return ATTACK_USED_TWICE;
-	if (len > account->writable[id]) {
-		g_snprintf(a->told, sizeof(a->told),
-			   "ring %u, used element %u: id %u, length %u of %" G_GUINT64_FORMAT
-			   " writable",
-			   r, i, id, len, account->writable[id]);
-		return ATTACK_USED_LENGTH;
-	}
-	return ATTACK_FINE;
+	if (len <= account->chain[c].writable)
+		return ATTACK_FINE;
+	g_snprintf(a->told, sizeof(a->told),
+		   "ring %u, used element %u: id %u, length %u of %" G_GUINT64_FORMAT " writable",
+		   r, i, id, len, account->chain[c].writable);
+	return ATTACK_USED_LENGTH;
 }
 
 static enum attack_verdict judge_ring(struct attack_rings *a, unsigned r)
 {
-	uint16_t used = attack_used(a, r), available = a->in->ring[r].idx;
+	unsigned used = attack_used(a, r), available = a->account[r].available;
 	enum attack_verdict v = ATTACK_FINE;
 
 	if (used > available) {
@@ -268,6 +306,7 @@ enum attack_verdict attack_judge(struct attack_rings *a)
 	enum attack_verdict v = ATTACK_FINE;
 
 	a->told[0] = '\0';
+	a->late = false;
 	if (a->muddled)
 		return ATTACK_FINE;
 	v = judge_writes(a);

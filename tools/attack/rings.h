@@ -13,6 +13,8 @@ enum attack_verdict {
 	ATTACK_CLOSED, /* the connection, and takes the next: legal */
 	ATTACK_DIED,
 	ATTACK_HUNG,
+	ATTACK_DEAF,
+	ATTACK_LATE,
 	ATTACK_USED_INDEX,
 	ATTACK_USED_ID,
 	ATTACK_USED_TWICE,
@@ -33,14 +35,22 @@ struct attack_rings {
 	uint64_t rounds; /* memory is filled otherwise in each */
 	uint8_t noise[2 * ATTACK_MEMORY];
 
-	uint8_t before[ATTACK_MEMORY], may[ATTACK_MEMORY]; /* be written: 1 */
+	uint8_t before[ATTACK_MEMORY];
+	uint8_t may[ATTACK_MEMORY];   /* be written: 1; */
+	uint8_t might[ATTACK_MEMORY]; /* and with the input before this one */
 	struct attack_account {
-		uint64_t writable[ATTACK_SIZE];                     /* bytes, by head */
-		uint32_t available[ATTACK_SIZE], used[ATTACK_SIZE]; /* how often */
+		struct {
+			uint32_t id;
+			uint64_t writable;        /* bytes */
+			uint32_t available, used; /* how often */
+		} chain[ATTACK_SIZE];
+		unsigned n;
+		uint32_t available; /* of all chains */
 	} account[ATTACK_RINGS];
 	/* A device that writes over what it still reads, as it was told to, can be told anything:
 	 * its answers are not judged then. */
 	bool muddled;
+	bool late;              /* what was written outside was not outside with the input before */
 	char told[ATTACK_TOLD]; /* details of the verdict */
 };
 
@@ -50,7 +60,7 @@ const char *attack_verdict_name(enum attack_verdict v);
 void attack_place(struct attack_rings *a, const struct attack_input *in);
 
 /* So many chains of ring @r were used so far. */
-uint16_t attack_used(const struct attack_rings *a, unsigned r);
+unsigned attack_used(const struct attack_rings *a, unsigned r);
 
 /* True when nothing is left in any ring. */
 bool attack_all_used(const struct attack_rings *a);

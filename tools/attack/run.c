@@ -1,11 +1,19 @@
 #include "tools/attack/run.h"
 
 #include <sched.h>
+#include <string.h>
+
+#include "devices/base/error.h"
+
+#define PROBE_EVERY    256u /* inputs */
+#define TRIES          5u   /* to have a finding again */
+#define PAUSE_US       10000
+#define FIRST_PROBE_US 1000000u
 
 /* Devices that look at their rings without being told have so long to see what is new. */
-static void run_wait(struct attack_run *run)
+static void run_wait(struct attack_run *run, uint64_t us)
 {
-	uint64_t until = peer_now_ns() + run->plan->wait_us * 1000ull;
+	uint64_t until = peer_now_ns() + us * 1000;
 
 	while (!attack_all_used(run->rings) && peer_now_ns() < until)
 		sched_yield();
@@ -34,37 +42,100 @@ static bool run_lost(struct attack_run *run, enum attack_verdict *ret, GError **
 	return ok;
 }
 
-/* One that a new connection is needed for first. */
-static bool run_connect(struct attack_run *run, GError **err)
+/* For features or rings that the connection does not have. */
+static bool run_connect(struct attack_run *run, const struct attack_input *in, GError **err)
 {
 	struct attack_back_end *b = run->back_end;
-	unsigned n_rings = run->input.kind->n_rings;
 
-	if (b->connected && b->n_rings == n_rings && b->features == run->input.features)
+	if (b->connected && b->n_rings == in->kind->n_rings && b->features == in->features)
 		return true;
-	return back_end_connect(b, run->input.features, n_rings, err);
+	return back_end_connect(b, in->features, in->kind->n_rings, err);
 }
 
-static bool run_input(struct attack_run *run, enum attack_verdict *ret, GError **err)
+static bool run_play(struct attack_run *run, const struct attack_input *in, uint64_t wait_us,
+		     enum attack_verdict *ret, GError **err)
 {
 	struct attack_back_end *b = run->back_end;
 
-	if (!run_connect(run, err))
+	*ret = ATTACK_FINE;
+	if (!run_connect(run, in, err))
 		return false;
-	attack_place(run->rings, &run->input);
-	if (!back_end_run(b))
+	attack_place(run->rings, in);
+	if (!back_end_run(b, run->reset))
 		return run_lost(run, ret, err);
-	run_wait(run);
+	run_wait(run, wait_us);
 	if (!back_end_halt(b))
 		return run_lost(run, ret, err);
-	run->answered += run_answered(run);
+	run->reset = !attack_all_used(run->rings);
 	*ret = attack_judge(run->rings);
+	return true;
+}
+
+bool attack_play(struct attack_run *run, enum attack_verdict *ret, GError **err)
+{
+	return run_play(run, &run->input, run->plan->wait_us, ret, err);
+}
+
+/* A sound request has to be served whatever came before it. */
+static bool run_probe(struct attack_run *run, uint64_t wait_us, enum attack_verdict *ret,
+		      GError **err)
+{
+	struct attack_input in;
+
+	*ret = ATTACK_FINE;
+	if (!attack_make_probe(&in, &run->source, run->back_end->features))
+		return true;
+	if (!run_play(run, &in, wait_us, ret, err))
+		return false;
+	if (*ret == ATTACK_FINE && !attack_all_used(run->rings)) {
+		*ret = ATTACK_DEAF;
+		g_strlcpy(run->rings->told, "a sound request is not served any more", ATTACK_TOLD);
+	}
 	return true;
 }
 
 /*
  * Findings.
  */
+
+/* Is it there again when the device had time to be done with what came before? */
+static bool run_repeats(struct attack_run *run, enum attack_verdict v, bool *ret, GError **err)
+{
+	enum attack_verdict again = ATTACK_FINE;
+	char told[ATTACK_TOLD];
+
+	g_strlcpy(told, run->rings->told, sizeof(told));
+	for (unsigned i = 0; i < TRIES && again != v; i++) {
+		g_usleep(PAUSE_US);
+		if (!attack_play(run, &again, err))
+			return false;
+	}
+	*ret = again == v;
+	if (!*ret)
+		g_snprintf(run->rings->told, ATTACK_TOLD, "%.*s; not again", (int)sizeof(told) - 20,
+			   told);
+	return true;
+}
+
+/* What is wrong once only is taken for the work of the input before, whose ring was stopped; a byte
+ * that was written only where that one had a buffer. */
+static bool run_confirm(struct attack_run *run, enum attack_verdict *v, bool *ret_again,
+			GError **err)
+{
+	bool late = *v > ATTACK_LATE && (*v != ATTACK_WROTE || run->rings->late);
+
+	*ret_again = false;
+	if (*v == ATTACK_DEAF)
+		return back_end_restart(run->back_end, err);
+	if (*v < ATTACK_FIRST_FAULT || run->over)
+		return true;
+	if (!run_repeats(run, *v, ret_again, err))
+		return false;
+	if (!*ret_again && late)
+		*v = ATTACK_LATE;
+	return true;
+}
+
 static char *run_save(const struct attack_run *run, const struct attack_finding *f, GError **err)
 {
 	g_autofree char *path = g_strdup_printf("%s/%s-%" G_GUINT64_FORMAT, run->plan->save,
@@ -80,18 +151,33 @@ static char *run_save(const struct attack_run *run, const struct attack_finding 
 	return g_steal_pointer(&path);
 }
 
-static bool run_note(struct attack_run *run, enum attack_verdict v, GError **err)
+static bool run_find(struct attack_run *run, enum attack_verdict v, bool again, GError **err)
 {
 	struct attack_finding f = { .verdict = v, .number = run->input.number };
 
-	run->done++;
-	if (run->count[v]++ >= ATTACK_KEPT || v < ATTACK_FIRST_FAULT)
-		return true;
 	g_strlcpy(f.told, run->rings->told, sizeof(f.told));
+	if (run->plan->minimise && again && run->count[v] <= ATTACK_MINIMISED &&
+	    !attack_minimise(run, v, err))
+		return false;
 	if (run->plan->save && !(f.file = run_save(run, &f, err)))
 		return false;
 	g_array_append_val(run->findings, f);
 	return true;
+}
+
+static bool run_note(struct attack_run *run, enum attack_verdict v, GError **err)
+{
+	g_autoptr(GError) over = NULL;
+	bool again;
+
+	run->done++;
+	if (!run_confirm(run, &v, &again, &over)) {
+		run->over = g_strdup(over->message);
+		again = false;
+	}
+	if (run->count[v]++ >= ATTACK_KEPT || v < ATTACK_FIRST_FAULT)
+		return true;
+	return run_find(run, v, again, err);
 }
 
 uint64_t attack_faults(const struct attack_run *run)
@@ -135,7 +221,7 @@ static bool run_goes_on(const struct attack_run *run)
 {
 	const struct attack_plan *plan = run->plan;
 
-	return run->done < plan->inputs && attack_faults(run) < plan->enough &&
+	return run->done < plan->inputs && attack_faults(run) < plan->enough && !run->over &&
 	       (plan->seconds <= 0 || progress_seconds(&run->progress) < plan->seconds);
 }
 
@@ -146,18 +232,28 @@ static void run_choose(struct attack_run *run)
 	if (plan->replay)
 		run->input = *plan->replay;
 	else
-		attack_make(&run->input, plan->kind, plan->seed, plan->from + run->done,
-			    run->offered);
+		attack_make(&run->input, &run->source, plan->from + run->done);
+}
+
+/* An input, and now and then whether the device is there still. */
+static bool run_attack(struct attack_run *run, enum attack_verdict *ret, GError **err)
+{
+	if (!attack_play(run, ret, err))
+		return false;
+	run->answered += *ret == ATTACK_FINE && run_answered(run);
+	if (*ret != ATTACK_FINE || !run->probes || (run->done + 1) % PROBE_EVERY)
+		return true;
+	return run_probe(run, run->back_end->patience_ms * 1000ull, ret, err);
 }
 
 /* False with an error: nothing is known of this input. */
 static bool run_one(struct attack_run *run, GError **err)
 {
-	enum attack_verdict v = ATTACK_FINE;
+	enum attack_verdict v;
 	g_autoptr(GError) over = NULL;
 
 	run_choose(run);
-	if (!run_input(run, &v, &over) && v == ATTACK_FINE) {
+	if (!run_attack(run, &v, &over) && v == ATTACK_FINE) {
 		g_propagate_error(err, g_steal_pointer(&over));
 		return false;
 	}
@@ -166,13 +262,44 @@ static bool run_one(struct attack_run *run, GError **err)
 	return run_note(run, v, err);
 }
 
+/* Whether sound requests are served by this device, which nobody has attacked yet; and whether they
+ * are when rings are set up again with few words. */
+static bool run_try_probes(struct attack_run *run, GError **err)
+{
+	enum attack_verdict v = ATTACK_FINE;
+
+	for (int brief = 1; brief >= 0 && run->source.kind->probe && !run->probes; brief--) {
+		run->back_end->brief = brief;
+		for (unsigned i = 0; i < TRIES && v == ATTACK_FINE; i++)
+			if (!run_probe(run, FIRST_PROBE_US, &v, err))
+				return false;
+		run->probes = v == ATTACK_FINE;
+		v = ATTACK_FINE;
+	}
+	return true;
+}
+
+static bool run_begin(struct attack_run *run, GError **err)
+{
+	uint64_t offered;
+
+	if (!back_end_offered(run->back_end, &offered, err))
+		return false;
+	run->source = run->plan->source;
+	run->source.offered = offered & ~run->plan->forbidden;
+	if (run->source.required & ~offered)
+		return ringside_usage(err, "--ring packed: the back-end does not offer them");
+	run_choose(run);
+	return run_connect(run, &run->input, err) && run_try_probes(run, err);
+}
+
 bool attack_run(struct attack_run *run, GError **err)
 {
 	run->findings = g_array_new(FALSE, FALSE, sizeof(struct attack_finding));
 	run->rings->peer = &run->back_end->peer;
-	if (!back_end_offered(run->back_end, &run->offered, err))
+	if (!run_begin(run, err))
 		return false;
-	while (!run->over && run_goes_on(run)) {
+	while (run_goes_on(run)) {
 		if (!run_one(run, err))
 			return false;
 		run_show(run);

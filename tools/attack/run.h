@@ -12,17 +12,20 @@
 #include "tools/attack/rings.h"
 #include "tools/bench/progress.h"
 
-#define ATTACK_SHOWN 10u  /* findings of a kind that are told one by one, */
-#define ATTACK_KEPT  100u /* and saved */
+#define ATTACK_SHOWN     10u  /* findings of a verdict that are told one by one, */
+#define ATTACK_KEPT      100u /* and saved, */
+#define ATTACK_MINIMISED 3u   /* and made as small as can be */
 
 struct attack_plan {
-	const struct attack_kind *kind;
-	uint64_t seed, from, inputs;
+	struct attack_source source; /* but for what is offered */
+	uint64_t forbidden;          /* features that are not to be accepted */
+	uint64_t from, inputs;
 	double seconds;                    /* 0: as long as it takes */
 	uint64_t enough;                   /* findings; then it ends */
 	unsigned wait_us;                  /* for a device that looks at its rings now and then */
 	const struct attack_input *replay; /* this one alone, @inputs times; NULL */
 	const char *save;                  /* folder; NULL: none */
+	bool minimise;                     /* what is saved */
 };
 
 struct attack_finding {
@@ -37,7 +40,9 @@ struct attack_run {
 	struct attack_back_end *back_end;
 	struct attack_rings *rings;
 	struct attack_input input;
-	uint64_t offered; /* features */
+	struct attack_source source;
+	bool reset;  /* the last input left the rings with something unused, or broken */
+	bool probes; /* a sound request was served, and has to be always */
 	struct progress progress;
 
 	uint64_t done, answered; /* inputs; of those, with something used */
@@ -51,6 +56,14 @@ struct attack_run {
  * back-end's doing. */
 bool attack_run(struct attack_run *run, GError **err);
 void attack_run_free(struct attack_run *run); /* its findings */
+
+/* One input, @run->input: what the device did; false with an error, *ret being a fault if it is the
+ * device that cannot be attacked any more. */
+bool attack_play(struct attack_run *run, enum attack_verdict *ret, GError **err);
+
+/* minimise.c: makes @run->input as small as it can be with the same verdict, of @v. False with an
+ * error. */
+bool attack_minimise(struct attack_run *run, enum attack_verdict v, GError **err);
 
 uint64_t attack_faults(const struct attack_run *run);
 
