@@ -87,6 +87,9 @@ $(BUILD)/obj/%.o: %.c Makefile | $(BUILD)/.setup-build
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 
+# It takes the page in.
+$(BUILD)/obj/tools/trace/html.o: tools/trace/page.html
+
 # (A pattern rule without a recipe would order nothing.)
 $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c)): | $(BUILD)/.setup-check
 

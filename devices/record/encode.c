@@ -34,7 +34,8 @@ static void encode_bytes(struct record_writing *w, const void *bytes, size_t len
 void record_encode_begin(struct record_writing *w)
 {
 	w->n = 0;
-	w->events = 0;
+	w->events = w->losses = 0;
+	w->lost = 0;
 	w->device = RECORD_NO_DEVICE;
 	w->queue = RECORD_NO_QUEUE;
 	w->thread = 0;
@@ -141,9 +142,9 @@ static void encode_texts(struct record_writing *w, const struct record_raw *raw,
 static void encode_rest(struct record_writing *w, const struct record_raw *raw)
 {
 	static const uint8_t words[N_RECORD_TYPES] = {
-		[RECORD_LOST] = 1,       [RECORD_READ] = 3,     [RECORD_WRITE] = 3,
-		[RECORD_STATUS] = 2,     [RECORD_FEATURES] = 2, [RECORD_QUEUE_START] = 5,
-		[RECORD_QUEUE_STOP] = 1, [RECORD_KICK] = 1,
+		[RECORD_READ] = 3,     [RECORD_WRITE] = 3,       [RECORD_STATUS] = 2,
+		[RECORD_FEATURES] = 2, [RECORD_QUEUE_START] = 5, [RECORD_QUEUE_STOP] = 1,
+		[RECORD_KICK] = 1,
 	};
 
 	le64 digest;
@@ -191,13 +192,24 @@ static void encode_rest(struct record_writing *w, const struct record_raw *raw)
 	}
 }
 
+void record_encode_lost(struct record_writing *w, uint64_t time, unsigned thread, uint64_t lost)
+{
+	encode_head(w, RECORD_LOST, time, thread);
+	encode_number(w, lost);
+	w->losses++;
+	w->lost += lost;
+}
+
 void record_encode(struct record_writing *w, const struct record_raw *raw, unsigned thread)
 {
 	size_t head = w->n;
 
+	if (raw->type == RECORD_LOST) {
+		record_encode_lost(w, raw->time, thread, raw->arg[0]);
+		return;
+	}
 	encode_head(w, raw->type, raw->time, thread);
-	if (raw->type != RECORD_LOST)
-		encode_where(w, raw, head);
+	encode_where(w, raw, head);
 	encode_rest(w, raw);
 }
 
@@ -207,12 +219,6 @@ void record_encode_thread(struct record_writing *w, const struct record_ring *ri
 	encode_head(w, RECORD_THREAD, time, thread);
 	encode_number(w, (uint64_t)ring->tid);
 	encode_bytes(w, ring->name, strnlen(ring->name, sizeof(ring->name)));
-}
-
-void record_encode_lost(struct record_writing *w, uint64_t time, uint64_t lost)
-{
-	encode_head(w, RECORD_LOST, time, w->thread);
-	encode_number(w, lost);
 }
 
 void record_encode_end(struct record_writing *w, uint64_t time, uint64_t events, uint64_t lost)

@@ -50,8 +50,9 @@ struct record_device {
 struct record_writing {
 	uint8_t *body; /* RECORD_BLOCK_MAX bytes */
 	size_t n;
-	uint32_t events;
-	uint64_t first, time; /* the block's, the last event's */
+	uint32_t events, losses; /* of the events so many tell of a loss, */
+	uint64_t lost;           /* together of so many events */
+	uint64_t first, time;    /* the block's, the last event's */
 	uint16_t device, queue;
 	unsigned thread;
 	struct record_place places[RECORD_PLACES];
@@ -109,7 +110,7 @@ void *record_writer(void *recorder);
 void record_encode(struct record_writing *w, const struct record_raw *raw, unsigned thread);
 void record_encode_thread(struct record_writing *w, const struct record_ring *ring, unsigned thread,
 			  uint64_t time);
-void record_encode_lost(struct record_writing *w, uint64_t time, uint64_t lost);
+void record_encode_lost(struct record_writing *w, uint64_t time, unsigned thread, uint64_t lost);
 void record_encode_end(struct record_writing *w, uint64_t time, uint64_t events, uint64_t lost);
 /* A block begins: nothing is known. */
 void record_encode_begin(struct record_writing *w);

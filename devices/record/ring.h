@@ -55,9 +55,14 @@ static inline void record_ring_put(struct record_ring *r, const struct record_ra
 	atomic_store_explicit(&r->published, r->head, memory_order_release);
 }
 
-/* Is more than a quarter of it taken, as far as the producer has seen? */
-static inline bool record_ring_fills(const struct record_ring *r)
+/* The producer: is more than a quarter of it taken? It looks at the consumer's position once in a
+ * quarter. */
+static inline bool record_ring_fills(struct record_ring *r)
 {
+	if (r->head - r->tail_seen <= r->size / 4)
+		return false;
+	/* [R], as in record_ring_room() */
+	r->tail_seen = atomic_load_explicit(&r->tail, memory_order_acquire);
 	return r->head - r->tail_seen > r->size / 4;
 }
 

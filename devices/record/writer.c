@@ -114,8 +114,8 @@ void record_flush(struct recorder *r)
 		r->number++;
 		r->events += w->events;
 	} else {
-		r->lost += w->events;
-		r->unwritten += w->events;
+		r->lost += w->events - w->losses;
+		r->unwritten += w->events - w->losses + w->lost;
 		for (unsigned i = 0; i < RECORD_RINGS; i++)
 			r->ring[i].told = false;
 	}
@@ -127,7 +127,7 @@ static void record_tell_unwritten(struct recorder *r, uint64_t time)
 {
 	if (!r->unwritten)
 		return;
-	record_encode_lost(&r->w, time, r->unwritten);
+	record_encode_lost(&r->w, time, r->w.thread, r->unwritten);
 	r->unwritten = 0;
 }
 

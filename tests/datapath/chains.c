@@ -5,7 +5,7 @@
  * thousand, but for the chains.
  *
  *	WHAT     engine: a ring alone; echo, blk: a whole device, asked for what needs no system
- *	call
+ *	         call; echo-recorded: by --record
  *	OPTIONS  the ring's, as after --device; the engine knows ring= and features= of +in_order,
  *	         -event_idx, -indirect_desc
  *	LINK     the rig's name of it (tests/support/rig.h); - for the engine
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "devices/blk/wire.h"
+#include "devices/record/record.h"
 #include "tests/support/echo.h"
 #include "tests/support/rig.h"
 #include "tests/support/ringpair.h"
@@ -150,10 +151,22 @@ static void make_disk(const char *dir)
 		g_error("no disk");
 }
 
+static struct recorder *record(struct rig *r)
+{
+	g_autofree char *path = g_build_filename(rig_dir(r), "record", NULL);
+	struct recorder *recorder = recorder_open(path, "--record", NULL);
+
+	if (!recorder)
+		g_error("no record");
+	recorder_add(recorder, rig_dev(r));
+	recorder_start(recorder, NULL, NULL);
+	return recorder;
+}
+
 static void run_device(const char *what, const char *options, const char *link,
 		       const struct load *load)
 {
-	bool blk = strcmp(what, "blk") == 0;
+	bool blk = g_str_has_prefix(what, "blk");
 	g_autofree char *spec = g_strdup_printf(
 		"%s,queue-size=%u,%s", blk ? "blk,path=@/disk" : "echo", QUEUE_SIZE, options);
 	struct rig_case c = { .spec = spec,
@@ -161,6 +174,7 @@ static void run_device(const char *what, const char *options, const char *link,
 			      .class = blk ? NULL : &echo_class };
 	struct rig *r = rig_open(rig_link_find(link), &c);
 	struct request request = make_request(r, blk);
+	struct recorder *recorder = strstr(what, "-recorded") ? record(r) : NULL;
 
 	rig_start(r, RIG_ALL);
 	for (unsigned long b = 0; b < load->batches; b++) {
@@ -174,6 +188,9 @@ static void run_device(const char *what, const char *options, const char *link,
 		for (unsigned long back = 0; back < load->chains; back += take_back(vq))
 			g_main_context_iteration(loop_context(rig_loop(r)), FALSE);
 	}
+	if (recorder)
+		recorder_remove(recorder, rig_dev(r));
+	recorder_close(recorder);
 	rig_close(r);
 }
 

@@ -179,7 +179,7 @@ static unsigned read_all(struct sample *s, unsigned turn)
 
 	if (!t)
 		return 0;
-	switch (turn / 4 % 4) {
+	switch (turn / 4 % 5) {
 	case 0:
 		sink = trace_text_new(s->null, true);
 		break;
@@ -189,8 +189,11 @@ static unsigned read_all(struct sample *s, unsigned turn)
 	case 2:
 		sink = trace_pcapng_new(s->null);
 		break;
-	default:
+	case 3:
 		sink = trace_perfetto_new(s->null);
+		break;
+	default:
+		sink = trace_html_new(s->null);
 		break;
 	}
 	while (trace_next(t, &e, NULL)) {

@@ -26,6 +26,7 @@ static const char help[] =
 	"  --pcapng                   for Wireshark, on standard output: frames of net devices,\n"
 	"                             events by tools/trace/ringside.lua\n"
 	"  --perfetto                 for ui.perfetto.dev, on standard output: tracks of requests\n"
+	"  --html                     a page, on standard output: timeline, latencies\n"
 	"  --summary                  what it adds up to, queue by queue; of two, beside each\n"
 	"                             other\n"
 	"  -h, --help                 this help\n"
@@ -36,7 +37,7 @@ static const char help[] =
 
 struct trace_options {
 	struct trace_words words;
-	gboolean bytes, follow, json, pcapng, perfetto, summary, help;
+	gboolean bytes, follow, json, pcapng, perfetto, html, summary, help;
 	char **files;
 };
 
@@ -54,6 +55,7 @@ static bool trace_parse(char ***argv, struct trace_options *ret, GError **err)
 		{ "json", 0, 0, G_OPTION_ARG_NONE, &ret->json, NULL, NULL },
 		{ "pcapng", 0, 0, G_OPTION_ARG_NONE, &ret->pcapng, NULL, NULL },
 		{ "perfetto", 0, 0, G_OPTION_ARG_NONE, &ret->perfetto, NULL, NULL },
+		{ "html", 0, 0, G_OPTION_ARG_NONE, &ret->html, NULL, NULL },
 		{ "summary", 0, 0, G_OPTION_ARG_NONE, &ret->summary, NULL, NULL },
 		{ "help", 'h', 0, G_OPTION_ARG_NONE, &ret->help, NULL, NULL },
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &ret->files, NULL, NULL },
@@ -152,6 +154,8 @@ static struct trace_sink *trace_choose_sink(const struct trace_options *o, FILE 
 		return trace_pcapng_new(out);
 	if (o->perfetto)
 		return trace_perfetto_new(out);
+	if (o->html)
+		return trace_html_new(out);
 	return trace_text_new(out, o->bytes);
 }
 
@@ -160,8 +164,8 @@ static bool trace_show(const struct trace_options *o, FILE *out, GError **err)
 	struct trace_sink *sink;
 	bool ok;
 
-	if (o->json + o->pcapng + o->perfetto > 1)
-		return ringside_usage(err, "trace: one of --json, --pcapng and --perfetto");
+	if (o->json + o->pcapng + o->perfetto + o->html > 1)
+		return ringside_usage(err, "trace: one of --json, --pcapng, --perfetto, --html");
 	sink = trace_choose_sink(o, out);
 	if (o->files[1])
 		ok = ringside_usage(err, "trace: one FILE, or two for --summary");

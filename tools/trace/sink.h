@@ -19,6 +19,7 @@ struct trace_sink *trace_text_new(FILE *out, bool bytes); /* @bytes: payloads ar
 struct trace_sink *trace_json_new(FILE *out);
 struct trace_sink *trace_pcapng_new(FILE *out);
 struct trace_sink *trace_perfetto_new(FILE *out);
+struct trace_sink *trace_html_new(FILE *out);
 
 /* "popped", ...; NULL: no event is called that. */
 const char *trace_type_name(enum record_type type);
