@@ -19,7 +19,11 @@
 #include "tests/support/rig.h"
 #include "tools/trace/sink.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CORRUPTIONS 10000u /* each takes ten times as long */
+#else
 #define CORRUPTIONS 100000u
+#endif
 #define TRUNCATIONS 1000u
 
 struct sample {
