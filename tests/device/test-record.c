@@ -382,7 +382,8 @@ static void a_full_disk_is_told(struct rig *r)
 	assert_true(s.account.lost > 0);
 	assert_int_equal(s.account.lost, s.end_lost);
 	assert_true(s.n[RECORD_PUSHED] >= 100);
-	assert_int_equal(s.account.skipped + s.account.missing + s.account.bad, 0);
+	/* Of the block that was refused a part may lie behind the last one. */
+	assert_int_equal(s.account.missing + s.account.bad, 0);
 }
 
 /* A process of its own, which writes until it is killed. */
