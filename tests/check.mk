@@ -4,7 +4,7 @@
 TALLY := $(abspath $(BUILD))/tally
 RUN   := TALLY=$(TALLY) tests/run
 
-.PHONY: soak system-strict hardening guest guests system-all check unit device device-all datapath mutants mutants-check model model-long conformance asan tsan lint layers cov system test-programs
+.PHONY: check-rules soak system-strict hardening guest guests system-all check unit device device-all datapath mutants mutants-check model model-long conformance asan tsan lint layers cov system test-programs
 test-programs: $(TESTS)
 
 # Each part goes on where another failed, so that one run shows all; the closing line decides.
@@ -20,7 +20,7 @@ check: $(BUILD)/.setup-build $(BUILD)/.setup-check $(BUILD)/.setup-demo ## run a
 		rm -f $(TALLY).failed; fi; $(RUN) --total
 
 unit: $(UNIT_TESTS) $(BUILD)/ringside ## unit tests (no KVM needed)
-	$(Q)BUILD=$(BUILD) $(RUN) $(UNIT_TESTS) tests/program tests/examples tests/trace tests/bench-blk tests/bench-net tests/fuzz-vhost-user
+	$(Q)BUILD=$(BUILD) $(RUN) $(UNIT_TESTS) tests/program tests/examples tests/trace tests/bench-blk tests/bench-net tests/fuzz-vhost-user tests/check-rules
 
 device: $(DEV_TESTS) ## device tests: every case over every link (no KVM needed)
 	$(Q)$(RUN) $(DEV_TESTS)
@@ -40,6 +40,9 @@ $(BUILD)/tests/datapath/count.so: tests/datapath/count.c Makefile | $(BUILD)/.se
 
 datapath: $(BUILD)/tests/datapath/chains $(BUILD)/tests/datapath/count.so ## no allocation, lock or system call for a chain
 	$(Q)BUILD=$(abspath $(BUILD)) $(RUN) -l datapath/ tests/datapath/run
+
+check-rules: $(BUILD)/ringside ## which MUSTs of the driver's --check has a rule for, clause by clause
+	$(Q)tests/check-rules -v
 
 hardening: $(BUILD)/ringside $(BUILD)/.setup-check ## the compiler's defences are in the program (readelf), and who asks for which system calls
 	$(Q)$(RUN) "tests/hardening $(BUILD)" tests/calls

@@ -52,6 +52,11 @@ void vdev_tell_interrupt(struct vdev *dev, unsigned q, bool sent)
 	TELL(dev, interrupt, q, sent);
 }
 
+void vdev_tell_fault(struct vdev *dev, unsigned q, enum vq_fault fault, uint16_t head)
+{
+	TELL(dev, fault, q, fault, head);
+}
+
 /*
  * From the rings.
  */
@@ -100,7 +105,7 @@ static void vdev_observer_ring_broken(struct vq_observer *o, enum vq_fault fault
 {
 	struct vdev_queue *queue = vdev_observer_queue_of(o);
 
-	TELL(queue->dev, fault, vdev_observer_index_of(queue), fault, head);
+	vdev_tell_fault(queue->dev, vdev_observer_index_of(queue), fault, head);
 }
 
 static const struct vq_observer_ops ring_ops = {

@@ -20,10 +20,25 @@
 #include "devices/core/vdev.h"
 #include "virtqueue/observe.h"
 
+/* Where registers lie: a region of virtio-mmio (with the configuration space in it), the legacy
+ * interface's I/O ports, or a structure of virtio-pci (4.1.4). */
+enum vdev_space {
+	VDEV_SPACE_MMIO,
+	VDEV_SPACE_PORTS,
+	VDEV_SPACE_COMMON,
+	VDEV_SPACE_ISR,
+	VDEV_SPACE_CONFIG,
+	VDEV_SPACE_NOTIFY,
+	VDEV_SPACE_MSIX, /* its table, */
+	VDEV_SPACE_PENDING,
+	VDEV_SPACE_NONE, /* and what of the BAR is none of them */
+};
+
 /* An access of the transport's registers that trapped: @off from where they begin (pci: from the
- * BAR). */
+ * BAR), which is @at in @space. */
 struct vdev_access {
-	uint64_t off, value;
+	enum vdev_space space;
+	uint64_t at, off, value;
 	unsigned len; /* bytes */
 	bool write;
 };
@@ -71,7 +86,7 @@ struct vdev_observer_ops {
 	 * (@sent false). */
 	void (*interrupt)(struct vdev_observer *o, struct vdev *dev, unsigned q, bool sent);
 
-	/* The driver broke the ring; @head: vq_fault_head(). */
+	/* The driver broke the ring, or where it lies cannot be; @head: vq_fault_head(). */
 	void (*fault)(struct vdev_observer *o, struct vdev *dev, unsigned q, enum vq_fault fault,
 		      uint16_t head);
 };
@@ -98,12 +113,12 @@ void vdev_tell_started(struct vdev *dev, unsigned q);
 void vdev_tell_stopped(struct vdev *dev, unsigned q, enum vdev_stop why);
 void vdev_tell_kicked(struct vdev *dev, unsigned q, uint64_t n);
 void vdev_tell_interrupt(struct vdev *dev, unsigned q, bool sent);
+void vdev_tell_fault(struct vdev *dev, unsigned q, enum vq_fault fault, uint16_t head);
 
-static inline void vdev_saw_access(struct vdev *dev, uint64_t off, unsigned len, bool write,
-				   uint64_t value)
+static inline void vdev_saw_access(struct vdev *dev, const struct vdev_access *a)
 {
 	if (G_UNLIKELY(dev->observer))
-		vdev_tell_access(dev, &(struct vdev_access){ off, value, len, write });
+		vdev_tell_access(dev, a);
 }
 
 static inline void vdev_saw_status(struct vdev *dev, uint32_t before, uint32_t after)
@@ -147,6 +162,12 @@ static inline void vdev_saw_kicked(struct vdev *dev, unsigned q, uint64_t n)
 {
 	if (G_UNLIKELY(dev->observer))
 		vdev_tell_kicked(dev, q, n);
+}
+
+static inline void vdev_saw_fault(struct vdev *dev, unsigned q, enum vq_fault fault)
+{
+	if (G_UNLIKELY(dev->observer))
+		vdev_tell_fault(dev, q, fault, 0);
 }
 
 static inline void vdev_saw_interrupt(struct vdev *dev, unsigned q)

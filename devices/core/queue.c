@@ -13,6 +13,7 @@
 
 #include "devices/core/engine.h"
 #include "devices/core/filter.h"
+#include "devices/core/observe.h"
 #include "devices/core/vdev-impl.h"
 
 #define BATCH        32u
@@ -86,6 +87,12 @@ void vdev_queue_broken(struct vdev *dev, unsigned q, int head, enum vq_fault fau
 
 	if (dev->status & VIRTIO_S_NEEDS_RESET)
 		return;
+	if (head < 0) /* the ring could not be started; otherwise the ring itself has told of it */
+		vdev_saw_fault(dev, q, fault);
+	if (dev->checked) { /* an observer was told, and says it */
+		vdev_needs_reset(dev);
+		return;
+	}
 	if (head >= 0)
 		(void)snprintf(chain, sizeof(chain), ", head %d", head);
 	vdev_guest_bug(dev, "queue %u%s: %s: %s", q, chain, vq_fault_name(fault),

@@ -6,11 +6,7 @@
 
 #define PCI_QUEUE "4.1.4.3.2"
 
-static const struct {
-	const char *name, *text;
-	const char *clause; /* NULL: the text has no clause for it, but says it; */
-	const char *section;
-} rules[] = {
+static const struct vdev_rule_info rules[] = {
 	[RULE_STATUS_CLEARED] = { "status-cleared",
 				  "a bit that is set is cleared by a reset only, and stays",
 				  "DRV-BASE-STATUS-02", "2.1.1" },
@@ -20,7 +16,7 @@ static const struct {
 	[RULE_STATUS_ORDER] = { "status-order",
 				"the steps are reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK "
 				"and its re-reading, queues, DRIVER_OK",
-				"DRV-BASE-INIT-01", "3.1.1" },
+				"DRV-BASE-INIT-01, DRV-BASE-STATUS-01", "3.1.1" },
 	[RULE_STATUS_NO_FEATURES_OK] = { "status-no-features-ok",
 					 "DRIVER_OK without FEATURES_OK starts nothing",
 					 "DRV-BASE-INIT-06", "3.1.1" },
@@ -30,7 +26,8 @@ static const struct {
 				  "no such bit is the driver's, and it is ignored", NULL, "2.1" },
 	[RULE_FEATURE_NOT_OFFERED] = { "feature-not-offered",
 				       "accepted and not offered: FEATURES_OK stays clear",
-				       "DRV-BASE-FEAT-01", "2.2.1" },
+				       "DRV-BASE-FEAT-01, DRV-BASE-FEAT-05, DRV-BASE-RESFEAT-10",
+				       "2.2.1" },
 	[RULE_FEATURE_NEEDS] = { "feature-needs",
 				 "accepted without what it needs: FEATURES_OK stays clear",
 				 "DRV-BASE-FEAT-02", "2.2.1" },
@@ -99,7 +96,8 @@ static const struct {
 	[RULE_PCI_NOTIFY_VALUE] = { "notify-value",
 				    "it begins with the queue's index, with NOTIF_CONFIG_DATA with "
 				    "queue_notif_config_data",
-				    "DRV-PCI-KICK-03 to -06", "4.1.5.2.1" },
+				    "DRV-PCI-KICK-03, DRV-PCI-KICK-04, DRV-PCI-KICK-05, DRV-PCI-KICK-06",
+				    "4.1.5.2.1" },
 	[RULE_PCI_CAPABILITY] = { "capability", "it is read-only", "DRV-PCI-CAPS-08", "4.1.4.1" },
 	[RULE_PCI_ACCESS_ALIGN] = { "pci-cfg-align",
 				    "cap.offset is a multiple of cap.length, which is 1, 2 or 4",
@@ -144,6 +142,11 @@ const char *vdev_rule_name(enum vdev_rule rule)
 	return rules[rule].name;
 }
 
+const struct vdev_rule_info *vdev_rule_info(enum vdev_rule rule)
+{
+	return &rules[rule];
+}
+
 void vdev_rule_broken(struct vdev *dev, enum vdev_rule rule, const char *where, ...)
 {
 	const char *clause = rules[rule].clause;
@@ -154,6 +157,8 @@ void vdev_rule_broken(struct vdev *dev, enum vdev_rule rule, const char *where, 
 	(void)g_vsnprintf(place, sizeof(place), where, ap);
 	va_end(ap);
 	vdev_saw_rule(dev, rule, place);
+	if (dev->checked)
+		return;
 	vdev_guest_note(dev, "%s: %s: %s (%s%s%s)", place, rules[rule].name, rules[rule].text,
 			clause ? clause : "", clause ? "; " : "", rules[rule].section);
 }

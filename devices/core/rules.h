@@ -64,6 +64,13 @@ enum vdev_rule {
 
 const char *vdev_rule_name(enum vdev_rule rule);
 
+struct vdev_rule_info {
+	const char *name, *text;
+	const char *clause;  /* several: with ", "; NULL: it is said without a keyword, */
+	const char *section; /* here */
+};
+const struct vdev_rule_info *vdev_rule_info(enum vdev_rule rule);
+
 /* The driver broke @rule; the rest says where: "queue_size, write of 4 bytes". From any thread. */
 void vdev_rule_broken(struct vdev *dev, enum vdev_rule rule, const char *where, ...)
 	G_GNUC_PRINTF(3, 4);

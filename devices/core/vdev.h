@@ -274,6 +274,12 @@ struct vdev {
 
 	uint16_t untold_queue_size; /* the transport's */
 
+	/* An observer says what rules the driver breaks: the log need not. Set with it. */
+	bool checked;
+	/* The transport has registers, and the configuration space, read without a trap: observers do
+	 * not see all reads, and see its own. */
+	bool unseen_reads;
+
 	/* Common options, before open(). */
 	uint16_t opt_queue_size; /* 0: the class's */
 	char *opt_iothread;      /* loop's name, or NULL: main loop */

@@ -189,6 +189,8 @@ static void open_device(struct rig *r, const struct rig_case *c)
 	r->dev = vdev_new(class, pairs, &env, &err);
 	if (!r->dev || !prop_all_used(pairs, tables, "rig", &err))
 		fail_msg("%s: %s", spec, err->message);
+	if (c->opened)
+		c->opened(r->dev);
 }
 
 /* The only device on a page: where the links expect it. */

@@ -48,10 +48,11 @@ struct rig_case {
 	const char *name; /* the promise */
 	const char *spec; /* as after --device; "@/" is the case's own temporary directory */
 	void (*run)(struct rig *r);
-	void (*setup)(const char *dir); /* makes files in it before the device is opened */
-	const struct vdev_class *class; /* NULL: found in the registry by spec's first word */
-	bool direct_only;               /* what it shows cannot depend on the link */
-	const char *links;              /* globs with blanks between ("pci* mmio"), after ! those
+	void (*setup)(const char *dir);   /* makes files in it before the device is opened */
+	void (*opened)(struct vdev *dev); /* it is, and nobody has looked for it yet */
+	const struct vdev_class *class;   /* NULL: found in the registry by spec's first word */
+	bool direct_only;                 /* what it shows cannot depend on the link */
+	const char *links;                /* globs with blanks between ("pci* mmio"), after ! those
 					   that are not meant; NULL: all, RIG_MODERN: those with
 					   registers of virtio 1 */
 	const struct backend_wrapper *const *wrappers; /* that the spec may name beside the usual */

@@ -35,6 +35,7 @@ char *cli_help_text(const struct option *options, size_t n);
 char *cli_version_text(void);
 char *cli_cpu_text(void);
 char *cli_pc_text(void);
+char *cli_check_text(void);
 char *cli_sandbox_text(void);
 char *cli_devices_text(void);
 char *cli_device_text(const struct vdev_class *class);

@@ -227,6 +227,16 @@ static bool set_debug_exit(struct parse *p, const struct option *o, const char *
 	return true;
 }
 
+static bool set_check(struct parse *p, const struct option *o, const char *value, GError **err)
+{
+	(void)o;
+	if (!value || strcmp(value, "help") != 0)
+		return check_config_parse(&p->cfg->check, value, err);
+	g_free(p->text);
+	p->text = cli_check_text();
+	return true;
+}
+
 static bool set_sandbox(struct parse *p, const struct option *o, const char *value, GError **err)
 {
 	(void)o;
@@ -378,6 +388,8 @@ static const struct option options[] = {
 	{ "control", 0, "unix:PATH", "control socket (JSON, as QMP)", set_text, AT(control) },
 	{ "gdb", 0, "SOCKET", "GDB server: unix:PATH or tcp:[ADDRESS:]PORT", set_text, AT(gdb) },
 	{ "paused", 0, NULL, "begin when control or GDB says continue", set_flag, AT(paused) },
+	{ "check", 0, "[=WORDS]", "tell which rules the guest's drivers break; =help lists them",
+	  set_check, 0 },
 	{ "stats", 0, NULL, "print counters at the end", set_flag, AT(stats) },
 	{ "record", 0, "FILE", "what happens to devices: FILE[,payload=none|digest|head=N|all]",
 	  set_text, AT(record) },

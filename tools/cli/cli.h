@@ -22,6 +22,7 @@ enum cli_status {
 	CLI_KVM_ERROR = 5,
 	CLI_REBOOT = 6,
 	CLI_QUIT = 7,
+	CLI_VIOLATION = 8,
 };
 
 /* The exit status for the way a run ended, all but MACHINE_DEBUG_EXIT. */

@@ -34,6 +34,7 @@ static const struct {
 	{ MACHINE_KVM_ERROR, CLI_KVM_ERROR, "KVM error: it cannot run the guest any further" },
 	{ MACHINE_REBOOT, CLI_REBOOT, "the guest rebooted, with --no-reboot" },
 	{ MACHINE_QUIT, CLI_QUIT, "terminated: Ctrl-A x, quit on the control socket, SIGTERM" },
+	{ MACHINE_VIOLATION, CLI_VIOLATION, "a driver broke a rule, with --check=fatal" },
 };
 
 enum cli_status cli_status(enum machine_end end)
@@ -48,6 +49,21 @@ enum cli_status cli_status(enum machine_end end)
 int cli_debug_status(uint32_t value)
 {
 	return (int)((value << 1 | 1) & 0xff);
+}
+
+char *cli_check_text(void)
+{
+	GString *out = g_string_new(
+		"--check[=WORD,...]: each virtio driver is judged by the specification's rules.\n");
+	struct check_rule_info r;
+
+	g_string_append(out, check_help);
+	g_string_append(out, "Rules, by what they are about, and their clauses:\n");
+	for (unsigned i = 0; check_rule_nth(i, &r); i++)
+		if (r.name)
+			g_string_append_printf(out, "  %-8s %-24s %s\n", r.group, r.name,
+					       r.clauses ? r.clauses : r.section);
+	return g_string_free(out, FALSE);
 }
 
 char *cli_cpu_text(void)

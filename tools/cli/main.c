@@ -192,6 +192,16 @@ static void sockets_close(struct sockets *s, struct machine *m)
 	control_machine_free(s->control, m);
 }
 
+/* What the checker found, also where the guest ended before it could be stopped for it. */
+static bool report_check(struct checker *c, const struct machine_config *cfg, enum machine_end *end,
+			 GError **err)
+{
+	checker_print(c, stderr);
+	if (cfg->check.fatal && checker_count(c))
+		*end = MACHINE_VIOLATION;
+	return checker_write(c, err);
+}
+
 static int run_machine(struct machine *m, const struct machine_config *cfg, GError **err)
 {
 	struct sockets sockets = { 0 };
@@ -211,6 +221,8 @@ static int run_machine(struct machine *m, const struct machine_config *cfg, GErr
 		say_missed(m);
 	if (cfg->stats)
 		machine_stats_print(m, stderr);
+	if (machine_checker(m) && !report_check(machine_checker(m), cfg, &end, err))
+		return -1;
 	return main_status(end, machine_debug_value(m));
 }
 
@@ -256,15 +268,17 @@ static int serve(char **argv)
 {
 	g_autoptr(GError) err = NULL;
 	g_autofree char *text = NULL;
-	bool ok;
+	bool ok, broken = false;
 
 	if (!guard_terminal())
 		return CLI_HOST_ERROR;
-	ok = serve_command(argv, &mode, &text, &err);
+	ok = serve_command(argv, &mode, &text, &broken, &err);
 	restore();
 	if (!ok)
 		return complain(err);
-	return text ? show(text) : 0;
+	if (text)
+		return show(text);
+	return broken ? CLI_VIOLATION : 0;
 }
 
 static int fuzz(char **argv)

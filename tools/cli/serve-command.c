@@ -21,6 +21,8 @@ static const char help[] =
 	"  --vfio-user SOCKET         the whole PCI device, as `ringside run' has it\n"
 	"  --vduse NAME               a vDPA device of this host: a disk is its /dev/vdX\n"
 	"  --once                     end when the first front-end has gone\n"
+	"  --check[=WORDS]            tell which rules drivers break; run --check=help lists\n"
+	"                             the words\n"
 	"  --record FILE              write down what happens: `ringside trace --help'\n"
 	"  --sandbox LEVEL            on, strict, off; help tells [on]\n"
 	"  -h, --help                 this help\n"
@@ -53,6 +55,12 @@ struct serve_words {
 	gboolean help;
 };
 
+static gboolean take_check(const char *name, const char *value, gpointer data, GError **err)
+{
+	(void)name;
+	return check_config_parse(&((struct serve_config *)data)->check, value, err);
+}
+
 static bool parse(char ***argv, struct serve_config *cfg, struct serve_words *ret, GError **err)
 {
 	char **where = ret->where;
@@ -60,6 +68,8 @@ static bool parse(char ***argv, struct serve_config *cfg, struct serve_words *re
 		{ "vhost-user", 0, 0, G_OPTION_ARG_FILENAME, &where[SERVE_VHOST_USER], NULL, NULL },
 		{ "vfio-user", 0, 0, G_OPTION_ARG_FILENAME, &where[SERVE_VFIO_USER], NULL, NULL },
 		{ "vduse", 0, 0, G_OPTION_ARG_STRING, &where[SERVE_VDUSE], NULL, NULL },
+		{ "check", 0, G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK,
+		  (gpointer)take_check, NULL, NULL },
 		{ "once", 0, 0, G_OPTION_ARG_NONE, &cfg->once, NULL, NULL },
 		{ "record", 0, 0, G_OPTION_ARG_FILENAME, &ret->record, NULL, NULL },
 		{ "sandbox", 0, 0, G_OPTION_ARG_STRING, &ret->level, NULL, NULL },
@@ -67,9 +77,12 @@ static bool parse(char ***argv, struct serve_config *cfg, struct serve_words *re
 		{ 0 },
 	};
 	GOptionContext *context = g_option_context_new(NULL);
+	GOptionGroup *group;
 	bool ok;
 
-	g_option_context_add_main_entries(context, entries, NULL);
+	group = g_option_group_new("serve", NULL, NULL, cfg, NULL);
+	g_option_group_add_entries(group, entries);
+	g_option_context_set_main_group(context, group);
 	g_option_context_set_help_enabled(context, FALSE);
 	ok = ringside_options(context, argv, "ringside serve --help lists all", err);
 	g_option_context_free(context);
@@ -119,13 +132,18 @@ static bool choose_protocol(struct serve_config *cfg, const struct serve_words *
 }
 
 static bool run(struct serve_config *cfg, const struct serve_words *words, const char *device,
-		GError **err)
+		bool *ret_broken, GError **err)
 {
+	uint64_t violations = 0;
+
 	if (!choose_protocol(cfg, words, err))
 		return false;
 	cfg->device = device;
 	cfg->record = words->record;
-	return serve_run(cfg, err);
+	if (!serve_run(cfg, &violations, err))
+		return false;
+	*ret_broken = cfg->check.fatal && violations;
+	return true;
 }
 
 static void free_words(struct serve_words *words)
@@ -136,7 +154,8 @@ static void free_words(struct serve_words *words)
 	g_free(words->record);
 }
 
-bool serve_command(char *const *argv, struct terminal_mode *mode, char **ret_text, GError **err)
+bool serve_command(char *const *argv, struct terminal_mode *mode, char **ret_text, bool *ret_broken,
+		   GError **err)
 {
 	struct serve_config cfg = { .sandbox = SANDBOX_DEFAULT, .mode = mode };
 	g_auto(GStrv) args = g_strdupv((char **)argv);
@@ -147,7 +166,8 @@ bool serve_command(char *const *argv, struct terminal_mode *mode, char **ret_tex
 	if (ok && !*ret_text)
 		*ret_text = words.help || !device ? g_strdup(help) : asked_text(device);
 	if (ok && !*ret_text)
-		ok = run(&cfg, &words, device, err);
+		ok = run(&cfg, &words, device, ret_broken, err);
+	check_config_clear(&cfg.check);
 	free_words(&words);
 	return ok;
 }

@@ -57,7 +57,8 @@ void mmio_follow_state(struct mmio *m)
 		doorbell_set(m, q, running && tell && vdev_queue_read(m->dev, q, VQR_ENABLE));
 	if (m->cached)
 		mmio_regpage_set(m, running);
-	mmio_irq_acks(m, running && (!m->cached || m->regpage_on));
+	/* Who checks the driver wants to see them. */
+	mmio_irq_acks(m, running && (!m->cached || m->regpage_on) && !m->dev->checked);
 }
 
 /*
@@ -230,7 +231,8 @@ static uint64_t trapped_read(void *opaque, uint64_t off, unsigned len)
 	struct mmio *m = opaque;
 	uint64_t value = mmio_read(m, off, len);
 
-	vdev_saw_access(m->dev, off, len, false, value);
+	vdev_saw_access(m->dev,
+			&(struct vdev_access){ VDEV_SPACE_MMIO, off, off, value, len, false });
 	return value;
 }
 
@@ -270,7 +272,8 @@ static void trapped_write(void *opaque, uint64_t off, unsigned len, uint64_t val
 	struct mmio *m = opaque;
 	uint64_t bytes = GUINT64_TO_LE(value);
 
-	vdev_saw_access(m->dev, off, len, true, value);
+	vdev_saw_access(m->dev,
+			&(struct vdev_access){ VDEV_SPACE_MMIO, off, off, value, len, true });
 	if (off >= R_CONFIG)
 		vdev_judge_config(m->dev, off - R_CONFIG, len, true, config_width(m));
 	else if (!mmio_judge_write(m, (unsigned)off, len) || is_data_path(m, off, (uint32_t)value))
@@ -369,7 +372,7 @@ struct mmio *mmio_new(struct vdev *dev, struct board *board, const struct mmio_c
 	m->legacy = dev->opt_legacy != VDEV_LEGACY_OFF;
 	m->board = board;
 	m->gsi = config->gsi;
-	m->cached = config->cached_registers;
+	m->cached = dev->unseen_reads = config->cached_registers;
 	m->region = (struct board_region){ .base = config->base,
 					   .size = MMIO_SIZE,
 					   .read = trapped_read,

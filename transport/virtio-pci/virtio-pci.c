@@ -55,6 +55,7 @@
  */
 struct region {
 	const char *name;
+	enum vdev_space space;
 	uint32_t at, size;
 	uint64_t (*read)(struct vpci *p, uint64_t off, unsigned len);
 	void (*write)(struct vpci *p, uint64_t off, unsigned len, uint64_t value);
@@ -136,16 +137,20 @@ static void pending_write(struct vpci *p, uint64_t off, unsigned len, uint64_t v
 	vdev_access_broken(p->dev, RULE_PCI_MSIX_TABLE, "MSI-X pending bits", true, len);
 }
 
+/* What a kick of queue @q begins with. */
+static unsigned notify_id(const struct vpci *p, unsigned q)
+{
+	return p->kick_config ? NOTIF_DATA_BASE + q : q;
+}
+
 static void judge_notify(struct vpci *p, unsigned q, unsigned len, uint64_t value)
 {
-	unsigned id = p->kick_config ? NOTIF_DATA_BASE + q : q;
-
 	vdev_judge_notify(p->dev, q);
 	if (q >= p->dev->n_queues || !(vdev_status(p->dev) & VIRTIO_S_DRIVER_OK))
 		return;
 	if (len != (p->kick_wide ? 4 : 2))
 		vdev_rule_broken(p->dev, RULE_PCI_NOTIFY_WIDTH, "queue %u, %u bytes", q, len);
-	else if ((value & 0xffff) != id)
+	else if ((value & 0xffff) != notify_id(p, q))
 		vdev_rule_broken(p->dev, RULE_PCI_NOTIFY_VALUE, "queue %u, value %#x", q,
 				 (unsigned)value);
 }
@@ -165,12 +170,16 @@ static void notify_write(struct vpci *p, uint64_t off, unsigned len, uint64_t va
 }
 
 static const struct region regions[] = {
-	{ "common configuration", AT_COMMON, VPCI_COMMON_BYTES, common_read, common_write },
-	{ "ISR status", AT_ISR, 4, isr_read, NULL },
-	{ "configuration space", AT_CONFIG, VDEV_CONFIG_MAX, config_read, config_write },
-	{ "MSI-X table", AT_TABLE, AT_PENDING - AT_TABLE, table_read, table_write },
-	{ "MSI-X pending bits", AT_PENDING, AT_NOTIFY - AT_PENDING, pending_read, pending_write },
-	{ "notification", AT_NOTIFY, NOTIFY_BYTES, NULL, notify_write },
+	{ "common configuration", VDEV_SPACE_COMMON, AT_COMMON, VPCI_COMMON_BYTES, common_read,
+	  common_write },
+	{ "ISR status", VDEV_SPACE_ISR, AT_ISR, 4, isr_read, NULL },
+	{ "configuration space", VDEV_SPACE_CONFIG, AT_CONFIG, VDEV_CONFIG_MAX, config_read,
+	  config_write },
+	{ "MSI-X table", VDEV_SPACE_MSIX, AT_TABLE, AT_PENDING - AT_TABLE, table_read,
+	  table_write },
+	{ "MSI-X pending bits", VDEV_SPACE_PENDING, AT_PENDING, AT_NOTIFY - AT_PENDING,
+	  pending_read, pending_write },
+	{ "notification", VDEV_SPACE_NOTIFY, AT_NOTIFY, NOTIFY_BYTES, NULL, notify_write },
 };
 
 #define FIRST_MSIX 3u /* of the regions, which a function without structures has, too */
@@ -212,6 +221,21 @@ static void ports_write(struct vpci *p, uint64_t off, unsigned len, uint64_t val
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* Told of an access: @r is where it went in the BAR of the structures; NULL: nowhere. */
+static void tell_access(struct vpci *p, unsigned bar, const struct region *r, uint64_t off,
+			unsigned len, bool write, uint64_t value)
+{
+	struct vdev_access a = { VDEV_SPACE_NONE, off, off, value, len, write };
+
+	if (bar != p->bar) {
+		a.space = VDEV_SPACE_PORTS;
+	} else if (r) {
+		a.space = r->space;
+		a.at = off - r->at;
+	}
+	vdev_saw_access(p->dev, &a);
+}
+
 static uint64_t bar_read(struct pci_function *f, unsigned bar, uint64_t off, unsigned len)
 {
 	struct vpci *p = (struct vpci *)f;
@@ -224,7 +248,7 @@ static uint64_t bar_read(struct pci_function *f, unsigned bar, uint64_t off, uns
 		value = r->read(p, off - r->at, len);
 	else
 		nothing_there(p, r, off, false, len);
-	vdev_saw_access(p->dev, off, len, false, value);
+	tell_access(p, bar, r, off, len, false, value);
 	return value;
 }
 
@@ -234,7 +258,7 @@ static void bar_write(struct pci_function *f, unsigned bar, uint64_t off, unsign
 	struct vpci *p = (struct vpci *)f;
 	const struct region *r = region_at(p, off, len);
 
-	vdev_saw_access(p->dev, off, len, true, value);
+	tell_access(p, bar, r, off, len, true, value);
 	if (bar != p->bar)
 		ports_write(p, off, len, value);
 	else if (r && r->write)
@@ -370,6 +394,11 @@ static struct board_doorbell doorbell_of(const struct vpci *p, unsigned q)
 		doorbell.match = q;
 	} else {
 		doorbell.addr = p->notify_at ? p->notify_at + q * NOTIFY_EACH : 0;
+		if (p->dev->checked) { /* a kick that is not what it should be traps */
+			doorbell.len = p->kick_wide ? 4 : 2;
+			doorbell.has_match = !p->kick_wide;
+			doorbell.match = notify_id(p, q);
+		}
 	}
 	return doorbell;
 }

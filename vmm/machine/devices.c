@@ -315,6 +315,8 @@ static void forget_device(struct machine *m, struct device *d)
 {
 	g_ptr_array_remove(m->devices, d);
 	memory_unlisten(&m->ram.memory, d->dev);
+	if (m->checker)
+		checker_leave(m->checker, d->dev);
 	device_free(d);
 }
 
@@ -347,6 +349,8 @@ static struct device *open_device(struct machine *m, const char *spec, GError **
 		machine_stats_begin(d);
 	if (m->recorder)
 		recorder_add(m->recorder, d->dev);
+	if (m->checker)
+		checker_watch(m->checker, d->dev);
 	if (prop_all_used(pairs, rows, context, err))
 		return d;
 	forget_device(m, d);

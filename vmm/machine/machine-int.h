@@ -72,6 +72,7 @@ struct machine_observer {
 struct machine {
 	const struct machine_config *cfg;
 	struct cpu_model *model;
+	struct checker *checker; /* NULL: nobody checks */
 	struct loop *main;
 	GPtrArray *iothreads; /* of struct iothread */
 	bool loops_run;       /* threads are made, and no more will be */

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "devices/core/vdev.h"
+#include "vmm/check/check.h"
 #include "vmm/sandbox/sandbox.h"
 
 /* One --device, or a shorthand for it. */
@@ -50,6 +51,7 @@ enum machine_end {
 	MACHINE_KVM_ERROR,  /* KVM could not run the guest */
 	MACHINE_HOST_ERROR, /* this host failed us while the guest ran */
 	MACHINE_QUIT,       /* the operator's wish */
+	MACHINE_VIOLATION,  /* a driver broke a rule, and --check=fatal was given */
 	MACHINE_DEBUG_EXIT, /* the guest wrote to the debug exit port: machine_debug_value() */
 	N_MACHINE_ENDS,
 };
@@ -74,9 +76,10 @@ struct machine_config {
 	char *control;  /* unix:PATH or NULL */
 	bool stats;     /* print them at the end */
 	char *record;   /* a file for what happens to devices (devices/record/record.h), or NULL */
-	char *symbols;  /* an ELF file with names for the guest's addresses, or NULL */
-	char *gdb;      /* unix:PATH or tcp:[ADDRESS:]PORT, or NULL */
-	bool paused;    /* the guest begins when somebody says so: machine_cont() */
+	struct check_config check; /* of the guest's drivers */
+	char *symbols;             /* an ELF file with names for the guest's addresses, or NULL */
+	char *gdb;                 /* unix:PATH or tcp:[ADDRESS:]PORT, or NULL */
+	bool paused;               /* the guest begins when somebody says so: machine_cont() */
 	bool no_reboot;
 	int grace; /* seconds from the first SIGTERM to the end; -1: as long as the guest likes */
 	/* Threads of event loops that are made at the start for devices that come later, since
@@ -206,6 +209,9 @@ void machine_for_each_unanswered(struct machine *m, machine_unanswered_fn fn, vo
 /* What a guest that was ended from outside may have waited for: one line, or NULL. Free with
  * g_free(). */
 char *machine_missed(struct machine *m);
+
+/* Who checks the guest's drivers, or NULL. */
+struct checker *machine_checker(struct machine *m);
 
 /* All statistics as an aligned table. Those of the queues are in vq_stats(dev->queue[q].vq). */
 void machine_stats_print(struct machine *m, FILE *to);

@@ -280,7 +280,7 @@ static size_t more_memory(struct machine *m)
 	for (guint i = 0; i < m->devices->len; i++) {
 		const struct device *d = g_ptr_array_index(m->devices, i);
 
-		n += vdev_memory_max(d->dev);
+		n += vdev_memory_max(d->dev) + (m->checker ? checker_memory(d->dev) : 0);
 	}
 	return n;
 }

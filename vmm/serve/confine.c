@@ -118,7 +118,8 @@ bool serve_confine(struct serve *s, GError **err)
 		.more_files = FILES_ANYWAY + FILES_A_QUEUE * s->dev->n_queues +
 			      FILES_A_REGION * GMEM_REGIONS_MAX + s->dev->more_files,
 		.more_memory = MEMORY + vdev_memory_max(s->dev) +
-			       (s->recorder ? RECORD_MEMORY_MORE : 0),
+			       (s->recorder ? RECORD_MEMORY_MORE : 0) +
+			       (s->checker ? checker_memory(s->dev) : 0),
 	};
 
 	if (plan.level != SANDBOX_OFF && (!make_filters(s, err) || !sandbox_enter(&plan, err)))

@@ -22,6 +22,7 @@ struct serve {
 	struct gmem mem;
 	struct vdev *dev;
 	struct recorder *recorder; /* NULL: nothing is recorded */
+	struct checker *checker;   /* NULL: nobody checks */
 	const struct serve_protocol *protocol;
 	void *transport; /* the protocol's */
 

@@ -86,6 +86,8 @@ static bool open_device(struct serve *s, GError **err)
 	s->dev = vdev_new(class, pairs, &env, err);
 	if (s->dev && s->recorder)
 		recorder_add(s->recorder, s->dev);
+	if (s->dev && s->checker)
+		checker_watch(s->checker, s->dev);
 	return s->dev && prop_all_used(pairs, tables, context, err);
 }
 
@@ -132,6 +134,23 @@ static const struct terminal_ops terminal_ops = { .leave = leave,
 						  .info = nothing,
 						  .send_break = nothing };
 
+/* The checker finds things on any thread. */
+static void on_violation(const struct check_violation *v, void *opaque)
+{
+	struct serve *s = opaque;
+
+	if (s->cfg->check.fatal && !v->advice)
+		loop_post(s->main, leave, s);
+}
+
+static bool open_checker(struct serve *s, GError **err)
+{
+	s->checker = checker_new(&s->cfg->check, err);
+	if (s->checker)
+		checker_on_first(s->checker, on_violation, s);
+	return s->checker;
+}
+
 static bool prepare(struct serve *s, GError **err)
 {
 	s->terminal = terminal_new(s->main, s->cfg->mode, &terminal_ops, s);
@@ -140,6 +159,8 @@ static bool prepare(struct serve *s, GError **err)
 		if (!s->recorder)
 			return false;
 	}
+	if (s->cfg->check.on && !open_checker(s, err))
+		return false;
 	if (!watch_signals(s, err) || !open_device(s, err) ||
 	    (s->protocol->connect && !serve_open_socket(s, err)))
 		return false;
@@ -151,6 +172,9 @@ static void clean_up(struct serve *s)
 {
 	s->protocol->free(s->transport);
 	serve_close_socket(s);
+	if (s->checker && s->dev)
+		checker_leave(s->checker, s->dev);
+	checker_free(s->checker);
 	vdev_free(s->dev);
 	recorder_close(s->recorder);
 	serve_free_filters(s);
@@ -168,7 +192,7 @@ static void clean_up(struct serve *s)
 	terminal_free(s->terminal);
 }
 
-bool serve_run(const struct serve_config *cfg, GError **err)
+bool serve_run(const struct serve_config *cfg, uint64_t *ret_violations, GError **err)
 {
 	struct serve s = {
 		.cfg = cfg,
@@ -187,6 +211,11 @@ bool serve_run(const struct serve_config *cfg, GError **err)
 			serve_begin(&s);
 		while (!s.over)
 			g_main_context_iteration(loop_context(s.main), TRUE);
+	}
+	if (ok && s.checker) {
+		*ret_violations = checker_count(s.checker);
+		checker_print(s.checker, stderr);
+		ok = checker_write(s.checker, err);
 	}
 	clean_up(&s);
 	return ok;

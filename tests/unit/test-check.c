@@ -1,0 +1,649 @@
+/*
+ * The checker's rules of registers and rings: each is broken by a driver here, told by its name, and
+ * nothing else is. Those that the device core finds itself have their tests in test-rules and the
+ * rings' (test-vq-*-faults); that they come to be told here is shown by one each.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/support/check-case.h"
+#include "tests/support/echo.h"
+#include "tests/support/pci-peek.h"
+#include "tests/support/rig-impl.h"
+#include "transport/mmio/regs.h"
+#include "vmm/check/check-int.h"
+
+#define SO_FAR (VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER)
+#define NEXT   VRING_DESC_F_NEXT
+#define WRITE  VRING_DESC_F_WRITE
+#define INDIR  VRING_DESC_F_INDIRECT
+
+static uint32_t mmio_get(struct rig *r, unsigned off)
+{
+	return (uint32_t)board_fake_read(rig_board(r), false, RIG_MMIO_BASE + off, 4);
+}
+
+static void mmio_put(struct rig *r, unsigned off, uint64_t value)
+{
+	board_fake_write(rig_board(r), false, RIG_MMIO_BASE + off, 4, value);
+}
+
+/*
+ * Registers.
+ */
+
+static void core_rule(struct rig *r)
+{
+	rig_set_status(r, VIRTIO_S_DRIVER);
+}
+
+static void mtu_without_mtu(struct rig *r)
+{
+	rig_start(r, RIG_NONE);
+	(void)rig_config16(r, 10);
+}
+
+static void capacity_without_generation(struct rig *r)
+{
+	rig_start(r, RIG_NONE);
+	rig_reset(r);
+	(void)mmio_get(r, R_CONFIG);
+}
+
+static void mmio_reset_unread(struct rig *r)
+{
+	mmio_put(r, R_STATUS, 0);
+	mmio_put(r, R_STATUS, VIRTIO_S_ACKNOWLEDGE);
+}
+
+static void pci_reset_unread(struct rig *r)
+{
+	peek_put(r, 0x14, 1, 0);
+	peek_put(r, 0x14, 1, VIRTIO_S_ACKNOWLEDGE);
+}
+
+static void features_ok_unread(struct rig *r)
+{
+	rig_reset(r);
+	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE);
+	rig_set_status(r, SO_FAR);
+	mmio_put(r, R_DRIVER_FEATURES_SEL, 1);
+	mmio_put(r, R_DRIVER_FEATURES, 1);
+	mmio_put(r, R_STATUS, SO_FAR | VIRTIO_S_FEATURES_OK);
+	mmio_put(r, R_STATUS, SO_FAR | VIRTIO_S_FEATURES_OK | VIRTIO_S_DRIVER_OK);
+}
+
+static void pci_queue_reset_unread(struct rig *r)
+{
+	rig_start(r, RIG_ALL);
+	peek_put(r, 0x16, 2, ECHO_COPY);
+	peek_put(r, 0x3a, 2, 1);
+	peek_put(r, 0x20, 4, rig_vq(r, ECHO_COPY)->desc);
+	peek_put(r, 0x1c, 2, 1);
+}
+
+static void mmio_queue_reset_unread(struct rig *r)
+{
+	rig_start(r, RIG_ALL);
+	mmio_put(r, R_QUEUE_SEL, ECHO_COPY);
+	mmio_put(r, R_QUEUE_RESET, 1);
+	mmio_put(r, R_QUEUE_DESC, rig_vq(r, ECHO_COPY)->desc);
+	mmio_put(r, R_QUEUE_READY, 1);
+}
+
+static void pci_queue_again_without_addresses(struct rig *r)
+{
+	rig_start(r, RIG_ALL);
+	peek_put(r, 0x16, 2, ECHO_COPY);
+	peek_put(r, 0x3a, 2, 1);
+	assert_int_equal(peek_get(r, 0x3a, 2), 0);
+	peek_put(r, 0x1c, 2, 1);
+}
+
+static void pci_queue_vector_unread(struct rig *r)
+{
+	struct vfeatures f = RIG_NONE;
+
+	vfeatures_set(&f, VIRTIO_F_VERSION_1, true);
+	assert_true(rig_negotiate(r, f));
+	peek_put(r, 0x16, 2, ECHO_COPY);
+	peek_put(r, 0x1a, 2, 1);
+	peek_put(r, 0x1c, 2, 1);
+}
+
+static void pci_config_vector_unread(struct rig *r)
+{
+	struct vfeatures f = RIG_NONE;
+
+	vfeatures_set(&f, VIRTIO_F_VERSION_1, true);
+	assert_true(rig_negotiate(r, f));
+	peek_put(r, 0x10, 2, 0);
+	rig_driver_ok(r);
+}
+
+/* The rig's own driver has looked already: another begins. */
+static void mmio_status_first(struct rig *r)
+{
+	(void)mmio_get(r, R_STATUS);
+}
+
+static void mmio_ready_unread(struct rig *r)
+{
+	rig_start(r, RIG_NONE);
+	mmio_put(r, R_QUEUE_SEL, ECHO_COPY);
+	mmio_put(r, R_QUEUE_READY, 0);
+	mmio_put(r, R_QUEUE_READY, 1);
+}
+
+static void mmio_ack_unread(struct rig *r)
+{
+	rig_start(r, RIG_NONE);
+	mmio_put(r, R_INTERRUPT_ACK, 1); /* the rig has read the status */
+	mmio_put(r, R_INTERRUPT_ACK, 1);
+}
+
+static void mmio_never_acked(struct rig *r)
+{
+	struct rig_req *req;
+
+	rig_start(r, RIG_NONE);
+	req = peek_request(r);
+	while (!(mmio_get(r, R_INTERRUPT_STATUS) & MMIO_INT_USED))
+		peek_answer(r);
+	for (unsigned i = 0; i < 20; i++)
+		(void)mmio_get(r, R_INTERRUPT_STATUS);
+	rig_wait(r, req);
+}
+
+static void legacy_mmio_size_unread(struct rig *r)
+{
+	rig_reset(r);
+	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE);
+	rig_set_status(r, SO_FAR);
+	mmio_put(r, R_GUEST_PAGE_SIZE, 4096);
+	mmio_put(r, R_QUEUE_SEL, 0);
+	mmio_put(r, R_QUEUE_SIZE, 8);
+	mmio_put(r, R_QUEUE_ALIGN, 4096);
+	mmio_put(r, R_QUEUE_PFN, 16);
+}
+
+static void accepts_nothing(struct rig *r)
+{
+	rig_start(r, RIG_NONE);
+}
+
+/*
+ * Rings. The chain is kept by the device until it is told to let go.
+ */
+
+static struct drv_buf buffer(struct rig *r, uint32_t len)
+{
+	return (struct drv_buf){ rig_alloc(r, len).gpa, len };
+}
+
+static void change_in_flight(struct rig *r, bool packed)
+{
+	struct rig_buf bufs[] = { rig_alloc(r, 4), rig_alloc(r, 4) };
+	struct rig_req *req;
+
+	rig_start(r, RIG_ALL);
+	req = rig_submit(r, ECHO_KEEP, bufs, 1, 1);
+	RIG_UNTIL(r, echo_kept(rig_dev(r)));
+	if (packed)
+		rig_vq(r, ECHO_KEEP)->packed.desc[0].addr = cpu_le64(rig_alloc(r, 8).gpa);
+	else
+		rig_vq(r, ECHO_KEEP)->split.desc[0].addr = cpu_le64(rig_alloc(r, 8).gpa);
+	rig_on_owner(r, echo_release, rig_dev(r));
+	rig_wait(r, req);
+}
+
+static void change_split(struct rig *r)
+{
+	change_in_flight(r, false);
+}
+
+static void change_packed(struct rig *r)
+{
+	change_in_flight(r, true);
+}
+
+/* In the table, while the descriptor that refers to it stays. */
+static void change_table(struct rig *r)
+{
+	struct rig_buf table = rig_alloc(r, 32);
+	struct vring_desc *t = table.p;
+
+	rig_start(r, RIG_ALL);
+	t[0] = (struct vring_desc){ cpu_le64(buffer(r, 8).gpa), cpu_le32(8), 0, 0 };
+	check_chain(r, ECHO_KEEP, 1);
+	check_desc(r, ECHO_KEEP, 0, (struct drv_buf){ table.gpa, 16 }, INDIR, 0);
+	check_offer(r, ECHO_KEEP);
+	RIG_UNTIL(r, echo_kept(rig_dev(r)));
+	t[0].len = cpu_le32(7);
+	rig_on_owner(r, echo_release, rig_dev(r));
+	rig_wait_idle(r);
+}
+
+/* 80 descriptors in a table, of a ring that has 64. */
+static struct rig_buf long_table(struct rig *r)
+{
+	struct rig_buf table = rig_alloc(r, 80 * 16);
+	struct vring_desc *t = table.p;
+	struct drv_buf b = buffer(r, 4);
+
+	for (unsigned i = 0; i < 80; i++)
+		t[i] = (struct vring_desc){ cpu_le64(b.gpa), cpu_le32(b.len),
+					    cpu_le16(i < 79 ? NEXT : 0),
+					    cpu_le16((uint16_t)(i + 1)) };
+	return table;
+}
+
+static void long_split(struct rig *r)
+{
+	struct rig_buf table = long_table(r);
+
+	rig_start(r, RIG_ALL);
+	check_chain(r, ECHO_COPY, 1);
+	check_desc(r, ECHO_COPY, 0, (struct drv_buf){ table.gpa, table.len }, INDIR, 0);
+	check_offer(r, ECHO_COPY);
+}
+
+/* The first descriptor of a packed ring refers to a table. It goes out with the rest of its words,
+ * which the reference driver keeps until then. */
+static void offer_packed(struct rig *r, unsigned q, struct drv_buf table)
+{
+	struct drv_vq *vq = rig_vq(r, q);
+
+	check_chain(r, q, 1);
+	vq->packed.desc[0].addr = cpu_le64(table.gpa);
+	vq->packed.first_rest =
+		vring_packed_rest(table.len, (uint16_t)(vq->packed.first_rest >> 32),
+				  (uint16_t)(vring_rest_flags(vq->packed.first_rest) | INDIR));
+	check_offer(r, q);
+}
+
+static struct rig_buf packed_table(struct rig *r, unsigned n, unsigned flags)
+{
+	struct rig_buf table = rig_alloc(r, n * 16);
+	struct vring_packed_desc *t = table.p;
+	struct drv_buf b = buffer(r, 4);
+
+	for (unsigned i = 0; i < n; i++) {
+		t[i].addr = cpu_le64(b.gpa);
+		t[i].len = cpu_le32(b.len);
+		t[i].flags = cpu_le16((uint16_t)flags);
+	}
+	return table;
+}
+
+static void long_packed(struct rig *r)
+{
+	struct rig_buf table = packed_table(r, 80, 0);
+
+	rig_start(r, RIG_ALL);
+	offer_packed(r, ECHO_COPY, (struct drv_buf){ table.gpa, table.len });
+}
+
+static void table_with_flags(struct rig *r)
+{
+	struct rig_buf table = packed_table(r, 2, NEXT);
+
+	rig_start(r, RIG_ALL);
+	offer_packed(r, ECHO_COPY, (struct drv_buf){ table.gpa, table.len });
+}
+
+static void out_of_order(struct rig *r)
+{
+	rig_start(r, rig_all_but(VIRTIO_F_INDIRECT_DESC));
+	assert_true(rig_has(r, VIRTIO_F_IN_ORDER));
+	check_chain(r, ECHO_COPY, 2);
+	check_desc(r, ECHO_COPY, 0, buffer(r, 4), NEXT, 2);
+	check_desc(r, ECHO_COPY, 2, buffer(r, 4), 0, 0);
+	check_offer(r, ECHO_COPY);
+}
+
+static void table_out_of_order(struct rig *r)
+{
+	struct rig_buf table = rig_alloc(r, 48);
+	struct vring_desc *t = table.p;
+
+	rig_start(r, RIG_ALL);
+	for (unsigned i = 0; i < 3; i++)
+		t[i] = (struct vring_desc){ cpu_le64(buffer(r, 4).gpa), cpu_le32(4), 0, 0 };
+	t[0].flags = cpu_le16(NEXT);
+	t[0].next = cpu_le16(2);
+	check_chain(r, ECHO_COPY, 1);
+	check_desc(r, ECHO_COPY, 0, (struct drv_buf){ table.gpa, 48 }, INDIR, 0);
+	check_offer(r, ECHO_COPY);
+}
+
+static void avail_flags(struct rig *r, struct vfeatures f, uint16_t flags)
+{
+	rig_start(r, f);
+	rig_vq(r, ECHO_COPY)->split.avail->flags = cpu_le16(flags);
+	check_chain(r, ECHO_COPY, 1);
+	check_offer(r, ECHO_COPY);
+}
+
+static void avail_flags_2(struct rig *r)
+{
+	avail_flags(r, RIG_NONE, 2);
+}
+
+static void avail_flags_1_with_event(struct rig *r)
+{
+	avail_flags(r, RIG_ALL, 1);
+}
+
+static void used_flags_1(struct rig *r)
+{
+	struct rig_buf ring = rig_alloc(r, 8192);
+	uint64_t at = (ring.gpa + 4095) & ~(uint64_t)4095;
+	struct vfeatures f = RIG_NONE;
+
+	vfeatures_set(&f, VIRTIO_F_VERSION_1, true);
+	assert_true(rig_negotiate(r, f));
+	mmio_put(r, R_QUEUE_SEL, ECHO_COPY);
+	mmio_put(r, R_QUEUE_SIZE, 8);
+	mmio_put(r, R_QUEUE_DESC, (uint32_t)at);
+	mmio_put(r, R_QUEUE_DESC + 4, at >> 32);
+	mmio_put(r, R_QUEUE_DRIVER, (uint32_t)at + 256);
+	mmio_put(r, R_QUEUE_DRIVER + 4, at >> 32);
+	mmio_put(r, R_QUEUE_DEVICE, (uint32_t)at + 512);
+	mmio_put(r, R_QUEUE_DEVICE + 4, at >> 32);
+	memset((uint8_t *)ring.p + (at - ring.gpa) + 512, 1, 1);
+	mmio_put(r, R_QUEUE_READY, 1);
+	rig_driver_ok(r);
+	rig_wait_idle(r);
+}
+
+/* One request is answered, so that the device asks to be told of the next; which lies there. */
+static void no_kick(struct rig *r, struct vfeatures f)
+{
+	struct rig_buf bufs[] = { rig_alloc(r, 4), rig_alloc(r, 4) };
+	struct drv_buf b[] = { { bufs[0].gpa, 4 }, { bufs[1].gpa, 4 } };
+
+	rig_start(r, f);
+	rig_do(r, ECHO_COPY, bufs, 1, 1);
+	check_pass(r, 100);
+	assert_true(drv_add(rig_vq(r, ECHO_COPY), b, 1, 1, NULL) >= 0);
+	(void)drv_publish(rig_vq(r, ECHO_COPY));
+	check_pass(r, 200);
+}
+
+static void no_kick_flags(struct rig *r)
+{
+	no_kick(r, rig_all_but(VIRTIO_F_EVENT_IDX));
+}
+
+static void no_kick_event(struct rig *r)
+{
+	no_kick(r, RIG_ALL);
+}
+
+/* Of faults: one that the ring is started with, one that it is found to have. */
+static void ring_misaligned(struct rig *r)
+{
+	struct vfeatures f = RIG_NONE;
+
+	vfeatures_set(&f, VIRTIO_F_VERSION_1, true);
+	assert_true(rig_negotiate(r, f));
+	mmio_put(r, R_QUEUE_SEL, ECHO_COPY);
+	mmio_put(r, R_QUEUE_DESC, 0x1008);
+	mmio_put(r, R_QUEUE_DRIVER, 0x2000);
+	mmio_put(r, R_QUEUE_DEVICE, 0x3000);
+	mmio_put(r, R_QUEUE_READY, 1);
+	rig_driver_ok(r);
+	rig_wait_idle(r);
+}
+
+static void readable_behind_writable(struct rig *r)
+{
+	rig_start(r, RIG_NONE);
+	check_chain(r, ECHO_COPY, 2);
+	check_desc(r, ECHO_COPY, 0, buffer(r, 4), NEXT | WRITE, 1);
+	check_offer(r, ECHO_COPY);
+}
+
+#define SPLIT_LINKS "direct mmio pci"
+#define NET         "net,backend=null"
+
+static const struct check_case cases[] = {
+	{ RULE_STATUS_ORDER, NULL, "mmio pci", core_rule, NULL },
+	{ CHECK_FAULTS + VQ_FAULT_RING_ALIGN, NULL, "mmio", ring_misaligned, NULL },
+	{ CHECK_FAULTS + VQ_FAULT_ORDER, NULL, "direct mmio pci", readable_behind_writable, NULL },
+	{ CHECK_CONFIG_FEATURE, NET, "mmio pci", mtu_without_mtu, "advised-net-mac" },
+	{ CHECK_CONFIG_GENERATION, "blk,path=@/disk", "mmio", capacity_without_generation,
+	  "config-width advised-blk-ro" },
+	{ CHECK_RESET_UNREAD, NULL, "mmio", mmio_reset_unread, NULL },
+	{ CHECK_PCI_RESET_UNREAD, NULL, "pci", pci_reset_unread, NULL },
+	{ CHECK_FEATURES_UNREAD, NULL, "mmio", features_ok_unread, NULL },
+	{ CHECK_QUEUE_RESET_UNREAD, NULL, "pci", pci_queue_reset_unread, NULL },
+	{ CHECK_QUEUE_RESET_UNREAD, NULL, "mmio", mmio_queue_reset_unread, NULL },
+	{ CHECK_QUEUE_AGAIN, NULL, "pci", pci_queue_again_without_addresses, NULL },
+	{ CHECK_PCI_VECTOR_UNREAD, NULL, "pci", pci_queue_vector_unread, NULL },
+	{ CHECK_PCI_VECTOR_UNREAD, NULL, "pci", pci_config_vector_unread, NULL },
+	{ CHECK_MMIO_READY_UNREAD, NULL, "mmio", mmio_ready_unread, NULL },
+	{ CHECK_MMIO_ACK_UNREAD, NULL, "mmio", mmio_ack_unread, NULL },
+	{ CHECK_MMIO_NOT_ACKED, NULL, "mmio", mmio_never_acked, NULL },
+	{ CHECK_LEGACY_SIZE_UNREAD, "rng", "legacy-mmio", legacy_mmio_size_unread, NULL },
+	{ CHECK_ADVISED_RING_PACKED, "rng,ring=packed", "pci", accepts_nothing, NULL },
+	{ CHECK_ADVISED_ACCESS_PLATFORM, "rng,features=+access_platform", "pci", accepts_nothing,
+	  NULL },
+	{ CHECK_ADVISED_NET_MAC, NET, "pci", accepts_nothing, NULL },
+	{ CHECK_ADVISED_NET_MTU, NET ",mtu=1500", "pci", accepts_nothing, "advised-net-mac" },
+	{ CHECK_SPLIT_CHANGED, NULL, SPLIT_LINKS, change_split, NULL },
+	{ CHECK_SPLIT_CHANGED, NULL, SPLIT_LINKS, change_table, NULL },
+	{ CHECK_PACKED_CHANGED, NULL, "pci-packed", change_packed, NULL },
+	{ CHECK_SPLIT_LONG, NULL, SPLIT_LINKS, long_split, NULL },
+	{ CHECK_PACKED_LONG, NULL, "pci-packed", long_packed, NULL },
+	{ CHECK_TABLE_FLAGS, NULL, "pci-packed", table_with_flags, NULL },
+	{ CHECK_ORDER_NEXT, NULL, "pci-order", out_of_order, NULL },
+	{ CHECK_ORDER_TABLE, NULL, "pci-order", table_out_of_order, NULL },
+	{ CHECK_AVAIL_FLAGS, NULL, SPLIT_LINKS, avail_flags_2, NULL },
+	{ CHECK_AVAIL_FLAGS_EVENT, NULL, SPLIT_LINKS, avail_flags_1_with_event, NULL },
+	{ CHECK_USED_FLAGS, NULL, "mmio", used_flags_1, NULL },
+	{ CHECK_NO_KICK, NULL, SPLIT_LINKS, no_kick_flags, NULL },
+	{ CHECK_NO_KICK_EVENT, NULL, SPLIT_LINKS, no_kick_event, NULL },
+	{ CHECK_NO_KICK_PACKED, NULL, "pci-packed", no_kick_event, NULL },
+	{ CHECK_NO_KICK_PACKED, NULL, "pci-packed", no_kick_flags, NULL },
+};
+
+/* Of mmio: the very first accesses, before which the rig's own driver has looked. */
+static void what_comes_first(void **state)
+{
+	struct check_config config = { .on = true };
+	struct checker *c = checker_new(&config, NULL);
+	struct rig_case rc = { .spec = "echo", .class = &echo_class };
+	struct rig *r = rig_open(rig_link_find("mmio"), &rc);
+
+	(void)state;
+	checker_watch(c, rig_dev(r));
+	mmio_status_first(r);
+	assert_int_equal(checker_count(c), 1);
+	assert_int_equal(rig_logged(r, "[DRV-MMIO-INIT-01, 4.2.3.1.1 MUST]"), 1);
+	(void)mmio_get(r, R_MAGIC);
+	(void)mmio_get(r, R_VERSION);
+	(void)mmio_get(r, R_STATUS);
+	assert_int_equal(checker_count(c), 1); /* once is enough */
+	checker_leave(c, rig_dev(r));
+	checker_watch(c, rig_dev(r));
+	(void)mmio_get(r, R_MAGIC);
+	(void)mmio_get(r, R_VERSION);
+	(void)mmio_get(r, R_STATUS);
+	assert_int_equal(rig_logged(r, "[DRV-MMIO-INIT-02, 4.2.3.1.1 MUST]"), 1);
+	checker_leave(c, rig_dev(r));
+	rig_close(r);
+	checker_free(c);
+}
+
+/* What the device core and the rings find. That they do is shown by test-rules and
+ * test-vq-*-faults. */
+static void what_others_find_is_told(void **state)
+{
+	struct check_config config = { .on = true };
+	struct checker *c = checker_new(&config, NULL);
+	struct rig_case rc = { .spec = "echo", .class = &echo_class };
+	struct rig *r = rig_open(rig_link_find("pci"), &rc);
+	unsigned n = 0;
+
+	(void)state;
+	checker_watch(c, rig_dev(r));
+	for (unsigned rule = 0; rule < N_VDEV_RULES; rule++) {
+		vdev_tell_rule(rig_dev(r), rule, "here");
+		if (!check_is_advice(rule))
+			assert_int_equal(checker_count(c), ++n);
+	}
+	for (unsigned fault = VQ_OK + 1; fault < N_VQ_FAULTS; fault++) {
+		g_autofree char *text = g_strdup_printf("rig q1 head 3: %s [",
+							vq_fault_text(fault));
+
+		vdev_tell_fault(rig_dev(r), 1, fault, 3);
+		assert_int_equal(checker_count(c), ++n);
+		assert_int_equal(rig_logged(r, text), 1);
+	}
+	checker_leave(c, rig_dev(r));
+	rig_close(r);
+	checker_free(c);
+}
+
+/* Who names one rule again and again is told of it a few times; all are counted. */
+static void many_violations_are_a_few_lines(void **state)
+{
+	struct check_config config = { .on = true };
+	struct checker *c = checker_new(&config, NULL);
+	struct rig_case rc = { .spec = "echo", .class = &echo_class };
+	struct rig *r = rig_open(rig_link_find("mmio"), &rc);
+
+	(void)state;
+	checker_watch(c, rig_dev(r));
+	for (unsigned i = 0; i < 1000; i++)
+		vdev_tell_rule(rig_dev(r), RULE_MMIO_ACK, "here");
+	assert_int_equal(checker_count(c), 1000);
+	assert_int_equal(rig_logged(r, "\n"), CHECK_LINES);
+	assert_int_equal(rig_logged(r, "from now on it is counted"), 1);
+	checker_leave(c, rig_dev(r));
+	rig_close(r);
+	checker_free(c);
+}
+
+/* Of two violations: as text, JSON, XML. */
+static void reports_say_what_was_found(void **state)
+{
+	g_autofree char *json = NULL, *xml = NULL, *text = NULL;
+	char dir[] = "/tmp/test-check-XXXXXX";
+	struct check_config config = { 0 };
+	struct rig_case rc = { .spec = "echo", .class = &echo_class };
+	struct rig *r = rig_open(rig_link_find("pci"), &rc);
+	g_autofree char *words = NULL;
+	struct checker *c;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	words = g_strdup_printf("json:%s/j,junit:%s/x,wait=0.5", dir, dir);
+	assert_true(check_config_parse(&config, words, NULL));
+	assert_int_equal(config.wait_ms, 500);
+	c = checker_new(&config, NULL);
+	assert_non_null(c);
+	checker_watch(c, rig_dev(r));
+	vdev_tell_rule(rig_dev(r), RULE_PCI_VECTOR, "here");
+	vdev_tell_fault(rig_dev(r), 1, VQ_FAULT_ORDER, 3);
+	vdev_tell_fault(rig_dev(r), 1, VQ_FAULT_ORDER, 4);
+	checker_leave(c, rig_dev(r)); /* its findings stay */
+	checker_print(c, f);
+	fclose(f);
+	assert_non_null(strstr(text, "# check: 2 rules broken"));
+	assert_non_null(strstr(text, "       2  rig q1: readable descriptor follows"));
+	assert_true(checker_write(c, NULL));
+	assert_true(g_file_get_contents(config.json, &json, NULL, NULL));
+	assert_non_null(strstr(json, "\"clause\":\"DRV-PCI-MSIX-04\""));
+	assert_non_null(strstr(json, "\"queue\":1,\"head\":3,\"count\":2,"));
+	assert_true(g_file_get_contents(config.junit, &xml, NULL, NULL));
+	assert_non_null(strstr(xml, "name=\"vector\">\n    <failure message=\"rig: 1 times: "));
+	assert_non_null(strstr(xml, "name=\"ring-align\"/>"));
+	assert_null(strstr(xml, "\"blk"));
+	assert_int_equal(unlink(config.json) + unlink(config.junit) + rmdir(dir), 0);
+	checker_free(c);
+	check_config_clear(&config);
+	rig_close(r);
+}
+
+static void words_that_are_none_are_refused(void **state)
+{
+	static const char *const wrong[] = { "advise", "json:", "wait=0", "wait=x", "fatal,," };
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+		struct check_config config = { 0 };
+		g_autoptr(GError) err = NULL;
+
+		assert_false(check_config_parse(&config, wrong[i], &err));
+		assert_non_null(strstr(err->message, "--check="));
+		check_config_clear(&config);
+	}
+}
+
+static void every_rule_has_a_case(void **state)
+{
+	const struct check_cases all = { cases, G_N_ELEMENTS(cases) };
+	/* The first two: what_comes_first(). Nobody offers the other two. */
+	static const unsigned not_here[] = { CHECK_MMIO_FIRST, CHECK_MMIO_DEVICE_ID,
+					     CHECK_ADVISED_ORDER_PLATFORM,
+					     CHECK_ADVISED_NOTIF_CONFIG_DATA };
+
+	(void)state;
+	for (unsigned rule = CHECK_OWN; rule < CHECK_BLK_WRITEBACK_EARLY; rule++) {
+		bool found = check_cases_have(&all, rule) || rule == CHECK_ADVISED_BLK_RO;
+
+		for (size_t i = 0; i < G_N_ELEMENTS(not_here); i++)
+			found |= rule == not_here[i];
+		if (!found)
+			fail_msg("no case for %s", check_row(rule).name);
+	}
+}
+
+static void clauses_are_there(void **state)
+{
+	struct check_rule_info i;
+	unsigned n = 0;
+
+	(void)state;
+	for (unsigned rule = 0; check_rule_nth(rule, &i); rule++) {
+		g_auto(GStrv) ids = g_strsplit(i.clauses ? i.clauses : "", ", ", -1);
+
+		if (!i.name)
+			continue;
+		n++;
+		assert_non_null(i.text);
+		assert_non_null(i.group);
+		assert_non_null(i.section);
+		for (char **id = ids; *id; id++)
+			if (!check_clause(*id))
+				fail_msg("%s: there is no clause %s", i.name, *id);
+	}
+	assert_true(n > 130);
+}
+
+int main(void)
+{
+	static struct check_cases all = { cases, G_N_ELEMENTS(cases) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_prestate(check_cases_run, &all),
+		cmocka_unit_test(what_comes_first),
+		cmocka_unit_test(what_others_find_is_told),
+		cmocka_unit_test(many_violations_are_a_few_lines),
+		cmocka_unit_test(reports_say_what_was_found),
+		cmocka_unit_test(words_that_are_none_are_refused),
+		cmocka_unit_test(every_rule_has_a_case),
+		cmocka_unit_test(clauses_are_there),
+	};
+
+	return cmocka_run_group_tests_name("check", tests, NULL, NULL);
+}

@@ -1,0 +1,150 @@
+/*
+ * The table of rules. A rule's number is its place: first those of the device core, that registers
+ * show; then the rings' faults; then the checker's own.
+ */
+#pragma once
+
+#include "devices/core/rules.h"
+#include "virtqueue/vq.h"
+
+/* Which devices a rule is about: where its test ran if nothing was found. */
+enum check_group {
+	CHECK_BASIC,
+	CHECK_SPLIT,
+	CHECK_PACKED,
+	CHECK_PCI,
+	CHECK_MMIO,
+	CHECK_LEGACY,
+	CHECK_BLK,
+	CHECK_NET,
+	CHECK_CONSOLE,
+	CHECK_INPUT,
+	CHECK_RNG,
+	N_CHECK_GROUPS
+};
+
+enum check_rule {
+	CHECK_FAULTS = N_VDEV_RULES, /* and the vq_fault */
+	CHECK_OWN = CHECK_FAULTS + N_VQ_FAULTS,
+
+	/* registers.c */
+	CHECK_CONFIG_FEATURE = CHECK_OWN,
+	CHECK_CONFIG_GENERATION,
+	CHECK_RESET_UNREAD,
+	CHECK_FEATURES_UNREAD,
+	CHECK_QUEUE_RESET_UNREAD,
+	CHECK_QUEUE_AGAIN,
+	CHECK_PCI_RESET_UNREAD,
+	CHECK_PCI_VECTOR_UNREAD,
+	CHECK_MMIO_FIRST,
+	CHECK_MMIO_DEVICE_ID,
+	CHECK_MMIO_READY_UNREAD,
+	CHECK_MMIO_ACK_UNREAD,
+	CHECK_MMIO_NOT_ACKED,
+	CHECK_LEGACY_SIZE_UNREAD,
+	CHECK_ADVISED_ACCESS_PLATFORM,
+	CHECK_ADVISED_RING_PACKED,
+	CHECK_ADVISED_ORDER_PLATFORM,
+	CHECK_ADVISED_NOTIF_CONFIG_DATA,
+	CHECK_ADVISED_BLK_RO,
+	CHECK_ADVISED_NET_MAC,
+	CHECK_ADVISED_NET_MTU,
+
+	/* rings.c */
+	CHECK_SPLIT_CHANGED,
+	CHECK_PACKED_CHANGED,
+	CHECK_SPLIT_LONG,
+	CHECK_PACKED_LONG,
+	CHECK_ORDER_NEXT,
+	CHECK_ORDER_TABLE,
+	CHECK_TABLE_FLAGS,
+	CHECK_AVAIL_FLAGS,
+	CHECK_AVAIL_FLAGS_EVENT,
+	CHECK_USED_FLAGS,
+	CHECK_NO_KICK,
+	CHECK_NO_KICK_EVENT,
+	CHECK_NO_KICK_PACKED,
+
+	/* blk.c */
+	CHECK_BLK_WRITEBACK_EARLY,
+	CHECK_BLK_CAPACITY,
+	CHECK_BLK_FLUSH_SECTOR,
+	CHECK_BLK_FLUSH_DATA,
+	CHECK_BLK_LENGTH,
+	CHECK_BLK_RANGES_LENGTH,
+	CHECK_BLK_ID_LENGTH,
+	CHECK_BLK_DISCARD_SEGMENTS,
+	CHECK_BLK_ZEROES_SEGMENTS,
+	CHECK_BLK_DISCARD_UNMAP,
+	CHECK_BLK_LEGACY_FRAMING,
+
+	/* net.c */
+	CHECK_NET_CONFIG_WRITTEN,
+	CHECK_NET_MTU,
+	CHECK_NET_HEADER,
+	CHECK_NET_NUM_BUFFERS,
+	CHECK_NET_FLAGS,
+	CHECK_NET_TSO4,
+	CHECK_NET_TSO6,
+	CHECK_NET_UFO,
+	CHECK_NET_USO,
+	CHECK_NET_TUNNEL,
+	CHECK_NET_TUNNEL_CSUM,
+	CHECK_NET_TUNNEL_UFO,
+	CHECK_NET_TUNNEL_BOTH,
+	CHECK_NET_TUNNEL_NONE,
+	CHECK_NET_ECN,
+	CHECK_NET_NO_GSO,
+	CHECK_NET_GSO_CSUM,
+	CHECK_NET_GSO_SIZE,
+	CHECK_NET_CSUM_PLACE,
+	CHECK_NET_CSUM_PSEUDO,
+	CHECK_NET_IP_CSUM,
+	CHECK_NET_RX_FLAGS,
+	CHECK_NET_RX_BUFFER,
+	CHECK_NET_RX_READABLE,
+	CHECK_NET_RX_MODE,
+	CHECK_NET_RX_EXTRA,
+	CHECK_NET_MAC_COMMAND,
+	CHECK_NET_MAC_TABLE,
+	CHECK_NET_PAIRS,
+	CHECK_NET_PAIRS_FIRST,
+	CHECK_NET_PAIRS_BEYOND,
+	CHECK_NET_OFFLOADS,
+	CHECK_NET_LEGACY_HEADER,
+	CHECK_NET_LEGACY_COMMAND,
+
+	/* small.c */
+	CHECK_CONSOLE_RX,
+	CHECK_CONSOLE_TX,
+	CHECK_CONSOLE_OPEN,
+	CHECK_CONSOLE_READY,
+	CHECK_CONSOLE_LEGACY_CONTROL,
+	CHECK_INPUT_SUBSEL,
+	CHECK_INPUT_WRITTEN,
+	CHECK_INPUT_WRITABLE,
+	CHECK_INPUT_EVENT_BYTES,
+	CHECK_INPUT_STATUS_BYTES,
+	CHECK_RNG_WRITABLE,
+
+	N_CHECK_RULES
+};
+
+struct check_row {
+	const char *name, *text;
+	const char *clauses; /* ids with ", " between; NULL: none */
+	const char *section; /* where there is no clause */
+	enum check_group group;
+};
+
+/* Its name is NULL if there is no such rule (VQ_OK's). */
+struct check_row check_row(unsigned rule);
+
+struct check_clause {
+	const char *id, *level, *section;
+	const char *seen; /* can a device see it: "yes", "partly", "no" */
+	const char *text; /* in a few words of ours */
+};
+
+/* The clause called @id, up to a comma or the end; NULL if there is none. */
+const struct check_clause *check_clause(const char *id);
