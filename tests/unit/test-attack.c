@@ -35,7 +35,7 @@ static void an_input_is_the_same_every_time_and_as_text(void **state)
 	(void)state;
 	for (unsigned k = 0; (kind = attack_kind_nth(k)); k++)
 		for (unsigned i = 0; i < 2000; i++) {
-			const struct attack_source source = { kind, 7, OFFERED, 0 };
+			const struct attack_source source = { kind, 7, OFFERED, 0, i % 2 };
 			struct attack_input in, again, read;
 			char *text;
 
@@ -51,7 +51,7 @@ static void an_input_is_the_same_every_time_and_as_text(void **state)
 
 static void inputs_differ(void **state)
 {
-	struct attack_source source = { attack_kind_find("blk"), 1, OFFERED, 0 };
+	struct attack_source source = { attack_kind_find("blk"), 1, OFFERED, 0, false };
 	struct attack_input one, next, other;
 
 	(void)state;
@@ -87,6 +87,11 @@ static void text_that_is_no_input_is_refused(void **state)
 		HEAD "header 0x2000 0g\n",
 		HEAD "header 0x9fff 0000\n",
 		HEAD "header 0xffffffffffffffff 00\n",
+		HEAD "message request 1 flags 1 size 0\n",
+		HEAD "message request 1 flags 1 size 0 payload 0\n",
+		HEAD "message request 1 flags 1 size 0 payload 00 more\n",
+		HEAD "message request 1 flags 1 size 0 fds florp payload 00\n",
+		HEAD "message request 1 flags 1 fds memory payload 00\n",
 	};
 	struct attack_input in;
 

@@ -1,6 +1,6 @@
 /*
  * `ringside fuzz vhost-user`: a device that another process serves by vhost-user is attacked by a
- * hostile driver, whose front-end is honest.
+ * hostile driver, and a front-end that is honest or hostile, too.
  */
 #pragma once
 

@@ -25,9 +25,6 @@
 	"uvwxyz{|}~"
 #define ANSWERS_NOT 1000u /* ms: then a back-end without a process of ours is gone */
 
-/* No acknowledgements: a message that has no answer is not waited for. */
-#define PROTOCOL (1ull << VHU_PF_MQ)
-
 #define FEATURES                                                       \
 	(1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_INDIRECT_DESC | \
 	 1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_F_RING_PACKED)
@@ -54,7 +51,7 @@ static bool back_end_greet(struct attack_back_end *b, GError **err)
 {
 	back_end_close(b);
 	b->connected = true;
-	return peer_open(&b->peer, b->path, PROTOCOL, 0, err);
+	return peer_open(&b->peer, b->path, b->protocol, 0, err);
 }
 
 /*

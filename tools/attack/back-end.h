@@ -14,6 +14,7 @@ struct attack_back_end {
 	const char *path;     /* of its socket */
 	char **start;         /* command and arguments; NULL: it is somebody else's */
 	unsigned patience_ms; /* how long it may take to answer */
+	uint64_t protocol;    /* features of the protocol to accept */
 
 	pid_t child; /* 0: there is none */
 	int said;    /* a file with what it printed; -1 */

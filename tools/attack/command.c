@@ -15,6 +15,13 @@
 #define SECONDS_MAX (30 * 86400.)
 #define WAIT_MAX_US 1000000
 
+/* What hostile messages are about. No acknowledgements (REPLY_ACK): an honest message that has no
+ * answer is not waited for; a hostile one may ask for them. */
+#define HOSTILE_PROTOCOL                                                                       \
+	(1ull << VHU_PF_MQ | 1ull << VHU_PF_LOG_SHMFD | 1ull << VHU_PF_BACKEND_REQ |           \
+	 1ull << VHU_PF_CONFIG | 1ull << VHU_PF_INFLIGHT_SHMFD | 1ull << VHU_PF_RESET_DEVICE | \
+	 1ull << VHU_PF_CONFIGURE_MEM_SLOTS | 1ull << VHU_PF_STATUS | 1ull << VHU_PF_DEVICE_STATE)
+
 struct request {
 	struct attack_plan plan;
 	struct attack_back_end back_end;
@@ -26,9 +33,10 @@ struct request {
 };
 
 static const char help_text[] =
-	"ringside fuzz vhost-user --socket PATH --driver-only [OPTION...]: attacks the device\n"
-	"that a back-end of vhost-user serves, as a hostile driver: descriptors, tables, rings and\n"
-	"requests that no sound driver writes, in memory of this process. A fault of the device is:\n"
+	"ringside fuzz vhost-user --socket PATH [OPTION...]: attacks the device that a back-end of\n"
+	"vhost-user serves, as a hostile driver and front-end: descriptors, tables, rings and\n"
+	"requests that no sound driver writes, and messages that no sound front-end sends. With\n"
+	"--driver-only the messages are honest, and the shared memory is judged, too. Faults are:\n"
 	"  died           its process has ended\n"
 	"  hung           it does not answer any more\n"
 	"  deaf           it serves no sound request any more\n"
@@ -177,6 +185,8 @@ static void take_rest(struct request *r)
 					  : 100000;
 	r->plan.enough = r->enough ? (uint64_t)r->enough : UINT64_MAX;
 	r->plan.wait_us = (unsigned)r->wait_us;
+	r->plan.source.messages = !r->driver_only;
+	r->back_end.protocol = r->driver_only ? 1ull << VHU_PF_MQ : HOSTILE_PROTOCOL;
 	r->back_end.path = r->socket;
 	r->back_end.patience_ms = (unsigned)r->patience_s * 1000;
 }
@@ -194,9 +204,6 @@ static bool request_parse(struct request *r, char ***args, FILE *out, GError **e
 	}
 	if (!r->socket)
 		return ringside_usage(err, "--socket PATH: is missing, the back-end's socket");
-	if (!r->driver_only)
-		return ringside_usage(err, "--driver-only: is missing; hostile messages of a "
-					   "front-end are not made");
 	if (!check_numbers(r, err) || !take_kind(r, err) || !take_ring(r, err) ||
 	    !take_replay(r, err) || !take_save(r, err) || !take_start(r, err))
 		return false;

@@ -10,9 +10,11 @@
  *	desc 0 3 addr 0x3000 len 16 flags 0x1 next 4
  *	table 2 addr 0x3200 len 512 flags 0x2 next 0
  *	header 0x3000 00000000000000000000000000000000
+ *	message request 8 flags 0x1 size 8 fds memory,event payload 0000000010000000
  *
  * What is all zeroes has no line; `avail RING` and `desc RING N` are of a ring.
  */
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -57,6 +59,30 @@ static void write_ring(FILE *out, unsigned r, const struct attack_ring *ring)
 	}
 }
 
+static const char *const files[] = {
+	[FILE_MEMORY] = "memory",   [FILE_EVENT] = "event", [FILE_SHORT] = "short",
+	[FILE_SHRINKS] = "shrinks", [FILE_NULL] = "null",   [FILE_PIPE] = "pipe",
+	[FILE_SOCKET] = "socket",
+};
+static_assert(G_N_ELEMENTS(files) == N_ATTACK_FILES, "name every file");
+
+static void write_hex(FILE *out, const uint8_t *bytes, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		fprintf(out, "%02x", bytes[i]);
+	fputc('\n', out);
+}
+
+static void write_message(FILE *out, const struct attack_message *msg)
+{
+	fprintf(out, "message request %" PRIu32 " flags 0x%" PRIx32 " size %" PRIu32, msg->request,
+		msg->flags, msg->size);
+	for (unsigned i = 0; i < msg->n_fds; i++)
+		fprintf(out, "%s%s", i ? "," : " fds ", files[msg->fd[i]]);
+	fputs(" payload ", out);
+	write_hex(out, msg->payload, msg->sent);
+}
+
 void attack_write_text(FILE *out, const struct attack_input *in)
 {
 	fprintf(out, FIRST_LINE "\nkind %s\nnumber %" PRIu64 "\nfeatures 0x%" PRIx64 "\n",
@@ -73,10 +99,10 @@ void attack_write_text(FILE *out, const struct attack_input *in)
 		const struct attack_header *h = &in->header[i];
 
 		fprintf(out, "header 0x%" PRIx32 " ", h->at);
-		for (unsigned b = 0; b < h->len; b++)
-			fprintf(out, "%02x", h->bytes[b]);
-		fputc('\n', out);
+		write_hex(out, h->bytes, h->len);
 	}
+	for (unsigned i = 0; i < in->n_messages; i++)
+		write_message(out, &in->message[i]);
 }
 
 /*
@@ -110,7 +136,7 @@ static bool read_named(char *const *words, const char *const *names, unsigned n,
 		if (g_strcmp0(words[2ul * i], names[i]) != 0 ||
 		    !read_number(words[2ul * i + 1], max[i], &ret[i]))
 			return false;
-	return words[2ul * n] == NULL;
+	return true;
 }
 
 static bool read_desc(char *const *words, struct attack_desc *d)
@@ -119,7 +145,7 @@ static bool read_desc(char *const *words, struct attack_desc *d)
 	static const uint64_t max[] = { UINT64_MAX, UINT32_MAX, UINT16_MAX, UINT16_MAX };
 	uint64_t n[4];
 
-	if (!read_named(words, names, 4, max, n))
+	if (!read_named(words, names, 4, max, n) || words[8])
 		return false;
 	*d = (struct attack_desc){ n[0], (uint32_t)n[1], (uint16_t)n[2], (uint16_t)n[3] };
 	return true;
@@ -155,7 +181,7 @@ static bool line_ring(struct attack_input *in, char *const *words)
 	struct attack_ring *ring = read_which(in, words[0]);
 	uint64_t n[3];
 
-	if (!ring || !read_named(words + 1, names, 3, max, n))
+	if (!ring || !read_named(words + 1, names, 3, max, n) || words[7])
 		return false;
 	ring->idx = (uint16_t)n[0];
 	ring->flags = (uint16_t)n[1];
@@ -191,27 +217,87 @@ static bool line_table(struct attack_input *in, char *const *words)
 	return read_number(words[0], ATTACK_ENTRIES - 1, &i) && read_desc(words + 1, &in->table[i]);
 }
 
+/* Up to @max bytes; -1: it is no such number of them. */
+static int read_hex(const char *hex, uint8_t *bytes, size_t max)
+{
+	size_t n = strlen(hex) / 2;
+
+	if (n > max || hex[2 * n] != '\0')
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		int high = g_ascii_xdigit_value(hex[2 * i]);
+		int low = g_ascii_xdigit_value(hex[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return -1;
+		bytes[i] = (uint8_t)(high << 4 | low);
+	}
+	return (int)n;
+}
+
 static bool line_header(struct attack_input *in, char *const *words)
 {
 	struct attack_header *h = &in->header[in->n_headers];
-	const char *hex = words[0] && words[1] ? words[1] : "";
-	size_t len = strlen(hex) / 2;
 	uint64_t at;
+	int n;
 
-	if (!in->kind || in->n_headers == ATTACK_HEADERS || len > ATTACK_HEADER ||
-	    !read_number(words[0], attack_memory_end(in) - len, &at) || at < attack_data_at(in))
+	if (!in->kind || in->n_headers == ATTACK_HEADERS || !words[0] || !words[1])
+		return false;
+	n = read_hex(words[1], h->bytes, ATTACK_HEADER);
+	if (n < 0 || !read_number(words[0], attack_memory_end(in) - (uint64_t)n, &at) ||
+	    at < attack_data_at(in))
 		return false;
 	h->at = (uint32_t)at;
-	for (h->len = 0; h->len < len; h->len++) {
-		int high = g_ascii_xdigit_value(hex[2ul * h->len]);
-		int low = g_ascii_xdigit_value(hex[2ul * h->len + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		h->bytes[h->len] = (uint8_t)(high << 4 | low);
-	}
+	h->len = (uint16_t)n;
 	in->n_headers++;
-	return hex[2 * len] == '\0';
+	return true;
+}
+
+static bool read_file(const char *name, uint8_t *ret)
+{
+	for (unsigned i = 0; i < N_ATTACK_FILES; i++)
+		if (strcmp(files[i], name) == 0) {
+			*ret = (uint8_t)i;
+			return true;
+		}
+	return false;
+}
+
+static bool read_fds(const char *list, struct attack_message *msg)
+{
+	g_auto(GStrv) names = g_strsplit(list, ",", -1);
+
+	for (unsigned i = 0; names[i]; i++, msg->n_fds++)
+		if (i == ATTACK_FDS || !read_file(names[i], &msg->fd[i]))
+			return false;
+	return true;
+}
+
+static bool line_message(struct attack_input *in, char *const *words)
+{
+	static const char *const names[] = { "request", "flags", "size" };
+	static const uint64_t max[] = { UINT32_MAX, UINT32_MAX, UINT32_MAX };
+	struct attack_message *msg = &in->message[in->n_messages];
+	uint64_t n[3];
+	int sent;
+
+	if (in->n_messages == ATTACK_MESSAGES || !read_named(words, names, 3, max, n))
+		return false;
+	words += 6;
+	if (words[0] && words[1] && strcmp(words[0], "fds") == 0) {
+		if (!read_fds(words[1], msg))
+			return false;
+		words += 2;
+	}
+	if (!words[0] || strcmp(words[0], "payload") != 0 || !words[1] || words[2])
+		return false;
+	sent = read_hex(words[1], msg->payload, ATTACK_PAYLOAD);
+	msg->request = (uint32_t)n[0];
+	msg->flags = (uint32_t)n[1];
+	msg->size = (uint32_t)n[2];
+	msg->sent = (uint16_t)sent;
+	in->n_messages++;
+	return sent >= 0;
 }
 
 static bool read_line(struct attack_input *in, const char *line)
@@ -222,7 +308,7 @@ static bool read_line(struct attack_input *in, const char *line)
 	} rows[] = {
 		{ "kind", line_kind },   { "number", line_number }, { "features", line_features },
 		{ "ring", line_ring },   { "avail", line_avail },   { "desc", line_desc },
-		{ "table", line_table }, { "header", line_header },
+		{ "table", line_table }, { "header", line_header }, { "message", line_message },
 	};
 	g_auto(GStrv) words = g_strsplit(line, " ", -1);
 

@@ -45,6 +45,30 @@ struct attack_header {
 	uint8_t bytes[ATTACK_HEADER];
 };
 
+/* What comes with a message. */
+enum attack_file {
+	FILE_MEMORY,  /* the rings' and data's */
+	FILE_EVENT,   /* an eventfd: the first ring's kick */
+	FILE_SHORT,   /* of one page */
+	FILE_SHRINKS, /* as long as the memory, until all messages were sent */
+	FILE_NULL,
+	FILE_PIPE,
+	FILE_SOCKET,
+	N_ATTACK_FILES,
+};
+
+#define ATTACK_MESSAGES 24u
+#define ATTACK_PAYLOAD  280u /* bytes: the longest that makes sense, and some */
+#define ATTACK_FDS      8u
+
+/* A message of a hostile front-end. */
+struct attack_message {
+	uint32_t request, flags, size; /* the header; */
+	uint16_t sent;                 /* bytes of payload behind it, whatever that says */
+	uint8_t n_fds, fd[ATTACK_FDS]; /* enum attack_file */
+	uint8_t payload[ATTACK_PAYLOAD];
+};
+
 struct attack_kind;
 
 struct attack_input {
@@ -55,6 +79,8 @@ struct attack_input {
 	struct attack_desc table[ATTACK_ENTRIES];
 	struct attack_header header[ATTACK_HEADERS];
 	unsigned n_headers;
+	struct attack_message message[ATTACK_MESSAGES];
+	unsigned n_messages;
 };
 
 /* A type of device: which queues it has, and what a sensible request to them is, from which inputs
@@ -97,6 +123,7 @@ struct attack_source {
 	const struct attack_kind *kind;
 	uint64_t seed;
 	uint64_t offered, required; /* features that the driver can, and will, accept */
+	bool messages;              /* of a hostile front-end, too */
 };
 
 void attack_make(struct attack_input *in, const struct attack_source *source, uint64_t number);

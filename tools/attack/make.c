@@ -13,7 +13,7 @@
 /*
  * Random numbers: splitmix64.
  */
-static uint64_t maker_next(struct attack_maker *m)
+uint64_t maker_next(struct attack_maker *m)
 {
 	uint64_t z = m->random += 0x9e3779b97f4a7c15u;
 
@@ -337,22 +337,32 @@ static uint64_t maker_features(const struct attack_source *source, uint64_t numb
 	return source->offered & (chosen | ~may);
 }
 
+/* Rings that are sound, or not, or of no form at all. */
+static void maker_make_rings(struct attack_maker *m)
+{
+	struct attack_input *in = m->in;
+
+	for (unsigned r = 0; r < in->kind->n_rings; r++)
+		maker_fill_ring(m, r);
+	if (maker_once_in(m, SOUND_IN))
+		return;
+	for (uint64_t n = 1 + maker_below(m, 4); n; n--)
+		spoil(m);
+	if (!maker_once_in(m, SHAPELESS_IN))
+		return;
+	maker_make_shapeless(m, in->table, ATTACK_ENTRIES);
+	maker_make_shapeless_ring(m, &in->ring[maker_below(m, in->kind->n_rings)]);
+}
+
 void attack_make(struct attack_input *in, const struct attack_source *source, uint64_t number)
 {
 	struct attack_maker m = { .in = in, .random = source->seed * 0xda942042e4dd58b5u + number };
 
 	*in = (struct attack_input){ .kind = source->kind, .number = number };
 	in->features = maker_features(source, number);
-	for (unsigned r = 0; r < in->kind->n_rings; r++)
-		maker_fill_ring(&m, r);
-	if (maker_once_in(&m, SOUND_IN))
-		return;
-	for (uint64_t n = 1 + maker_below(&m, 4); n; n--)
-		spoil(&m);
-	if (!maker_once_in(&m, SHAPELESS_IN))
-		return;
-	maker_make_shapeless(&m, in->table, ATTACK_ENTRIES);
-	maker_make_shapeless_ring(&m, &in->ring[maker_below(&m, in->kind->n_rings)]);
+	maker_make_rings(&m);
+	if (source->messages)
+		maker_make_messages(&m);
 }
 
 bool attack_make_probe(struct attack_input *in, const struct attack_source *source,

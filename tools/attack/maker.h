@@ -28,7 +28,8 @@ struct attack_maker {
 	uint8_t slot[ATTACK_RINGS][ATTACK_SIZE]; /* in this order */
 };
 
-/* A number below @n; true in one of @n. */
+/* Any number; one below @n; true in one of @n. */
+uint64_t maker_next(struct attack_maker *m);
 uint64_t maker_below(struct attack_maker *m, uint64_t n);
 
 static inline bool maker_once_in(struct attack_maker *m, uint64_t n)
@@ -42,3 +43,6 @@ uint64_t maker_add(struct attack_maker *m, uint32_t len, bool writable);
 
 /* The same, with bytes that begin them. */
 void maker_add_header(struct attack_maker *m, const void *bytes, uint16_t len);
+
+/* make-messages.c: the input's messages. */
+void maker_make_messages(struct attack_maker *m);

@@ -77,6 +77,17 @@ static bool try_without_header(struct minimise *m, unsigned i)
 	return try_input(m, &in);
 }
 
+static bool try_without_message(struct minimise *m, unsigned i)
+{
+	struct attack_input in = m->run->input;
+
+	if (i >= in.n_messages || in.n_messages == 1)
+		return false;
+	in.n_messages--;
+	memmove(&in.message[i], &in.message[i + 1], (in.n_messages - i) * sizeof(in.message[0]));
+	return try_input(m, &in);
+}
+
 /* The @size bytes at @offset of the input become 0, if they are not. */
 static bool try_zero(struct minimise *m, size_t offset, size_t size)
 {
@@ -125,6 +136,8 @@ static bool try_all(struct minimise *m)
 	size_t tables = offsetof(struct attack_input, table);
 	bool changed = false;
 
+	for (unsigned i = ATTACK_MESSAGES; i--;)
+		changed |= try_without_message(m, i);
 	for (unsigned r = 0; r < m->run->input.kind->n_rings; r++)
 		changed |= try_ring(m, r);
 	for (unsigned i = ATTACK_ENTRIES; i--;)

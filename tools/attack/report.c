@@ -33,10 +33,13 @@ void attack_report(FILE *out, const struct attack_run *run)
 		if (shown[f->verdict]++ < ATTACK_SHOWN)
 			report_finding(out, run, f);
 	}
-	fprintf(out,
-		"%" G_GUINT64_FORMAT " inputs in %.1f s, %.0f a second; the device used chains "
-		"of %" G_GUINT64_FORMAT "\n",
-		run->done, run->seconds, rate(run), run->answered);
+	fprintf(out, "%" G_GUINT64_FORMAT " inputs in %.1f s, %.0f a second; ", run->done,
+		run->seconds, rate(run));
+	if (run->source.messages)
+		fprintf(out, "the back-end took all messages of %" G_GUINT64_FORMAT "\n",
+			run->taken);
+	else
+		fprintf(out, "the device used chains of %" G_GUINT64_FORMAT "\n", run->answered);
 	for (unsigned v = 0; v < ATTACK_N_VERDICTS; v++)
 		if (v == ATTACK_FINE || run->count[v])
 			fprintf(out, "%s %" G_GUINT64_FORMAT "\n", attack_verdict_name(v),
@@ -67,8 +70,8 @@ void attack_report_json(FILE *out, const struct attack_run *run, const char *com
 		",\n  \"kind\": \"%s\",\n  \"seed\": %" G_GUINT64_FORMAT
 		",\n  \"inputs\": %" G_GUINT64_FORMAT ",\n  \"seconds\": %.3f,\n"
 		"  \"answered\": %" G_GUINT64_FORMAT ",\n  \"ended_early\": %s,\n",
-		run->source.kind->name, run->source.seed, run->done, run->seconds, run->answered,
-		run->over ? "true" : "false");
+		run->source.kind->name, run->source.seed, run->done, run->seconds,
+		run->source.messages ? run->taken : run->answered, run->over ? "true" : "false");
 	fputs("  \"verdicts\": {", out);
 	for (unsigned v = 0; v < ATTACK_N_VERDICTS; v++)
 		fprintf(out, "%s \"%s\": %" G_GUINT64_FORMAT, v ? "," : "", attack_verdict_name(v),

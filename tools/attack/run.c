@@ -58,8 +58,8 @@ static bool run_play(struct attack_run *run, const struct attack_input *in, uint
 	struct attack_back_end *b = run->back_end;
 
 	*ret = ATTACK_FINE;
-	if (!run_connect(run, in, err))
-		return false;
+	if (!run_connect(run, in, NULL)) /* what came before may have been too much for it */
+		return run_lost(run, ret, err);
 	attack_place(run->rings, in);
 	if (!back_end_run(b, run->reset))
 		return run_lost(run, ret, err);
@@ -71,8 +71,30 @@ static bool run_play(struct attack_run *run, const struct attack_input *in, uint
 	return true;
 }
 
+/* With messages of a hostile front-end, after which nothing is said of the memory: the device may
+ * have been told to write anywhere. It has to take the next connection. */
+static bool run_play_session(struct attack_run *run, enum attack_verdict *ret, GError **err)
+{
+	const struct attack_input *in = &run->input;
+	struct attack_back_end *b = run->back_end;
+
+	*ret = ATTACK_FINE;
+	if (!run_connect(run, in, NULL))
+		return run_lost(run, ret, err);
+	attack_place(run->rings, in);
+	if (!back_end_run(b, false))
+		return run_lost(run, ret, err);
+	run->taken += attack_session(&run->files, b, in);
+	run->reset = false;
+	if (back_end_connect(b, in->features, in->kind->n_rings, NULL))
+		return true;
+	return run_lost(run, ret, err);
+}
+
 bool attack_play(struct attack_run *run, enum attack_verdict *ret, GError **err)
 {
+	if (run->input.n_messages)
+		return run_play_session(run, ret, err);
 	return run_play(run, &run->input, run->plan->wait_us, ret, err);
 }
 
@@ -196,6 +218,7 @@ void attack_run_free(struct attack_run *run)
 	if (run->findings)
 		g_array_unref(run->findings);
 	run->findings = NULL;
+	attack_files_close(&run->files);
 	g_clear_pointer(&run->over, g_free);
 }
 
@@ -240,7 +263,7 @@ static bool run_attack(struct attack_run *run, enum attack_verdict *ret, GError 
 {
 	if (!attack_play(run, ret, err))
 		return false;
-	run->answered += *ret == ATTACK_FINE && run_answered(run);
+	run->answered += *ret == ATTACK_FINE && !run->input.n_messages && run_answered(run);
 	if (*ret != ATTACK_FINE || !run->probes || (run->done + 1) % PROBE_EVERY)
 		return true;
 	return run_probe(run, run->back_end->patience_ms * 1000ull, ret, err);
@@ -297,7 +320,8 @@ bool attack_run(struct attack_run *run, GError **err)
 {
 	run->findings = g_array_new(FALSE, FALSE, sizeof(struct attack_finding));
 	run->rings->peer = &run->back_end->peer;
-	if (!run_begin(run, err))
+	attack_files_init(&run->files);
+	if (!attack_files_open(&run->files, err) || !run_begin(run, err))
 		return false;
 	while (run_goes_on(run)) {
 		if (!run_one(run, err))

@@ -10,6 +10,7 @@
 #include "tools/attack/back-end.h"
 #include "tools/attack/input.h"
 #include "tools/attack/rings.h"
+#include "tools/attack/session.h"
 #include "tools/bench/progress.h"
 
 #define ATTACK_SHOWN     10u  /* findings of a verdict that are told one by one, */
@@ -39,6 +40,7 @@ struct attack_run {
 	const struct attack_plan *plan;
 	struct attack_back_end *back_end;
 	struct attack_rings *rings;
+	struct attack_files files;
 	struct attack_input input;
 	struct attack_source source;
 	bool reset;  /* the last input left the rings with something unused, or broken */
@@ -46,6 +48,7 @@ struct attack_run {
 	struct progress progress;
 
 	uint64_t done, answered; /* inputs; of those, with something used */
+	uint64_t taken; /* sessions of a hostile front-end's that the back-end did not end */
 	uint64_t count[ATTACK_N_VERDICTS];
 	double seconds;
 	char *over; /* why it ended before its end: the back-end cannot be attacked any more */
