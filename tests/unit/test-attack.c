@@ -254,6 +254,18 @@ static enum attack_verdict after_packed(unsigned at, uint16_t id, uint32_t len)
 	return bench_end(b);
 }
 
+/* The ring is a table, too, and so are the descriptors that the device has used. */
+static void a_table_that_is_the_ring_muddles(void **state)
+{
+	g_autofree char *input = g_strconcat(packed, "desc 0 3 addr 0 len 64 flags 0x84 next 9\n",
+					     NULL);
+	struct bench *b = bench_new(input);
+
+	(void)state;
+	bench_write(b, 0x2000);
+	assert_int_equal(bench_end(b), ATTACK_FINE);
+}
+
 static void packed_rings_are_judged_alike(void **state)
 {
 	static const uint64_t at[] = { 0x2000, 0x2108, 0x2300, 0x2404, 0x1000, 0x9fff };
@@ -297,6 +309,7 @@ int main(void)
 		cmocka_unit_test(answers_that_cannot_be_are_seen),
 		cmocka_unit_test(a_device_that_was_muddled_is_not_judged),
 		cmocka_unit_test(packed_rings_are_judged_alike),
+		cmocka_unit_test(a_table_that_is_the_ring_muddles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

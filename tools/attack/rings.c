@@ -193,11 +193,9 @@ static bool may_any(const struct attack_rings *a, uint64_t at, uint64_t end)
 	return end > at && memchr(a->may + at, 1, end - at);
 }
 
-/* Is anything to be written over that devices read to find their way? */
-static bool walk_is_muddled(const struct attack_walk *w)
+/* Does the device write over a table that it reads? */
+static bool walk_is_over_table(const struct attack_walk *w)
 {
-	if (w->lost || may_any(w->a, 0, attack_data_at(w->a->in)))
-		return true;
 	for (unsigned i = 0; i < w->n_tables; i++)
 		if (may_any(w->a, w->table[i].at, w->table[i].end))
 			return true;
@@ -213,9 +211,10 @@ static void work_out(struct attack_rings *a)
 	memset(a->account, 0, sizeof(a->account));
 	for (unsigned r = 0; r < a->in->kind->n_rings; r++)
 		rings_layout(a)->walk(&w, r);
-	a->muddled = walk_is_muddled(&w);
+	a->muddled = w.lost || may_any(a, 0, attack_data_at(a->in));
 	for (unsigned r = 0; r < a->in->kind->n_rings; r++)
 		rings_layout(a)->allow(a, r);
+	a->muddled |= walk_is_over_table(&w); /* which may be a ring, with what is used in it */
 }
 
 void attack_place(struct attack_rings *a, const struct attack_input *in)
