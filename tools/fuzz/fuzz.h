@@ -38,4 +38,6 @@ void fuzz_acpi_run(const struct fuzz_target *t, const uint8_t *data, size_t size
 void fuzz_ports_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
 void fuzz_state_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
 void fuzz_front_end_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
+void fuzz_back_end_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
+void fuzz_vfio_user_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
 void fuzz_net_run(const struct fuzz_target *t, const uint8_t *data, size_t size);

@@ -8,7 +8,7 @@ FUZZ_SAN     := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit
                 -fsanitize-address-use-after-return=never -DFUZZ_ASAN
 
 # What the harness puts in the place of the host's (tools/fuzz/host/host-wrap.c, fake-*.c), and watches.
-FUZZ_WRAPS := recv recvmsg dup3 statx munmap memfd_create ftruncate send writev sendmsg accept4 poll pread preadv preadv2 pwritev2 fallocate fdatasync lseek timerfd_create timerfd_settime ioctl fcntl getrandom \
+FUZZ_WRAPS := recv recvmsg dup3 statx munmap memfd_create ftruncate socketpair inotify_init1 send writev sendmsg accept4 poll pread preadv preadv2 pwritev2 fallocate fdatasync lseek timerfd_create timerfd_settime ioctl fcntl getrandom \
               $(addprefix pthread_mutex_,lock trylock unlock) mmap g_main_context_default g_get_real_time loop_watch \
               loop_watch_events loop_unwatch unix_listen unix_unlisten net_socket_connect net_socket_check \
               blk_file_open net_backend_open chr_open $(addprefix input_evdev_,open close attach detach status) \

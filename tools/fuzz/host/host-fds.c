@@ -19,6 +19,10 @@ static struct {
 	unsigned n;
 	uint8_t *memory; /* of all files that are mapped */
 	size_t bytes;
+	uint8_t *own; /* of those that the code under test makes */
+	size_t own_bytes;
+	int pair;
+	uint64_t pair_serial;
 } sent;
 
 void host_send_fds(const int *fds, unsigned n)
@@ -34,6 +38,21 @@ void host_memory(uint8_t *memory, size_t bytes)
 {
 	sent.memory = memory;
 	sent.bytes = bytes;
+}
+
+void host_memfd(uint8_t *memory, size_t room)
+{
+	sent.own = memory;
+	sent.own_bytes = room;
+	sent.pair_serial = 0;
+}
+
+int host_pair(void)
+{
+	return sent.pair_serial && host_fd(sent.pair)->serial == sent.pair_serial &&
+			       host_fd(sent.pair)->kind == HOST_STREAM
+		       ? sent.pair
+		       : -1;
 }
 
 void *host_map(int fd, size_t len, uint64_t off)
@@ -129,7 +148,8 @@ int __real_munmap(void *at, size_t len);
 int __wrap_munmap(void *at, size_t len);
 int __wrap_munmap(void *at, size_t len)
 {
-	return sent.memory && (uintptr_t)at - (uintptr_t)sent.memory < sent.bytes
+	return (sent.memory && (uintptr_t)at - (uintptr_t)sent.memory < sent.bytes) ||
+			       (sent.own && at == sent.own)
 		       ? 0
 		       : __real_munmap(at, len);
 }
@@ -138,7 +158,32 @@ int __real_memfd_create(const char *name, unsigned flags);
 int __wrap_memfd_create(const char *name, unsigned flags);
 int __wrap_memfd_create(const char *name, unsigned flags)
 {
-	return sent.memory ? host_file_new(NULL, 0, 0) : __real_memfd_create(name, flags);
+	return sent.memory ? host_file_new(sent.own, sent.own_bytes, 0)
+			   : __real_memfd_create(name, flags);
+}
+
+int __real_socketpair(int domain, int type, int protocol, int pair[2]);
+int __wrap_socketpair(int domain, int type, int protocol, int pair[2]);
+int __wrap_socketpair(int domain, int type, int protocol, int pair[2])
+{
+	if (!host_now())
+		return __real_socketpair(domain, type, protocol, pair);
+	pair[0] = host_fd_new(HOST_STREAM);
+	pair[1] = host_fd_new(HOST_STREAM);
+	sent.pair = pair[0];
+	sent.pair_serial = host_fd(pair[0])->serial;
+	return 0;
+}
+
+/* Nothing of the host's files is seen. */
+int __real_inotify_init1(int flags);
+int __wrap_inotify_init1(int flags);
+int __wrap_inotify_init1(int flags)
+{
+	if (!host_now())
+		return __real_inotify_init1(flags);
+	errno = ENOSYS;
+	return -1;
 }
 
 int __real_ftruncate(int fd, off_t len);

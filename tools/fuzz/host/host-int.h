@@ -29,6 +29,8 @@ extern struct host {
 	GMainContext *context;
 	const void *locked[HOST_LOCKS];
 	unsigned n_locked;
+	void (*heard)(void *opaque, int fd, const void *bytes, size_t len);
+	void *hears;
 } host;
 
 /* System calls for requests to disks of the project's own, so far. */

@@ -134,6 +134,8 @@ gssize host_write(int fd, const void *buf, size_t len)
 	f->room -= n;
 	f->written += n;
 	trace("host: %zu bytes come out of a socket", n);
+	if (host.heard && f->kind == HOST_STREAM)
+		host.heard(host.hears, fd, buf, n);
 	return (gssize)n;
 }
 

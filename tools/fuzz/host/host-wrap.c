@@ -85,12 +85,22 @@ WRAP(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags))
 				: __real_accept4(fd, addr, len, flags);
 }
 
+/* Who waits for nothing waits as long as it said. */
 WRAP(int, poll, (struct pollfd * fds, nfds_t n, int timeout))
 {
-	if (n != 1 || !host_fd_ours(fds->fd))
+	int ready = 0;
+
+	if (!n || !host_fd_ours(fds->fd))
 		return __real_poll(fds, n, timeout);
-	fds->revents = (short)(host_ready(fds->fd) & (fds->events | POLLHUP | POLLERR));
-	return fds->revents != 0;
+	for (nfds_t i = 0; i < n; i++) {
+		GIOCondition has = fds[i].fd < 0 ? 0 : host_ready(fds[i].fd);
+
+		fds[i].revents = (short)(has & (fds[i].events | POLLHUP | POLLERR));
+		ready += fds[i].revents != 0;
+	}
+	if (!ready && timeout > 0)
+		host_advance((uint64_t)timeout * 1000000u);
+	return ready;
 }
 
 /* What a tap answers that was made for several queues. */

@@ -55,6 +55,12 @@ void host_sockets(bool on)
 	host.sockets = on;
 }
 
+void host_hear(void (*heard)(void *opaque, int fd, const void *bytes, size_t len), void *opaque)
+{
+	host.heard = heard;
+	host.hears = opaque;
+}
+
 bool host_fails(enum host_failure what)
 {
 	if (!host.failures[what])

@@ -88,6 +88,16 @@ void host_size(int fd, uint64_t size); /* of a HOST_FILE */
 #define HOST_SENT_MAX 12u
 void host_send_fds(const int *fds, unsigned n);
 
+/* Told of what is written to streams, each write as it is; NULL: nobody is. */
+void host_hear(void (*heard)(void *opaque, int fd, const void *bytes, size_t len), void *opaque);
+
+/* Of the last socketpair() the code under test's first end, a stream of which we are the other; -1:
+ * there is none, or it is closed. */
+int host_pair(void);
+
+/* Files of memfd_create() are @room bytes of @memory from now on, all of them the same. */
+void host_memfd(uint8_t *memory, size_t room);
+
 /* A HOST_FILE of @size bytes, which can be mapped: it is @room bytes of memory, all such files'
  * part of the @bytes that host_memory() names (NULL: there are none). */
 int host_file_new(uint8_t *memory, size_t room, uint64_t size);

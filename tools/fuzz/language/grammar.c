@@ -228,6 +228,77 @@ static const struct grammar_phrase front_phrases[] = {
 	{ 4, { FRONT_SET_UP, FRONT_CHAIN, FRONT_HANG_UP, FRONT_SET_UP } },
 };
 
+static const struct grammar_op back_ops[N_BACK_OPS] = {
+	[BACK_START] = { "start", "bq", 8 },       [BACK_CHAIN] = { "chain", "qhws", 16 },
+	[BACK_RESET] = { "reset", "", 3 },         [BACK_WRITE] = { "write", "wv", 4 },
+	[BACK_PAUSE] = { "pause", "q", 4 },        [BACK_ANSWER] = { "answer", "nnbs", 12 },
+	[BACK_SAY] = { "say", "nbbns", 6 },        [BACK_CONFIG] = { "config", "bbs", 5 },
+	[BACK_USE] = { "use", "qqqw", 14 },        [BACK_CALL] = { "call", "qq", 10 },
+	[BACK_SCRIBBLE] = { "scribble", "ds", 5 }, [BACK_HANG_UP] = { "hang up", "n", 4 },
+	[BACK_TURN] = { "turn", "b", 6 },
+};
+
+static const struct grammar_phrase back_phrases[] = {
+	{ 4, { BACK_START, BACK_CHAIN, BACK_USE, BACK_CALL } },
+	{ 5, { BACK_START, BACK_CHAIN, BACK_CHAIN, BACK_HANG_UP, BACK_TURN } },
+	{ 4, { BACK_ANSWER, BACK_START, BACK_CHAIN, BACK_TURN } },
+	{ 4, { BACK_START, BACK_CHAIN, BACK_ANSWER, BACK_PAUSE } },
+	{ 6, { BACK_START, BACK_CHAIN, BACK_HANG_UP, BACK_ANSWER, BACK_TURN, BACK_TURN } },
+	{ 5, { BACK_START, BACK_CHAIN, BACK_USE, BACK_USE, BACK_CALL } },
+	{ 3, { BACK_ANSWER, BACK_CONFIG, BACK_TURN } },
+};
+
+static const struct grammar_op vfio_ops[N_VFIO_OPS] = {
+	[VFIO_SAY] = { "say", "bbbns", 16 },     [VFIO_SET_UP] = { "set up", "qn", 8 },
+	[VFIO_ACCESS] = { "access", "brv", 20 }, [VFIO_IRQS] = { "irqs", "nbbn", 8 },
+	[VFIO_MAP] = { "map", "bb", 8 },         [VFIO_CHAIN] = { "chain", "qhws", 10 },
+	[VFIO_MEMORY] = { "memory", "qws", 4 },  [VFIO_KICK] = { "kick", "q", 5 },
+	[VFIO_TURN] = { "turn", "b", 5 },        [VFIO_HANG_UP] = { "hang up", "", 1 },
+};
+
+static const struct grammar_phrase vfio_phrases[] = {
+	{ 3, { VFIO_SET_UP, VFIO_CHAIN, VFIO_SAY } },
+	{ 4, { VFIO_SET_UP, VFIO_CHAIN, VFIO_MAP, VFIO_MAP } },
+	{ 5, { VFIO_SET_UP, VFIO_CHAIN, VFIO_MAP, VFIO_ACCESS, VFIO_CHAIN } },
+	{ 4, { VFIO_SET_UP, VFIO_IRQS, VFIO_CHAIN, VFIO_IRQS } },
+	{ 4, { VFIO_SET_UP, VFIO_CHAIN, VFIO_HANG_UP, VFIO_SET_UP } },
+};
+
+/* Payloads: versions, parts of memory, an access, two at once, interrupts, what is asked about. */
+static const struct grammar_bytes vfio_examples[] = {
+	BYTES("\0\0\0\0{\"capabilities\":{\"max_msg_fds\":2,\"write_multiple\":true}}\0"),
+	BYTES("\0\0\1\0"),
+	BYTES("\x20\0\0\0\3\0\0\0"
+	      "\0\0\0\0\0\0\0\0"
+	      "\0\x40\0\0\0\0\0\0"
+	      "\0\x40\0\0\0\0\0\0"),
+	BYTES("\x18\0\0\0\2\0\0\0"
+	      "\0\0\0\0\0\0\0\0"
+	      "\0\0\0\0\0\0\0\0"),
+	BYTES("\x14\0\0\0\0\0\0\0"
+	      "\0\0\0\0\1\0\0\0"
+	      "\xf"),
+	BYTES("\2\0\0\0\0\0\0\0"
+	      "\x14\0\0\0\0\0\0\0"
+	      "\0\0\0\0\1\0\0\0"
+	      "\0\0\0\0\0\0\0\0"
+	      "\4\0\0\0\0\0\0\0"
+	      "\7\0\0\0\2\0\0\0"
+	      "\6\0\0\0\0\0\0\0"),
+	BYTES("\x14\0\0\0\x24\0\0\0"
+	      "\2\0\0\0\0\0\0\0"
+	      "\2\0\0\0"),
+	BYTES("\x14\0\0\0\x12\0\0\0"
+	      "\0\0\0\0\0\0\0\0"
+	      "\1\0\0\0\1"),
+	BYTES("\xff\0\0\0\0\0\0\0"
+	      "\0\0\0\0\0\0\0\0"),
+	BYTES("\x20\0\0\0\0\0\0\0"
+	      "\2\0\0\0\0\0\0\0"
+	      "\0\0\0\0\0\0\0\0"
+	      "\0\0\0\0\0\0\0\0"),
+};
+
 /* Payloads: a number, a ring's state, addresses, regions, parts of files, what is in flight. */
 static const struct grammar_bytes front_examples[] = {
 	BYTES("\0\0\0\0\0\0\0\0"),
@@ -523,6 +594,13 @@ static const struct grammar grammars[] = {
 	{ .name = "net-user", .heading = 1, OPS(netuser), PHRASES(netuser), EXAMPLES(netend) },
 	{ .name = "ports", OPS(ports), EXAMPLES(ports) },
 	{ .name = "front-end", .heading = 1, OPS(front), PHRASES(front), EXAMPLES(front) },
+	{ .name = "back-end", .heading = 4, OPS(back), PHRASES(back), EXAMPLES(front) },
+	{ .name = "vfio-user",
+	  .heading = 1,
+	  OPS(vfio),
+	  PHRASES(vfio),
+	  REGISTERS(pci),
+	  EXAMPLES(vfio) },
 	{ .name = "options", OPS(options), EXAMPLES(options) },
 	{ .name = "acpi", OPS(acpi) },
 	{ .name = "state",

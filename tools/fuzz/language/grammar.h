@@ -200,6 +200,39 @@ enum {
 	N_FRONT_OPS
 };
 
+/* Of "back-end": what the driver does, and the back-end. */
+enum {
+	BACK_START,
+	BACK_CHAIN,
+	BACK_RESET,
+	BACK_WRITE,
+	BACK_PAUSE,
+	BACK_ANSWER,
+	BACK_SAY,
+	BACK_CONFIG,
+	BACK_USE,
+	BACK_CALL,
+	BACK_SCRIBBLE,
+	BACK_HANG_UP,
+	BACK_TURN,
+	N_BACK_OPS
+};
+
+/* Of "vfio-user". */
+enum {
+	VFIO_SAY,
+	VFIO_SET_UP,
+	VFIO_ACCESS,
+	VFIO_IRQS,
+	VFIO_MAP,
+	VFIO_CHAIN,
+	VFIO_MEMORY,
+	VFIO_KICK,
+	VFIO_TURN,
+	VFIO_HANG_UP,
+	N_VFIO_OPS
+};
+
 /* Of "state": what a driver does, what becomes of a record, what the host does. */
 enum {
 	STATE_START,

@@ -44,6 +44,8 @@ static const struct fuzz_target others[] = {
 	{ .name = (char *)"net-user", .run = fuzz_net_run, .arg = "user" },
 	{ .name = (char *)"state", .run = fuzz_state_run },
 	{ .name = (char *)"front-end", .run = fuzz_front_end_run },
+	{ .name = (char *)"back-end", .run = fuzz_back_end_run },
+	{ .name = (char *)"vfio-user", .run = fuzz_vfio_user_run },
 };
 
 GPtrArray *fuzz_targets(void)
