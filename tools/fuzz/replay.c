@@ -34,7 +34,7 @@ static const struct fuzz_target *replay_target_of(const struct options *o, const
 
 static void replay_tell(const struct fuzz_target *t, const char *data, size_t len, FILE *to)
 {
-	trace_begin(to);
+	trace_into(to);
 	t->run(t, (const uint8_t *)data, len);
 	trace_end();
 }

@@ -24,7 +24,7 @@ void trace_line(const char *fmt, ...)
 	(void)fprintf(trace_now.to, "%s\n", shown);
 }
 
-void trace_begin(FILE *to)
+void trace_into(FILE *to)
 {
 	trace_now = (struct trace){ .on = true, .to = to };
 }

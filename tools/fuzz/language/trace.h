@@ -26,7 +26,7 @@ void trace_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 			trace_line(__VA_ARGS__);       \
 	} while (0)
 
-void trace_begin(FILE *to);
+void trace_into(FILE *to);
 void trace_end(void);
 
 /* An oracle's verdict: says it and aborts, which the fuzzers take for a crash. */
