@@ -107,7 +107,7 @@ guests: $(BUILD)/ringside $(BUILD)/.setup-check ## guests that nobody here has w
 
 soak: $(BUILD)/ringside $(BUILD)/tests/system/test-serve-killed $(BUILD)/.setup-demo ## served disks are killed in mid I/O: 200 times on each ring (no KVM needed), and 300 times under a Linux; DPDK as driver in all that it can negotiate
 	$(Q)tools/peer qemu-storage-daemon >/dev/null && tools/peer virtiofsd >/dev/null
-	$(Q)RINGSIDE_KILLS=200 $(RUN) -t 3600 $(BUILD)/tests/system/test-serve-killed "tools/kvm-run tests/system/vhost-user-kill 300" \
+	$(Q)RINGSIDE_KILLS=200 KVM_BOX_OPTIONS="--time 3500" $(RUN) -t 3600 $(BUILD)/tests/system/test-serve-killed "tools/kvm-run tests/system/vhost-user-kill 300" \
 		"tools/kvm-run tests/system/vhost-user-front all" "tests/system/dpdk all"
 
 # The programs among them want to be root and to have the host's devices for themselves: in the box.
