@@ -276,8 +276,8 @@ struct vdev {
 
 	/* An observer says what rules the driver breaks: the log need not. Set with it. */
 	bool checked;
-	/* The transport has registers, and the configuration space, read without a trap: observers do
-	 * not see all reads, and see its own. */
+	/* The transport has registers, and the configuration space, read without a trap: observers
+	 * do not see all reads, and see its own. */
 	bool unseen_reads;
 
 	/* Common options, before open(). */

@@ -1,5 +1,5 @@
-/* The checker's rules of device types: each is broken by a driver here, told by its name, and nothing
- * else is. */
+/* The checker's rules of device types: each is broken by a driver here, told by its name, and
+ * nothing else is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>

@@ -28,8 +28,8 @@ struct check_type {
 		uint16_t off, len, feature;
 	} * fields;
 
-	/* On the queue's owner. @c is whole; its bytes may change under us, and are copied before they
-	 * are judged. */
+	/* On the queue's owner. @c is whole; its bytes may change under us, and are copied before
+	 * they are judged. */
 	void (*popped)(struct check_dev *d, unsigned q, const struct vq_chain *c);
 	/* It goes back; its cursors are where the device left them. */
 	void (*pushed)(struct check_dev *d, unsigned q, const struct vq_chain *c);

@@ -2,8 +2,8 @@
  * The checker of drivers (--check): an observer of each device that says which rule of the
  * specification the driver broke, when it does.
  *
- * A rule is a row of rules.c: its clauses, and what it looks at. Those that registers show and those
- * of rings are the device core's (devices/core/rules.h, enum vq_fault); the others are judged here,
+ * A rule is a row of rules.c: its clauses, and what it looks at. Those that registers show and
+ * those of rings are the device core's (devices/core/rules.h, enum vq_fault); the others are judged here,
  * by what observers are told (docs/check.md has them all). Nothing is asked of the driver, and the
  * device does what it would do unchecked.
  *
@@ -29,7 +29,8 @@ struct check_config {
 	char *json, *junit; /* files for the report, or NULL */
 };
 
-/* The words of --check=WORDS, with commas between; NULL: there are none. False with a usage error. */
+/* The words of --check=WORDS, with commas between; NULL: there are none. False with a usage error.
+ */
 bool check_config_parse(struct check_config *cfg, const char *words, GError **err);
 void check_config_clear(struct check_config *cfg);
 

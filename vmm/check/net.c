@@ -1,6 +1,6 @@
 /*
- * Network devices (VIRTIO 1.4, 5.1.9): receive buffers, the header before each frame to be sent, the
- * control queue. What a header says of a frame is judged by the frame (net-frame.c).
+ * Network devices (VIRTIO 1.4, 5.1.9): receive buffers, the header before each frame to be sent,
+ * the control queue. What a header says of a frame is judged by the frame (net-frame.c).
  *
  * All queues of a device have one owner, so nothing here is locked.
  */

@@ -26,6 +26,6 @@ struct serve_config {
 
 /* Opens the device and the socket, and serves until SIGTERM or SIGINT, or until a connection that
  * was to be the only one is over; with check.fatal until a driver broke a rule. The report of what
- * they broke goes to stderr. False with a usage or host error. *ret_violations: how often MUSTs were
- * broken. */
+ * they broke goes to stderr. False with a usage or host error. *ret_violations: how often MUSTs
+ * were broken. */
 bool serve_run(const struct serve_config *cfg, uint64_t *ret_violations, GError **err);
