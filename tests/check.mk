@@ -20,7 +20,7 @@ check: $(BUILD)/.setup-build $(BUILD)/.setup-check $(BUILD)/.setup-demo ## run a
 		rm -f $(TALLY).failed; fi; $(RUN) --total
 
 unit: $(UNIT_TESTS) $(BUILD)/ringside ## unit tests (no KVM needed)
-	$(Q)BUILD=$(BUILD) $(RUN) $(UNIT_TESTS) tests/program tests/examples tests/trace tests/bench-blk tests/bench-net tests/fuzz-vhost-user tests/check-rules
+	$(Q)BUILD=$(BUILD) $(RUN) $(UNIT_TESTS) tests/program tests/examples tests/trace tests/bench-blk tests/bench-net tests/fuzz-vhost-user tests/check-rules tests/check-serve
 
 device: $(DEV_TESTS) ## device tests: every case over every link (no KVM needed)
 	$(Q)$(RUN) $(DEV_TESTS)

@@ -13,7 +13,8 @@
 #include "vmm/check/check.h"
 #include "vmm/check/rules.h"
 
-#define CHECK_LINES 3u /* of a rule, for a device */
+#define CHECK_BUFFER 4096u
+#define CHECK_LINES  3u /* of a rule, for a device */
 
 struct check_dev;
 
@@ -121,6 +122,7 @@ struct checker {
 	check_first_fn first;
 	void *first_opaque;
 	FILE *json, *junit;
+	char json_buffer[CHECK_BUFFER], junit_buffer[CHECK_BUFFER];
 };
 
 /* The driver broke @rule. @q, @head: -1 where it is about none. @seen may be NULL. */
