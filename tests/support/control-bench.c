@@ -139,6 +139,27 @@ static int fake_vcpus(void *opaque, control_registers_fn fn, void *arg)
 	return b->vcpus_error;
 }
 
+static bool fake_findings(void *opaque, check_finding_fn fn, void *arg)
+{
+	const struct check_finding whole = {
+		.v = { "blk-length", "DRV-BLK-OP-06", "5.2.6.1", "MUST", "text", "500 bytes",
+		       "blk0", 0, 7, false },
+		.count = 3,
+		.first = 1.5,
+		.last = 2,
+	};
+	const struct check_finding bare = {
+		.v = { "next", NULL, "2.7.5", "", "text", "", "blk0", -1, -1, false }, .count = 1
+	};
+	struct bench *b = opaque;
+
+	if (!b->checks)
+		return false;
+	fn(&whole, arg);
+	fn(&bare, arg);
+	return true;
+}
+
 const struct control_ops bench_ops = {
 	.status = fake_status,
 	.name = fake_name,
@@ -155,6 +176,7 @@ const struct control_ops bench_ops = {
 	.n_vcpus = fake_n_vcpus,
 	.vcpu_thread = fake_vcpu_thread,
 	.for_each_unanswered = fake_unanswered,
+	.for_each_finding = fake_findings,
 };
 
 int bench_setup(void **state)

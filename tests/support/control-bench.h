@@ -15,6 +15,7 @@
 #define RIGS 4
 
 struct bench {
+	bool checks; /* query-check has something to tell */
 	char *dir, *path, *spec;
 	struct control *ctl;
 	const char *status, *name; /* name: NULL at first */

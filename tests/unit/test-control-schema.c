@@ -235,6 +235,7 @@ static void answer_fits(const struct schema *s, struct qmp *c, const char *reque
 /* What is asked of a machine with devices that have no driver, and again when they have one. */
 static const char *const questions[] = {
 	ASK("query-block"),
+	ASK("query-check"),
 	ASK("query-commands"),
 	ASK("query-cpus-fast"),
 	ASK("query-name"),
@@ -312,6 +313,25 @@ static void tell_io_errors(const struct schema *s, struct bench *b, struct qmp *
 	}
 }
 
+/* With all that it can have, and with as little. */
+static void tell_violations(const struct schema *s, struct bench *b, struct qmp *c,
+			    GHashTable *seen)
+{
+	const struct check_violation violations[] = {
+		{ "blk-length", "DRV-BLK-OP-06", "5.2.6.1", "MUST", "text", "500 bytes", "disk", 0,
+		  7, false },
+		{ "next", NULL, "2.7.5", "", "text", "", "disk", -1, -1, true },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(violations); i++) {
+		g_autofree char *line = NULL;
+
+		control_violation(&violations[i], b->ctl);
+		line = qmp_hear(c);
+		event_fits(s, line, seen);
+	}
+}
+
 static void all_is_seen(const struct schema *s, GHashTable *seen)
 {
 	GHashTableIter iter;
@@ -339,6 +359,7 @@ static void every_answer_and_event_is_as_the_schema_says(void **state)
 	bench_add(b, "con", "console,chr=null,port=a:null");
 	bench_add_disk(b, "disk", ",werror=stop");
 	bench_add(b, "net0", "net");
+	b->checks = true;
 	c = qmp_greet(b);
 	schema_load(&s, c);
 	ask_all(&s, c, seen);
@@ -359,6 +380,7 @@ static void every_answer_and_event_is_as_the_schema_says(void **state)
 		answer_fits(&s, c, orders[i], seen);
 	tell_all_events(&s, b, c, seen);
 	tell_io_errors(&s, b, c, seen);
+	tell_violations(&s, b, c, seen);
 	all_is_seen(&s, seen);
 	schema_free(&s);
 	qmp_hang_up(c);

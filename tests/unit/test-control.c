@@ -279,6 +279,23 @@ static void accesses_that_nobody_answered_are_told(void **state)
 	qmp_hang_up(c);
 }
 
+static void broken_rules_are_told(void **state)
+{
+	struct bench *b = *state;
+	struct qmp *c = qmp_greet(b);
+
+	qmp_say(c, "{\"execute\":\"query-check\"}");
+	qmp_expect(c, "the run has no --check");
+	b->checks = true;
+	qmp_say(c, "{\"execute\":\"query-check\"}");
+	qmp_expect(c, "{\"return\":[{\"device\":\"blk0\",\"rule\":\"blk-length\","
+		      "\"clause\":\"DRV-BLK-OP-06\",\"section\":\"5.2.6.1\",\"level\":\"MUST\","
+		      "\"advice\":false,\"text\":\"text\",\"seen\":\"500 bytes\",\"queue\":0,"
+		      "\"head\":7,\"count\":3,\"first-us\":1500000,\"last-us\":2000000},"
+		      "{\"device\":\"blk0\",\"rule\":\"next\",\"section\":\"2.7.5\",");
+	qmp_hang_up(c);
+}
+
 static void registers_are_told(void **state)
 {
 	struct bench *b = *state;
@@ -460,6 +477,7 @@ int main(void)
 		TEST(the_serial_port_is_sent_a_break),
 		TEST(versions_and_commands_are_told),
 		TEST(accesses_that_nobody_answered_are_told),
+		TEST(broken_rules_are_told),
 		TEST(registers_are_told),
 		TEST(events_come_with_a_time_and_to_those_greeted),
 		TEST(several_clients_at_once_and_one_after_the_other),

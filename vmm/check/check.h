@@ -3,9 +3,9 @@
  * specification the driver broke, when it does.
  *
  * A rule is a row of rules.c: its clauses, and what it looks at. Those that registers show and
- * those of rings are the device core's (devices/core/rules.h, enum vq_fault); the others are judged here,
- * by what observers are told (docs/check.md has them all). Nothing is asked of the driver, and the
- * device does what it would do unchecked.
+ * those of rings are the device core's (devices/core/rules.h, enum vq_fault); the others are judged
+ * here, by what observers are told (docs/check.md). Nothing is asked of the driver, and the device
+ * does what it would do unchecked.
  *
  * A violation is a line in the log, the first few times; all are counted, and the report at the end
  * has them by rule. Violations are told from any thread.

@@ -165,6 +165,7 @@ static const struct control_command commands[] = {
 	{ "input-send-event", control_input_send_event, &control_input_send_event_args, NULL },
 	{ "port_remove", control_port_remove, &control_port_remove_args, NULL },
 	{ "query-block", control_query_block, NULL, &control_block_infos },
+	{ "query-check", control_query_check, NULL, &control_check_findings },
 	{ "query-commands", query_commands, NULL, &control_command_infos },
 	{ "query-cpus-fast", control_query_cpus_fast, NULL, &control_cpu_infos },
 	{ "query-name", control_query_name, NULL, &control_name_info },

@@ -52,6 +52,10 @@ void control_query_name(struct control_call *call);
 void control_query_cpus_fast(struct control_call *call);
 void control_query_block(struct control_call *call);
 
+/* check.c: members of the object that is begun */
+void control_add_violation(JsonBuilder *b, const struct check_violation *v);
+void control_query_check(struct control_call *call);
+
 /* change.c */
 void control_block_resize(struct control_call *call);
 void control_set_link(struct control_call *call);

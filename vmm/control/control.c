@@ -347,6 +347,18 @@ void control_event(const char *event, bool guest, void *opaque)
 	tell_event(opaque, event, data);
 }
 
+void control_violation(const struct check_violation *v, void *opaque)
+{
+	g_autoptr(JsonBuilder) data = json_builder_new();
+
+	if (!opaque)
+		return;
+	json_builder_begin_object(data);
+	control_add_violation(data, v);
+	json_builder_end_object(data);
+	tell_event(opaque, "DRIVER_VIOLATION", data);
+}
+
 void control_io_error(const char *name, const struct vdev_io_error *error, void *opaque)
 {
 	static const char *const actions[] = {

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "devices/core/vdev.h"
+#include "vmm/check/check.h"
 #include "vmm/machine/unanswered.h"
 
 typedef void (*control_device_fn)(struct vdev *dev, const char *transport, void *arg);
@@ -51,6 +52,8 @@ struct control_ops {
 	gint64 (*vcpu_thread)(void *opaque, unsigned cpu); /* the kernel's number of its thread */
 	/* Those with most accesses first. */
 	void (*for_each_unanswered)(void *opaque, control_unanswered_fn fn, void *arg);
+	/* Calls fn for each rule that a device's driver broke. False: nobody checks. */
+	bool (*for_each_finding)(void *opaque, check_finding_fn fn, void *arg);
 };
 
 struct control;
@@ -74,6 +77,9 @@ void control_free(struct control *ctl);
  * @ctl is fine. The signature of a machine_event_fn with a struct control as its @opaque.
  */
 void control_event(const char *event, bool guest, void *ctl);
+
+/* The same for "DRIVER_VIOLATION"; a machine_violation_fn. */
+void control_violation(const struct check_violation *v, void *ctl);
 
 /* The same for "BLOCK_IO_ERROR", of the device called @name; a machine_io_error_fn. */
 void control_io_error(const char *name, const struct vdev_io_error *error, void *ctl);

@@ -82,6 +82,15 @@ static void for_each_stat(void *opaque, control_stat_fn fn, void *arg)
 	}
 }
 
+static bool for_each_finding(void *opaque, check_finding_fn fn, void *arg)
+{
+	struct checker *c = machine_checker(opaque);
+
+	if (c)
+		checker_for_each(c, fn, arg);
+	return c;
+}
+
 static void for_each_unanswered(void *opaque, control_unanswered_fn fn, void *arg)
 {
 	machine_for_each_unanswered(opaque, fn, arg);
@@ -127,6 +136,7 @@ static const struct control_ops ops = {
 	.n_vcpus = control_n_vcpus,
 	.vcpu_thread = control_vcpu_thread,
 	.for_each_unanswered = for_each_unanswered,
+	.for_each_finding = for_each_finding,
 };
 
 struct control *control_machine_new(const char *spec, struct machine *m, GError **err)
@@ -137,6 +147,7 @@ struct control *control_machine_new(const char *spec, struct machine *m, GError 
 		return NULL;
 	machine_observe(m, control_event, ctl);
 	machine_observe_io_errors(m, control_io_error, ctl);
+	machine_observe_violations(m, control_violation, ctl);
 	return ctl;
 }
 
@@ -146,5 +157,6 @@ void control_machine_free(struct control *ctl, struct machine *m)
 		return;
 	machine_unobserve(m, control_event, ctl);
 	machine_observe_io_errors(m, NULL, NULL);
+	machine_observe_violations(m, NULL, NULL);
 	control_free(ctl);
 }

@@ -101,6 +101,18 @@ static const struct control_type unanswered = CONTROL_TYPE_OBJECT(
 	OPTIONAL("name", &control_string), OPTIONAL("given-by", &control_string));
 const struct control_type control_unanswered_list = CONTROL_TYPE_ARRAY(&unanswered);
 
+#define VIOLATION_MEMBERS                                                                \
+	MEMBER("device", &control_string), MEMBER("rule", &control_string),              \
+		OPTIONAL("clause", &control_string), MEMBER("section", &control_string), \
+		MEMBER("level", &control_string), MEMBER("advice", &control_bool),       \
+		MEMBER("text", &control_string), MEMBER("seen", &control_string),        \
+		OPTIONAL("queue", &control_int), OPTIONAL("head", &control_int)
+static const struct control_type check_finding =
+	CONTROL_TYPE_OBJECT(VIOLATION_MEMBERS, MEMBER("count", &control_int),
+			    MEMBER("first-us", &control_int), MEMBER("last-us", &control_int));
+const struct control_type control_check_findings = CONTROL_TYPE_ARRAY(&check_finding);
+static const struct control_type violation_data = CONTROL_TYPE_OBJECT(VIOLATION_MEMBERS);
+
 static const struct control_type vcpu_state = CONTROL_TYPE_ENUM("running", "halted", "off");
 /* Which registers there are is the architecture's. */
 static const struct control_type vcpu_registers =
@@ -332,6 +344,7 @@ static const struct control_type block_io_error_data = CONTROL_TYPE_OBJECT(
 
 const struct control_event_type control_events[] = {
 	{ "BLOCK_IO_ERROR", &block_io_error_data },
+	{ "DRIVER_VIOLATION", &violation_data },
 	{ "GUEST_CRASHLOADED", &panic_data },
 	{ "GUEST_PANICKED", &panic_data },
 	{ "POWERDOWN", NULL },

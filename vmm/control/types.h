@@ -13,10 +13,10 @@ extern const struct control_type control_capabilities_args, control_chardev_send
 	control_virtio_element_args, control_x_virtio_queue_args;
 
 extern const struct control_type control_command_infos, control_registers, control_stats_results,
-	control_status_info, control_unanswered_list, control_version_info, control_virtio_devices,
-	control_virtio_infos, control_virtio_queues, control_virtio_status, control_schema_infos,
-	control_block_infos, control_cpu_infos, control_name_info, control_virtio_element,
-	control_x_virtio_queue_status, control_x_virtio_status;
+	control_status_info, control_check_findings, control_unanswered_list, control_version_info,
+	control_virtio_devices, control_virtio_infos, control_virtio_queues, control_virtio_status,
+	control_schema_infos, control_block_infos, control_cpu_infos, control_name_info,
+	control_virtio_element, control_x_virtio_queue_status, control_x_virtio_status;
 
 /* NULL behind the last. */
 extern const struct control_event_type {

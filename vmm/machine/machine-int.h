@@ -107,9 +107,12 @@ struct machine {
 	pthread_mutex_t lock; /* of these: */
 	enum vcpu_exit why;   /* the first failure */
 	char *failure;
-	bool debug_written;    /* to the debug exit port; */
-	uint32_t debug_value;  /* the first value that was */
-	GQueue io_errors;      /* of struct machine_io_error: to be told of */
+	bool debug_written;   /* to the debug exit port; */
+	uint32_t debug_value; /* the first value that was */
+	GQueue io_errors;     /* of struct machine_io_error: to be told of */
+	GQueue violations;    /* of struct check_violation: the same */
+	machine_violation_fn violation_fn;
+	void *violation_opaque;
 	bool at_stop;          /* a vCPU stopped for the debugger since the guest last ran: */
 	struct vcpu_stop stop; /* the first that did */
 
@@ -141,6 +144,11 @@ void machine_forget_back_ends(struct machine *m);
 
 /* devices.c: parses and opens all devices of the configuration. */
 bool machine_open_devices(struct machine *m, GError **err);
+
+/* check.c */
+bool machine_open_checker(struct machine *m, GError **err);
+void machine_forget_violations(struct machine *m);
+
 /* Puts them on their transports. */
 bool machine_plug_devices(struct machine *m, GError **err);
 void machine_unplug_devices(struct machine *m);

@@ -282,38 +282,6 @@ static bool shares_memory(const struct machine *m)
 
 /* All that has a name on the host. The operator's mistakes come to light before KVM is asked for
  * anything. */
-/*
- * The checker of drivers. It finds things on any thread.
- */
-
-static void end_by_violation(void *opaque)
-{
-	machine_finish(opaque, MACHINE_VIOLATION, g_strdup("the guest's driver broke a rule"));
-}
-
-static void on_violation(const struct check_violation *v, void *opaque)
-{
-	struct machine *m = opaque;
-
-	if (m->cfg->check.fatal && !v->advice)
-		loop_post(m->main, end_by_violation, m);
-}
-
-static bool open_checker(struct machine *m, GError **err)
-{
-	if (!m->cfg->check.on)
-		return true;
-	m->checker = checker_new(&m->cfg->check, err);
-	if (m->checker)
-		checker_on_first(m->checker, on_violation, m);
-	return m->checker;
-}
-
-struct checker *machine_checker(struct machine *m)
-{
-	return m->checker;
-}
-
 static bool open_all(struct machine *m, GError **err)
 {
 	const char *cpu = m->cfg->cpu ? m->cfg->cpu : "host";
@@ -329,7 +297,7 @@ static bool open_all(struct machine *m, GError **err)
 		if (!m->recorder)
 			return false;
 	}
-	return m->model && open_checker(m, err) && machine_start_back_ends(m, err) &&
+	return m->model && machine_open_checker(m, err) && machine_start_back_ends(m, err) &&
 	       ram_open(&m->ram, m->cfg->memory, shares_memory(m), err) &&
 	       machine_open_devices(m, err) && machine_check_sandbox(m, err) &&
 	       make_serial(m, err) && make_debugcon(m, err) && open_kvm(m, err) &&
@@ -407,6 +375,7 @@ void machine_free(struct machine *m)
 	terminal_free(m->terminal);
 	loop_free(m->main);
 	machine_forget_io_errors(m);
+	machine_forget_violations(m);
 	checker_free(m->checker);
 	pthread_mutex_destroy(&m->lock);
 	g_array_unref(m->observers);

@@ -213,5 +213,10 @@ char *machine_missed(struct machine *m);
 /* Who checks the guest's drivers, or NULL. */
 struct checker *machine_checker(struct machine *m);
 
+/* Called, on the main thread, for the first violation of each rule by each device's driver. One at
+ * a time. NULL @fn: no more. */
+typedef void (*machine_violation_fn)(const struct check_violation *v, void *opaque);
+void machine_observe_violations(struct machine *m, machine_violation_fn fn, void *opaque);
+
 /* All statistics as an aligned table. Those of the queues are in vq_stats(dev->queue[q].vq). */
 void machine_stats_print(struct machine *m, FILE *to);
