@@ -1,7 +1,7 @@
 /*
  * The checker's rules of registers and rings: each is broken by a driver here, told by its name,
- * and nothing else is. Those that the device core finds itself have their tests in test-rules and the
- * rings' (test-vq-*-faults); that they come to be told here is shown by one each.
+ * and nothing else is. Those that the device core finds itself have their tests in test-rules and
+ * the rings' (test-vq-*-faults); that they come to be told here is shown as well.
  */
 #include <setjmp.h>
 #include <stdarg.h>
