@@ -87,7 +87,7 @@ void vdev_queue_broken(struct vdev *dev, unsigned q, int head, enum vq_fault fau
 
 	if (dev->status & VIRTIO_S_NEEDS_RESET)
 		return;
-	if (head < 0) /* the ring could not be started; otherwise the ring itself has told of it */
+	if (head < 0 && vq_fault(dev->queue[q].vq) == VQ_OK) /* or the ring itself has told */
 		vdev_saw_fault(dev, q, fault);
 	if (dev->checked) { /* an observer was told, and says it */
 		vdev_needs_reset(dev);

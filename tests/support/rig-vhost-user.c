@@ -204,12 +204,15 @@ static uint32_t generation(const struct virtio_dev *v)
 	return 0;
 }
 
-/* A front-end's operator knows. */
+/* A front-end's operator knows, or takes what the device has elsewhere. */
 static uint16_t queue_max(const struct virtio_dev *v, unsigned index)
 {
 	const struct rig *r = v->opaque;
+	const struct vdev *dev = r->dev;
 
-	return index < r->dev->n_queues ? r->dev->queue[index].size_max : 0;
+	if (index >= dev->n_queues)
+		return 0;
+	return dev->opt_queue_size ? dev->queue[index].size_max : vdev_queue_size(dev);
 }
 
 static bool queue_enabled(const struct virtio_dev *v, unsigned index)

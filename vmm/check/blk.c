@@ -6,12 +6,28 @@
 
 #define AT(field) offsetof(struct blk_config, field)
 
-static struct blk_config blk_config(const struct check_dev *d)
+static struct blk_config blk_config(struct check_dev *d)
 {
 	struct blk_config c = { 0 };
 
-	memcpy(&c, d->dev->config, MIN(sizeof(c), d->dev->config_size));
+	vdev_config_get(d->dev, 0, &c, MIN(sizeof(c), d->dev->config_size));
 	return c;
+}
+
+/* A disk that became smaller is as large as it was to a driver that has not looked since. */
+struct blk_seen {
+	_Atomic uint64_t capacity;
+};
+
+static uint64_t blk_capacity(struct check_dev *d)
+{
+	struct blk_seen *s = d->own;
+	struct blk_config c = blk_config(d);
+	uint64_t now = le64_cpu(c.capacity);
+
+	if (now > s->capacity)
+		s->capacity = now;
+	return s->capacity;
 }
 
 struct blk_request {
@@ -24,8 +40,7 @@ struct blk_request {
 
 static void blk_judge_transfer(const struct blk_request *r, size_t bytes)
 {
-	struct blk_config c = blk_config(r->d);
-	uint64_t capacity = le64_cpu(c.capacity), n = (bytes + BLK_SECTOR - 1) / BLK_SECTOR;
+	uint64_t capacity = blk_capacity(r->d), n = (bytes + BLK_SECTOR - 1) / BLK_SECTOR;
 
 	if (bytes % BLK_SECTOR)
 		check_broken(r->d, CHECK_BLK_LENGTH, r->q, r->head, "%zu bytes", bytes);
@@ -48,10 +63,9 @@ static void blk_judge_flush(const struct blk_request *r)
 
 static void blk_judge_range(const struct blk_request *r, const struct blk_range *range)
 {
-	uint64_t capacity, sector = le64_cpu(range->sector), n = le32_cpu(range->n_sectors);
-	struct blk_config c = blk_config(r->d);
+	uint64_t sector = le64_cpu(range->sector), n = le32_cpu(range->n_sectors);
+	uint64_t capacity = blk_capacity(r->d);
 
-	capacity = le64_cpu(c.capacity);
 	if (r->type == BLK_T_DISCARD && le32_cpu(range->flags) & BLK_RANGE_UNMAP)
 		check_broken(r->d, CHECK_BLK_DISCARD_UNMAP, r->q, r->head, NULL);
 	if (sector > capacity || n > capacity - sector)
@@ -135,6 +149,8 @@ static void blk_config_seen(struct check_dev *d, size_t off, const uint8_t *byte
 			    bool write)
 {
 	(void)bytes;
+	if (!write && off < AT(size_max))
+		((struct blk_seen *)d->own)->capacity = 0;
 	if (!write && !d->dev->legacy && off <= AT(writeback) && AT(writeback) < off + len &&
 	    !(vdev_status(d->dev) & VIRTIO_S_FEATURES_OK))
 		check_broken(d, CHECK_BLK_WRITEBACK_EARLY, -1, -1, NULL);
@@ -155,6 +171,7 @@ static const struct check_field fields[] = {
 const struct check_type check_blk = {
 	.class = "blk",
 	.group = CHECK_BLK,
+	.state_size = sizeof(struct blk_seen),
 	.fields = fields,
 	.popped = blk_popped,
 	.config = blk_config_seen,

@@ -55,6 +55,7 @@ struct check_queue {
 	struct check_dev *dev;
 	unsigned index;
 	bool runs, packed;
+	bool blind; /* where its chains are in the ring is not known */
 	uint16_t size;
 	const struct vring_desc *desc; /* split, */
 	const struct vring_avail *avail;
@@ -76,15 +77,16 @@ struct check_queue {
 
 /* What was last seen of registers. */
 struct check_regs {
-	bool mmio, seen_any;
+	_Atomic bool mmio; /* queues' owners look, too */
+	bool seen_any;
 	bool magic, version, device_id, first_told, device_id_told;
 	bool reset_unread;       /* status 0 was written, and not read since */
 	bool features_ok_unread; /* FEATURES_OK was written, and the status not read since */
 	bool generation;
 	bool config_vector_unread;
 	unsigned queue_select;
-	bool status_read; /* InterruptStatus, since the last InterruptACK */
-	unsigned unacked; /* so often in a row it was read with a bit set that stays */
+	unsigned status_reads; /* of InterruptStatus, that no InterruptACK came for yet */
+	unsigned unacked;      /* so often in a row it was read with a bit set that stays */
 	struct check_queue_regs {
 		bool reset_unread, was_reset, desc_written, vector_unread, ready_unread;
 		bool size_read;
@@ -103,6 +105,8 @@ struct check_dev {
 	unsigned n_queues;
 	void *own; /* the type's */
 
+	_Atomic bool joined; /* the driver was there before: its beginning is not known */
+
 	pthread_mutex_t found_lock; /* innermost */
 	struct check_found {
 		uint64_t count;
@@ -118,6 +122,7 @@ struct checker {
 	GPtrArray *devices;   /* of struct check_dev; those that left stay for the report */
 	pthread_mutex_t lock; /* of the array */
 	int64_t began_us;
+	bool advice[N_CHECK_RULES]; /* check_is_advice() */
 	_Atomic uint64_t n_violations;
 	check_first_fn first;
 	void *first_opaque;

@@ -89,11 +89,11 @@ bool check_is_advice(unsigned rule)
 	return clause && g_str_has_prefix(clause->level, "SHOULD");
 }
 
-/* Of the clauses that a rule has, the one about this ring and this transport. */
-static const char *check_choose_clause(const struct check_dev *d, unsigned rule, int q)
+/* Of the clauses that a rule has, the one about this ring and this transport, if there is one. */
+static const char *check_choose_clause(const struct check_dev *d, unsigned rule)
 {
 	const char *all = check_row(rule).clauses;
-	bool packed = q >= 0 && (unsigned)q < d->n_queues && d->queue[q].packed;
+	bool packed = d->dev && check_accepted(d, VIRTIO_F_RING_PACKED);
 	const char *const not_meant[] = { packed ? "DRV-SPLIT-" : "DRV-PACKED-",
 					  d->regs.mmio ? "DRV-PCI-" : "DRV-MMIO-" };
 
@@ -103,13 +103,13 @@ static const char *check_choose_clause(const struct check_dev *d, unsigned rule,
 		if (!g_str_has_prefix(id, not_meant[0]) && !g_str_has_prefix(id, not_meant[1]))
 			return id;
 	}
-	return all;
+	return NULL;
 }
 
 void check_broken(struct check_dev *d, unsigned rule, int q, int head, const char *seen, ...)
 {
 	struct check_found *f = &d->found[rule];
-	bool advice = check_is_advice(rule);
+	bool advice = d->checker->advice[rule];
 	int64_t now = g_get_monotonic_time();
 	struct check_violation v;
 	char text[128] = "";
@@ -129,7 +129,7 @@ void check_broken(struct check_dev *d, unsigned rule, int q, int head, const cha
 		f->first_us = now;
 		f->queue = q;
 		f->head = head;
-		f->clause = check_choose_clause(d, rule, q);
+		f->clause = check_choose_clause(d, rule);
 		f->seen = g_strdup(text);
 	}
 	pthread_mutex_unlock(&d->found_lock);
@@ -187,6 +187,8 @@ static void on_status(struct vdev_observer *o, struct vdev *dev, uint32_t before
 	(void)dev;
 	pthread_mutex_lock(&d->lock);
 	check_registers_status(d, before, after);
+	if (after == 0)
+		d->joined = false;
 	if (after == 0 && d->type && d->type->reset)
 		d->type->reset(d);
 	pthread_mutex_unlock(&d->lock);
@@ -263,8 +265,11 @@ static void on_pushed(struct vdev_observer *o, struct vdev *dev, unsigned q,
 static void on_fault(struct vdev_observer *o, struct vdev *dev, unsigned q, enum vq_fault fault,
 		     uint16_t head)
 {
+	/* Of the others @head is an index, or nothing. */
+	bool of_chain = fault >= VQ_FAULT_HEAD && fault != VQ_FAULT_EVENT;
+
 	(void)dev;
-	check_broken(check_of(o), CHECK_FAULTS + fault, (int)q, head, NULL);
+	check_broken(check_of(o), CHECK_FAULTS + fault, (int)q, of_chain ? head : -1, NULL);
 }
 
 static const struct vdev_observer_ops check_ops = {
@@ -304,6 +309,8 @@ struct checker *checker_new(const struct check_config *cfg, GError **err)
 
 	c->cfg = cfg;
 	c->began_us = g_get_monotonic_time();
+	for (unsigned rule = 0; rule < N_CHECK_RULES; rule++)
+		c->advice[rule] = check_is_advice(rule);
 	c->devices = g_ptr_array_new();
 	pthread_mutex_init(&c->lock, NULL);
 	if ((cfg->json && !(c->json = check_open(cfg->json, c->json_buffer, err))) ||

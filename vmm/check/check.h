@@ -63,8 +63,8 @@ struct check_violation {
 	bool advice;
 };
 
-/* Called for the first violation of each rule by each device, from any thread, with no lock of the
- * checker's held. Before a device is watched. */
+/* Called for the first violation of each rule by each device, from any thread, also with locks of
+ * the device's held: it must not call that, nor wait. Set before a device is watched. */
 typedef void (*check_first_fn)(const struct check_violation *v, void *opaque);
 void checker_on_first(struct checker *c, check_first_fn fn, void *opaque);
 

@@ -26,6 +26,8 @@ static void parse_ipv4(struct net_frame *f, unsigned at)
 	f->ip = at;
 	if (net_frame_be16(f, at + 6) & 0x3fff) /* a fragment */
 		return;
+	if (header > 20) /* a source route has another destination in the pseudo header */
+		return;
 	f->protocol = f->bytes[at + 9];
 	f->transport = at + header;
 	f->transport_len = total > header ? total - header : 0;

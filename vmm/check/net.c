@@ -4,6 +4,7 @@
  *
  * All queues of a device have one owner, so nothing here is locked.
  */
+#include <limits.h>
 #include <string.h>
 
 #include "devices/net/net.h"
@@ -27,15 +28,28 @@ struct net_seen {
 	unsigned pairs; /* the most that PAIRS_SET has said */
 };
 
+#define AT(field) offsetof(struct net_config, field)
+
+static unsigned net_config16(struct check_dev *d, size_t at)
+{
+	le16 value;
+
+	vdev_config_get(d->dev, at, &value, sizeof(value));
+	return le16_cpu(value);
+}
+
 static size_t net_header_bytes(const struct check_dev *d)
 {
 	return d->dev->legacy && !check_accepted(d, NET_F_MRG_RXBUF) ? NET_HEADER_BYTES_LEGACY
 								     : NET_HEADER_BYTES;
 }
 
-/* The queue's number of the control queue: it is the last. */
+/* The control queue's number: it is the last. With vhost-user it is the front-end's, and there is
+ * none. */
 static unsigned net_control_queue(const struct check_dev *d)
 {
+	if (vdev_control_elsewhere(d->dev) || !check_accepted(d, NET_F_CTRL_VQ))
+		return UINT_MAX;
 	return check_accepted(d, NET_F_MQ) ? d->n_queues - 1 : 2;
 }
 
@@ -94,7 +108,7 @@ static void net_judge_tunnel(struct check_dev *d, int q, int head, const struct 
 static void net_judge_gso(struct check_dev *d, int q, int head, const struct net_header *h)
 {
 	net_judge_tunnel(d, q, head, h);
-	if (!h->gso_type)
+	if (!(h->gso_type & ~GSO_ECN))
 		return;
 	net_judge_type(d, q, head, h);
 	if (!(h->flags & NET_HDR_F_NEEDS_CSUM))
@@ -128,7 +142,7 @@ static void net_judge_frame(struct check_dev *d, int q, const struct vq_chain *c
 	f.seen = check_peek(c, skip, f.bytes, sizeof(f.bytes));
 	net_frame_parse(&f);
 	if (check_accepted(d, NET_F_MTU) && !h->gso_type && f.ip &&
-	    f.len - f.ip > le16_cpu(((const struct net_config *)d->dev->config)->mtu))
+	    f.len - f.ip > net_config16(d, AT(mtu)))
 		check_broken(d, CHECK_NET_MTU, q, c->id, "%zu bytes", f.len - f.ip);
 	if ((h->gso_type & ~GSO_ECN) == GSO_TCPV4 && check_accepted(d, NET_F_HOST_ECN) &&
 	    net_frame_has_cwr(&f) && !(h->gso_type & GSO_ECN))
@@ -163,7 +177,9 @@ static void net_transmitted(struct check_dev *d, unsigned q, const struct vq_cha
 			     bytes);
 		return;
 	}
-	if (q / 2 > 0 && !s->pairs_set)
+	if (vdev_control_elsewhere(d->dev) || d->joined)
+		; /* what was said of pairs was said to others */
+	else if (q / 2 > 0 && !s->pairs_set)
 		check_broken(d, CHECK_NET_PAIRS_FIRST, (int)q, c->id, NULL);
 	else if (s->pairs_set && q / 2 >= s->pairs)
 		check_broken(d, CHECK_NET_PAIRS_BEYOND, (int)q, c->id, "%u pairs", s->pairs);
@@ -223,13 +239,12 @@ static void ctrl_mac(struct check_dev *d, int q, const struct vq_chain *c, unsig
 
 static void ctrl_mq(struct check_dev *d, int q, const struct vq_chain *c, unsigned command)
 {
-	const struct net_config *config = (const struct net_config *)d->dev->config;
 	struct net_seen *s = d->own;
 	le16 pairs;
 
 	if (command != 0 || check_peek(c, CTRL_HEADER, &pairs, sizeof(pairs)) < sizeof(pairs))
 		return;
-	if (le16_cpu(pairs) < 1 || le16_cpu(pairs) > le16_cpu(config->max_pairs)) {
+	if (le16_cpu(pairs) < 1 || le16_cpu(pairs) > net_config16(d, AT(max_pairs))) {
 		check_broken(d, CHECK_NET_PAIRS, q, c->id, "%u", le16_cpu(pairs));
 		return;
 	}
@@ -288,8 +303,6 @@ static void net_reset_seen(struct check_dev *d)
 {
 	*(struct net_seen *)d->own = (struct net_seen){ 0 };
 }
-
-#define AT(field) offsetof(struct net_config, field)
 
 static const struct check_field fields[] = {
 	{ AT(mac), 6, NET_F_MAC },

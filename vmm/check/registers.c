@@ -19,8 +19,7 @@ static struct check_queue_regs *regs_queue(struct check_dev *d)
 static void regs_forget(struct check_regs *r)
 {
 	r->features_ok_unread = r->generation = r->config_vector_unread = false;
-	r->status_read = false;
-	r->unacked = 0;
+	r->status_reads = r->unacked = 0;
 	memset(r->queue, 0, sizeof(r->queue));
 }
 
@@ -37,7 +36,8 @@ static void status_written(struct check_dev *d, uint32_t value)
 		r->reset_unread = true;
 		return;
 	}
-	if (r->reset_unread && !d->dev->legacy)
+	if (r->reset_unread && !d->dev->legacy &&
+	    !(r->mmio && d->dev->opt_legacy != VDEV_LEGACY_OFF)) /* version 1 does not ask for it */
 		check_broken(d, r->mmio ? CHECK_RESET_UNREAD : CHECK_PCI_RESET_UNREAD, -1, -1,
 			     "status %#x is written", value);
 	r->reset_unread = false;
@@ -73,6 +73,7 @@ static void queue_judge_used_flags(struct check_dev *d, unsigned q)
 	le16 flags = 0;
 
 	if (q < d->n_queues && !check_accepted(d, VIRTIO_F_RING_PACKED) &&
+	    !d->dev->queue[q].enabled && !d->dev->queue[q].ran &&
 	    gmem_read(d->dev->mem, d->dev->queue[q].device, &flags, sizeof(flags)) && flags)
 		check_broken(d, CHECK_USED_FLAGS, (int)q, -1, "%#x", le16_cpu(flags));
 }
@@ -217,7 +218,7 @@ static void interrupt_status_read(struct check_dev *d, uint32_t value)
 {
 	struct check_regs *r = &d->regs;
 
-	r->status_read = true;
+	r->status_reads++;
 	r->unacked = value ? r->unacked + 1 : 0;
 	if (r->unacked == UNACKED_MOST)
 		check_broken(d, CHECK_MMIO_NOT_ACKED, -1, -1, "%#x, %u times", value, UNACKED_MOST);
@@ -227,9 +228,10 @@ static void interrupt_acked(struct check_dev *d, uint32_t value)
 {
 	struct check_regs *r = &d->regs;
 
-	if (!r->status_read)
+	if (!r->status_reads)
 		check_broken(d, CHECK_MMIO_ACK_UNREAD, -1, -1, "%#x is written", value);
-	r->status_read = false;
+	else
+		r->status_reads--; /* two processors may have read before one acknowledges */
 	r->unacked = 0;
 }
 
@@ -237,9 +239,9 @@ static void queue_ready_written(struct check_dev *d, uint32_t value)
 {
 	if (value)
 		queue_enabled(d);
-	else
-		regs_queue(d)->ready_unread = vdev_queue_read(d->dev, d->regs.queue_select,
-							      VQR_ENABLE);
+	else /* not by vdev_queue_read(): its lock is held where the status is told */
+		regs_queue(d)->ready_unread = d->regs.queue_select < d->n_queues &&
+					      d->dev->queue[d->regs.queue_select].enabled;
 }
 
 static void mmio_written(struct check_dev *d, unsigned off, uint32_t value)
@@ -347,6 +349,8 @@ static const struct {
 
 void check_registers_status(struct check_dev *d, uint32_t before, uint32_t after)
 {
+	if (after == 0)
+		regs_forget(&d->regs);
 	if (before & VIRTIO_S_FEATURES_OK || !(after & VIRTIO_S_FEATURES_OK))
 		return;
 	for (size_t i = 0; i < G_N_ELEMENTS(advised); i++)

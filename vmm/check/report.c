@@ -30,16 +30,23 @@ void check_say(struct check_dev *d, unsigned rule, const struct check_found *f, 
 
 bool check_describe(struct check_dev *d, unsigned rule, struct check_violation *ret)
 {
-	const struct check_found *f = &d->found[rule];
 	struct check_row row = check_row(rule);
-	const struct check_clause *c = f->clause ? check_clause(f->clause) : NULL;
+	const struct check_clause *c;
+	struct check_found found;
+	const struct check_found *f = &found;
 
+	pthread_mutex_lock(&d->found_lock);
+	found = d->found[rule];
+	pthread_mutex_unlock(&d->found_lock);
 	if (!row.name || !f->count)
 		return false;
+	c = f->clause ? check_clause(f->clause) : NULL;
 	*ret = (struct check_violation){
 		.rule = row.name,
 		.clauses = c ? c->id : NULL,
-		.section = c ? c->section : row.section,
+		.section = c             ? c->section
+			   : row.section ? row.section
+					 : "",
 		.level = c ? c->level : "",
 		.text = row.text,
 		.seen = f->seen ? f->seen : "",

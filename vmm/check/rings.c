@@ -9,6 +9,8 @@
  *
  * Each queue's state is its owner's.
  */
+#include <string.h>
+
 #include "vmm/check/check-int.h"
 
 #define TABLE_SUMMED     256u /* descriptors of an indirect table that are compared */
@@ -33,6 +35,16 @@ static struct check_desc ring_desc(const void *at)
 				    .rest = ring_load64((const uint8_t *)at + 8) };
 }
 
+/* The same of an indirect table, which lies where it likes. */
+static struct check_desc table_desc(const uint8_t *at)
+{
+	uint64_t words[2];
+
+	memcpy(words, at, sizeof(words));
+	return (struct check_desc){ .addr = GUINT64_FROM_LE(words[0]),
+				    .rest = GUINT64_FROM_LE(words[1]) };
+}
+
 /*
  * Indirect tables.
  */
@@ -48,8 +60,12 @@ static uint32_t table_sum(const struct check_queue *q, const struct check_desc *
 	unsigned n = MIN(REST_LEN(d->rest) / 16, TABLE_SUMMED);
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; table && i < 2 * n; i++)
-		sum = (sum ^ ring_load64(table + 8ul * i)) * 0x9e3779b97f4a7c15u;
+	for (unsigned i = 0; table && i < n; i++) {
+		struct check_desc e = table_desc(table + 16ul * i);
+
+		sum = (sum ^ e.addr) * 0x9e3779b97f4a7c15u;
+		sum = (sum ^ e.rest) * 0x9e3779b97f4a7c15u;
+	}
 	return (uint32_t)(sum >> 32);
 }
 
@@ -59,7 +75,7 @@ static void table_judge_packed(struct check_queue *q, const uint8_t *table, unsi
 		check_broken(q->dev, CHECK_PACKED_LONG, (int)q->index, head, "%u of %u", n,
 			     q->size);
 	for (unsigned i = 0; i < MIN(n, TABLE_SUMMED); i++) {
-		unsigned flags = vring_rest_flags(ring_desc(table + 16ul * i).rest);
+		unsigned flags = vring_rest_flags(table_desc(table + 16ul * i).rest);
 
 		if (!(flags & ~VRING_DESC_F_WRITE))
 			continue;
@@ -76,7 +92,7 @@ static void table_judge_split(struct check_queue *q, const uint8_t *table, unsig
 	unsigned at = 0, length = 0;
 
 	while (at < n && length++ < n) {
-		uint64_t rest = ring_desc(table + 16ul * at).rest;
+		uint64_t rest = table_desc(table + 16ul * at).rest;
 
 		if (!(REST_FLAGS(rest) & VRING_DESC_F_NEXT))
 			break;
@@ -97,6 +113,8 @@ static void table_judge(struct check_queue *q, const struct check_desc *d, int h
 	const uint8_t *table = table_at(q, d);
 	unsigned n = REST_LEN(d->rest) / 16;
 
+	if (n > MAX(q->size, TABLE_SUMMED)) /* the device would not have taken it: it has changed */
+		return;
 	if (table && q->packed)
 		table_judge_packed(q, table, n, head);
 	else if (table)
@@ -125,9 +143,11 @@ static void split_take(struct check_queue *q, const struct vq_chain *c)
 		q->shadow[at] = d;
 		if (!(flags & VRING_DESC_F_NEXT) || flags & VRING_DESC_F_INDIRECT)
 			return;
-		if (in_order && next != (at + 1) % q->size)
+		if (in_order && next != (at + 1) % q->size) {
 			check_broken(q->dev, CHECK_ORDER_NEXT, (int)q->index, c->id,
 				     "descriptor %u is followed by %u", at, next);
+			in_order = false; /* told */
+		}
 		at = next;
 	}
 }
@@ -147,7 +167,10 @@ static bool desc_changed(struct check_queue *q, const void *at, unsigned place, 
 {
 	const struct check_desc *was = &q->shadow[place];
 	struct check_desc is = ring_desc(at);
-	bool same = is.addr == was->addr && is.rest == was->rest;
+	/* Without NEXT a split descriptor's next is nothing. */
+	uint64_t mask = q->packed || REST_FLAGS(was->rest) & VRING_DESC_F_NEXT ? UINT64_MAX
+									       : UINT64_MAX >> 16;
+	bool same = is.addr == was->addr && ((is.rest ^ was->rest) & mask) == 0;
 
 	if (same && (!indirect || table_sum(q, was) == was->sum))
 		return false;
@@ -198,7 +221,7 @@ static void packed_take(struct check_queue *q, const struct vq_chain *c)
 
 		d.ours = true;
 		d.id = c->id;
-		if (vring_rest_flags(d.rest) & VRING_DESC_F_INDIRECT) {
+		if (c->n_slots == 1 && vring_rest_flags(d.rest) & VRING_DESC_F_INDIRECT) {
 			d.sum = table_sum(q, &d);
 			table_judge(q, &d, c->id);
 		}
@@ -220,7 +243,8 @@ static void packed_give(struct check_queue *q, const struct vq_chain *c, bool ju
 			continue;
 		was->ours = false;
 		if (judge && desc_changed(q, &q->ring[at], at,
-					  vring_rest_flags(was->rest) & VRING_DESC_F_INDIRECT))
+					  c->n_slots == 1 && vring_rest_flags(was->rest) &
+								     VRING_DESC_F_INDIRECT))
 			judge = false;
 	}
 }
@@ -310,7 +334,7 @@ static void ring_told(struct check_queue *q)
 
 void check_ring_kicked(struct check_queue *q)
 {
-	if (q->runs)
+	if (q->runs && !q->blind)
 		ring_told(q);
 }
 
@@ -355,6 +379,7 @@ void check_ring_started(struct check_queue *q)
 {
 	const struct vdev_queue *r = &q->dev->dev->queue[q->index];
 	struct vq_position p;
+	bool joined;
 
 	if (q->runs || !vq_started(r->vq) || !ring_find(q))
 		return;
@@ -363,6 +388,14 @@ void check_ring_started(struct check_queue *q)
 	q->pos = p.next_avail;
 	q->used_pos = p.next_used;
 	q->asked = false;
+	/* What was in flight when another back-end died is popped once more, and not where the ring
+	 * goes on. */
+	joined = q->pos != vq_position_initial(q->packed).next_avail;
+	q->blind = r->inflight && joined;
+	if (joined)
+		q->dev->joined = true;
+	if (q->blind)
+		return;
 	ring_told(q);
 	ring_timer_begin(q);
 }
@@ -403,7 +436,7 @@ static bool ring_beyond(const struct check_queue *q, uint16_t at, uint16_t other
 
 void check_ring_popped(struct check_queue *q, const struct vq_chain *c)
 {
-	if (!q->runs)
+	if (!q->runs || q->blind)
 		return;
 	if (q->packed) {
 		packed_take(q, c);
@@ -419,7 +452,7 @@ void check_ring_popped(struct check_queue *q, const struct vq_chain *c)
 
 void check_ring_unpopped(struct check_queue *q, const struct vq_chain *c)
 {
-	if (!q->runs)
+	if (!q->runs || q->blind)
 		return;
 	if (q->packed) {
 		packed_give(q, c, false);
@@ -432,7 +465,7 @@ void check_ring_unpopped(struct check_queue *q, const struct vq_chain *c)
 
 void check_ring_pushed(struct check_queue *q, const struct vq_chain *c)
 {
-	if (!q->runs)
+	if (!q->runs || q->blind)
 		return;
 	if (!q->packed) {
 		split_give(q, c, true);

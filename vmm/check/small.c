@@ -53,7 +53,7 @@ static void console_judge_control(struct check_dev *d, const struct vq_chain *c)
 	event = le16_cpu(m.event);
 	if (event == CONSOLE_DEVICE_READY)
 		s->ready = true;
-	else if (!s->ready)
+	else if (!s->ready && !d->joined)
 		check_broken(d, CHECK_CONSOLE_READY, CONSOLE_CONTROL_TX, c->id, "event %u", event);
 	if (event == CONSOLE_PORT_OPEN)
 		console_judge_open(d, c->id, le32_cpu(m.id), le16_cpu(m.value));
