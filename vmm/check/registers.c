@@ -73,7 +73,7 @@ static void queue_judge_used_flags(struct check_dev *d, unsigned q)
 	le16 flags = 0;
 
 	if (q < d->n_queues && !check_accepted(d, VIRTIO_F_RING_PACKED) &&
-	    !d->dev->queue[q].enabled && !d->dev->queue[q].ran &&
+	    !regs_queue(d)->was_enabled &&
 	    gmem_read(d->dev->mem, d->dev->queue[q].device, &flags, sizeof(flags)) && flags)
 		check_broken(d, CHECK_USED_FLAGS, (int)q, -1, "%#x", le16_cpu(flags));
 }
@@ -84,6 +84,7 @@ static void queue_enabled(struct check_dev *d)
 	int index = (int)d->regs.queue_select;
 
 	queue_judge_used_flags(d, d->regs.queue_select);
+	q->was_enabled = true;
 	if (q->reset_unread)
 		check_broken(d, CHECK_QUEUE_RESET_UNREAD, index, -1, NULL);
 	else if (q->was_reset && !q->desc_written)
@@ -235,13 +236,16 @@ static void interrupt_acked(struct check_dev *d, uint32_t value)
 	r->unacked = 0;
 }
 
+/* Whether it was enabled the device is not asked: its lock is held where the status is told. */
 static void queue_ready_written(struct check_dev *d, uint32_t value)
 {
+	struct check_queue_regs *q = regs_queue(d);
+
 	if (value)
 		queue_enabled(d);
-	else /* not by vdev_queue_read(): its lock is held where the status is told */
-		regs_queue(d)->ready_unread = d->regs.queue_select < d->n_queues &&
-					      d->dev->queue[d->regs.queue_select].enabled;
+	else
+		q->ready_unread = q->enabled;
+	q->enabled = value;
 }
 
 static void mmio_written(struct check_dev *d, unsigned off, uint32_t value)
