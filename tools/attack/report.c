@@ -1,8 +1,8 @@
 #include <errno.h>
 
 #include "devices/base/error.h"
+#include "devices/base/json-string.h"
 #include "tools/attack/run.h"
-#include "tools/bench/report.h"
 
 static double rate(const struct attack_run *run)
 {
@@ -54,10 +54,10 @@ static void json_finding(FILE *out, const struct attack_finding *f)
 {
 	fprintf(out, "{ \"verdict\": \"%s\", \"number\": %" G_GUINT64_FORMAT ", \"told\": ",
 		attack_verdict_name(f->verdict), f->number);
-	bench_json_string(out, f->told);
+	json_put_string(out, f->told);
 	if (f->file) {
 		fputs(", \"file\": ", out);
-		bench_json_string(out, f->file);
+		json_put_string(out, f->file);
 	}
 	fputs(" }", out);
 }
@@ -65,7 +65,7 @@ static void json_finding(FILE *out, const struct attack_finding *f)
 void attack_report_json(FILE *out, const struct attack_run *run, const char *command)
 {
 	fputs("{\n  \"command\": ", out);
-	bench_json_string(out, command);
+	json_put_string(out, command);
 	fprintf(out,
 		",\n  \"kind\": \"%s\",\n  \"seed\": %" G_GUINT64_FORMAT
 		",\n  \"inputs\": %" G_GUINT64_FORMAT ",\n  \"seconds\": %.3f,\n"

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "devices/base/json-string.h"
 #include "tools/bench/report.h"
 
 #define AXIS_WIDTH   10
@@ -123,7 +124,7 @@ static void json_row(FILE *out, const struct model_row *row)
 
 		fprintf(out, "%s\"%s\": ", axis ? ", " : "{ ", bench_axes[axis].head);
 		if (bench_axes[axis].names[0])
-			bench_json_string(out, value);
+			json_put_string(out, value);
 		else
 			fputs(value, out);
 	}
@@ -135,7 +136,7 @@ static void json_row(FILE *out, const struct model_row *row)
 void model_write_json(FILE *out, const GArray *rows, const char *command)
 {
 	fputs("{\n  \"command\": ", out);
-	bench_json_string(out, command);
+	json_put_string(out, command);
 	fputs(",\n  \"rows\": [\n", out);
 	for (guint i = 0; i < rows->len; i++) {
 		fputs("    ", out);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "devices/base/json-string.h"
+
 #define WIDTH 10
 
 const char *bench_cell(const struct bench_variant *v, enum bench_axis axis, char buf[16])
@@ -99,20 +101,6 @@ void bench_write_csv(FILE *out, const struct bench_report *report)
 /*
  * JSON: named values as strings, numbers as numbers, what a bare ring has not as null.
  */
-void bench_json_string(FILE *out, const char *text)
-{
-	fputc('"', out);
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			fputc('\\', out);
-		if ((unsigned char)*text < ' ')
-			fprintf(out, "\\u%04x", (unsigned char)*text);
-		else
-			fputc(*text, out);
-	}
-	fputc('"', out);
-}
-
 static void json_row(FILE *out, const struct bench_row *row)
 {
 	for (unsigned i = 0; i < N_AXES; i++) {
@@ -123,7 +111,7 @@ static void json_row(FILE *out, const struct bench_row *row)
 		if (strcmp(cell, "-") == 0)
 			fputs("null", out);
 		else if (bench_axes[i].names[0])
-			bench_json_string(out, cell);
+			json_put_string(out, cell);
 		else
 			fputs(cell, out);
 	}
@@ -136,9 +124,9 @@ static void json_row(FILE *out, const struct bench_row *row)
 void bench_write_json(FILE *out, const struct bench_report *report)
 {
 	fputs("{\n  \"command\": ", out);
-	bench_json_string(out, report->command);
+	json_put_string(out, report->command);
 	fputs(",\n  \"cpu\": ", out);
-	bench_json_string(out, report->cpu);
+	json_put_string(out, report->cpu);
 	fprintf(out, ",\n  \"tsc_ghz\": %.4g,\n  \"rounds\": %u,\n  \"time_ms\": %u,\n",
 		report->machine.ghz, report->machine.rounds, report->settings->time_ms);
 	fprintf(out, "  \"disturbed_percent\": %.3g,\n", report->machine.disturbed);

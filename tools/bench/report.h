@@ -27,7 +27,5 @@ const char *bench_cell(const struct bench_variant *v, enum bench_axis axis, char
 /* The row of a variant, or NULL. */
 const struct bench_row *bench_find(const GArray *rows, const struct bench_variant *v);
 
-/* For other reports: a JSON string, quoted; the processor's name as the kernel has it (free with
- * g_free()). */
-void bench_json_string(FILE *out, const char *text);
+/* The processor's name as the kernel has it; free with g_free(). */
 char *bench_cpu_model(void);

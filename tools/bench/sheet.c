@@ -1,5 +1,6 @@
 #include "tools/bench/sheet.h"
 
+#include "devices/base/json-string.h"
 #include "tools/bench/command.h"
 #include "tools/bench/report.h"
 
@@ -117,7 +118,7 @@ static void json_row(FILE *out, const struct bench_sheet *sheet, const struct sh
 	fputs("{ ", out);
 	if (sheet->sources) {
 		fputs("\"socket\": ", out);
-		bench_json_string(out, sheet->sources[row->source]);
+		json_put_string(out, sheet->sources[row->source]);
 		comma = ", ";
 	}
 	for (unsigned i = 0; i < sheet->n_axes; i++) {
@@ -125,7 +126,7 @@ static void json_row(FILE *out, const struct bench_sheet *sheet, const struct sh
 
 		fprintf(out, "%s\"%s\": ", i ? ", " : comma, sheet->axes[i].option);
 		if (sheet->axes[i].names[0])
-			bench_json_string(out, value);
+			json_put_string(out, value);
 		else
 			fputs(value, out);
 	}
@@ -139,9 +140,9 @@ static void json_row(FILE *out, const struct bench_sheet *sheet, const struct sh
 static void sheet_write_json(FILE *out, const struct bench_sheet *sheet)
 {
 	fputs("{\n  \"command\": ", out);
-	bench_json_string(out, sheet->command);
+	json_put_string(out, sheet->command);
 	fputs(",\n  \"cpu\": ", out);
-	bench_json_string(out, sheet->cpu);
+	json_put_string(out, sheet->cpu);
 	if (sheet->ghz > 0)
 		fprintf(out, ",\n  \"tsc_ghz\": %.4g", sheet->ghz);
 	fprintf(out, ",\n  \"rounds\": %u,\n  \"time_ms\": %u,\n  \"rows\": [\n", sheet->rounds,

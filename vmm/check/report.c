@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "devices/base/error.h"
+#include "devices/base/json-string.h"
 #include "vmm/check/check-int.h"
 
 /* "DRV-BLK-OP-02, 5.2.6.1 MUST NOT" */
@@ -164,18 +165,11 @@ void checker_print(struct checker *c, FILE *to)
  * JSON: one object. Every text is ours but a device's name, which an operator chose.
  */
 
-static void json_string(FILE *to, const char *key, const char *value)
+static void json_member(FILE *to, const char *key, const char *value)
 {
-	fprintf(to, "\"%s\":\"", key);
-	for (const char *p = value ? value : ""; *p; p++) {
-		if (*p == '"' || *p == '\\')
-			fputc('\\', to);
-		if ((unsigned char)*p < ' ')
-			fprintf(to, "\\u%04x", (unsigned)(unsigned char)*p);
-		else
-			fputc(*p, to);
-	}
-	fputs("\",", to);
+	fprintf(to, "\"%s\":", key);
+	json_put_string(to, value ? value : "");
+	fputc(',', to);
 }
 
 struct json_list {
@@ -189,13 +183,13 @@ static void json_finding(const struct check_finding *f, void *opaque)
 
 	fputs(l->more ? ",\n  {" : "\n  {", l->to);
 	l->more = true;
-	json_string(l->to, "device", f->v.device);
-	json_string(l->to, "rule", f->v.rule);
-	json_string(l->to, "clause", f->v.clauses);
-	json_string(l->to, "section", f->v.section);
-	json_string(l->to, "level", f->v.level);
-	json_string(l->to, "text", f->v.text);
-	json_string(l->to, "seen", f->v.seen);
+	json_member(l->to, "device", f->v.device);
+	json_member(l->to, "rule", f->v.rule);
+	json_member(l->to, "clause", f->v.clauses);
+	json_member(l->to, "section", f->v.section);
+	json_member(l->to, "level", f->v.level);
+	json_member(l->to, "text", f->v.text);
+	json_member(l->to, "seen", f->v.seen);
 	if (f->v.queue >= 0)
 		fprintf(l->to, "\"queue\":%d,", f->v.queue);
 	if (f->v.head >= 0)
