@@ -30,7 +30,9 @@ static uint16_t vdev_wished_size(const struct vdev *dev)
 /* Of a ring whose size is chosen by somebody who is not told what was wished. */
 static uint16_t vdev_untold_size(const struct vdev *dev)
 {
-	return dev->opt_queue_size ? 0 : dev->untold_queue_size;
+	if (dev->opt_queue_size || !dev->transport)
+		return 0;
+	return dev->transport->untold_queue_size;
 }
 
 size_t vdev_memory_max(const struct vdev *dev)

@@ -358,8 +358,7 @@ void vdev_attach(struct vdev *dev, const struct vdev_transport_ops *transport, v
 	dev->transport_data = data;
 	dev->transport = transport;
 	pthread_mutex_unlock(&dev->transport_lock);
-	dev->untold_queue_size = transport ? transport->untold_queue_size : 0;
-	vdev_queue_negotiated(dev);
+	vdev_queue_negotiated(dev); /* how large rings may be is its affair, too */
 }
 
 void vdev_detach(struct vdev *dev)

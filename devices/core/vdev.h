@@ -272,8 +272,6 @@ struct vdev {
 	/* The class's; open() of a class that is of several types says which one this is. */
 	uint32_t type, pci_class;
 
-	uint16_t untold_queue_size; /* the transport's */
-
 	/* An observer says what rules the driver breaks: the log need not. Set with it. */
 	bool checked;
 	/* The transport has registers, and the configuration space, read without a trap: observers

@@ -22,11 +22,11 @@ struct blk_seen {
 static uint64_t blk_capacity(struct check_dev *d)
 {
 	struct blk_seen *s = d->own;
-	struct blk_config c = blk_config(d);
-	uint64_t now = le64_cpu(c.capacity);
+	le64 now;
 
-	if (now > s->capacity)
-		s->capacity = now;
+	vdev_config_get(d->dev, AT(capacity), &now, sizeof(now));
+	if (le64_cpu(now) > s->capacity)
+		s->capacity = le64_cpu(now);
 	return s->capacity;
 }
 
@@ -38,17 +38,22 @@ struct blk_request {
 	size_t out, in; /* bytes of data */
 };
 
-static void blk_judge_transfer(const struct blk_request *r, size_t bytes)
+static void blk_judge_place(const struct blk_request *r, uint64_t sector, uint64_t n)
 {
-	uint64_t capacity = blk_capacity(r->d), n = (bytes + BLK_SECTOR - 1) / BLK_SECTOR;
+	uint64_t capacity = blk_capacity(r->d);
 
-	if (bytes % BLK_SECTOR)
-		check_broken(r->d, CHECK_BLK_LENGTH, r->q, r->head, "%zu bytes", bytes);
-	if (r->sector > capacity || n > capacity - r->sector)
+	if (sector > capacity || n > capacity - sector)
 		check_broken(r->d, CHECK_BLK_CAPACITY, r->q, r->head,
 			     "sector %" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT
 			     " of them, of %" G_GUINT64_FORMAT,
-			     r->sector, n, capacity);
+			     sector, n, capacity);
+}
+
+static void blk_judge_transfer(const struct blk_request *r, size_t bytes)
+{
+	if (bytes % BLK_SECTOR)
+		check_broken(r->d, CHECK_BLK_LENGTH, r->q, r->head, "%zu bytes", bytes);
+	blk_judge_place(r, r->sector, (bytes + BLK_SECTOR - 1) / BLK_SECTOR);
 }
 
 static void blk_judge_flush(const struct blk_request *r)
@@ -63,16 +68,9 @@ static void blk_judge_flush(const struct blk_request *r)
 
 static void blk_judge_range(const struct blk_request *r, const struct blk_range *range)
 {
-	uint64_t sector = le64_cpu(range->sector), n = le32_cpu(range->n_sectors);
-	uint64_t capacity = blk_capacity(r->d);
-
 	if (r->type == BLK_T_DISCARD && le32_cpu(range->flags) & BLK_RANGE_UNMAP)
 		check_broken(r->d, CHECK_BLK_DISCARD_UNMAP, r->q, r->head, NULL);
-	if (sector > capacity || n > capacity - sector)
-		check_broken(r->d, CHECK_BLK_CAPACITY, r->q, r->head,
-			     "sector %" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT
-			     " of them, of %" G_GUINT64_FORMAT,
-			     sector, n, capacity);
+	blk_judge_place(r, le64_cpu(range->sector), le32_cpu(range->n_sectors));
 }
 
 #define RANGES_JUDGED 64u

@@ -22,7 +22,7 @@ struct check_dev;
 struct check_type {
 	const char *class;
 	enum check_group group;
-	size_t state_size, queue_size; /* bytes of its own: for the device, and for each queue */
+	size_t state_size; /* bytes of its own for a device */
 
 	/* Fields that are there with a feature only; ends with an empty row, or NULL. */
 	const struct check_field {
@@ -72,7 +72,6 @@ struct check_queue {
 	uint16_t told; /* up to here the device knows of chains */
 	bool asked;    /* it wanted to be told of what comes then, when we looked last */
 	unsigned overdue;
-	void *own; /* the type's */
 };
 
 /* What was last seen of registers. */
@@ -119,6 +118,7 @@ struct check_dev {
 
 struct checker {
 	const struct check_config *cfg;
+	unsigned wait_ms;
 	GPtrArray *devices;   /* of struct check_dev; those that left stay for the report */
 	pthread_mutex_t lock; /* of the array */
 	int64_t began_us;
@@ -158,6 +158,7 @@ void check_ring_unpopped(struct check_queue *q, const struct vq_chain *c);
 void check_ring_pushed(struct check_queue *q, const struct vq_chain *c);
 void check_ring_kicked(struct check_queue *q);
 
-/* report.c */
-void check_say(struct check_dev *d, unsigned rule, const struct check_found *f, const char *seen);
-bool check_describe(struct check_dev *d, unsigned rule, struct check_violation *ret);
+/* report.c: the violation of @rule that @f tells of; its line, the @count-th */
+struct check_violation check_describe(const struct check_dev *d, unsigned rule,
+				      const struct check_found *f);
+void check_say(const struct check_violation *v, uint64_t count);

@@ -109,11 +109,10 @@ static const char *check_choose_clause(const struct check_dev *d, unsigned rule)
 void check_broken(struct check_dev *d, unsigned rule, int q, int head, const char *seen, ...)
 {
 	struct check_found *f = &d->found[rule];
+	struct check_found this = { .queue = q, .head = head };
 	bool advice = d->checker->advice[rule];
-	int64_t now = g_get_monotonic_time();
 	struct check_violation v;
 	char text[128] = "";
-	uint64_t count;
 	va_list ap;
 
 	if (advice && !d->checker->cfg->advice)
@@ -122,23 +121,26 @@ void check_broken(struct check_dev *d, unsigned rule, int q, int head, const cha
 	if (seen)
 		(void)g_vsnprintf(text, sizeof(text), seen, ap);
 	va_end(ap);
+	this.seen = text;
+	this.last_us = g_get_monotonic_time();
 	pthread_mutex_lock(&d->found_lock);
-	count = ++f->count;
-	f->last_us = now;
-	if (count == 1) {
-		f->first_us = now;
-		f->queue = q;
-		f->head = head;
-		f->clause = check_choose_clause(d, rule);
+	if (f->count == 0) {
+		this.clause = check_choose_clause(d, rule);
+		*f = this;
+		f->first_us = this.last_us;
 		f->seen = g_strdup(text);
 	}
+	f->last_us = this.last_us;
+	this.clause = f->clause;
+	this.count = ++f->count;
 	pthread_mutex_unlock(&d->found_lock);
 	if (!advice)
 		atomic_fetch_add(&d->checker->n_violations, 1);
-	if (count <= CHECK_LINES)
-		check_say(d, rule,
-			  &(struct check_found){ count, now, now, q, head, f->clause, NULL }, text);
-	if (count == 1 && d->checker->first && check_describe(d, rule, &v))
+	if (this.count > CHECK_LINES)
+		return;
+	v = check_describe(d, rule, &this);
+	check_say(&v, this.count);
+	if (this.count == 1 && d->checker->first)
 		d->checker->first(&v, d->checker->first_opaque);
 }
 
@@ -308,6 +310,7 @@ struct checker *checker_new(const struct check_config *cfg, GError **err)
 	struct checker *c = g_new0(struct checker, 1);
 
 	c->cfg = cfg;
+	c->wait_ms = cfg->wait_ms ? cfg->wait_ms : CHECK_WAIT_MS;
 	c->began_us = g_get_monotonic_time();
 	for (unsigned rule = 0; rule < N_CHECK_RULES; rule++)
 		c->advice[rule] = check_is_advice(rule);
@@ -377,7 +380,6 @@ void checker_watch(struct checker *c, struct vdev *dev)
 	for (unsigned q = 0; q < d->n_queues; q++) {
 		d->queue[q].dev = d;
 		d->queue[q].index = q;
-		d->queue[q].own = d->type ? g_malloc0(d->type->queue_size) : NULL;
 	}
 	pthread_mutex_lock(&c->lock);
 	g_ptr_array_add(c->devices, d);
@@ -392,10 +394,8 @@ static void check_dev_leave(struct check_dev *d)
 	vdev_unobserve(d->dev, &d->base);
 	d->dev->checked = false;
 	d->dev = NULL;
-	for (unsigned q = 0; q < d->n_queues; q++) {
+	for (unsigned q = 0; q < d->n_queues; q++)
 		check_ring_stopped(&d->queue[q], true);
-		g_free(d->queue[q].own);
-	}
 	g_free(d->queue);
 	g_free(d->own);
 	d->queue = NULL;

@@ -7,56 +7,53 @@
 #include "devices/base/json-string.h"
 #include "vmm/check/check-int.h"
 
-/* "DRV-BLK-OP-02, 5.2.6.1 MUST NOT" */
-static char *report_place(unsigned rule, const char *clause)
-{
-	const struct check_clause *c = clause ? check_clause(clause) : NULL;
-
-	if (!c)
-		return g_strdup(check_row(rule).section ? check_row(rule).section : "");
-	return g_strdup_printf("%s, %s %s", c->id, c->section, c->level);
-}
-
-void check_say(struct check_dev *d, unsigned rule, const struct check_found *f, const char *seen)
-{
-	g_autofree char *place = report_place(rule, f->clause);
-	g_autofree char *queue = f->queue < 0 ? NULL : g_strdup_printf(" q%d", f->queue);
-	g_autofree char *head = f->head < 0 ? NULL : g_strdup_printf(" head %d", f->head);
-
-	g_log("ringside", G_LOG_LEVEL_WARNING, "%s%s%s: %s%s%s%s [%s]%s", d->name,
-	      queue ? queue : "", head ? head : "", check_row(rule).text, *seen ? " (" : "", seen,
-	      *seen ? ")" : "", place,
-	      f->count == CHECK_LINES ? "; from now on it is counted" : "");
-}
-
-bool check_describe(struct check_dev *d, unsigned rule, struct check_violation *ret)
+struct check_violation check_describe(const struct check_dev *d, unsigned rule,
+				      const struct check_found *f)
 {
 	struct check_row row = check_row(rule);
-	const struct check_clause *c;
-	struct check_found found;
-	const struct check_found *f = &found;
+	const struct check_clause *c = f->clause ? check_clause(f->clause) : NULL;
+	const char *section = row.section ? row.section : "";
 
-	pthread_mutex_lock(&d->found_lock);
-	found = d->found[rule];
-	pthread_mutex_unlock(&d->found_lock);
-	if (!row.name || !f->count)
-		return false;
-	c = f->clause ? check_clause(f->clause) : NULL;
-	*ret = (struct check_violation){
+	return (struct check_violation){
 		.rule = row.name,
 		.clauses = c ? c->id : NULL,
-		.section = c             ? c->section
-			   : row.section ? row.section
-					 : "",
+		.section = c ? c->section : section,
 		.level = c ? c->level : "",
 		.text = row.text,
-		.seen = f->seen ? f->seen : "",
+		.seen = f->seen,
 		.device = d->name,
 		.queue = f->queue,
 		.head = f->head,
-		.advice = check_is_advice(rule),
+		.advice = d->checker->advice[rule],
 	};
-	return true;
+}
+
+/* "blk0 q1" */
+static char *report_who(const struct check_violation *v)
+{
+	return v->queue < 0 ? g_strdup(v->device) : g_strdup_printf("%s q%d", v->device, v->queue);
+}
+
+/* "DRV-BLK-OP-02, 5.2.6.1 MUST NOT" */
+static char *report_place(const struct check_violation *v)
+{
+	return v->clauses ? g_strdup_printf("%s, %s %s", v->clauses, v->section, v->level)
+			  : g_strdup(v->section);
+}
+
+void check_say(const struct check_violation *v, uint64_t count)
+{
+	g_autofree char *who = report_who(v), *place = report_place(v);
+	g_autofree char *head = v->head < 0 ? NULL : g_strdup_printf(" head %d", v->head);
+
+	g_log("ringside", G_LOG_LEVEL_WARNING, "%s%s: %s%s%s%s [%s]%s", who, head ? head : "",
+	      v->text, *v->seen ? " (" : "", v->seen, *v->seen ? ")" : "", place,
+	      count == CHECK_LINES ? "; from now on it is counted" : "");
+}
+
+static double report_seconds(const struct checker *c, int64_t us)
+{
+	return (double)(us - c->began_us) / 1e6;
 }
 
 void checker_for_each(struct checker *c, check_finding_fn fn, void *opaque)
@@ -66,15 +63,17 @@ void checker_for_each(struct checker *c, check_finding_fn fn, void *opaque)
 		struct check_dev *d = g_ptr_array_index(c->devices, i);
 
 		for (unsigned rule = 0; rule < N_CHECK_RULES; rule++) {
-			struct check_finding f = { 0 };
+			struct check_found found;
 
 			pthread_mutex_lock(&d->found_lock);
-			f.count = d->found[rule].count;
-			f.first = (double)(d->found[rule].first_us - c->began_us) / 1e6;
-			f.last = (double)(d->found[rule].last_us - c->began_us) / 1e6;
+			found = d->found[rule];
 			pthread_mutex_unlock(&d->found_lock);
-			if (f.count && check_describe(d, rule, &f.v))
-				fn(&f, opaque);
+			if (found.count)
+				fn(&(struct check_finding){ check_describe(d, rule, &found),
+							    found.count,
+							    report_seconds(c, found.first_us),
+							    report_seconds(c, found.last_us) },
+				   opaque);
 		}
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -126,15 +125,10 @@ static bool report_group_there(struct checker *c, enum check_group group)
 
 static void print_finding(const struct check_finding *f, void *opaque)
 {
-	FILE *to = opaque;
-	g_autofree char *queue = f->v.queue < 0 ? g_strdup("")
-						: g_strdup_printf(" q%d", f->v.queue);
+	g_autofree char *who = report_who(&f->v), *place = report_place(&f->v);
 
-	fprintf(to,
-		"%8" G_GUINT64_FORMAT "  %s%s: %s [%s%s%s%s%s], first at %.3f s, last at %.3f s\n",
-		f->count, f->v.device, queue, f->v.text, f->v.clauses ? f->v.clauses : "",
-		f->v.clauses ? ", " : "", f->v.section, *f->v.level ? " " : "", f->v.level,
-		f->first, f->last);
+	fprintf(opaque, "%8" G_GUINT64_FORMAT "  %s: %s [%s], first at %.3f s, last at %.3f s\n",
+		f->count, who, f->v.text, place, f->first, f->last);
 }
 
 static void count_finding(const struct check_finding *f, void *opaque)
@@ -259,7 +253,7 @@ static void junit_write(struct checker *c, FILE *to)
 		struct junit_case t = { to, row.name, groups[row.group], false };
 
 		if (!row.name || junit_named_before(rule) || !report_group_there(c, row.group) ||
-		    check_is_advice(rule))
+		    c->advice[rule])
 			continue;
 		fprintf(to, "  <testcase classname=\"%s\" name=\"%s\"", t.group, t.rule);
 		checker_for_each(c, junit_finding, &t);

@@ -296,9 +296,10 @@ static bool ring_wants(const struct check_queue *q, uint16_t now, uint16_t befor
 	return now != before && !(ring_load16(&q->used->flags) & VRING_USED_F_NO_NOTIFY);
 }
 
-static uint16_t ring_one_more(const struct check_queue *q, uint16_t at)
+/* @n entries further: of a split ring's available one, or of a packed ring. */
+static uint16_t ring_forward(const struct check_queue *q, uint16_t at, unsigned n)
 {
-	return q->packed ? vring_pos_advance(at, 1, q->size) : (uint16_t)(at + 1);
+	return q->packed ? vring_pos_advance(at, n, q->size) : (uint16_t)(at + n);
 }
 
 static unsigned no_kick_rule(const struct check_queue *q)
@@ -314,12 +315,11 @@ static gboolean check_ring_tick(gpointer arg)
 	uint16_t now = ring_available(q);
 
 	if (now == q->told) {
-		q->asked = ring_wants(q, ring_one_more(q, now), now);
+		q->asked = ring_wants(q, ring_forward(q, now, 1), now);
 		q->overdue = 0;
 	} else if (q->asked && ring_wants(q, now, q->told) && ++q->overdue == 2) {
 		check_broken(q->dev, no_kick_rule(q), (int)q->index, -1, "for %u ms",
-			     q->dev->checker->cfg->wait_ms ? q->dev->checker->cfg->wait_ms
-							   : CHECK_WAIT_MS);
+			     q->dev->checker->wait_ms);
 		q->told = now;
 		q->asked = false;
 	}
@@ -368,9 +368,7 @@ static bool ring_find(struct check_queue *q)
 
 static void ring_timer_begin(struct check_queue *q)
 {
-	unsigned ms = q->dev->checker->cfg->wait_ms;
-
-	q->timer = g_timeout_source_new(ms ? ms : CHECK_WAIT_MS);
+	q->timer = g_timeout_source_new(q->dev->checker->wait_ms);
 	g_source_set_callback(q->timer, check_ring_tick, q, NULL);
 	g_source_attach(q->timer, loop_context(q->dev->dev->queue[q->index].loop));
 }
@@ -418,10 +416,10 @@ void check_ring_stopped(struct check_queue *q, bool for_good)
  * Chains.
  */
 
-/* How far a chain of it takes the ring. */
-static uint16_t ring_step(const struct check_queue *q, uint16_t at, const struct vq_chain *c)
+/* Entries that a chain takes. */
+static unsigned ring_entries(const struct check_queue *q, const struct vq_chain *c)
 {
-	return q->packed ? vring_pos_advance(at, c->n_slots, q->size) : (uint16_t)(at + 1);
+	return q->packed ? c->n_slots : 1;
 }
 
 /* Is @at beyond @other, both in a ring's reach of each other? */
@@ -444,7 +442,7 @@ void check_ring_popped(struct check_queue *q, const struct vq_chain *c)
 		split_judge_flags(q);
 		split_take(q, c);
 	}
-	q->pos = ring_step(q, q->pos, c);
+	q->pos = ring_forward(q, q->pos, ring_entries(q, c));
 	if (ring_beyond(q, q->pos, q->told))
 		q->told = q->pos;
 	q->overdue = 0;
