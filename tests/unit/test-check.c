@@ -454,16 +454,37 @@ static const struct check_case cases[] = {
 	{ CHECK_NO_KICK_PACKED, NULL, "pci-packed", no_kick_flags, NULL },
 };
 
+/* The echo device, and a checker that looks at it from now on. */
+struct looked_at {
+	struct checker *checker;
+	struct rig *rig;
+};
+
+static struct looked_at look_at(const char *link)
+{
+	static const struct check_config config = { .on = true };
+	static const struct rig_case rc = { .spec = "echo", .class = &echo_class };
+	struct looked_at l = { checker_new(&config, NULL), rig_open(rig_link_find(link), &rc) };
+
+	checker_watch(l.checker, rig_dev(l.rig));
+	return l;
+}
+
+static void look_away(struct looked_at *l)
+{
+	checker_leave(l->checker, rig_dev(l->rig));
+	rig_close(l->rig);
+	checker_free(l->checker);
+}
+
 /* Of mmio: the very first accesses, before which the rig's own driver has looked. */
 static void what_comes_first(void **state)
 {
-	struct check_config config = { .on = true };
-	struct checker *c = checker_new(&config, NULL);
-	struct rig_case rc = { .spec = "echo", .class = &echo_class };
-	struct rig *r = rig_open(rig_link_find("mmio"), &rc);
+	struct looked_at l = look_at("mmio");
+	struct checker *c = l.checker;
+	struct rig *r = l.rig;
 
 	(void)state;
-	checker_watch(c, rig_dev(r));
 	mmio_status_first(r);
 	assert_int_equal(checker_count(c), 1);
 	assert_int_equal(rig_logged(r, "[DRV-MMIO-INIT-01, 4.2.3.1.1 MUST]"), 1);
@@ -477,23 +498,19 @@ static void what_comes_first(void **state)
 	(void)mmio_get(r, R_VERSION);
 	(void)mmio_get(r, R_STATUS);
 	assert_int_equal(rig_logged(r, "[DRV-MMIO-INIT-02, 4.2.3.1.1 MUST]"), 1);
-	checker_leave(c, rig_dev(r));
-	rig_close(r);
-	checker_free(c);
+	look_away(&l);
 }
 
 /* What the device core and the rings find. That they do is shown by test-rules and
  * test-vq-*-faults. */
 static void what_others_find_is_told(void **state)
 {
-	struct check_config config = { .on = true };
-	struct checker *c = checker_new(&config, NULL);
-	struct rig_case rc = { .spec = "echo", .class = &echo_class };
-	struct rig *r = rig_open(rig_link_find("pci"), &rc);
+	struct looked_at l = look_at("pci");
+	struct checker *c = l.checker;
+	struct rig *r = l.rig;
 	unsigned n = 0;
 
 	(void)state;
-	checker_watch(c, rig_dev(r));
 	for (unsigned rule = 0; rule < N_VDEV_RULES; rule++) {
 		vdev_tell_rule(rig_dev(r), rule, "here");
 		if (!check_is_advice(rule))
@@ -508,9 +525,7 @@ static void what_others_find_is_told(void **state)
 		assert_int_equal(checker_count(c), ++n);
 		assert_int_equal(rig_logged(r, text), 1);
 	}
-	checker_leave(c, rig_dev(r));
-	rig_close(r);
-	checker_free(c);
+	look_away(&l);
 }
 
 #define TURNS 1000000 /* about a second: fewer and one may be done before the other begins */
@@ -532,41 +547,32 @@ static void *write_status(void *arg)
 /* The status is told of with the device's lock held, registers are judged with the checker's. */
 static void two_processors_do_not_wait_for_each_other(void **state)
 {
-	struct check_config config = { .on = true };
-	struct checker *c = checker_new(&config, NULL);
-	struct rig_case rc = { .spec = "echo", .class = &echo_class };
-	struct rig *r = rig_open(rig_link_find("mmio"), &rc);
+	struct looked_at l = look_at("mmio");
+	struct rig *r = l.rig;
 	pthread_t one, other;
 
 	(void)state;
-	checker_watch(c, rig_dev(r));
 	assert_int_equal(pthread_create(&one, NULL, clear_queue_ready, r), 0);
 	assert_int_equal(pthread_create(&other, NULL, write_status, r), 0);
 	assert_int_equal(pthread_join(one, NULL), 0);
 	assert_int_equal(pthread_join(other, NULL), 0);
-	checker_leave(c, rig_dev(r));
-	rig_close(r);
-	checker_free(c);
+	look_away(&l);
 }
 
 /* Who names one rule again and again is told of it a few times; all are counted. */
 static void many_violations_are_a_few_lines(void **state)
 {
-	struct check_config config = { .on = true };
-	struct checker *c = checker_new(&config, NULL);
-	struct rig_case rc = { .spec = "echo", .class = &echo_class };
-	struct rig *r = rig_open(rig_link_find("mmio"), &rc);
+	struct looked_at l = look_at("mmio");
+	struct checker *c = l.checker;
+	struct rig *r = l.rig;
 
 	(void)state;
-	checker_watch(c, rig_dev(r));
 	for (unsigned i = 0; i < 1000; i++)
 		vdev_tell_rule(rig_dev(r), RULE_MMIO_ACK, "here");
 	assert_int_equal(checker_count(c), 1000);
 	assert_int_equal(rig_logged(r, "\n"), CHECK_LINES);
 	assert_int_equal(rig_logged(r, "from now on it is counted"), 1);
-	checker_leave(c, rig_dev(r));
-	rig_close(r);
-	checker_free(c);
+	look_away(&l);
 }
 
 /* Of two violations: as text, JSON, XML. */

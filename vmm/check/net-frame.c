@@ -1,8 +1,8 @@
 #include "vmm/check/net-frame.h"
 
-enum { ETHERNET = 14, VLAN_TAG = 4 };
-enum { TYPE_IPV4 = 0x0800, TYPE_IPV6 = 0x86dd, TYPE_VLAN = 0x8100, TYPE_QINQ = 0x88a8 };
-enum { TCP = 6, UDP = 17 };
+#include "devices/backend/net/user/packet.h"
+
+enum { TYPE_VLAN = 0x8100, TYPE_QINQ = 0x88a8, VLAN_TAG = 4 };
 enum { TCP_CSUM = 16, UDP_CSUM = 6, TCP_FLAGS = 13, TCP_CWR = 0x80 };
 enum { IPV6_HEADER = 40 };
 
@@ -10,7 +10,7 @@ uint16_t net_frame_be16(const struct net_frame *f, unsigned at)
 {
 	if (at + 2 > f->seen)
 		return 0;
-	return (uint16_t)(f->bytes[at] << 8 | f->bytes[at + 1]);
+	return (uint16_t)net_be16(f->bytes + at);
 }
 
 static void parse_ipv4(struct net_frame *f, unsigned at)
@@ -46,50 +46,37 @@ static void parse_ipv6(struct net_frame *f, unsigned at)
 
 void net_frame_parse(struct net_frame *f)
 {
-	unsigned at = ETHERNET, type = net_frame_be16(f, ETHERNET - 2);
+	unsigned at = NET_IP, type = net_frame_be16(f, NET_IP - 2);
 
 	while ((type == TYPE_VLAN || type == TYPE_QINQ) && at + VLAN_TAG <= f->seen) {
 		type = net_frame_be16(f, at + 2);
 		at += VLAN_TAG;
 	}
-	if (type == TYPE_IPV4)
+	if (type == NET_TYPE_IPV4)
 		parse_ipv4(f, at);
-	else if (type == TYPE_IPV6)
+	else if (type == NET_TYPE_IPV6)
 		parse_ipv6(f, at);
-}
-
-static uint32_t sum_words(const struct net_frame *f, unsigned at, unsigned bytes)
-{
-	uint32_t sum = 0;
-
-	for (unsigned i = 0; i < bytes; i += 2)
-		sum += net_frame_be16(f, at + i);
-	return sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
 bool net_frame_ip_sum_right(const struct net_frame *f)
 {
 	if (!f->ip || f->v6)
 		return true;
-	return fold(sum_words(f, f->ip, (f->bytes[f->ip] & 15u) * 4)) == 0xffff;
+	return net_sum_end(net_sum(0, f->bytes + f->ip, (f->bytes[f->ip] & 15u) * 4ul)) == 0;
 }
 
 bool net_frame_pseudo(const struct net_frame *f, unsigned off, uint16_t *ret)
 {
-	unsigned at = f->protocol == TCP ? TCP_CSUM : UDP_CSUM;
+	unsigned at = f->protocol == NET_TCP ? TCP_CSUM : UDP_CSUM;
 	unsigned addresses = f->v6 ? f->ip + 8 : f->ip + 12, bytes = f->v6 ? 32 : 8;
+	uint32_t sum;
 
-	if (!f->transport || !f->transport_len || (f->protocol != TCP && f->protocol != UDP) ||
-	    off != at || f->transport + at + 2 > f->seen)
+	if (!f->transport || !f->transport_len ||
+	    (f->protocol != NET_TCP && f->protocol != NET_UDP) || off != at ||
+	    f->transport + at + 2 > f->seen)
 		return false;
-	*ret = fold(sum_words(f, addresses, bytes) + f->protocol + (f->transport_len & 0xffff) +
-		    (f->transport_len >> 16));
+	sum = net_sum(f->protocol + f->transport_len, f->bytes + addresses, bytes);
+	*ret = (uint16_t)~net_sum_end(sum);
 	return true;
 }
 
@@ -100,6 +87,6 @@ bool net_frame_same_sum(uint16_t a, uint16_t b)
 
 bool net_frame_has_cwr(const struct net_frame *f)
 {
-	return f->transport && f->protocol == TCP && f->transport + TCP_FLAGS < f->seen &&
+	return f->transport && f->protocol == NET_TCP && f->transport + TCP_FLAGS < f->seen &&
 	       f->bytes[f->transport + TCP_FLAGS] & TCP_CWR;
 }
