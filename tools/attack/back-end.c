@@ -18,7 +18,6 @@
 #include "tools/attack/input.h"
 
 #define START_MS   20000u /* to begin to listen */
-#define SAID_MAX   65536  /* bytes of what it printed; then from the beginning */
 #define QUOTED_MAX 100u
 #define PRINTABLE                                                                                 \
 	" !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrst" \
@@ -244,12 +243,7 @@ static bool tell_briefly(struct attack_back_end *b)
 	struct vhu_link *l = &b->peer.link;
 
 	for (unsigned q = 0; q < b->n_rings; q++) {
-		const uint32_t base = b->peer.queue[q].vq.cfg.packed ? 0x80008000u : 0;
-		const uint64_t index = q;
-
-		if (!vhu_link_tell_ring(l, VHU_SET_VRING_BASE, q, base) ||
-		    !vhu_link_tell(l, VHU_SET_VRING_KICK, &index, sizeof(index),
-				   &b->peer.queue[q].kick_fd, 1))
+		if (!peer_tell_base(&b->peer, q) || !peer_tell_kick(&b->peer, q))
 			return false;
 	}
 	return vhu_link_settle(l);

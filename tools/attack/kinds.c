@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "devices/blk/wire.h"
+#include "devices/net/header.h"
 #include "tools/attack/maker.h"
 
 /* Any device: buffers to be read, then buffers to be written. */
@@ -36,17 +37,14 @@ static uint64_t blk_sector(struct attack_maker *m)
 /* What discards and zeroes are about. */
 static void blk_add_segments(struct attack_maker *m)
 {
-	struct {
-		le64 sector;
-		le32 sectors, flags;
-	} segment[2];
+	struct blk_range segment[2];
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(segment); i++) {
 		segment[i].sector = cpu_le64(blk_sector(m));
-		segment[i].sectors = cpu_le32((uint32_t)blk_sector(m));
+		segment[i].n_sectors = cpu_le32((uint32_t)blk_sector(m));
 		segment[i].flags = cpu_le32((uint32_t)maker_below(m, 3));
 	}
-	maker_add_header(m, segment, (uint16_t)(16 * (1 + maker_below(m, 2))));
+	maker_add_header(m, segment, (uint16_t)(sizeof(segment[0]) * (1 + maker_below(m, 2))));
 }
 
 static void blk_chain(struct attack_maker *m, unsigned ring)
@@ -83,25 +81,23 @@ static void blk_probe(struct attack_maker *m)
 /*
  * Network cards: the first queue receives, the second transmits.
  */
-#define NET_HEADER 12u
-
 static void net_transmit(struct attack_maker *m)
 {
 	/* flags, gso_type, then 16 bits each of hdr_len, gso_size, csum_start, csum_offset,
 	 * num_buffers (5.1.6); an Ethernet header follows */
-	uint8_t bytes[NET_HEADER + 14] = { 0 };
+	uint8_t bytes[NET_HEADER_BYTES + 14] = { 0 };
 
 	if (maker_once_in(m, 2))
 		bytes[0] = (uint8_t)maker_below(m, 4);
 	if (maker_once_in(m, 2))
 		bytes[1] = (uint8_t)maker_below(m, 6);
-	for (unsigned i = 2; i < NET_HEADER; i += 2)
+	for (unsigned i = 2; i < NET_HEADER_BYTES; i += 2)
 		if (maker_once_in(m, 3))
 			bytes[i] = (uint8_t)maker_below(m, 256);
 	if (maker_once_in(m, 8))
-		memset(bytes + 2, 0xff, NET_HEADER - 2);
-	memset(bytes + NET_HEADER, 0x02, 12);
-	bytes[NET_HEADER + 12] = 0x08;
+		memset(bytes + 2, 0xff, NET_HEADER_BYTES - 2);
+	memset(bytes + NET_HEADER_BYTES, 0x02, 12);
+	bytes[NET_HEADER_BYTES + 12] = 0x08;
 	maker_add_header(
 		m, bytes,
 		(uint16_t)(maker_once_in(m, 8) ? maker_below(m, sizeof(bytes)) : sizeof(bytes)));
@@ -128,7 +124,8 @@ static void net_chain(struct attack_maker *m, unsigned ring)
 /* A frame to nobody. */
 static void net_probe(struct attack_maker *m)
 {
-	const uint8_t frame[NET_HEADER + 14] = { [NET_HEADER] = 2, [NET_HEADER + 6] = 2 };
+	const uint8_t frame[NET_HEADER_BYTES + 14] = { [NET_HEADER_BYTES] = 2,
+						       [NET_HEADER_BYTES + 6] = 2 };
 
 	maker_add_header(m, frame, sizeof(frame));
 	maker_add(m, 64 - 14, false);

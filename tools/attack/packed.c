@@ -73,14 +73,19 @@ static void packed_allow(struct attack_rings *a, unsigned r)
 	attack_allow(a, vq->device, sizeof(struct vring_packed_event));
 }
 
-/* The @i-th of those that were used; its place, or -1. */
-static int packed_find(const struct attack_rings *a, unsigned r, unsigned i)
+static bool packed_is_used(const struct attack_rings *a, unsigned r, unsigned at)
 {
 	const struct vring_packed_desc *now = (void *)(a->peer->memory + attack_vq(a, r)->desc);
 	const struct vring_packed_desc *before = (void *)(a->before + attack_vq(a, r)->desc);
 
+	return __atomic_load_n(&now[at].rest, __ATOMIC_ACQUIRE) != before[at].rest;
+}
+
+/* The @i-th of those that were used; its place, or -1. */
+static int packed_find(const struct attack_rings *a, unsigned r, unsigned i)
+{
 	for (unsigned at = 0; at < ATTACK_SIZE; at++)
-		if (__atomic_load_n(&now[at].rest, __ATOMIC_ACQUIRE) != before[at].rest && i-- == 0)
+		if (packed_is_used(a, r, at) && i-- == 0)
 			return (int)at;
 	return -1;
 }
@@ -89,8 +94,8 @@ static unsigned packed_used(const struct attack_rings *a, unsigned r)
 {
 	unsigned n = 0;
 
-	while (packed_find(a, r, n) >= 0)
-		n++;
+	for (unsigned at = 0; at < ATTACK_SIZE; at++)
+		n += packed_is_used(a, r, at);
 	return n;
 }
 

@@ -173,6 +173,20 @@ static bool peer_tell_fd(struct peer *p, enum vhu_request request, unsigned q, i
 	return vhu_link_tell(&p->link, request, &queue, sizeof(queue), &fd, 1);
 }
 
+bool peer_tell_base(struct peer *p, unsigned q)
+{
+	/* Packed: both places of a new ring, their wrap counters at 1. (vhost-user.rst,
+	 * VHOST_USER_SET_VRING_BASE) */
+	const uint32_t base = p->queue[q].vq.cfg.packed ? 0x80008000u : 0;
+
+	return vhu_link_tell_ring(&p->link, VHU_SET_VRING_BASE, q, base);
+}
+
+bool peer_tell_kick(struct peer *p, unsigned q)
+{
+	return peer_tell_fd(p, VHU_SET_VRING_KICK, q, p->queue[q].kick_fd);
+}
+
 bool peer_tell_ring(struct peer *p, unsigned q)
 {
 	const struct peer_queue *queue = &p->queue[q];
@@ -182,16 +196,12 @@ bool peer_tell_ring(struct peer *p, unsigned q)
 		.avail = (uintptr_t)p->memory + queue->vq.driver,
 		.used = (uintptr_t)p->memory + queue->vq.device,
 	};
-	/* Packed: both places of a new ring, their wrap counters at 1. (vhost-user.rst,
-	 * VHOST_USER_SET_VRING_BASE) */
-	const uint32_t base = queue->vq.cfg.packed ? 0x80008000u : 0;
 	struct vhu_link *l = &p->link;
 
 	return vhu_link_tell_ring(l, VHU_SET_VRING_NUM, q, queue->vq.cfg.size) &&
-	       vhu_link_tell_ring(l, VHU_SET_VRING_BASE, q, base) &&
+	       peer_tell_base(p, q) &&
 	       vhu_link_tell(l, VHU_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0) &&
-	       peer_tell_fd(p, VHU_SET_VRING_CALL, q, queue->call_fd) &&
-	       peer_tell_fd(p, VHU_SET_VRING_KICK, q, queue->kick_fd) &&
+	       peer_tell_fd(p, VHU_SET_VRING_CALL, q, queue->call_fd) && peer_tell_kick(p, q) &&
 	       vhu_link_tell_ring(l, VHU_SET_VRING_ENABLE, q, 1) && vhu_link_settle(l);
 }
 

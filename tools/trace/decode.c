@@ -4,8 +4,6 @@
  */
 #include "tools/trace/reader-int.h"
 
-#define NUMBERS_MAX 5u
-
 static uint8_t decode_byte(struct trace_block *b)
 {
 	if (!b->left) {

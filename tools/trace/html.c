@@ -38,7 +38,7 @@ struct html {
 	GHashTable *by_key;
 	GPtrArray *queues; /* the same, in their order */
 	GString *marks, *devices;
-	uint64_t rows, events;
+	uint64_t events;
 	bool cut;
 	int64_t first, last;
 };
@@ -229,11 +229,10 @@ static void html_event(struct trace_sink *s, struct trace_reader *t, const struc
 
 	if (e->type == RECORD_DEVICE)
 		html_device(h, t, e);
-	if (h->rows >= ROWS_MAX) {
+	if (h->events >= ROWS_MAX) {
 		h->cut = true;
 		return;
 	}
-	h->rows++;
 	if (!h->events++)
 		h->first = ns;
 	h->last = MAX(h->last, ns);

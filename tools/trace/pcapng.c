@@ -3,7 +3,9 @@
  * far as their payloads are recorded; everything else that happens to a device on an interface with
  * the link type USER0, which tools/trace/ringside.lua takes apart. docs/record.md has those bytes.
  */
+#include "devices/base/pack.h"
 #include "tools/trace/sink.h"
+#include "virtqueue/vring.h"
 
 #define ETHERNET 1u
 #define USER0    147u
@@ -22,11 +24,10 @@
 
 #define FRAME_MAX (256u << 10) /* of a frame that its buffers are put together to */
 
-#define NET_HEADER       12u /* virtio_net_hdr; of a legacy driver without merged buffers 10 */
-#define NET_NUM_BUFFERS  10u
-#define NET_F_MRG_RXBUF  15u
-#define VIRTIO_VERSION_1 32u
-#define NO_INTERFACE     UINT32_MAX
+#define NET_HEADER      12u /* virtio_net_hdr; of a legacy driver without merged buffers 10 */
+#define NET_NUM_BUFFERS 10u
+#define NET_F_MRG_RXBUF 15u
+#define NO_INTERFACE    UINT32_MAX
 
 /* A chain's payload in the making, of one direction of a queue. */
 struct frame {
@@ -58,47 +59,26 @@ struct pcapng {
 /*
  * Blocks.
  */
-static void pcap_u16(GByteArray *to, uint16_t v)
+static void pcap_padded(GByteArray *to, const void *bytes, size_t len)
 {
-	le16 word = cpu_le16(v);
+	static const uint8_t zeroes[4];
 
-	g_byte_array_append(to, (const guint8 *)&word, sizeof(word));
-}
-
-static void pcap_u32(GByteArray *to, uint32_t v)
-{
-	le32 word = cpu_le32(v);
-
-	g_byte_array_append(to, (const guint8 *)&word, sizeof(word));
-}
-
-static void pcap_u64(GByteArray *to, uint64_t v)
-{
-	le64 word = cpu_le64(v);
-
-	g_byte_array_append(to, (const guint8 *)&word, sizeof(word));
-}
-
-static void pcap_bytes(GByteArray *to, const void *bytes, size_t len)
-{
-	static const guint8 zeroes[4];
-
-	g_byte_array_append(to, bytes, (guint)len);
-	g_byte_array_append(to, zeroes, (guint)(-len & 3));
+	pack_bytes(to, bytes, len);
+	pack_bytes(to, zeroes, -len & 3);
 }
 
 static void pcap_option(GByteArray *to, uint16_t code, const void *value, size_t len)
 {
-	pcap_u16(to, code);
-	pcap_u16(to, (uint16_t)len);
-	pcap_bytes(to, value, len);
+	pack_u16(to, code);
+	pack_u16(to, (uint16_t)len);
+	pcap_padded(to, value, len);
 }
 
 static GByteArray *pcap_begin(struct pcapng *p, uint32_t type)
 {
 	g_byte_array_set_size(p->block, 0);
-	pcap_u32(p->block, type);
-	pcap_u32(p->block, 0);
+	pack_u32(p->block, type);
+	pack_u32(p->block, 0);
 	return p->block;
 }
 
@@ -107,10 +87,10 @@ static void pcap_end(struct pcapng *p)
 {
 	le32 bytes;
 
-	pcap_u32(p->block, 0);
+	pack_u32(p->block, 0);
 	bytes = cpu_le32(p->block->len + 4);
 	memcpy(p->block->data + 4, &bytes, sizeof(bytes));
-	pcap_u32(p->block, le32_cpu(bytes));
+	pack_u32(p->block, le32_cpu(bytes));
 	(void)fwrite(p->block->data, 1, p->block->len, p->out); /* main looks for errors */
 }
 
@@ -118,10 +98,10 @@ static void pcap_section(struct pcapng *p)
 {
 	GByteArray *b = pcap_begin(p, BLOCK_SECTION);
 
-	pcap_u32(b, BYTE_ORDER_MARK);
-	pcap_u16(b, 1);
-	pcap_u16(b, 0);
-	pcap_u64(b, UINT64_MAX); /* its length is not told */
+	pack_u32(b, BYTE_ORDER_MARK);
+	pack_u16(b, 1);
+	pack_u16(b, 0);
+	pack_u64(b, UINT64_MAX); /* its length is not told */
 	pcap_end(p);
 }
 
@@ -130,9 +110,9 @@ static uint32_t pcap_interface(struct pcapng *p, uint16_t link, const char *name
 	static const uint8_t nanoseconds = 9;
 	GByteArray *b = pcap_begin(p, BLOCK_INTERFACE);
 
-	pcap_u16(b, link);
-	pcap_u16(b, 0);
-	pcap_u32(b, 0); /* no limit */
+	pack_u16(b, link);
+	pack_u16(b, 0);
+	pack_u32(b, 0); /* no limit */
 	pcap_option(b, IF_NAME, name, strlen(name));
 	pcap_option(b, IF_TSRESOL, &nanoseconds, 1);
 	pcap_end(p);
@@ -147,12 +127,12 @@ static void pcap_packet(struct pcapng *p, struct trace_reader *t, uint32_t inter
 	GByteArray *b = pcap_begin(p, BLOCK_PACKET);
 	le32 word = cpu_le32(flags);
 
-	pcap_u32(b, interface);
-	pcap_u32(b, (uint32_t)(time >> 32));
-	pcap_u32(b, (uint32_t)time);
-	pcap_u32(b, (uint32_t)len);
-	pcap_u32(b, (uint32_t)MIN(total, UINT32_MAX));
-	pcap_bytes(b, bytes, len);
+	pack_u32(b, interface);
+	pack_u32(b, (uint32_t)(time >> 32));
+	pack_u32(b, (uint32_t)time);
+	pack_u32(b, (uint32_t)len);
+	pack_u32(b, (uint32_t)MIN(total, UINT32_MAX));
+	pcap_padded(b, bytes, len);
 	if (flags)
 		pcap_option(b, EPB_FLAGS, &word, sizeof(word));
 	if (comment)
@@ -211,7 +191,7 @@ static bool pcap_carries_frames(const struct pcap_device *d, const struct trace_
 
 static size_t pcap_net_header(const struct pcap_device *d)
 {
-	bool long_one = d->features >> VIRTIO_VERSION_1 & 1 || d->features >> NET_F_MRG_RXBUF & 1;
+	bool long_one = d->features >> VIRTIO_F_VERSION_1 & 1 || d->features >> NET_F_MRG_RXBUF & 1;
 
 	return long_one ? NET_HEADER : NET_NUM_BUFFERS;
 }
@@ -300,25 +280,24 @@ static void pcap_event(struct pcapng *p, struct trace_reader *t, uint32_t interf
 	g_autofree char *comment = pcap_comment(e);
 	const uint8_t begin[] = { (uint8_t)e->type, (uint8_t)e->n_values };
 
-	g_byte_array_append(b, begin, sizeof(begin));
-	pcap_u16(b, (uint16_t)e->queue);
-	pcap_u16(b, e->head);
-	pcap_u16(b, (uint16_t)e->n_bufs);
+	pack_bytes(b, begin, sizeof(begin));
+	pack_u16(b, (uint16_t)e->queue);
+	pack_u16(b, e->head);
+	pack_u16(b, (uint16_t)e->n_bufs);
 	for (unsigned i = 0; i < e->n_values; i++)
-		pcap_u64(b, e->value[i]);
+		pack_u64(b, e->value[i]);
 	for (unsigned i = 0; i < e->n_bufs; i++) {
-		pcap_u64(b, e->buf[i].addr);
-		pcap_u32(b, (uint32_t)MIN(e->buf[i].len, UINT32_MAX));
-		pcap_u32(b, i >= e->n_rd);
+		pack_u64(b, e->buf[i].addr);
+		pack_u32(b, (uint32_t)MIN(e->buf[i].len, UINT32_MAX));
+		pack_u32(b, i >= e->n_rd);
 	}
 	for (unsigned i = 0; i < 2; i++)
 		if (e->text[i].len) {
-			g_byte_array_append(b, (const guint8 *)e->text[i].at,
-					    (guint)e->text[i].len);
-			g_byte_array_append(b, (const guint8 *)" ", 1);
+			pack_bytes(b, e->text[i].at, e->text[i].len);
+			pack_u8(b, ' ');
 		}
 	if (e->n_bytes)
-		g_byte_array_append(b, e->bytes, (guint)e->n_bytes);
+		pack_bytes(b, e->bytes, e->n_bytes);
 	pcap_packet(p, t, interface, e->time, b->data, b->len, b->len, 0, comment);
 }
 

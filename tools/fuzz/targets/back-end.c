@@ -70,12 +70,11 @@ static _Alignas(4096) uint8_t region[REGION];
 /*
  * Answers.
  */
-static void fuzz_back_feed(struct back_end *b, int fd, uint32_t request, uint32_t flags,
-			   const void *payload, uint32_t size, uint32_t says)
+static void fuzz_back_feed(int fd, uint32_t request, uint32_t flags, const void *payload,
+			   uint32_t size, uint32_t says)
 {
 	struct vhu_header h = { request, flags | VHU_VERSION, says };
 
-	(void)b;
 	trace("back-end: message %u, flags %#x, %u bytes of %u", request, h.flags, size, says);
 	host_feed(fd, &h, sizeof(h));
 	if (size)
@@ -128,7 +127,7 @@ static void fuzz_back_wrong(struct back_end *b, const struct answer *a, uint32_t
 		size /= 2;
 		break;
 	case WRONG_TWICE:
-		fuzz_back_feed(b, b->fd, request, flags, payload, size, says);
+		fuzz_back_feed(b->fd, request, flags, payload, size, says);
 		break;
 	case WRONG_FDS:
 		fuzz_back_fds(a);
@@ -136,7 +135,7 @@ static void fuzz_back_wrong(struct back_end *b, const struct answer *a, uint32_t
 	default:
 		fuzz_back_events(a);
 	}
-	fuzz_back_feed(b, b->fd, request, flags, payload, size, says);
+	fuzz_back_feed(b->fd, request, flags, payload, size, says);
 }
 
 static void fuzz_back_answer(struct back_end *b, uint32_t request, uint8_t *payload, uint32_t size)
@@ -147,7 +146,7 @@ static void fuzz_back_answer(struct back_end *b, uint32_t request, uint8_t *payl
 		b->next.set = false;
 		fuzz_back_wrong(b, &a, request, payload, size);
 	} else {
-		fuzz_back_feed(b, b->fd, request, VHU_REPLY, payload, size, size);
+		fuzz_back_feed(b->fd, request, VHU_REPLY, payload, size, size);
 	}
 }
 
@@ -271,7 +270,7 @@ static void fuzz_back_say(struct back_end *b, struct input *in)
 	if (fd < 0)
 		return;
 	fuzz_back_fds(&fds);
-	fuzz_back_feed(b, fd, request % VHU_N_REQUESTS, flags & 0xfcu, in->at, size,
+	fuzz_back_feed(fd, request % VHU_N_REQUESTS, flags & 0xfcu, in->at, size,
 		       size + (more >> 7));
 	served_turn(&b->s, 2);
 }
