@@ -525,9 +525,9 @@ static void mad_scribble(struct mad *m, GRand *rand)
 	pthread_mutex_lock(&m->lock);
 	for (unsigned i = 0; i < 20; i++) {
 		uint64_t at = (uint64_t)g_rand_int_range(rand, 0, 256 << 10);
-		uint64_t n = MIN((uint64_t)g_rand_int_range(rand, 1, 65536), m->region.len - at);
+		uint64_t n = (uint64_t)g_rand_int_range(rand, 1, 65536); /* MIN() takes it twice */
 
-		memset(m->map + at, g_rand_int_range(rand, 0, 256), n);
+		memset(m->map + at, g_rand_int_range(rand, 0, 256), MIN(n, m->region.len - at));
 		eventfd_signal(m->call);
 	}
 	pthread_mutex_unlock(&m->lock);
