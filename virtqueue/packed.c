@@ -288,8 +288,10 @@ bool vq_packed_ahead(const struct vq *vq, unsigned n, struct vq_desc *ret)
 	const struct vring_packed_desc *at = &vq->ring.desc[vring_pos_off(pos)];
 	uint64_t rest = vq_packed_rest_of(at);
 
+	if (!vq_packed_is_available(rest, pos))
+		return false; /* it is the driver's, who may be writing it */
 	*ret = vq_packed_copy_of(at, rest);
-	return vq_packed_is_available(rest, pos);
+	return true;
 }
 
 static void vq_packed_unpop(struct vq *vq, const struct vq_chain *c)

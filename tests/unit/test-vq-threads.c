@@ -22,6 +22,7 @@
 
 #define BATCH    16
 #define HOLD     5  /* chains that the device keeps for later */
+#define LOOK     8  /* chains that it looks ahead */
 #define SECONDS  20 /* until a sleeper counts as forgotten */
 #define PLACES   64
 #define PLACE(n) (RINGPAIR_DATA + (n) % PLACES * 64)
@@ -99,6 +100,9 @@ static bool serve(struct pair *t)
 		vq_disable_notify(t->p.vq);
 		while ((n = vq_pop(t->p.vq, t->in_flight + t->n_in_flight, BATCH)) > 0) {
 			t->n_in_flight += n;
+			/* At descriptors that the driver may be writing, too. */
+			for (unsigned ahead = 0; ahead < LOOK; ahead++)
+				(void)vq_fetch_ahead(t->p.vq, ahead);
 			if (!complete_all_but(t, HOLD))
 				return false;
 		}

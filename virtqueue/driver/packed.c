@@ -30,6 +30,13 @@ static void drv_packed_init(struct drv_vq *vq, void *const parts[3])
 	r->next_avail = r->next_used = r->published = VRING_POS_WRAP;
 }
 
+/* Atomically: a device may look ahead of what was published, at descriptors that say already that
+ * they are available. */
+static inline void drv_packed_put_address(struct vring_packed_desc *d, uint64_t gpa)
+{
+	__atomic_store_n(&d->addr, cpu_le64(gpa), __ATOMIC_RELAXED);
+}
+
 /* Makes the descriptor at next_avail available; the batch's first waits for publish(). */
 static inline void drv_packed_put(struct drv_vq *vq, const struct drv_buf *buf, uint16_t id,
 				  unsigned flags)
@@ -39,7 +46,7 @@ static inline void drv_packed_put(struct drv_vq *vq, const struct drv_buf *buf, 
 	struct vring_packed_desc *d = &r->desc[vring_pos_off(pos)];
 	uint64_t rest = vring_packed_rest(buf->len, id, flags | vring_pos_avail_flags(pos));
 
-	d->addr = cpu_le64(buf->gpa);
+	drv_packed_put_address(d, buf->gpa);
 	if (pos == r->published)
 		r->first_rest = rest;
 	else
@@ -126,7 +133,7 @@ static unsigned drv_packed_add_run(struct drv_vq *vq, struct drv_chain *chains, 
 		s = &vq->slot[id];
 		drv_note(s, c, id, 1, c->n_wr ? buf->len : 0);
 		rest |= vring_packed_rest(0, id, c->n_wr ? VRING_DESC_F_WRITE : 0);
-		ring[off].addr = cpu_le64(buf->gpa);
+		drv_packed_put_address(&ring[off], buf->gpa);
 		if (off == first)
 			r->first_rest = rest;
 		else
