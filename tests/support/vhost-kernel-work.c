@@ -265,7 +265,7 @@ void *vhk_work(void *arg)
 {
 	struct vhk *k = arg;
 
-	for (;;) {
+	for (bool over = false; !over;) {
 		struct pollfd p[VHK_RINGS + 2];
 		uint64_t count;
 		nfds_t n;
@@ -276,10 +276,10 @@ void *vhk_work(void *arg)
 		(void)poll(p, n, -1);
 		pthread_mutex_lock(&k->lock);
 		(void)!read(k->fd, &count, sizeof(count));
-		if (!k->over)
+		over = k->over;
+		if (!over)
 			kernel_serve(k);
 		pthread_mutex_unlock(&k->lock);
-		if (k->over)
-			return NULL;
 	}
+	return NULL;
 }
