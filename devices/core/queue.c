@@ -159,6 +159,14 @@ struct queue_ref {
 	enum vdev_stop why; /* to stop it */
 };
 
+/* Reasons to stop it, one after the other. */
+struct queue_stops {
+	struct vdev *dev;
+	unsigned q;
+	const enum vdev_stop *why;
+	unsigned left;
+};
+
 static void vdev_queue_start(void *arg)
 {
 	const struct queue_ref *ref = arg;
@@ -175,12 +183,33 @@ static void vdev_queue_first_kick(void *arg)
 	ref->dev->queue[ref->q].engine->first_kick(ref->dev, ref->q);
 }
 
+static void vdev_queue_start_and_kick(void *arg)
+{
+	vdev_queue_start(arg);
+	vdev_queue_first_kick(arg);
+}
+
 static void vdev_queue_stop(void *arg)
 {
 	const struct queue_ref *ref = arg;
 
 	ref->dev->queue[ref->q].why = ref->why;
 	ref->dev->queue[ref->q].engine->stop(ref->dev, ref->q, ref->why);
+}
+
+/* As many of them as are over at once, and one more. */
+static void vdev_queue_stop_on(void *arg)
+{
+	struct queue_stops *stops = arg;
+	struct vdev_queue *queue = &stops->dev->queue[stops->q];
+
+	do {
+		struct queue_ref ref = { stops->dev, stops->q, *stops->why++ };
+
+		stops->left--;
+		queue->stopped = (struct loop_done){ 0 };
+		vdev_queue_stop(&ref);
+	} while (queue->stopped.done && stops->left);
 }
 
 static void vdev_queue_call_changed(void *arg)
@@ -220,7 +249,7 @@ static void vdev_await_stop(struct vdev *dev, unsigned q)
 	loop_wait(dev->queue[q].loop, &dev->queue[q].stopped);
 }
 
-void vdev_stop_queue(struct vdev *dev, unsigned q, enum vdev_stop why)
+static void vdev_stop_queue(struct vdev *dev, unsigned q, enum vdev_stop why)
 {
 	vdev_begin_wait(dev);
 	vdev_begin_stop(dev, q, why);
@@ -228,11 +257,28 @@ void vdev_stop_queue(struct vdev *dev, unsigned q, enum vdev_stop why)
 	vdev_end_wait(dev);
 }
 
+void vdev_take_queue_away(struct vdev *dev, unsigned q)
+{
+	static const enum vdev_stop why[] = { VDEV_STOP_PAUSE, VDEV_STOP_SAVE, VDEV_STOP_RESET };
+	struct queue_stops stops = { dev, q, why, G_N_ELEMENTS(why) };
+
+	if (!dev->queue[q].enabled || !dev->running) {
+		vdev_queue_enable(dev, q, false);
+		return;
+	}
+	vdev_begin_wait(dev);
+	while (stops.left) {
+		loop_call_serving(dev->queue[q].loop, vdev_queue_stop_on, &stops);
+		vdev_await_stop(dev, q);
+	}
+	vdev_end_wait(dev);
+	dev->queue[q].enabled = false;
+}
+
 static void vdev_start_queue(struct vdev *dev, unsigned q)
 {
 	vdev_begin_wait(dev);
-	vdev_on_owner(dev, q, vdev_queue_start, 0);
-	vdev_on_owner(dev, q, vdev_queue_first_kick, 0);
+	vdev_on_owner(dev, q, vdev_queue_start_and_kick, 0);
 	vdev_end_wait(dev);
 }
 

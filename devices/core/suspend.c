@@ -5,18 +5,13 @@
 
 #include "devices/core/vdev-impl.h"
 
-/* A pause leaves what was not begun with the class; to be saved, it gives that back. */
 struct vq_position vdev_queue_suspend(struct vdev *dev, unsigned q)
 {
-	struct vdev_queue *queue = &dev->queue[q];
+	const struct vdev_queue *queue = &dev->queue[q];
 	struct vq_position ret;
 
 	vdev_enter(dev);
-	if (queue->enabled && dev->running) {
-		vdev_stop_queue(dev, q, VDEV_STOP_PAUSE);
-		vdev_stop_queue(dev, q, VDEV_STOP_SAVE);
-	}
-	vdev_queue_enable(dev, q, false);
+	vdev_take_queue_away(dev, q);
 	ret = queue->ran ? queue->position
 			 : vq_position_initial(vdev_accepted(dev, VIRTIO_F_RING_PACKED));
 	vdev_leave(dev);

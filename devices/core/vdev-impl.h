@@ -43,8 +43,9 @@ void vdev_set_negotiated(struct vdev *dev);
 /* In such a call: a legacy driver's DRIVER_OK (legacy.c). */
 void vdev_legacy_driver_ok(struct vdev *dev);
 
-/* In such a call: stops a queue, and returns when it has stopped. */
-void vdev_stop_queue(struct vdev *dev, unsigned q, enum vdev_stop why);
+/* In such a call: disables a queue, and returns when it has stopped. If it runs it is paused and
+ * saved first: a pause leaves what was not begun with the class, which then gives it back. */
+void vdev_take_queue_away(struct vdev *dev, unsigned q);
 
 /* In such a call, or with nobody else about: start all enabled queues; stop all that run or are
  * paused. */

@@ -143,13 +143,17 @@ static void vhost_user_end(struct vhost_user *v)
 }
 
 /* One message at a time: to stop a ring may take as long as the host's I/O, and the loop goes on
- * meanwhile. */
+ * meanwhile. If another comes then, it has to wait; not before, as pausing a watch and taking it up
+ * again wakes up the loop each time. */
 static void vhost_user_on_socket(void *arg, GIOCondition revents)
 {
 	struct vhost_user *v = arg;
 
 	(void)revents;
-	loop_watch_events(v->watch, 0);
+	if (v->serving) {
+		loop_watch_events(v->watch, 0);
+		return;
+	}
 	v->serving = true;
 	if (!vhost_user_serve(v))
 		v->lost = true;
