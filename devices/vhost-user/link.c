@@ -146,7 +146,7 @@ static bool link_await(struct vhu_link *l, enum vhu_request request, unsigned pa
 {
 	gint64 until = g_get_monotonic_time() + patience_ms * 1000ll;
 
-	for (;;) {
+	while (link_poll(l, until)) {
 		switch (msg_socket_receive(&l->s)) {
 		case MESSAGE_WHOLE:
 			return true;
@@ -157,28 +157,56 @@ static bool link_await(struct vhu_link *l, enum vhu_request request, unsigned pa
 		case MESSAGE_MORE:
 			break;
 		}
-		if (link_poll(l, until))
-			continue;
-		l->late = true;
-		return vhu_link_fail(l, "%s: no answer within %u s", names[request],
-				     patience_ms / 1000);
 	}
+	l->late = true;
+	return vhu_link_fail(l, "%s: no answer within %u s", names[request], patience_ms / 1000);
+}
+
+static bool link_send_bytes(struct vhu_link *l, enum vhu_request request, const struct msg_out *m)
+{
+	if (!vhu_link_is_open(l))
+		return false;
+	if (msg_send(l->s.fd, m))
+		return true;
+	return vhu_link_fail(l, "%s: it does not take it: %s", names[request], g_strerror(errno));
 }
 
 static bool link_send(struct vhu_link *l, const struct vhu_header *header, const void *payload,
 		      const int *fds, unsigned n_fds)
 {
-	if (!vhu_link_is_open(l))
-		return false;
-	if (msg_send(l->s.fd, &(struct msg_out){ .header = header,
-						 .header_size = sizeof(*header),
-						 .payload = payload,
-						 .payload_size = header->size,
-						 .fds = fds,
-						 .n_fds = n_fds }))
-		return true;
-	return vhu_link_fail(l, "%s: it does not take it: %s", names[header->request],
-			     g_strerror(errno));
+	return link_send_bytes(l, header->request,
+			       &(struct msg_out){ .header = header,
+						  .header_size = sizeof(*header),
+						  .payload = payload,
+						  .payload_size = header->size,
+						  .fds = fds,
+						  .n_fds = n_fds });
+}
+
+static void link_append(GByteArray *to, enum vhu_request request, const void *payload,
+			uint32_t size)
+{
+	const struct vhu_header header = { request, VHU_VERSION, size };
+
+	g_byte_array_append(to, (const void *)&header, sizeof(header));
+	g_byte_array_append(to, payload, size);
+}
+
+static bool link_send_question(struct vhu_link *l, const struct vhu_question *q)
+{
+	g_autoptr(GByteArray) all = g_byte_array_new();
+
+	g_assert(!vhu_link_has(l, VHU_PF_REPLY_ACK) || !(q->before || q->behind));
+	if (q->before)
+		link_append(all, q->before->request, &q->before->value, q->before->size);
+	link_append(all, q->request, q->payload, q->size);
+	if (q->behind)
+		link_append(all, q->behind->request, &q->behind->value, q->behind->size);
+	return link_send_bytes(l, q->request,
+			       &(struct msg_out){ .header = all->data,
+						  .header_size = all->len,
+						  .fds = q->before ? &q->before->fd : NULL,
+						  .n_fds = q->before && q->before->fd >= 0 });
 }
 
 /* Of @size bytes in l->in. */
@@ -200,9 +228,7 @@ static bool link_receive(struct vhu_link *l, enum vhu_request request, uint32_t 
 
 bool vhu_link_ask(struct vhu_link *l, const struct vhu_question *q)
 {
-	const struct vhu_header header = { q->request, VHU_VERSION, q->size };
-
-	if (!link_send(l, &header, q->payload, NULL, 0) ||
+	if (!link_send_question(l, q) ||
 	    !link_receive(l, q->request, q->answer_size,
 			  q->patience_ms ? q->patience_ms : VHU_PATIENCE_MS))
 		return false;
@@ -251,6 +277,11 @@ bool vhu_link_tell_ring(struct vhu_link *l, enum vhu_request request, uint32_t q
 	const struct vhu_state s = { q, value };
 
 	return vhu_link_tell(l, request, &s, sizeof(s), NULL, 0);
+}
+
+bool vhu_link_tell_small(struct vhu_link *l, const struct vhu_small *m)
+{
+	return vhu_link_tell(l, m->request, &m->value, m->size, &m->fd, m->fd >= 0);
 }
 
 bool vhu_link_settle(struct vhu_link *l)

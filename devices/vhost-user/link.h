@@ -67,9 +67,22 @@ bool vhu_link_tell_ring(struct vhu_link *l, enum vhu_request request, uint32_t q
 /* All that was told before is done: returns when the back-end has seen to it. */
 bool vhu_link_settle(struct vhu_link *l);
 
+/* A message of one value, with a descriptor or (-1) without, which stays the caller's. */
+struct vhu_small {
+	enum vhu_request request;
+	uint32_t size; /* of: */
+	union {
+		uint64_t u64;
+		struct vhu_state state;
+	} value;
+	int fd;
+};
+bool vhu_link_tell_small(struct vhu_link *l, const struct vhu_small *m);
+
 /* A question. @answer gets @answer_size bytes, which is what the answer must have, within
  * @patience_ms. @ret_fd: a descriptor that comes with it, the caller's then, or -1; NULL: none
- * does. */
+ * does. @before and @behind go out in the same write, so that the back-end wakes up once for them
+ * all; not where REPLY_ACK was negotiated, and only @before may have a descriptor; NULL: none. */
 struct vhu_question {
 	enum vhu_request request;
 	const void *payload;
@@ -78,6 +91,7 @@ struct vhu_question {
 	uint32_t answer_size;
 	unsigned patience_ms;
 	int *ret_fd;
+	const struct vhu_small *before, *behind;
 };
 bool vhu_link_ask(struct vhu_link *l, const struct vhu_question *q);
 bool vhu_link_ask_u64(struct vhu_link *l, enum vhu_request request, uint64_t *ret);

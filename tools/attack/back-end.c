@@ -237,16 +237,28 @@ static bool tell_features(struct attack_back_end *b)
 					 1ull << VHU_F_PROTOCOL_FEATURES);
 }
 
-/* Of a ring that has run before only what makes it run again. */
+/* Of a ring that has run before only what makes it run again. The question behind it is there for
+ * its answer alone: the ring runs then. */
 static bool tell_briefly(struct attack_back_end *b)
 {
 	struct vhu_link *l = &b->peer.link;
+	struct vhu_small base, kick;
+	uint64_t features;
 
 	for (unsigned q = 0; q < b->n_rings; q++) {
-		if (!peer_tell_base(&b->peer, q) || !peer_tell_kick(&b->peer, q))
+		const struct vhu_question running = {
+			.request = VHU_GET_FEATURES,
+			.answer = &features,
+			.answer_size = sizeof(features),
+			.before = &kick,
+		};
+
+		base = peer_base(&b->peer, q);
+		kick = peer_kick(&b->peer, q);
+		if ((!b->rewound && !vhu_link_tell_small(l, &base)) || !vhu_link_ask(l, &running))
 			return false;
 	}
-	return vhu_link_settle(l);
+	return true;
 }
 
 static bool tell_all(struct attack_back_end *b)
@@ -257,21 +269,23 @@ static bool tell_all(struct attack_back_end *b)
 	return true;
 }
 
+/* Kicks come first, and are found when a ring begins to run. */
 bool back_end_run(struct attack_back_end *b, bool reset)
 {
+	b->rewound &= !reset;
 	if ((reset || !b->brief) && !tell_features(b))
-		return false;
-	if (!(b->brief ? tell_briefly(b) : tell_all(b)))
 		return false;
 	for (unsigned q = 0; q < b->n_rings; q++)
 		eventfd_signal(b->peer.queue[q].kick_fd);
-	return true;
+	return b->brief ? tell_briefly(b) : tell_all(b);
 }
 
+/* With the first word for the next time, if there are to be few. */
 bool back_end_halt(struct attack_back_end *b)
 {
 	for (unsigned q = 0; q < b->n_rings; q++) {
 		const struct vhu_state state = { .index = q };
+		const struct vhu_small base = peer_base(&b->peer, q);
 		struct vhu_state answer;
 		const struct vhu_question stop = {
 			.request = VHU_GET_VRING_BASE,
@@ -280,11 +294,13 @@ bool back_end_halt(struct attack_back_end *b)
 			.answer = &answer,
 			.answer_size = sizeof(answer),
 			.patience_ms = b->patience_ms,
+			.behind = b->brief ? &base : NULL,
 		};
 
 		if (!vhu_link_ask(&b->peer.link, &stop))
 			return false;
 	}
+	b->rewound = b->brief;
 	return true;
 }
 

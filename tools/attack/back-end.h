@@ -23,6 +23,7 @@ struct attack_back_end {
 	uint64_t features; /* that were accepted, */
 	unsigned n_rings;  /* and so many rings */
 	bool brief;        /* it keeps of a ring that was stopped what it was told before */
+	bool rewound;      /* its rings, which stand still, are to begin from their first entry */
 };
 
 /* What has become of one that does not answer. */

@@ -166,25 +166,24 @@ static bool peer_tell_memory(struct peer *p)
 			     &p->memory_fd, 1);
 }
 
-static bool peer_tell_fd(struct peer *p, enum vhu_request request, unsigned q, int fd)
-{
-	uint64_t queue = q;
-
-	return vhu_link_tell(&p->link, request, &queue, sizeof(queue), &fd, 1);
-}
-
-bool peer_tell_base(struct peer *p, unsigned q)
+struct vhu_small peer_base(const struct peer *p, unsigned q)
 {
 	/* Packed: both places of a new ring, their wrap counters at 1. (vhost-user.rst,
 	 * VHOST_USER_SET_VRING_BASE) */
 	const uint32_t base = p->queue[q].vq.cfg.packed ? 0x80008000u : 0;
 
-	return vhu_link_tell_ring(&p->link, VHU_SET_VRING_BASE, q, base);
+	return (struct vhu_small){ .request = VHU_SET_VRING_BASE,
+				   .size = sizeof(struct vhu_state),
+				   .value.state = { q, base },
+				   .fd = -1 };
 }
 
-bool peer_tell_kick(struct peer *p, unsigned q)
+struct vhu_small peer_kick(const struct peer *p, unsigned q)
 {
-	return peer_tell_fd(p, VHU_SET_VRING_KICK, q, p->queue[q].kick_fd);
+	return (struct vhu_small){ .request = VHU_SET_VRING_KICK,
+				   .size = sizeof(uint64_t),
+				   .value.u64 = q,
+				   .fd = p->queue[q].kick_fd };
 }
 
 bool peer_tell_ring(struct peer *p, unsigned q)
@@ -196,12 +195,16 @@ bool peer_tell_ring(struct peer *p, unsigned q)
 		.avail = (uintptr_t)p->memory + queue->vq.driver,
 		.used = (uintptr_t)p->memory + queue->vq.device,
 	};
+	const struct vhu_small base = peer_base(p, q), kick = peer_kick(p, q);
+	struct vhu_small call = kick;
 	struct vhu_link *l = &p->link;
 
+	call.request = VHU_SET_VRING_CALL;
+	call.fd = queue->call_fd;
 	return vhu_link_tell_ring(l, VHU_SET_VRING_NUM, q, queue->vq.cfg.size) &&
-	       peer_tell_base(p, q) &&
+	       vhu_link_tell_small(l, &base) &&
 	       vhu_link_tell(l, VHU_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0) &&
-	       peer_tell_fd(p, VHU_SET_VRING_CALL, q, queue->call_fd) && peer_tell_kick(p, q) &&
+	       vhu_link_tell_small(l, &call) && vhu_link_tell_small(l, &kick) &&
 	       vhu_link_tell_ring(l, VHU_SET_VRING_ENABLE, q, 1) && vhu_link_settle(l);
 }
 

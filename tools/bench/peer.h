@@ -48,10 +48,9 @@ bool peer_start(struct peer *p, unsigned n, const struct drv_config *cfg, uint64
 /* Tells the back-end of ring @q, from its first entry on, and has it run. False: see p->link. */
 bool peer_tell_ring(struct peer *p, unsigned q);
 
-/* Of a ring that the back-end knows: it begins from its first entry, and its kick. The answers are
- * left to vhu_link_settle(). */
-bool peer_tell_base(struct peer *p, unsigned q);
-bool peer_tell_kick(struct peer *p, unsigned q);
+/* Of what is told then: that it begins from its first entry; its kick, with which it runs. */
+struct vhu_small peer_base(const struct peer *p, unsigned q);
+struct vhu_small peer_kick(const struct peer *p, unsigned q);
 
 /* @len bytes, page-aligned; their guest address, which is their place in p->memory. */
 uint64_t peer_take(struct peer *p, size_t len);
