@@ -16,7 +16,7 @@ static const struct vdev_rule_info rules[] = {
 	[RULE_STATUS_ORDER] = { "status-order",
 				"the steps are reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK "
 				"and its re-reading, queues, DRIVER_OK",
-				"DRV-BASE-INIT-01, DRV-BASE-STATUS-01", "3.1.1" },
+				"DRV-BASE-INIT-01, DRV-BASE-STATUS-01, DRV-MMIO-INIT-06", "3.1.1" },
 	[RULE_STATUS_NO_FEATURES_OK] = { "status-no-features-ok",
 					 "DRIVER_OK without FEATURES_OK starts nothing",
 					 "DRV-BASE-INIT-06", "3.1.1" },
@@ -24,6 +24,10 @@ static const struct vdev_rule_info rules[] = {
 				  "DRV-BASE-SUSPEND-01", "3.4.1" },
 	[RULE_STATUS_UNKNOWN] = { "status-unknown",
 				  "no such bit is the driver's, and it is ignored", NULL, "2.1" },
+	[RULE_STATUS_LEGACY] = { "status-legacy",
+				 "FEATURES_OK is no step of a legacy driver's, and is ignored",
+				 "DRV-BASE-LEGINIT-01, DRV-BASE-LEGFEAT-01, DRV-BASE-LEGFEAT-03",
+				 "3.1.2" },
 	[RULE_FEATURE_NOT_OFFERED] = { "feature-not-offered",
 				       "accepted and not offered: FEATURES_OK stays clear",
 				       "DRV-BASE-FEAT-01, DRV-BASE-FEAT-05, DRV-BASE-RESFEAT-10",
@@ -108,6 +112,17 @@ static const struct vdev_rule_info rules[] = {
 				  "accesses have 4 or 8 aligned bytes, and pending bits are read "
 				  "only",
 				  NULL, "PCI Local Bus 3.0, 6.8.2" },
+	[RULE_PCI_CAPS_UNREAD] = { "capabilities-unread",
+				   "nobody has read from virtio's capabilities where it is",
+				   "DRV-PCI-LEGDETECT-03, DRV-PCI-LEGDETECT-01", "4.1.5.1.1.1" },
+	[RULE_PCI_INTERFACES] = { "two-interfaces",
+				  "between two resets a driver uses the legacy interface or the "
+				  "other",
+				  "DRV-PCI-LEGLAYOUT-01", "4.1.4.10" },
+	[RULE_PCI_LEGACY_CONFIG] = { "legacy-config-place",
+				     "while MSI-X is enabled the device's configuration space begins at "
+				     "24, and two vectors are here",
+				     "DRV-PCI-LEGLAYOUT-03", "4.1.4.10" },
 
 	[RULE_MMIO_WIDTH] = { "width",
 			      "registers are accessed by 32 aligned bits: a read gives the bytes "
@@ -132,7 +147,7 @@ static const struct vdev_rule_info rules[] = {
 				   "ring is packed",
 				   "DRV-MMIO-REGS-14", "4.2.2.2" },
 	[RULE_MMIO_QUEUE_LIVE] = { "queue-live", "not while QueueReady is 1; the write is lost",
-				   "DRV-MMIO-REGS-15", "4.2.2.2" },
+				   "DRV-MMIO-REGS-15, DRV-MMIO-REGS-16", "4.2.2.2" },
 	[RULE_MMIO_ACK] = { "ack", "InterruptACK has bits 0 and 1", "DRV-MMIO-REGS-20", "4.2.2.2" },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(rules) == N_VDEV_RULES);
@@ -296,6 +311,8 @@ void vdev_judge_status(struct vdev *dev, uint32_t status)
 		rule = RULE_STATUS_AFTER_FAILED;
 	else if (status & SUSPEND_BIT)
 		rule = RULE_STATUS_SUSPEND;
+	else if (dev->legacy && status & VIRTIO_S_FEATURES_OK)
+		rule = RULE_STATUS_LEGACY;
 	else if (status & ~(driver_bits | (before & VIRTIO_S_NEEDS_RESET)))
 		rule = RULE_STATUS_UNKNOWN;
 	if (rule != N_VDEV_RULES)

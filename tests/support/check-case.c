@@ -26,6 +26,16 @@ static void watch(struct vdev *dev)
 	checker_watch(checker, dev);
 }
 
+void check_behind(struct rig *r, struct vdev_observer *o)
+{
+	struct vdev *dev = rig_dev(r);
+
+	checker_leave(checker, dev);
+	if (o)
+		vdev_observe(dev, o);
+	checker_watch(checker, dev);
+}
+
 /* For block devices. */
 static void make_disk(const char *dir)
 {

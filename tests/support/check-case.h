@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "devices/core/observe.h"
 #include "tests/support/rig.h"
 #include "vmm/check/rules.h"
 
@@ -27,6 +28,10 @@ bool check_cases_have(const struct check_cases *cases, unsigned rule);
 
 /* Violations in this case so far. */
 uint64_t check_told(void);
+
+/* The checker of this case looks at the device behind @o, which looks first; and has judged what
+ * there was when it left. */
+void check_behind(struct rig *r, struct vdev_observer *o);
 
 /* Lets @ms pass with the device at work. */
 void check_pass(struct rig *r, unsigned ms);

@@ -140,6 +140,35 @@ static void legacy_request_in_one(struct rig *r)
 	rig_do(r, 0, bufs, 1, 1);
 }
 
+static void legacy_type_swapped(struct rig *r)
+{
+	request(r, GUINT32_SWAP_LE_BE(BLK_T_FLUSH), 0, 0, 0);
+}
+
+static void three_segments(struct rig *r)
+{
+	struct blk_header h = { cpu_le32(BLK_T_OUT), 0, 0 };
+	struct rig_buf bufs[] = { rig_dup(r, &h, sizeof(h)), rig_alloc(r, 512), rig_alloc(r, 512),
+				  rig_alloc(r, 512), rig_alloc(r, 1) };
+
+	rig_start(r, RIG_ALL);
+	rig_do(r, 0, bufs, 4, 1);
+}
+
+/* The header in four, the last together with data. */
+static void three_segments_and_a_header(struct rig *r)
+{
+	struct blk_header h = { cpu_le32(BLK_T_OUT), 0, 0 };
+	struct rig_buf all = rig_alloc(r, 16 + 512);
+	struct rig_buf bufs[] = { rig_part(all, 0, 4),    rig_part(all, 4, 4), rig_part(all, 8, 4),
+				  rig_part(all, 12, 516), rig_alloc(r, 512),   rig_alloc(r, 512),
+				  rig_alloc(r, 1) };
+
+	memcpy(all.p, &h, sizeof(h));
+	rig_start(r, rig_all_but(VIRTIO_F_INDIRECT_DESC));
+	rig_do(r, 0, bufs, 6, 1);
+}
+
 /*
  * Network cards: their frames go nowhere.
  */
@@ -483,6 +512,130 @@ static void legacy_command_in_one(struct rig *r)
 	rig_do(r, 2, bufs, 1, 1);
 }
 
+static void legacy_command(struct rig *r, uint8_t class, uint8_t what, const void *data,
+			   uint32_t len)
+{
+	command(r, rig_all_but(VIRTIO_F_ANY_LAYOUT), class, what, data, len);
+}
+
+static void legacy_tables(struct rig *r, uint32_t first, uint32_t second, uint32_t third)
+{
+	static const uint8_t empty[8];
+	struct rig_buf bufs[] = { rig_dup(r, "\1\0", 2), rig_dup(r, empty, first),
+				  rig_dup(r, empty, second), rig_dup(r, empty, third),
+				  rig_alloc(r, 1) };
+
+	rig_start(r, rig_all_but(VIRTIO_F_ANY_LAYOUT));
+	rig_do(r, 2, bufs, 4, 1);
+}
+
+static void legacy_half_a_unicast_table(struct rig *r)
+{
+	legacy_tables(r, 2, 2, 4);
+}
+
+static void legacy_half_a_multicast_table(struct rig *r)
+{
+	legacy_tables(r, 4, 2, 2);
+}
+
+static void legacy_checksum_swapped(struct rig *r)
+{
+	struct net_header h = { .flags = NET_HDR_F_NEEDS_CSUM,
+				.csum_start = GUINT16_SWAP_LE_BE(START),
+				.csum_offset = GUINT16_SWAP_LE_BE(16) };
+	uint16_t sum;
+	struct rig_buf head = rig_dup(r, &h, 10), bufs[] = { head, segment(r, 100, &sum) };
+
+	offer_segmentation(r);
+	rig_start(r, rig_all_but(NET_F_MRG_RXBUF));
+	rig_do(r, 1, bufs, 2, 0);
+}
+
+static void legacy_pairs_swapped(struct rig *r)
+{
+	legacy_command(r, 4, 0, "\0\2", 2);
+}
+
+static void legacy_mac_table_swapped(struct rig *r)
+{
+	legacy_command(r, 1, 0, "\0\0\0\1\2\0\0\0\0\1\0\0\0\0", 14);
+}
+
+static void legacy_vlan_swapped(struct rig *r)
+{
+	legacy_command(r, 2, 0, "\1\144", 2);
+}
+
+static void legacy_offloads_swapped(struct rig *r)
+{
+	vfeatures_set(&rig_dev(r)->offered, NET_F_GUEST_CSUM, true);
+	legacy_command(r, 5, 0, "\0\0\0\0\0\0\0\2", 8);
+}
+
+static void small_receive_ring(struct rig *r, struct vfeatures f, uint32_t each)
+{
+	struct rig_buf b = rig_alloc(r, each);
+
+	rig_start(r, f);
+	for (unsigned i = 0; !check_told() && i < 50; i++)
+		rig_do(r, 0, &b, 0, 1);
+	rig_wait_idle(r);
+}
+
+static void mtu_does_not_fit(struct rig *r)
+{
+	small_receive_ring(r, rig_all_but(NET_F_MRG_RXBUF), 1500);
+}
+
+static void mtu_does_not_fit_in_all(struct rig *r)
+{
+	small_receive_ring(r, RIG_ALL, 100);
+}
+
+/* All but the second pair. */
+static void pairs_without_queues(struct rig *r)
+{
+	struct rig_buf bufs[] = { rig_dup(r, "\4\0", 2), rig_dup(r, "\2\0", 2), rig_alloc(r, 1) };
+
+	assert_true(rig_negotiate(r, rig_offered(r)));
+	for (unsigned q = 0; q < rig_n_queues(r); q++)
+		if (q != 2 && q != 3)
+			rig_queue_start(r, q, 0);
+	rig_driver_ok(r);
+	rig_do(r, rig_n_queues(r) - 1, bufs, 2, 1);
+}
+
+static void security(struct rig *r)
+{
+	send_header(r, RIG_ALL, (struct net_header){ .flags = 16 });
+}
+
+static void rss(struct rig *r)
+{
+	command(r, RIG_ALL, 4, 1, "\0\0\0\0", 4);
+}
+
+static void rss_context(struct rig *r)
+{
+	command(r, RIG_ALL, 9, 0, "\0\0", 2);
+}
+
+static void coalescing(struct rig *r)
+{
+	command(r, RIG_ALL, 6, 0, "\0\0\0\0\0\0\0\0", 8);
+}
+
+static void queue_coalescing(struct rig *r)
+{
+	command(r, RIG_ALL, 6, 2, "\0\0\0\0\0\0\0\0\0\0\0\0", 12);
+}
+
+static void tunnel_hash(struct rig *r)
+{
+	command(r, RIG_ALL, 7, 0, "\0\0\0\0", 4);
+}
+
 /*
  * Consoles.
  */
@@ -543,6 +696,32 @@ static void legacy_control_in_two(struct rig *r)
 	rig_do(r, CONSOLE_CONTROL_TX, b, 2, 0);
 }
 
+static void console_is_not_answered(struct rig *r)
+{
+	struct rig_buf b = rig_alloc(r, 64);
+
+	rig_start(r, RIG_ALL);
+	control(r, 0, CONSOLE_DEVICE_READY, 1);
+	rig_do(r, CONSOLE_CONTROL_RX, &b, 0, 1);
+	control(r, 0, CONSOLE_PORT_READY, 1);
+	rig_do(r, CONSOLE_CONTROL_RX, &b, 0, 1);
+	assert_int_equal(((uint8_t *)b.p)[4], CONSOLE_CONSOLE_PORT);
+	RIG_UNTIL(r, check_told());
+}
+
+static void legacy_event_swapped(struct rig *r)
+{
+	rig_start(r, RIG_ALL);
+	control(r, 0, CONSOLE_DEVICE_READY, 1);
+	control(r, 0, GUINT16_SWAP_LE_BE(CONSOLE_PORT_READY), 1);
+}
+
+static void legacy_emergency_swapped(struct rig *r)
+{
+	rig_start(r, RIG_ALL);
+	rig_config_write(r, offsetof(struct console_config, emerg_wr), "\0\0\0A", 4);
+}
+
 /*
  * Input and entropy.
  */
@@ -598,6 +777,7 @@ static void readable_entropy(struct rig *r)
 
 #define DISK    "blk,path=@/disk"
 #define NET     "net,backend=null"
+#define SMALL   NET ",generate=60,mtu=1500,queue-size=8"
 #define INPUT   "input,type=keyboard"
 #define MODERN  "mmio pci pci-packed"
 #define LEGACY  "legacy-mmio legacy-pci"
@@ -620,6 +800,9 @@ static const struct check_case cases[] = {
 	{ CHECK_BLK_ZEROES_SEGMENTS, DISK, MODERN, zeroes_for_too_many, NULL },
 	{ CHECK_BLK_WRITEBACK_EARLY, DISK, "mmio pci", writeback_early, NULL },
 	{ CHECK_BLK_LEGACY_FRAMING, DISK, LEGACY, legacy_request_in_one, NULL },
+	{ CHECK_BLK_LEGACY_ENDIAN, DISK, LEGACY, legacy_type_swapped, NULL },
+	{ CHECK_BLK_SEGMENTS, DISK ",seg-max=2", MODERN, three_segments, NULL },
+	{ CHECK_BLK_SEGMENTS, DISK ",seg-max=2", MODERN, three_segments_and_a_header, NULL },
 	{ CHECK_ADVISED_BLK_RO, DISK ",ro=on", "pci", size_written, "config-width" },
 
 	{ CHECK_NET_NUM_BUFFERS, NET, MODERN, num_buffers_1, NULL },
@@ -657,12 +840,31 @@ static const struct check_case cases[] = {
 	{ CHECK_NET_OFFLOADS, NET, MODERN, offload_not_negotiated, NULL },
 	{ CHECK_NET_LEGACY_HEADER, NET, LEGACY, legacy_header_and_frame_in_one, NULL },
 	{ CHECK_NET_LEGACY_COMMAND, NET, LEGACY, legacy_command_in_one, NULL },
+	{ CHECK_NET_LEGACY_UNICAST, NET, LEGACY, legacy_half_a_unicast_table, NULL },
+	{ CHECK_NET_LEGACY_MULTICAST, NET, LEGACY, legacy_half_a_multicast_table, NULL },
+	{ CHECK_NET_LEGACY_HEADER_ENDIAN, NET, LEGACY, legacy_checksum_swapped, NULL },
+	{ CHECK_NET_LEGACY_PAIRS_ENDIAN, NET ",queue-pairs=4", LEGACY, legacy_pairs_swapped, NULL },
+	{ CHECK_NET_LEGACY_MAC_ENDIAN, NET, LEGACY, legacy_mac_table_swapped, NULL },
+	{ CHECK_NET_LEGACY_VLAN_ENDIAN, NET, LEGACY, legacy_vlan_swapped, NULL },
+	{ CHECK_NET_LEGACY_OFFLOADS_ENDIAN, NET, LEGACY, legacy_offloads_swapped, NULL },
+	{ CHECK_NET_RX_MTU, SMALL, MODERN, mtu_does_not_fit, NULL },
+	{ CHECK_NET_RX_MTU, SMALL, MODERN, mtu_does_not_fit_in_all, NULL },
+	{ CHECK_NET_PAIRS_QUEUES, NET ",queue-pairs=4", MODERN, pairs_without_queues, NULL },
+	{ CHECK_NET_SECURITY, NET, MODERN, security, NULL },
+	{ CHECK_NET_RSS, NET, MODERN, rss, NULL },
+	{ CHECK_NET_RSS_CONTEXT, NET, MODERN, rss_context, NULL },
+	{ CHECK_NET_COALESCING, NET, MODERN, coalescing, NULL },
+	{ CHECK_NET_QUEUE_COALESCING, NET, MODERN, queue_coalescing, NULL },
+	{ CHECK_NET_TUNNEL_HASH, NET, MODERN, tunnel_hash, NULL },
 
 	{ CHECK_CONSOLE_RX, PORTS, MODERN, readable_input, NULL },
 	{ CHECK_CONSOLE_TX, CONSOLE, MODERN, writable_output, NULL },
 	{ CHECK_CONSOLE_READY, PORTS, MODERN, no_device_ready, NULL },
 	{ CHECK_CONSOLE_OPEN, PORTS, MODERN, console_is_not_opened, NULL },
 	{ CHECK_CONSOLE_LEGACY_CONTROL, PORTS, LEGACY, legacy_control_in_two, NULL },
+	{ CHECK_CONSOLE_UNANSWERED, PORTS, MODERN, console_is_not_answered, NULL },
+	{ CHECK_CONSOLE_LEGACY_ENDIAN, PORTS, LEGACY, legacy_event_swapped, NULL },
+	{ CHECK_CONSOLE_LEGACY_EMERGENCY, CONSOLE, LEGACY, legacy_emergency_swapped, NULL },
 
 	{ CHECK_INPUT_SUBSEL, INPUT, "mmio pci", half_a_query, NULL },
 	{ CHECK_INPUT_WRITTEN, INPUT, "mmio pci", size_written, NULL },

@@ -160,6 +160,18 @@ static void mmio_never_acked(struct rig *r)
 	rig_wait(r, req);
 }
 
+/* VERSION_1 is not among them. */
+static void features_refused(struct rig *r)
+{
+	rig_reset(r);
+	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE);
+	rig_set_status(r, SO_FAR);
+	rig_set_status(r, SO_FAR | VIRTIO_S_FEATURES_OK);
+	assert_int_equal(rig_status(r), SO_FAR);
+	g_usleep(100000);
+	check_behind(r, NULL);
+}
+
 static void legacy_mmio_size_unread(struct rig *r)
 {
 	rig_reset(r);
@@ -227,6 +239,143 @@ static void change_table(struct rig *r)
 	t[0].len = cpu_le32(7);
 	rig_on_owner(r, echo_release, rig_dev(r));
 	rig_wait_idle(r);
+}
+
+/*
+ * A driver that publishes first and fills in afterwards: another processor is between the device's
+ * look and the checker's.
+ */
+static struct rig *late_rig;
+static void (*late_change)(struct rig *r);
+
+static void late_popped(struct vdev_observer *o, struct vdev *dev, unsigned q,
+			const struct vq_chain *c)
+{
+	(void)o, (void)dev, (void)q, (void)c;
+	late_change(late_rig);
+}
+
+static struct vdev_observer *late(struct rig *r, void (*change)(struct rig *r))
+{
+	static const struct vdev_observer_ops ops = { .popped = late_popped };
+	static struct vdev_observer o;
+
+	o = (struct vdev_observer){ .ops = &ops };
+	late_rig = r;
+	late_change = change;
+	return &o;
+}
+
+static void late_case(struct rig *r, void (*change)(struct rig *r))
+{
+	struct vdev_observer *o = late(r, change);
+	struct rig_buf bufs[] = { rig_alloc(r, 4), rig_alloc(r, 4) };
+
+	check_behind(r, o);
+	rig_start(r, rig_all_but(VIRTIO_F_INDIRECT_DESC));
+	rig_do(r, ECHO_COPY, bufs, 1, 1);
+	vdev_unobserve(rig_dev(r), o);
+}
+
+static void change_entry(struct rig *r)
+{
+	rig_vq(r, ECHO_COPY)->split.avail->ring[0] = cpu_le16(5);
+}
+
+static void change_length(struct rig *r)
+{
+	rig_vq(r, ECHO_COPY)->split.desc[1].len = cpu_le32(3);
+}
+
+static void change_address(struct rig *r)
+{
+	rig_vq(r, ECHO_COPY)->split.desc[0].addr = cpu_le64(rig_alloc(r, 8).gpa);
+}
+
+static void change_packed_address(struct rig *r)
+{
+	rig_vq(r, ECHO_COPY)->packed.desc[0].addr = cpu_le64(rig_alloc(r, 8).gpa);
+}
+
+static void late_entry(struct rig *r)
+{
+	late_case(r, change_entry);
+}
+
+static void late_length(struct rig *r)
+{
+	late_case(r, change_length);
+}
+
+static void late_address(struct rig *r)
+{
+	late_case(r, change_address);
+}
+
+static void late_packed_address(struct rig *r)
+{
+	late_case(r, change_packed_address);
+}
+
+/* Two requests that the device holds, of which the driver takes one back. */
+static void taken_back(struct rig *r)
+{
+	struct rig_buf bufs[] = { rig_alloc(r, 4), rig_alloc(r, 4) };
+	struct rig_req *req[2];
+	le16 *idx;
+
+	rig_start(r, RIG_ALL);
+	for (unsigned i = 0; i < 2; i++)
+		req[i] = rig_submit(r, ECHO_KEEP, bufs, 1, 1);
+	RIG_UNTIL(r, echo_kept(rig_dev(r)) == 2);
+	idx = &rig_vq(r, ECHO_KEEP)->split.avail->idx;
+	*idx = cpu_le16(1);
+	RIG_UNTIL(r, check_told());
+	*idx = cpu_le16(2);
+	rig_on_owner(r, echo_release, rig_dev(r));
+	for (unsigned i = 0; i < 2; i++)
+		rig_wait(r, req[i]);
+}
+
+static void index_swapped(struct rig *r)
+{
+	struct rig_buf b = rig_alloc(r, 8);
+
+	rig_start(r, RIG_ALL);
+	rig_add(r, 0, &b, 0, 1);
+	rig_publish(r, 0);
+	rig_vq(r, 0)->split.avail->idx = cpu_le16(0x100);
+	rig_kick(r, 0);
+	rig_wait_idle(r);
+}
+
+/* The notification says: 5 descriptors from now. */
+static void kick_for_a_place_that_is_none(struct rig *r)
+{
+	unsigned place = 5u | VRING_POS_WRAP;
+
+	rig_start(r, RIG_ALL);
+	assert_true(rig_has(r, VIRTIO_F_NOTIFICATION_DATA));
+	if (rig_has(r, VIRTIO_F_NOTIF_CONFIG_DATA))
+		peek_put(r, PEEK_NOTIFY + 4 * ECHO_COPY, 4, place << 16 | (0x100 + ECHO_COPY));
+	else
+		mmio_put(r, R_QUEUE_NOTIFY, place << 16 | ECHO_COPY);
+	rig_wait_idle(r);
+}
+
+/* In the middle of a list; then behind the ring's end. */
+static void kick_for_a_list_s_middle(struct rig *r)
+{
+	struct rig_buf bufs[] = { rig_alloc(r, 4), rig_alloc(r, 4) };
+
+	rig_start(r, rig_all_but(VIRTIO_F_INDIRECT_DESC));
+	rig_do(r, ECHO_COPY, bufs, 1, 1);
+	peek_put(r, PEEK_NOTIFY + 4 * ECHO_COPY, 4,
+		 (1u | VRING_POS_WRAP) << 16 | (0x100 + ECHO_COPY));
+	RIG_UNTIL(r, check_told() == 1);
+	peek_put(r, PEEK_NOTIFY + 4 * ECHO_COPY, 4,
+		 (0x7000u | VRING_POS_WRAP) << 16 | (0x100 + ECHO_COPY));
+	RIG_UNTIL(r, check_told() == 2);
 }
 
 /* 80 descriptors in a table, of a ring that has 64. */
@@ -386,6 +535,39 @@ static void no_kick_event(struct rig *r)
 	no_kick(r, RIG_ALL);
 }
 
+/* Without a barrier: the flags are read before the chain is visible, while the device is at
+ * work and wants no notification. */
+static bool looked_early, wants_none;
+
+static void look_early(struct rig *r)
+{
+	const struct drv_vq *vq = rig_vq(r, ECHO_COPY);
+
+	if (rig_has(r, VIRTIO_F_RING_PACKED))
+		wants_none = (le16_cpu(vq->packed.device->flags) & 3) == VRING_EVENT_DISABLE;
+	else
+		wants_none = le16_cpu(vq->split.used->flags) & VRING_USED_F_NO_NOTIFY;
+	looked_early = true;
+}
+
+static void kick_looked_early(struct rig *r)
+{
+	struct vdev_observer *o = late(r, look_early);
+	struct rig_buf bufs[] = { rig_alloc(r, 4), rig_alloc(r, 4) };
+	struct drv_buf b[] = { { bufs[0].gpa, 4 }, { bufs[1].gpa, 4 } };
+
+	looked_early = false;
+	check_behind(r, o);
+	rig_start(r, rig_all_but(VIRTIO_F_EVENT_IDX));
+	rig_do(r, ECHO_COPY, bufs, 1, 1);
+	vdev_unobserve(rig_dev(r), o);
+	check_pass(r, 100);
+	assert_true(drv_add(rig_vq(r, ECHO_COPY), b, 1, 1, NULL) >= 0);
+	(void)drv_publish(rig_vq(r, ECHO_COPY));
+	assert_true(looked_early && wants_none);
+	RIG_UNTIL(r, check_told());
+}
+
 /* Of faults: one that the ring is started with, one that it is found to have. */
 static void ring_misaligned(struct rig *r)
 {
@@ -431,6 +613,7 @@ static const struct check_case cases[] = {
 	{ CHECK_MMIO_READY_UNREAD, NULL, "mmio", mmio_ready_unread, NULL },
 	{ CHECK_MMIO_ACK_UNREAD, NULL, "mmio", mmio_ack_unread, NULL },
 	{ CHECK_MMIO_NOT_ACKED, NULL, "mmio", mmio_never_acked, NULL },
+	{ CHECK_NO_FAILED, NULL, "pci", features_refused, "feature-version-1" },
 	{ CHECK_LEGACY_SIZE_UNREAD, "rng", "legacy-mmio", legacy_mmio_size_unread, NULL },
 	{ CHECK_ADVISED_RING_PACKED, "rng,ring=packed", "pci", accepts_nothing, NULL },
 	{ CHECK_ADVISED_ACCESS_PLATFORM, "rng,features=+access_platform", "pci", accepts_nothing,
@@ -440,6 +623,15 @@ static const struct check_case cases[] = {
 	{ CHECK_SPLIT_CHANGED, NULL, SPLIT_LINKS, change_split, NULL },
 	{ CHECK_SPLIT_CHANGED, NULL, SPLIT_LINKS, change_table, NULL },
 	{ CHECK_PACKED_CHANGED, NULL, "pci-packed", change_packed, NULL },
+	{ CHECK_SPLIT_LATE, NULL, "direct pci", late_entry, NULL },
+	{ CHECK_SPLIT_LATE, NULL, "direct pci", late_length, NULL },
+	{ CHECK_SPLIT_LATE, NULL, "direct pci", late_address, NULL },
+	{ CHECK_PACKED_LATE, NULL, "pci-packed", late_packed_address, NULL },
+	{ CHECK_SPLIT_BACK, NULL, SPLIT_LINKS, taken_back, NULL },
+	{ CHECK_LEGACY_ENDIAN, "rng", "legacy-mmio legacy-pci", index_swapped, NULL },
+	{ CHECK_KICK_DATA, NULL, "pci-packed-order mmio-packed-order",
+	  kick_for_a_place_that_is_none, NULL },
+	{ CHECK_KICK_DATA, NULL, "pci-packed-order", kick_for_a_list_s_middle, NULL },
 	{ CHECK_SPLIT_LONG, NULL, SPLIT_LINKS, long_split, NULL },
 	{ CHECK_PACKED_LONG, NULL, "pci-packed", long_packed, NULL },
 	{ CHECK_TABLE_FLAGS, NULL, "pci-packed", table_with_flags, NULL },
@@ -449,10 +641,29 @@ static const struct check_case cases[] = {
 	{ CHECK_AVAIL_FLAGS_EVENT, NULL, SPLIT_LINKS, avail_flags_1_with_event, NULL },
 	{ CHECK_USED_FLAGS, NULL, "mmio", used_flags_1, NULL },
 	{ CHECK_NO_KICK, NULL, SPLIT_LINKS, no_kick_flags, NULL },
+	{ CHECK_NO_KICK, NULL, "direct pci", kick_looked_early, NULL },
+	{ CHECK_NO_KICK_PACKED, NULL, "pci-packed", kick_looked_early, NULL },
 	{ CHECK_NO_KICK_EVENT, NULL, SPLIT_LINKS, no_kick_event, NULL },
 	{ CHECK_NO_KICK_PACKED, NULL, "pci-packed", no_kick_event, NULL },
 	{ CHECK_NO_KICK_PACKED, NULL, "pci-packed", no_kick_flags, NULL },
 };
+
+/* Whoever tells of right places is not told of, round the ring and round again. */
+static void right_kicks(struct rig *r)
+{
+	struct rig_buf bufs[] = { rig_alloc(r, 4), rig_alloc(r, 4) };
+
+	for (unsigned again = 0; again < 2; again++) {
+		rig_start(r, rig_all_but(again ? VIRTIO_F_INDIRECT_DESC : VIRTIO_F_EVENT_IDX));
+		for (unsigned i = 0; i < 300; i++) {
+			struct rig_req *one = rig_submit(r, ECHO_COPY, bufs, 1, 1);
+
+			rig_do(r, ECHO_COPY, bufs, 1, 1);
+			rig_wait(r, one);
+			rig_kick(r, ECHO_COPY); /* of nothing new */
+		}
+	}
+}
 
 /* The echo device, and a checker that looks at it from now on. */
 struct looked_at {
@@ -526,6 +737,25 @@ static void what_others_find_is_told(void **state)
 		assert_int_equal(rig_logged(r, text), 1);
 	}
 	look_away(&l);
+}
+
+static void right_places_are_not_told_of(void **state)
+{
+	static const char *const links[] = { "pci-packed-order", "mmio-packed-order" };
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(links); i++) {
+		struct looked_at l = look_at(links[i]);
+
+		if (i) { /* what a driver reads first */
+			(void)mmio_get(l.rig, R_MAGIC);
+			(void)mmio_get(l.rig, R_VERSION);
+			(void)mmio_get(l.rig, R_DEVICE_ID);
+		}
+		right_kicks(l.rig);
+		assert_int_equal(checker_count(l.checker), 0);
+		look_away(&l);
+	}
 }
 
 #define TURNS 1000000 /* about a second: fewer and one may be done before the other begins */
@@ -681,6 +911,7 @@ int main(void)
 		cmocka_unit_test_prestate(check_cases_run, &all),
 		cmocka_unit_test(what_comes_first),
 		cmocka_unit_test(what_others_find_is_told),
+		cmocka_unit_test(right_places_are_not_told_of),
 		cmocka_unit_test(two_processors_do_not_wait_for_each_other),
 		cmocka_unit_test(many_violations_are_a_few_lines),
 		cmocka_unit_test(reports_say_what_was_found),

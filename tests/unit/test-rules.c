@@ -435,6 +435,64 @@ static void legacy_feature_not_offered(struct rig *r)
 	assert_false(vdev_accepted(rig_dev(r), 7));
 }
 
+static void legacy_features_ok(struct rig *r)
+{
+	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE);
+	rig_set_status(r, SO_FAR);
+	rig_set_status(r, SO_FAR | VIRTIO_S_FEATURES_OK);
+}
+
+static uint16_t legacy_port(struct rig *r, unsigned off)
+{
+	return (uint16_t)(r->driver.pci.ports + off);
+}
+
+/* MSI-X is on: two vectors are where a configuration space would begin without. */
+static void legacy_config_at_20(struct rig *r)
+{
+	(void)r->io.port_read(r->io.opaque, legacy_port(r, 20), 4);
+	(void)r->io.port_read(r->io.opaque, legacy_port(r, 20), 1);
+	r->io.port_write(r->io.opaque, legacy_port(r, 23), 1, 0);
+}
+
+/* The BAR of the structures is behind the ports': registers 2 and 3. */
+static uint64_t second_bar(struct rig *r)
+{
+	return (peek_cfg(r, 0x18, 4) & ~0xfull) | (uint64_t)peek_cfg(r, 0x1c, 4) << 32;
+}
+
+static void both_interfaces(struct rig *r)
+{
+	uint64_t select;
+
+	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE);
+	select = second_bar(r) + 0x16; /* queue_select */
+	board_fake_write(rig_board(r), false, select, 2, 0);
+}
+
+static void ports_after_structures(struct rig *r)
+{
+	uint64_t status = second_bar(r) + 0x14;
+
+	rig_reset(r);
+	board_fake_write(rig_board(r), false, status, 1, VIRTIO_S_ACKNOWLEDGE);
+	r->io.port_write(r->io.opaque, legacy_port(r, 14), 2, 0); /* queue_select */
+}
+
+/* A function that nobody has looked at, at an address that its driver happens to know. */
+static void structures_by_heart(struct rig *r)
+{
+	uint64_t bar = peek_bar(r);
+
+	rig_detach(r);
+	rig_attach(r, "pci", "", r->transport);
+	peek_cfg_write(r, 0x10, 4, (uint32_t)bar);
+	peek_cfg_write(r, 0x14, 4, (uint32_t)(bar >> 32));
+	peek_cfg_write(r, 0x4, 2, 6); /* memory, bus master */
+	board_fake_write(rig_board(r), false, bar + 0x14, 1, 0);
+	(void)board_fake_read(rig_board(r), false, bar + 0x14, 1); /* it is told once */
+}
+
 static void mmio_queue_without_a_page_size(struct rig *r)
 {
 	mmio_put(r, R_QUEUE_SEL, 4, 0);
@@ -541,6 +599,7 @@ static const struct row {
 	{ RULE_FEATURE_FROZEN, ALL, features_after_features_ok, "DRV-BASE-INIT-04" },
 	{ RULE_LEGACY_FEATURE, "legacy-mmio legacy-pci legacy-pci-intx", legacy_feature_not_offered,
 	  "DRV-BASE-FEAT-01" },
+	{ RULE_STATUS_LEGACY, "legacy-mmio legacy-pci", legacy_features_ok, "DRV-BASE-LEGINIT-01" },
 	{ RULE_LEGACY_SIZE, "legacy-mmio", mmio_queue_without_a_page_size, "4.2.4" },
 	{ RULE_LEGACY_SIZE, "legacy-mmio", mmio_queue_of_odd_pages, "4.2.4" },
 	{ RULE_CONFIG_EARLY, "mmio pci pci-cfg", config_before_features_ok, "DRV-BASE-INIT-03" },
@@ -580,6 +639,10 @@ static const struct row {
 	{ RULE_PCI_ACCESS_PLACE, "pci", pci_access_of_another_bar, "DRV-PCI-PCICFG-03" },
 	{ RULE_PCI_MSIX_TABLE, "pci", pci_table_by_bytes, "6.8.2" },
 	{ RULE_PCI_MSIX_TABLE, "pci", pci_pending_written, "6.8.2" },
+	{ RULE_PCI_CAPS_UNREAD, "pci", structures_by_heart, "DRV-PCI-LEGDETECT-03" },
+	{ RULE_PCI_INTERFACES, "legacy-pci", both_interfaces, "DRV-PCI-LEGLAYOUT-01" },
+	{ RULE_PCI_INTERFACES, "legacy-pci", ports_after_structures, "DRV-PCI-LEGLAYOUT-01" },
+	{ RULE_PCI_LEGACY_CONFIG, "legacy-pci", legacy_config_at_20, "DRV-PCI-LEGLAYOUT-03" },
 	{ RULE_MMIO_WIDTH, "mmio mmio-cached", mmio_8_bits, "DRV-MMIO-REGS-04" },
 	{ RULE_MMIO_CONFIG_WIDTH, "mmio", config_by_bytes, "DRV-MMIO-REGS-05" },
 	{ RULE_MMIO_NOTHING, "mmio mmio-cached", mmio_nothing, "DRV-MMIO-REGS-01" },

@@ -52,7 +52,7 @@ void mmio_follow_state(struct mmio *m)
 	bool running = vdev_in_use(m->dev), tell;
 
 	m->kick_data = running && vdev_accepted(m->dev, VIRTIO_F_NOTIFICATION_DATA);
-	tell = !m->kick_data || m->dev->n_queues == 1;
+	tell = !m->kick_data || (m->dev->n_queues == 1 && !m->dev->checked);
 	for (unsigned q = 0; q < m->dev->n_queues; q++)
 		doorbell_set(m, q, running && tell && vdev_queue_read(m->dev, q, VQR_ENABLE));
 	if (m->cached)

@@ -20,9 +20,10 @@ struct vpci {
 	struct vdev *dev;
 	struct pci_root *root;
 	unsigned caps,
-		access_cap;  /* the first virtio capability; VIRTIO_PCI_CAP_PCI_CFG, the last */
-	unsigned bar;        /* of structures and MSI-X: 0, or 1 behind the legacy interface's */
-	bool modern, legacy; /* which interfaces there are */
+		access_cap;     /* the first virtio capability; VIRTIO_PCI_CAP_PCI_CFG, the last */
+	unsigned bar;           /* of structures and MSI-X: 0, or 1 behind the legacy interface's */
+	bool modern, legacy;    /* which interfaces there are */
+	_Atomic bool caps_read; /* somebody knows where the structures are */
 
 	pthread_mutex_t lock; /* of all below but the atomics; taken after f.lock */
 	uint32_t device_feature_select, driver_feature_select;

@@ -43,6 +43,13 @@ static unsigned legacy_field_of(unsigned off)
 	return off;
 }
 
+/* What is wrong with an access that is none of a register as a whole: at 20 its driver may look for
+ * the configuration space, that is not there now. */
+static enum vdev_rule legacy_wrong(unsigned off)
+{
+	return off >= VPCI_LEGACY_BYTES ? RULE_PCI_LEGACY_CONFIG : RULE_PCI_WIDTH;
+}
+
 /* Is it one register, as a whole? */
 static bool legacy_is_field(const struct vpci *p, unsigned off, unsigned len)
 {
@@ -108,7 +115,8 @@ uint64_t vpci_legacy_read(struct vpci *p, uint64_t at, unsigned len)
 		return legacy_config_read(p, off - legacy_bytes(p), len);
 	if (legacy_is_field(p, off, len))
 		return legacy_field_read(p, off);
-	vdev_access_broken(p->dev, RULE_PCI_WIDTH, fields[legacy_field_of(off)].name, false, len);
+	vdev_access_broken(p->dev, legacy_wrong(off), fields[legacy_field_of(off)].name, false,
+			   len);
 	for (unsigned i = 0; i < len; i++)
 		value |= (uint64_t)legacy_byte_read(p, off + i) << (8 * i);
 	return value;
@@ -191,6 +199,6 @@ void vpci_legacy_write(struct vpci *p, uint64_t at, unsigned len, uint64_t value
 	else if (off == VPCI_LEGACY_QUEUE_NOTIFY) /* as wide as it likes */
 		legacy_notify(p, (unsigned)(value & 0xffff));
 	else
-		vdev_access_broken(p->dev, RULE_PCI_WIDTH, fields[legacy_field_of(off)].name, true,
-				   len);
+		vdev_access_broken(p->dev, legacy_wrong(off), fields[legacy_field_of(off)].name,
+				   true, len);
 }

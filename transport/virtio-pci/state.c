@@ -95,6 +95,7 @@ bool vpci_load(struct vdev *dev, struct unpack *in, GError **err)
 	}
 	load_pending(p, in);
 	each_register(p, load_register, in);
+	p->caps_read = true; /* where it came from */
 	pthread_mutex_lock(&p->lock);
 	p->device_feature_select = unpack_u32(in);
 	p->driver_feature_select = unpack_u32(in);

@@ -236,12 +236,36 @@ static void tell_access(struct vpci *p, unsigned bar, const struct region *r, ui
 	vdev_saw_access(p->dev, &a);
 }
 
+/* Is the other interface's driver at it? A write of the status may be its reset. */
+static void judge_interface(struct vpci *p, unsigned bar, const struct region *r, uint64_t off)
+{
+	bool legacy = bar != p->bar, to_status;
+
+	if (!p->legacy || !p->modern || !vdev_status(p->dev) ||
+	    (!legacy && (!r || (r->space != VDEV_SPACE_COMMON && r->space != VDEV_SPACE_NOTIFY))))
+		return;
+	to_status = legacy ? off == VPCI_LEGACY_STATUS
+			   : r->space == VDEV_SPACE_COMMON && off - r->at == VPCI_DEVICE_STATUS;
+	if (legacy != vdev_is_legacy(p->dev) && !to_status)
+		vdev_rule_broken(p->dev, RULE_PCI_INTERFACES, "%s at %#x",
+				 legacy ? "I/O ports" : r->name, (unsigned)off);
+}
+
+/* MSI-X is where its own capability says, and is not virtio's. */
+static void judge_knowledge(struct vpci *p, unsigned bar, const struct region *r)
+{
+	if (bar == p->bar && r && r->space != VDEV_SPACE_MSIX && r->space != VDEV_SPACE_PENDING &&
+	    !p->caps_read && !atomic_exchange(&p->caps_read, true)) /* once is enough */
+		vdev_rule_broken(p->dev, RULE_PCI_CAPS_UNREAD, "%s", r->name);
+}
+
 static uint64_t bar_read(struct pci_function *f, unsigned bar, uint64_t off, unsigned len)
 {
 	struct vpci *p = (struct vpci *)f;
 	const struct region *r = region_at(p, off, len);
 	uint64_t value = 0;
 
+	judge_knowledge(p, bar, r);
 	if (bar != p->bar)
 		value = ports_read(p, off, len);
 	else if (r && r->read)
@@ -259,6 +283,8 @@ static void bar_write(struct pci_function *f, unsigned bar, uint64_t off, unsign
 	const struct region *r = region_at(p, off, len);
 
 	tell_access(p, bar, r, off, len, true, value);
+	judge_knowledge(p, bar, r);
+	judge_interface(p, bar, r, off);
 	if (bar != p->bar)
 		ports_write(p, off, len, value);
 	else if (r && r->write)
@@ -344,6 +370,8 @@ static void before_read(struct pci_function *f, unsigned reg, unsigned len)
 		f->config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTERRUPT;
 		f->config[PCI_STATUS] |= pending ? PCI_STATUS_INTERRUPT : 0;
 	}
+	if (p->modern && touches(reg, len, p->caps + VPCI_CAP_BAR, VPCI_CAP_LENGTH - VPCI_CAP_BAR))
+		p->caps_read = true;
 	if (p->modern && touches(reg, len, p->access_cap + VPCI_CAP_EXTRA, 4))
 		access_read(p);
 }
@@ -394,9 +422,11 @@ static struct board_doorbell doorbell_of(const struct vpci *p, unsigned q)
 		doorbell.match = q;
 	} else {
 		doorbell.addr = p->notify_at ? p->notify_at + q * NOTIFY_EACH : 0;
-		if (p->dev->checked) { /* a kick that is not what it should be traps */
-			doorbell.len = p->kick_wide ? 4 : 2;
-			doorbell.has_match = !p->kick_wide;
+		if (p->dev->checked && p->kick_wide) { /* every value means something */
+			doorbell.addr = 0;
+		} else if (p->dev->checked) { /* a kick that is not what it should be traps */
+			doorbell.len = 2;
+			doorbell.has_match = true;
 			doorbell.match = notify_id(p, q);
 		}
 	}

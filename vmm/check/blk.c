@@ -108,6 +108,25 @@ static void blk_judge_framing(struct check_dev *d, int q, const struct vq_chain 
 		check_broken(d, CHECK_BLK_LEGACY_FRAMING, q, c->id, NULL);
 }
 
+static bool blk_known(uint32_t type)
+{
+	return type == BLK_T_IN || type == BLK_T_OUT || type == BLK_T_FLUSH ||
+	       type == BLK_T_GET_ID || type == BLK_T_DISCARD || type == BLK_T_WRITE_ZEROES;
+}
+
+static void blk_judge_segments(const struct blk_request *r)
+{
+	unsigned n = r->d->queue[r->q].n_data;
+	le32 most;
+
+	if (!check_accepted(r->d, BLK_F_SEG_MAX) || r->d->queue[r->q].blind)
+		return;
+	vdev_config_get(r->d->dev, AT(seg_max), &most, sizeof(most));
+	if (le32_cpu(most) && n > le32_cpu(most))
+		check_broken(r->d, CHECK_BLK_SEGMENTS, r->q, r->head, "%u of %u", n,
+			     le32_cpu(most));
+}
+
 static void blk_popped(struct check_dev *d, unsigned q, const struct vq_chain *c)
 {
 	struct blk_request r = { .d = d, .q = (int)q, .head = c->id };
@@ -120,6 +139,9 @@ static void blk_popped(struct check_dev *d, unsigned q, const struct vq_chain *c
 	r.sector = le64_cpu(h.sector);
 	r.out = c->rd.left - sizeof(h);
 	r.in = c->wr.left - 1;
+	blk_judge_segments(&r);
+	if (d->dev->legacy && !blk_known(r.type) && blk_known(GUINT32_SWAP_LE_BE(r.type)))
+		check_broken(d, CHECK_BLK_LEGACY_ENDIAN, r.q, r.head, "%#x", r.type);
 	switch (r.type) {
 	case BLK_T_IN:
 		blk_judge_transfer(&r, r.in);
@@ -173,4 +195,6 @@ const struct check_type check_blk = {
 	.fields = fields,
 	.popped = blk_popped,
 	.config = blk_config_seen,
+	.head = sizeof(struct blk_header),
+	.tail = 1,
 };

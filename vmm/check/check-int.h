@@ -32,6 +32,8 @@ struct check_type {
 	/* On the queue's owner. @c is whole; its bytes may change under us, and are copied before
 	 * they are judged. */
 	void (*popped)(struct check_dev *d, unsigned q, const struct vq_chain *c);
+	/* It was never popped. */
+	void (*unpopped)(struct check_dev *d, unsigned q, const struct vq_chain *c);
 	/* It goes back; its cursors are where the device left them. */
 	void (*pushed)(struct check_dev *d, unsigned q, const struct vq_chain *c);
 	/* With the lock held. Of a read after, of a write before it. */
@@ -39,6 +41,11 @@ struct check_type {
 		       bool write);
 	/* The driver began anew. */
 	void (*reset)(struct check_dev *d);
+	/* On the queue's owner, every now and then while it runs: wait_ms later than before. */
+	void (*tick)(struct check_dev *d, unsigned q);
+
+	/* Of a chain: readable bytes before its data, writable bytes behind them. */
+	uint8_t head, tail;
 };
 
 extern const struct check_type check_blk, check_net, check_console, check_input, check_rng;
@@ -64,11 +71,15 @@ struct check_queue {
 	const struct vring_packed_event *event; /* the device's */
 	struct check_desc *shadow;
 	uint16_t *first;        /* packed, by id: the place of a chain's first descriptor */
+	bool *been;             /* packed, by place and wrap: the next descriptor was there */
+	_Atomic int kick_place; /* the last that a notification named; -1: none since we looked */
+	unsigned n_data;        /* descriptors of the chain taken last that have data */
 	uint16_t pos, used_pos; /* where the next chain begins; packed: where the next used one goes
 				 */
 
 	/* Notifications that are due: see check_ring_tick(). */
 	GSource *timer;
+	uint16_t seen; /* split: the available index, when we looked last */
 	uint16_t told; /* up to here the device knows of chains */
 	bool asked;    /* it wanted to be told of what comes then, when we looked last */
 	unsigned overdue;
@@ -82,6 +93,8 @@ struct check_regs {
 	bool reset_unread;       /* status 0 was written, and not read since */
 	bool features_ok_unread; /* FEATURES_OK was written, and the status not read since */
 	bool generation;
+	bool refused; /* FEATURES_OK was written, and is not set; */
+	int64_t refused_us;
 	bool config_vector_unread;
 	unsigned queue_select;
 	unsigned status_reads; /* of InterruptStatus, that no InterruptACK came for yet */
@@ -149,6 +162,8 @@ static inline bool check_accepted(const struct check_dev *d, unsigned bit)
 void check_registers(struct check_dev *d, const struct vdev_access *a);
 void check_registers_status(struct check_dev *d, uint32_t before, uint32_t after);
 void check_registers_config(struct check_dev *d, size_t off, size_t len, bool write);
+/* It leaves: nobody else calls. */
+void check_registers_end(struct check_dev *d);
 
 /* rings.c, on the queue's owner */
 void check_ring_started(struct check_queue *q);
@@ -157,6 +172,9 @@ void check_ring_popped(struct check_queue *q, const struct vq_chain *c);
 void check_ring_unpopped(struct check_queue *q, const struct vq_chain *c);
 void check_ring_pushed(struct check_queue *q, const struct vq_chain *c);
 void check_ring_kicked(struct check_queue *q);
+/* Of a legacy driver's ring with an index that cannot be: can it be in the other byte order? Then
+ * that is told. */
+bool check_ring_is_swapped(struct check_queue *q);
 
 /* report.c: the violation of @rule that @f tells of; its line, the @count-th */
 struct check_violation check_describe(const struct check_dev *d, unsigned rule,

@@ -89,10 +89,20 @@ bool check_is_advice(unsigned rule)
 	return clause && g_str_has_prefix(clause->level, "SHOULD");
 }
 
-/* Of the clauses that a rule has, the one about this ring and this transport, if there is one. */
+/* Is it a clause of a legacy interface: "DRV-NET-LEGOP-01"? */
+static bool check_clause_is_legacy(const char *id)
+{
+	const char *part = strchr(id + strlen("DRV-"), '-');
+
+	return part && g_str_has_prefix(part, "-LEG");
+}
+
+/* Of the clauses that a rule has, the first about this ring, this transport and this kind of
+ * driver; or about this ring and this transport, if there is one. */
 static const char *check_choose_clause(const struct check_dev *d, unsigned rule)
 {
-	const char *all = check_row(rule).clauses;
+	const char *all = check_row(rule).clauses, *found = NULL;
+	bool legacy = d->dev && d->dev->legacy;
 	bool packed = d->dev && check_accepted(d, VIRTIO_F_RING_PACKED);
 	const char *const not_meant[] = { packed ? "DRV-SPLIT-" : "DRV-PACKED-",
 					  d->regs.mmio ? "DRV-PCI-" : "DRV-MMIO-" };
@@ -100,10 +110,13 @@ static const char *check_choose_clause(const struct check_dev *d, unsigned rule)
 	for (const char *id = all; id; id = strchr(id, ',')) {
 		if (*id == ',')
 			id += strlen(", ");
-		if (!g_str_has_prefix(id, not_meant[0]) && !g_str_has_prefix(id, not_meant[1]))
+		if (g_str_has_prefix(id, not_meant[0]) || g_str_has_prefix(id, not_meant[1]))
+			continue;
+		if (check_clause_is_legacy(id) == legacy)
 			return id;
+		found = found ? found : id;
 	}
-	return NULL;
+	return found;
 }
 
 void check_broken(struct check_dev *d, unsigned rule, int q, int head, const char *seen, ...)
@@ -249,8 +262,12 @@ static void on_popped(struct vdev_observer *o, struct vdev *dev, unsigned q,
 static void on_unpopped(struct vdev_observer *o, struct vdev *dev, unsigned q,
 			const struct vq_chain *c)
 {
+	struct check_dev *d = check_of(o);
+
 	(void)dev;
-	check_ring_unpopped(&check_of(o)->queue[q], c);
+	check_ring_unpopped(&d->queue[q], c);
+	if (d->type && d->type->unpopped)
+		d->type->unpopped(d, q, c);
 }
 
 static void on_pushed(struct vdev_observer *o, struct vdev *dev, unsigned q,
@@ -271,6 +288,8 @@ static void on_fault(struct vdev_observer *o, struct vdev *dev, unsigned q, enum
 	bool of_chain = fault >= VQ_FAULT_HEAD && fault != VQ_FAULT_EVENT;
 
 	(void)dev;
+	if (fault == VQ_FAULT_AVAIL_JUMP && check_ring_is_swapped(&check_of(o)->queue[q]))
+		return;
 	check_broken(check_of(o), CHECK_FAULTS + fault, (int)q, of_chain ? head : -1, NULL);
 }
 
@@ -349,7 +368,7 @@ void checker_free(struct checker *c)
 size_t checker_memory(const struct vdev *dev)
 {
 	return dev->n_queues * (size_t)VRING_QUEUE_SIZE_MAX *
-	       (sizeof(struct check_desc) + sizeof(uint16_t));
+	       (sizeof(struct check_desc) + sizeof(uint16_t) + 2 * sizeof(bool));
 }
 
 static const struct check_type *check_type_find(const char *class)
@@ -391,6 +410,7 @@ void checker_watch(struct checker *c, struct vdev *dev)
 /* Its queues do not run. */
 static void check_dev_leave(struct check_dev *d)
 {
+	check_registers_end(d);
 	vdev_unobserve(d->dev, &d->base);
 	d->dev->checked = false;
 	d->dev = NULL;

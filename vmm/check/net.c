@@ -20,12 +20,28 @@
 #define GSO_UDP_L4                 5u
 #define GSO_TUNNEL                 0x60u /* of either IP version */
 #define GSO_ECN                    0x80u
+#define HDR_F_SECURITY             16u
 #define NET_F_HOST_TUNNEL_GSO      48u
 #define NET_F_HOST_TUNNEL_GSO_CSUM 49u
+#define NET_F_HASH_TUNNEL          51u
+#define NET_F_VQ_NOTF_COAL         52u
+#define NET_F_NOTF_COAL            53u
+#define NET_F_RSS                  60u
+#define NET_F_RSS_CONTEXT          64u
+#define NET_F_IPSEC                70u
+
+#define ETHERNET_BYTES 14u
 
 struct net_seen {
 	bool pairs_set;
 	unsigned pairs; /* the most that PAIRS_SET has said */
+
+	/* Of each receive queue: buffers since one was there that holds a packet of mtu bytes (with
+	 * MRG_RXBUF: all of them together), and their bytes. */
+	struct {
+		unsigned n;
+		size_t bytes;
+	} small[VDEV_QUEUES_MAX / 2];
 };
 
 #define AT(field) offsetof(struct net_config, field)
@@ -127,8 +143,20 @@ static void net_judge_flags(struct check_dev *d, int q, int head, const struct n
 
 	if (h->flags & received)
 		check_broken(d, CHECK_NET_RX_FLAGS, q, head, "flags %#x", h->flags);
+	if (h->flags & HDR_F_SECURITY && !check_accepted(d, NET_F_IPSEC))
+		check_broken(d, CHECK_NET_SECURITY, q, head, "flags %#x", h->flags);
 	if (h->flags & ~received && !check_accepted(d, NET_F_CSUM))
 		check_broken(d, CHECK_NET_FLAGS, q, head, "flags %#x", h->flags);
+}
+
+/* Does a legacy driver's checksum lie in the packet if its header is of the other byte order? */
+static bool net_place_is_swapped(const struct check_dev *d, const struct net_frame *f,
+				 const struct net_header *h)
+{
+	unsigned start = GUINT16_SWAP_LE_BE(le16_cpu(h->csum_start));
+	unsigned off = GUINT16_SWAP_LE_BE(le16_cpu(h->csum_offset));
+
+	return d->dev->legacy && start + off + 2 <= f->len;
 }
 
 static void net_judge_frame(struct check_dev *d, int q, const struct vq_chain *c,
@@ -150,8 +178,10 @@ static void net_judge_frame(struct check_dev *d, int q, const struct vq_chain *c
 	if (!(h->flags & NET_HDR_F_NEEDS_CSUM))
 		return;
 	if (field + 2 > f.len || start >= f.len) {
-		check_broken(d, CHECK_NET_CSUM_PLACE, q, c->id, "at %u + %u, of %zu bytes", start,
-			     off, f.len);
+		check_broken(d,
+			     net_place_is_swapped(d, &f, h) ? CHECK_NET_LEGACY_HEADER_ENDIAN
+							    : CHECK_NET_CSUM_PLACE,
+			     q, c->id, "at %u + %u, of %zu bytes", start, off, f.len);
 		return;
 	}
 	if (!net_frame_ip_sum_right(&f))
@@ -191,8 +221,44 @@ static void net_transmitted(struct check_dev *d, unsigned q, const struct vq_cha
 	net_judge_frame(d, (int)q, c, &h, bytes);
 }
 
+/*
+ * Of as many buffers in a row as the queue has room for some were available together, at any time:
+ * if all of them are too small no time had enough (5.1.4.2).
+ */
+static void net_judge_room(struct check_dev *d, unsigned q, const struct vq_chain *c)
+{
+	struct net_seen *s = d->own;
+	size_t bytes = c->wr.left, wanted;
+
+	if (!check_accepted(d, NET_F_MTU) || q / 2 >= G_N_ELEMENTS(s->small))
+		return;
+	wanted = net_header_bytes(d) + ETHERNET_BYTES + net_config16(d, AT(mtu));
+	if (check_accepted(d, NET_F_MRG_RXBUF))
+		bytes += s->small[q / 2].bytes;
+	s->small[q / 2].bytes = bytes;
+	if (bytes >= wanted) {
+		s->small[q / 2].bytes = 0;
+		s->small[q / 2].n = 0;
+	} else if (++s->small[q / 2].n == d->dev->queue[q].size) {
+		check_broken(d, CHECK_NET_RX_MTU, (int)q, c->id, "%u buffers, %zu bytes wanted",
+			     s->small[q / 2].n, wanted);
+	}
+}
+
+/* It will come once more. */
+static void net_unpopped(struct check_dev *d, unsigned q, const struct vq_chain *c)
+{
+	struct net_seen *s = d->own;
+
+	if (q % 2 || q / 2 >= G_N_ELEMENTS(s->small) || !s->small[q / 2].n)
+		return;
+	s->small[q / 2].n--;
+	s->small[q / 2].bytes -= MIN(s->small[q / 2].bytes, c->wr.left);
+}
+
 static void net_received(struct check_dev *d, unsigned q, const struct vq_chain *c)
 {
+	net_judge_room(d, q, c);
 	if (c->rd.left)
 		check_broken(d, CHECK_NET_RX_READABLE, (int)q, c->id, "%zu bytes", c->rd.left);
 	if (c->wr.left < net_header_bytes(d))
@@ -214,40 +280,101 @@ static void ctrl_rx(struct check_dev *d, int q, const struct vq_chain *c, unsign
 }
 
 /* A table's length in bytes, its count included; 0 if that is not all there. */
-static size_t mac_table_bytes(const struct vq_chain *c, size_t at)
+static size_t mac_table_bytes(const struct vq_chain *c, size_t at, bool swapped)
 {
 	le32 count;
+	uint32_t n;
 
 	if (check_peek(c, at, &count, sizeof(count)) < sizeof(count))
 		return 0;
-	return sizeof(count) + 6ul * le32_cpu(count);
+	n = le32_cpu(count);
+	return sizeof(count) + 6ul * (swapped ? GUINT32_SWAP_LE_BE(n) : n);
+}
+
+/* Both tables are what comes after the header. *ret_unicast: bytes of the first. */
+static bool mac_tables_fit(const struct vq_chain *c, bool swapped, size_t *ret_unicast)
+{
+	size_t unicast = mac_table_bytes(c, CTRL_HEADER, swapped);
+	size_t multicast = unicast ? mac_table_bytes(c, CTRL_HEADER + unicast, swapped) : 0;
+
+	*ret_unicast = unicast;
+	return multicast && CTRL_HEADER + unicast + multicast == c->rd.left;
+}
+
+/* 5.1.9.8: of a legacy driver that did not accept ANY_LAYOUT. */
+static void mac_judge_framing(struct check_dev *d, int q, const struct vq_chain *c, size_t unicast)
+{
+	const struct iovec *v = c->rd.iov;
+
+	if (c->rd.n < 2 || v[0].iov_len != CTRL_HEADER)
+		return; /* told */
+	if (v[1].iov_len != unicast)
+		check_broken(d, CHECK_NET_LEGACY_UNICAST, q, c->id, "%zu of %zu bytes",
+			     v[1].iov_len, unicast);
+	else if (c->rd.n != 3)
+		check_broken(d, CHECK_NET_LEGACY_MULTICAST, q, c->id, "in %u of them", c->rd.n - 2);
 }
 
 static void ctrl_mac(struct check_dev *d, int q, const struct vq_chain *c, unsigned command)
 {
-	size_t unicast, multicast;
+	size_t unicast;
 
 	if (!check_accepted(d, NET_F_CTRL_RX))
 		check_broken(d, CHECK_NET_MAC_COMMAND, q, c->id, "command %u", command);
 	if (command != 0)
 		return;
-	unicast = mac_table_bytes(c, CTRL_HEADER);
-	multicast = unicast ? mac_table_bytes(c, CTRL_HEADER + unicast) : 0;
-	if (!multicast || CTRL_HEADER + unicast + multicast != c->rd.left)
-		check_broken(d, CHECK_NET_MAC_TABLE, q, c->id, "%zu bytes", c->rd.left);
+	if (mac_tables_fit(c, false, &unicast)) {
+		if (d->dev->legacy && !check_accepted(d, VIRTIO_F_ANY_LAYOUT))
+			mac_judge_framing(d, q, c, unicast);
+		return;
+	}
+	check_broken(d,
+		     d->dev->legacy && mac_tables_fit(c, true, &unicast)
+			     ? CHECK_NET_LEGACY_MAC_ENDIAN
+			     : CHECK_NET_MAC_TABLE,
+		     q, c->id, "%zu bytes", c->rd.left);
+}
+
+/* A number has 12 bits. */
+static void ctrl_vlan(struct check_dev *d, int q, const struct vq_chain *c, unsigned command)
+{
+	le16 id;
+
+	if (command > 1 || !d->dev->legacy || check_peek(c, CTRL_HEADER, &id, sizeof(id)) < 2)
+		return;
+	if (le16_cpu(id) >= NET_VLANS && GUINT16_SWAP_LE_BE(le16_cpu(id)) < NET_VLANS)
+		check_broken(d, CHECK_NET_LEGACY_VLAN_ENDIAN, q, c->id, "%#x", le16_cpu(id));
+}
+
+static void pairs_judge_queues(struct check_dev *d, int q, const struct vq_chain *c, unsigned n)
+{
+	for (unsigned i = 0; i < 2 * n && i < d->n_queues; i++)
+		if (!d->dev->queue[i].enabled) {
+			check_broken(d, CHECK_NET_PAIRS_QUEUES, q, c->id, "queue %u of %u pairs", i,
+				     n);
+			return;
+		}
 }
 
 static void ctrl_mq(struct check_dev *d, int q, const struct vq_chain *c, unsigned command)
 {
 	struct net_seen *s = d->own;
+	unsigned most = net_config16(d, AT(max_pairs));
 	le16 pairs;
 
+	if (command == 1 && !check_accepted(d, NET_F_RSS))
+		check_broken(d, CHECK_NET_RSS, q, c->id, NULL);
 	if (command != 0 || check_peek(c, CTRL_HEADER, &pairs, sizeof(pairs)) < sizeof(pairs))
 		return;
-	if (le16_cpu(pairs) < 1 || le16_cpu(pairs) > net_config16(d, AT(max_pairs))) {
-		check_broken(d, CHECK_NET_PAIRS, q, c->id, "%u", le16_cpu(pairs));
+	if (le16_cpu(pairs) < 1 || le16_cpu(pairs) > most) {
+		bool swapped = le16_cpu(pairs) && d->dev->legacy &&
+			       GUINT16_SWAP_LE_BE(le16_cpu(pairs)) <= most;
+
+		check_broken(d, swapped ? CHECK_NET_LEGACY_PAIRS_ENDIAN : CHECK_NET_PAIRS, q, c->id,
+			     "%u", le16_cpu(pairs));
 		return;
 	}
+	pairs_judge_queues(d, q, c, le16_cpu(pairs));
 	s->pairs_set = true;
 	s->pairs = MAX(s->pairs, le16_cpu(pairs));
 }
@@ -255,19 +382,49 @@ static void ctrl_mq(struct check_dev *d, int q, const struct vq_chain *c, unsign
 static void ctrl_offloads(struct check_dev *d, int q, const struct vq_chain *c, unsigned command)
 {
 	le64 bits;
+	uint64_t wrong;
+	bool swapped;
 
 	if (command != 0 || check_peek(c, CTRL_HEADER, &bits, sizeof(bits)) < sizeof(bits))
 		return;
-	if (le64_cpu(bits) & ~d->dev->accepted.w[0])
-		check_broken(d, CHECK_NET_OFFLOADS, q, c->id, "%#" G_GINT64_MODIFIER "x",
-			     le64_cpu(bits) & ~d->dev->accepted.w[0]);
+	wrong = le64_cpu(bits) & ~d->dev->accepted.w[0];
+	swapped = d->dev->legacy && !(GUINT64_SWAP_LE_BE(le64_cpu(bits)) & ~d->dev->accepted.w[0]);
+	if (wrong)
+		check_broken(d, swapped ? CHECK_NET_LEGACY_OFFLOADS_ENDIAN : CHECK_NET_OFFLOADS, q,
+			     c->id, "%#" G_GINT64_MODIFIER "x", wrong);
+}
+
+/*
+ * Of classes that our device does not have: who uses them has to have negotiated them.
+ */
+
+static void ctrl_coalescing(struct check_dev *d, int q, const struct vq_chain *c, unsigned command)
+{
+	if (command <= 1 && !check_accepted(d, NET_F_NOTF_COAL))
+		check_broken(d, CHECK_NET_COALESCING, q, c->id, "command %u", command);
+	if ((command == 2 || command == 3) && !check_accepted(d, NET_F_VQ_NOTF_COAL))
+		check_broken(d, CHECK_NET_QUEUE_COALESCING, q, c->id, "command %u", command);
+}
+
+static void ctrl_tunnel_hash(struct check_dev *d, int q, const struct vq_chain *c, unsigned command)
+{
+	if (command == 0 && !check_accepted(d, NET_F_HASH_TUNNEL))
+		check_broken(d, CHECK_NET_TUNNEL_HASH, q, c->id, NULL);
+}
+
+static void ctrl_rss_context(struct check_dev *d, int q, const struct vq_chain *c, unsigned command)
+{
+	if (!check_accepted(d, NET_F_RSS_CONTEXT))
+		check_broken(d, CHECK_NET_RSS_CONTEXT, q, c->id, "command %u", command);
 }
 
 static void net_commanded(struct check_dev *d, unsigned q, const struct vq_chain *c)
 {
 	static void (*const classes[])(struct check_dev * d, int q, const struct vq_chain *c,
 				       unsigned command) = {
-		[0] = ctrl_rx, [1] = ctrl_mac, [4] = ctrl_mq, [5] = ctrl_offloads
+		[0] = ctrl_rx,          [1] = ctrl_mac,         [2] = ctrl_vlan,
+		[4] = ctrl_mq,          [5] = ctrl_offloads,    [6] = ctrl_coalescing,
+		[7] = ctrl_tunnel_hash, [9] = ctrl_rss_context,
 	};
 	uint8_t h[CTRL_HEADER];
 
@@ -318,6 +475,7 @@ const struct check_type check_net = {
 	.state_size = sizeof(struct net_seen),
 	.fields = fields,
 	.popped = net_popped,
+	.unpopped = net_unpopped,
 	.config = net_config_seen,
 	.reset = net_reset_seen,
 };

@@ -31,6 +31,9 @@ static void status_written(struct check_dev *d, uint32_t value)
 {
 	struct check_regs *r = &d->regs;
 
+	r->refused = value & VIRTIO_S_FEATURES_OK && !(value & VIRTIO_S_FAILED) &&
+		     !(vdev_status(d->dev) & VIRTIO_S_FEATURES_OK) && !d->dev->legacy;
+	r->refused_us = g_get_monotonic_time();
 	if (value == 0) {
 		regs_forget(r);
 		r->reset_unread = true;
@@ -94,6 +97,14 @@ static void queue_enabled(struct check_dev *d)
 	if (q->vector_unread)
 		check_broken(d, CHECK_PCI_VECTOR_UNREAD, index, -1, NULL);
 	q->reset_unread = q->was_reset = q->ready_unread = q->vector_unread = false;
+}
+
+/* With NOTIFICATION_DATA: the queue's owner looks at it (4.1.5.2, 4.2.3.3). */
+static void notified(struct check_dev *d, unsigned q, const struct vdev_access *a)
+{
+	if (q < d->n_queues && a->len == 4 && check_accepted(d, VIRTIO_F_NOTIFICATION_DATA) &&
+	    check_accepted(d, VIRTIO_F_RING_PACKED))
+		d->queue[q].kick_place = (uint16_t)(a->value >> 16);
 }
 
 /*
@@ -310,6 +321,8 @@ static void mmio_accessed(struct check_dev *d, const struct vdev_access *a)
 {
 	d->regs.mmio = true;
 	mmio_first(d, a);
+	if (a->write && a->at == R_QUEUE_NOTIFY)
+		notified(d, (unsigned)a->value & 0xffff, a);
 	if (a->at >= R_CONFIG || a->len != 4)
 		return;
 	if (a->write)
@@ -327,6 +340,8 @@ void check_registers(struct check_dev *d, const struct vdev_access *a)
 		mmio_accessed(d, a);
 	else if (a->space == VDEV_SPACE_PORTS)
 		ports_accessed(d, a);
+	else if (a->space == VDEV_SPACE_NOTIFY && a->write)
+		notified(d, (unsigned)a->at / sizeof(uint32_t), a);
 	else if (a->space == VDEV_SPACE_COMMON && a->write)
 		common_written(d, a);
 	else if (a->space == VDEV_SPACE_COMMON)
@@ -355,6 +370,8 @@ void check_registers_status(struct check_dev *d, uint32_t before, uint32_t after
 {
 	if (after == 0)
 		regs_forget(&d->regs);
+	if (after & VIRTIO_S_FEATURES_OK)
+		d->regs.refused = false;
 	if (before & VIRTIO_S_FEATURES_OK || !(after & VIRTIO_S_FEATURES_OK))
 		return;
 	for (size_t i = 0; i < G_N_ELEMENTS(advised); i++)
@@ -362,6 +379,15 @@ void check_registers_status(struct check_dev *d, uint32_t before, uint32_t after
 		    vfeatures_has(d->dev->offered, advised[i].bit) &&
 		    !vfeatures_has(d->dev->accepted, advised[i].bit))
 			check_broken(d, advised[i].rule, -1, -1, NULL);
+}
+
+/* Twice as long as it may take for anything: it does not come any more. */
+void check_registers_end(struct check_dev *d)
+{
+	int64_t waited_ms = (g_get_monotonic_time() - d->regs.refused_us) / 1000;
+
+	if (d->regs.refused && waited_ms > 2 * (int64_t)d->checker->wait_ms)
+		check_broken(d, CHECK_NO_FAILED, -1, -1, NULL);
 }
 
 /*

@@ -35,6 +35,19 @@ static struct check_desc ring_desc(const void *at)
 				    .rest = ring_load64((const uint8_t *)at + 8) };
 }
 
+/* A packed descriptor's id and flags are in the order of a split one's flags and next. */
+static uint64_t rest_as_split(uint64_t rest)
+{
+	return REST_LEN(rest) | (uint64_t)vring_rest_flags(rest) << 32;
+}
+
+static bool packed_is_available(uint64_t rest, uint16_t at)
+{
+	const unsigned both = VRING_DESC_F_AVAIL | VRING_DESC_F_USED;
+
+	return (vring_rest_flags(rest) & both) == vring_pos_avail_flags(at);
+}
+
 /* The same of an indirect table, which lies where it likes. */
 static struct check_desc table_desc(const uint8_t *at)
 {
@@ -122,14 +135,114 @@ static void table_judge(struct check_queue *q, const struct check_desc *d, int h
 }
 
 /*
+ * A chain as it stands in memory when the device has taken it. Then it is what the device took, or
+ * the driver made it available before it was all there.
+ */
+
+struct ring_span {
+	uint64_t rd, wr; /* bytes */
+	struct check_desc first;
+	bool any, first_writes, unknown;
+};
+
+static void span_add(struct check_queue *q, struct ring_span *s, const struct vq_chain *c,
+		     const struct check_desc *d)
+{
+	/* Flags are in the same place but in a packed ring itself. */
+	bool writes = REST_FLAGS(d->rest) & VRING_DESC_F_WRITE;
+	const struct check_type *t = q->dev->type;
+	uint32_t len = REST_LEN(d->rest);
+
+	if (!s->any) {
+		s->first = *d;
+		s->first_writes = writes;
+	}
+	s->any = true;
+	if (t && (writes ? s->wr + t->tail < c->wr.left : s->rd + len > t->head))
+		q->n_data++;
+	*(writes ? &s->wr : &s->rd) += len;
+}
+
+static void span_add_table(struct check_queue *q, struct ring_span *s, const struct vq_chain *c,
+			   const struct check_desc *d)
+{
+	unsigned n = REST_LEN(d->rest) / 16, at = 0;
+	const uint8_t *table = table_at(q, d);
+
+	s->unknown |= !table || n > TABLE_SUMMED;
+	for (unsigned i = 0; !s->unknown && i < n && at < n; i++) {
+		struct check_desc e = table_desc(table + 16ul * at);
+
+		if (q->packed)
+			e.rest = rest_as_split(e.rest);
+		span_add(q, s, c, &e);
+		if (!q->packed && !(REST_FLAGS(e.rest) & VRING_DESC_F_NEXT))
+			break;
+		at = q->packed ? at + 1 : REST_NEXT(e.rest);
+	}
+}
+
+/* Where the device would find its first byte. */
+static bool span_begins_there(struct check_queue *q, const struct ring_span *s,
+			      const struct vq_chain *c)
+{
+	const struct vq_cursor *cur = s->first_writes ? &c->wr : &c->rd;
+	const void *at = gmem_at(q->dev->dev->mem, s->first.addr, REST_LEN(s->first.rest));
+
+	return !at || (cur->n && cur->iov[0].iov_base == at);
+}
+
+static void span_judge(struct check_queue *q, const struct ring_span *s, const struct vq_chain *c)
+{
+	if (s->unknown)
+		return;
+	if (s->rd != c->rd.left || s->wr != c->wr.left)
+		check_broken(q->dev, q->packed ? CHECK_PACKED_LATE : CHECK_SPLIT_LATE,
+			     (int)q->index, c->id,
+			     "%" G_GUINT64_FORMAT " and %" G_GUINT64_FORMAT
+			     " bytes, it was %zu and %zu",
+			     s->rd, s->wr, c->rd.left, c->wr.left);
+	else if (!span_begins_there(q, s, c))
+		check_broken(q->dev, q->packed ? CHECK_PACKED_LATE : CHECK_SPLIT_LATE,
+			     (int)q->index, c->id,
+			     "its first buffer is at %#" G_GINT64_MODIFIER
+			     "x, which it was not before",
+			     s->first.addr);
+}
+
+/*
  * Split rings.
  */
+
+/* A driver that takes buffers back moves the index back, which no driver does for another reason.
+ * The device may not have come so far. */
+static void split_look(struct check_queue *q)
+{
+	uint16_t now = ring_load16(&q->avail->idx), back = (uint16_t)(q->seen - now);
+
+	if (back && back <= q->size)
+		check_broken(q->dev, CHECK_SPLIT_BACK, (int)q->index, -1, "from %u to %u", q->seen,
+			     now);
+	q->seen = now;
+}
+
+static void split_judge_entry(struct check_queue *q, const struct vq_chain *c)
+{
+	uint16_t head = ring_load16(&q->avail->ring[q->pos % q->size]);
+
+	if (head != c->id)
+		check_broken(q->dev, CHECK_SPLIT_LATE, (int)q->index, c->id, "its entry says %u",
+			     head);
+}
 
 static void split_take(struct check_queue *q, const struct vq_chain *c)
 {
 	bool in_order = check_accepted(q->dev, VIRTIO_F_IN_ORDER);
+	struct ring_span span = { 0 };
 	unsigned at = c->id;
 
+	split_judge_entry(q, c);
+	q->n_data = 0;
 	for (unsigned n = 0; n < q->size && at < q->size; n++) {
 		struct check_desc d = ring_desc(&q->desc[at]);
 		unsigned next = REST_NEXT(d.rest), flags = REST_FLAGS(d.rest);
@@ -139,10 +252,13 @@ static void split_take(struct check_queue *q, const struct vq_chain *c)
 		if (flags & VRING_DESC_F_INDIRECT) {
 			d.sum = table_sum(q, &d);
 			table_judge(q, &d, c->id);
+			span_add_table(q, &span, c, &d);
+		} else {
+			span_add(q, &span, c, &d);
 		}
 		q->shadow[at] = d;
 		if (!(flags & VRING_DESC_F_NEXT) || flags & VRING_DESC_F_INDIRECT)
-			return;
+			break;
 		if (in_order && next != (at + 1) % q->size) {
 			check_broken(q->dev, CHECK_ORDER_NEXT, (int)q->index, c->id,
 				     "descriptor %u is followed by %u", at, next);
@@ -150,6 +266,7 @@ static void split_take(struct check_queue *q, const struct vq_chain *c)
 		}
 		at = next;
 	}
+	span_judge(q, &span, c);
 }
 
 static void split_judge_flags(struct check_queue *q)
@@ -211,10 +328,12 @@ static void split_give(struct check_queue *q, const struct vq_chain *c, bool jud
 static void packed_take(struct check_queue *q, const struct vq_chain *c)
 {
 	const unsigned size = q->size;
+	struct ring_span span = { 0 };
 
 	if (!size || c->n_slots > size || c->id >= size)
 		return;
 	q->first[c->id] = q->pos;
+	q->n_data = 0;
 	for (unsigned i = 0; i < c->n_slots; i++) {
 		unsigned at = (vring_pos_off(q->pos) + i) % size;
 		struct check_desc d = ring_desc(&q->ring[at]);
@@ -224,9 +343,55 @@ static void packed_take(struct check_queue *q, const struct vq_chain *c)
 		if (c->n_slots == 1 && vring_rest_flags(d.rest) & VRING_DESC_F_INDIRECT) {
 			d.sum = table_sum(q, &d);
 			table_judge(q, &d, c->id);
+			span_add_table(q, &span, c, &d);
+		} else {
+			struct check_desc as = { .addr = d.addr, .rest = rest_as_split(d.rest) };
+
+			span_add(q, &span, c, &as);
 		}
 		q->shadow[at] = d;
 	}
+	span_judge(q, &span, c);
+}
+
+/* Places where the next descriptor is or has been. */
+static bool *packed_been(struct check_queue *q, uint16_t at)
+{
+	return &q->been[vring_pos_off(at) + (at & VRING_POS_WRAP ? q->size : 0)];
+}
+
+/* Is @place one behind a chain that is available and not taken? */
+static bool packed_ends_at(const struct check_queue *q, uint16_t place)
+{
+	uint16_t at = q->pos;
+
+	for (unsigned n = 0; n < q->size; n++) {
+		uint64_t rest = ring_load64(&q->ring[vring_pos_off(at)].rest);
+
+		if (!packed_is_available(rest, at))
+			return false;
+		at = vring_pos_advance(at, 1, q->size);
+		if (at == place && !(vring_rest_flags(rest) & VRING_DESC_F_NEXT))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * With NOTIFICATION_DATA. A notification may be late, by as much as its processor was away: of what
+ * it names we know only whether the driver was ever there.
+ */
+static void packed_judge_kick(struct check_queue *q)
+{
+	int place = atomic_exchange(&q->kick_place, -1);
+
+	if (place < 0)
+		return;
+	if (vring_pos_off((uint16_t)place) < q->size &&
+	    (*packed_been(q, (uint16_t)place) || packed_ends_at(q, (uint16_t)place)))
+		return;
+	check_broken(q->dev, CHECK_KICK_DATA, (int)q->index, -1, "next_off %u, next_wrap %u",
+		     vring_pos_off((uint16_t)place), place & VRING_POS_WRAP ? 1 : 0);
 }
 
 static void packed_give(struct check_queue *q, const struct vq_chain *c, bool judge)
@@ -263,10 +428,7 @@ static uint16_t ring_available(const struct check_queue *q)
 	if (!q->packed)
 		return ring_load16(&q->avail->idx);
 	for (uint16_t at = q->pos; n < q->size; n++) {
-		unsigned both = VRING_DESC_F_AVAIL | VRING_DESC_F_USED;
-		uint64_t rest = ring_load64(&q->ring[vring_pos_off(at)].rest);
-
-		if ((vring_rest_flags(rest) & both) != vring_pos_avail_flags(at))
+		if (!packed_is_available(ring_load64(&q->ring[vring_pos_off(at)].rest), at))
 			break;
 		at = vring_pos_advance(at, 1, q->size);
 	}
@@ -312,8 +474,16 @@ static unsigned no_kick_rule(const struct check_queue *q)
 static gboolean check_ring_tick(gpointer arg)
 {
 	struct check_queue *q = arg;
-	uint16_t now = ring_available(q);
+	const struct check_type *type = q->dev->type;
+	uint16_t now;
 
+	if (q->blind)
+		return G_SOURCE_CONTINUE;
+	if (!q->packed)
+		split_look(q);
+	if (type && type->tick)
+		type->tick(q->dev, q->index);
+	now = ring_available(q);
 	if (now == q->told) {
 		q->asked = ring_wants(q, ring_forward(q, now, 1), now);
 		q->overdue = 0;
@@ -334,8 +504,28 @@ static void ring_told(struct check_queue *q)
 
 void check_ring_kicked(struct check_queue *q)
 {
-	if (q->runs && !q->blind)
-		ring_told(q);
+	if (!q->runs || q->blind)
+		return;
+	if (q->packed)
+		packed_judge_kick(q);
+	else
+		split_look(q);
+	ring_told(q);
+}
+
+bool check_ring_is_swapped(struct check_queue *q)
+{
+	uint16_t now, most;
+
+	if (!q->runs || q->blind || q->packed)
+		return false;
+	q->blind = true; /* there is no telling where it goes on, and the device looks no more */
+	now = ring_load16(&q->avail->idx);
+	most = (uint16_t)(GUINT16_SWAP_LE_BE(now) - q->pos);
+	if (!q->dev->dev->legacy || most > q->size)
+		return false;
+	check_broken(q->dev, CHECK_LEGACY_ENDIAN, (int)q->index, -1, "%#x", now);
+	return true;
 }
 
 /*
@@ -351,9 +541,11 @@ static bool ring_find(struct check_queue *q)
 	if (r->size != q->size) {
 		g_free(q->shadow);
 		g_free(q->first);
+		g_free(q->been);
 		q->size = r->size;
 		q->shadow = g_new0(struct check_desc, q->size);
 		q->first = g_new0(uint16_t, q->size);
+		q->been = g_new0(bool, 2ul * q->size);
 	}
 	if (q->packed) {
 		q->ring = gmem_at(mem, r->desc, 16ul * q->size);
@@ -392,6 +584,13 @@ void check_ring_started(struct check_queue *q)
 	q->blind = r->inflight && joined;
 	if (joined)
 		q->dev->joined = true;
+	q->kick_place = -1;
+	if (q->packed) { /* of one that goes on nobody knows where it has been */
+		memset(q->been, joined, 2ul * q->size);
+		*packed_been(q, q->pos) = true;
+	} else {
+		q->seen = ring_load16(&q->avail->idx);
+	}
 	if (q->blind)
 		return;
 	ring_told(q);
@@ -407,8 +606,10 @@ void check_ring_stopped(struct check_queue *q, bool for_good)
 		return;
 	g_free(q->shadow);
 	g_free(q->first);
+	g_free(q->been);
 	q->shadow = NULL;
 	q->first = NULL;
+	q->been = NULL;
 	q->size = 0;
 }
 
@@ -439,10 +640,13 @@ void check_ring_popped(struct check_queue *q, const struct vq_chain *c)
 	if (q->packed) {
 		packed_take(q, c);
 	} else {
+		split_look(q);
 		split_judge_flags(q);
 		split_take(q, c);
 	}
 	q->pos = ring_forward(q, q->pos, ring_entries(q, c));
+	if (q->packed)
+		*packed_been(q, q->pos) = true;
 	if (ring_beyond(q, q->pos, q->told))
 		q->told = q->pos;
 	q->overdue = 0;

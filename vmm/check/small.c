@@ -14,7 +14,9 @@
 struct console_seen {
 	bool ready;
 	const uint8_t *buffer[CONTROL_BUFFERS]; /* by chain: where the device writes */
-	uint32_t named[8]; /* ports, a bit each, that were named the console and not opened yet */
+	uint32_t named[8];  /* ports, a bit each, that were named the console and not opened yet */
+	uint32_t waited[8]; /* when we looked last, */
+	unsigned looks;     /* so often, and nothing else came */
 };
 
 struct console_message { /* 5.3.6.2 */
@@ -51,6 +53,13 @@ static void console_judge_control(struct check_dev *d, const struct vq_chain *c)
 	if (check_peek(c, 0, &m, sizeof(m)) < sizeof(m))
 		return;
 	event = le16_cpu(m.event);
+	s->looks = 0;
+	if (d->dev->legacy && event >= N_CONSOLE_EVENTS &&
+	    GUINT16_SWAP_LE_BE(event) < N_CONSOLE_EVENTS) {
+		check_broken(d, CHECK_CONSOLE_LEGACY_ENDIAN, CONSOLE_CONTROL_TX, c->id, "%#x",
+			     event);
+		return;
+	}
 	if (event == CONSOLE_DEVICE_READY)
 		s->ready = true;
 	else if (!s->ready && !d->joined)
@@ -91,6 +100,38 @@ static void console_pushed(struct check_dev *d, unsigned q, const struct vq_chai
 		*named |= bit;
 }
 
+/* The driver answers whom it was told of, and sends nothing else while it has not. */
+static void console_tick(struct check_dev *d, unsigned q)
+{
+	struct console_seen *s = d->own;
+
+	if (q != CONSOLE_CONTROL_TX || !check_accepted(d, CONSOLE_F_MULTIPORT))
+		return;
+	if (memcmp(s->waited, s->named, sizeof(s->named)) != 0)
+		s->looks = 0;
+	memcpy(s->waited, s->named, sizeof(s->named));
+	s->looks++;
+	for (unsigned i = 0; s->looks == 3 && i < 32 * G_N_ELEMENTS(s->named); i++) {
+		uint32_t bit, *named = console_named(s, i, &bit);
+
+		if (!(*named & bit))
+			continue;
+		*named &= ~bit;
+		check_broken(d, CHECK_CONSOLE_UNANSWERED, CONSOLE_CONTROL_TX, -1,
+			     "port %u, for %u ms", i, 2 * d->checker->wait_ms);
+	}
+}
+
+/* Under the device's lock: no legacy driver's character is 0 with more above it. */
+static void console_config_seen(struct check_dev *d, size_t off, const uint8_t *bytes, size_t len,
+				bool write)
+{
+	if (write && d->dev->legacy && off == offsetof(struct console_config, emerg_wr) &&
+	    len == 4 && !bytes[0] && !bytes[1] && !bytes[2] && bytes[3])
+		check_broken(d, CHECK_CONSOLE_LEGACY_EMERGENCY, -1, -1, "%#x",
+			     (unsigned)bytes[3] << 24);
+}
+
 static void console_reset_seen(struct check_dev *d)
 {
 	memset(d->own, 0, sizeof(struct console_seen));
@@ -112,7 +153,9 @@ const struct check_type check_console = {
 	.fields = console_fields,
 	.popped = console_popped,
 	.pushed = console_pushed,
+	.config = console_config_seen,
 	.reset = console_reset_seen,
+	.tick = console_tick,
 };
 
 /*
