@@ -484,6 +484,11 @@ unsigned vq_in_flight(const struct vq *vq)
 	return vq->pool.fresh_slots - vq->pool.n_free_slots - vq->n_pushed;
 }
 
+bool vq_is_in_flight(const struct vq *vq, uint16_t id)
+{
+	return vq->pool.in_flight[id];
+}
+
 struct vq_position vq_position(const struct vq *vq)
 {
 	return vq->pos;

@@ -155,6 +155,9 @@ bool vq_started(const struct vq *vq);
 bool vq_packed(const struct vq *vq);
 uint16_t vq_size(const struct vq *vq);
 unsigned vq_in_flight(const struct vq *vq);
+/* Split, a started queue: does the device have the chain of head @id (below vq_size())? From its pop
+ * to its publish. */
+bool vq_is_in_flight(const struct vq *vq, uint16_t id);
 struct vq_position vq_position(const struct vq *vq);
 enum vq_fault vq_fault(const struct vq *vq); /* what killed the queue, or VQ_OK */
 uint16_t vq_fault_head(const struct vq *vq); /* the broken chain: its head, or offset if packed */

@@ -123,6 +123,21 @@ static void fake_unanswered(void *opaque, control_unanswered_fn fn, void *arg)
 	fn(&page, NULL, NULL, arg);
 }
 
+/* Of the first device's first queue, 100 more with each question, one of them long. */
+static int fake_latency(void *opaque, control_latency_fn fn, void *arg)
+{
+	struct bench *b = opaque;
+
+	if (b->busy)
+		return -EBUSY;
+	for (unsigned i = 0; i < 99; i++)
+		latencies_add(&b->latencies, 1000);
+	latencies_add(&b->latencies, 5000000);
+	if (b->n_rigs)
+		fn(rig_dev(b->rig[0]), 0, &b->latencies, arg);
+	return 0;
+}
+
 static int fake_vcpus(void *opaque, control_registers_fn fn, void *arg)
 {
 	static const struct vcpu_registers r = {
@@ -172,6 +187,7 @@ const struct control_ops bench_ops = {
 	.send_break = fake_send_break,
 	.for_each_device = fake_devices,
 	.for_each_stat = fake_stats,
+	.for_each_latency = fake_latency,
 	.for_each_vcpu = fake_vcpus,
 	.n_vcpus = fake_n_vcpus,
 	.vcpu_thread = fake_vcpu_thread,

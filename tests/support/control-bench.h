@@ -6,6 +6,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "devices/base/latencies.h"
 #include "tests/support/rig.h"
 #include "vmm/control/control.h"
 
@@ -22,9 +23,10 @@ struct bench {
 	unsigned quits, powerdowns, resets, stops, conts, breaks;
 	struct rig *rig[RIGS]; /* its devices */
 	unsigned n_rigs;
-	int vcpus_error; /* what query-registers fails with, or 0 */
-	bool busy;       /* there is no pausing now */
-	bool turns;      /* stopping turns the main loop, as the machine does */
+	int vcpus_error;            /* what query-registers fails with, or 0 */
+	bool busy;                  /* there is no pausing now */
+	struct latencies latencies; /* of the first device's first queue */
+	bool turns;                 /* stopping turns the main loop, as the machine does */
 };
 
 extern const struct control_ops bench_ops; /* their opaque is a struct bench */

@@ -1,8 +1,8 @@
 /*
  * The benchmark: its statistics, its plans, and a tiny run of all it can write.
  */
+#include "devices/base/latencies.h"
 #include "tools/bench/bench.h"
-#include "tools/bench/latencies.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -238,6 +238,7 @@ static const char *const questions[] = {
 	ASK("query-check"),
 	ASK("query-commands"),
 	ASK("query-cpus-fast"),
+	ASK("query-latency"),
 	ASK("query-name"),
 	ASK("query-qmp-schema"),
 	ASK("query-registers"),
@@ -347,23 +348,38 @@ static void all_is_seen(const struct schema *s, GHashTable *seen)
 	}
 }
 
+/* Split with EVENT_IDX and without, and packed. */
+static void rings_fit(const struct schema *s, struct qmp *c, GHashTable *seen)
+{
+	static const char *const devices[] = { "keys", "net0", "con" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(devices); i++) {
+		g_autofree char *ask = g_strdup_printf(
+			ASK_WITH("query-virtio-ring", "\"path\":\"%s\",\"queue\":0"), devices[i]);
+
+		answer_fits(s, c, ask, seen);
+	}
+}
+
 static void every_answer_and_event_is_as_the_schema_says(void **state)
 {
 	g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
 	struct bench *b = *state;
-	struct rig *keys = bench_add(b, "keys", "input");
+	struct rig *keys = bench_add(b, "keys", "input"), *con, *net;
 	struct schema s;
 	struct rig_buf buf;
 	struct qmp *c;
 
-	bench_add(b, "con", "console,chr=null,port=a:null");
+	con = bench_add(b, "con", "console,chr=null,port=a:null,ring=packed");
 	bench_add_disk(b, "disk", ",werror=stop");
-	bench_add(b, "net0", "net");
+	net = bench_add(b, "net0", "net");
 	b->checks = true;
 	c = qmp_greet(b);
 	schema_load(&s, c);
 	ask_all(&s, c, seen);
 	rig_start(keys, RIG_ALL);
+	rig_start(net, RIG_NONE);
+	rig_start(con, RIG_ALL);
 	ask_all(&s, c, seen);
 	buf = rig_alloc(keys, 8);
 	rig_submit(keys, 0, &buf, 0, 1);
@@ -371,6 +387,7 @@ static void every_answer_and_event_is_as_the_schema_says(void **state)
 		    ASK_WITH("x-query-virtio-queue-element",
 			     "\"path\":\"keys\",\"queue\":0,\"index\":0"),
 		    seen);
+	rings_fit(&s, c, seen);
 	b->name = "the guest";
 	buf.gpa = UINT64_MAX - 4;
 	rig_submit(keys, 1, &buf, 1, 0);

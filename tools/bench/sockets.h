@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "tools/bench/latencies.h"
+#include "devices/base/latencies.h"
 #include "tools/bench/sheet.h"
 
 /* What its columns are about. */

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "tools/bench/latencies.h"
+#include "devices/base/latencies.h"
 
 struct queue_sum {
 	char *name; /* "blk0/0" */

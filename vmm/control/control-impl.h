@@ -78,6 +78,12 @@ void control_query_virtio_status(struct control_call *call);
 void control_query_virtio_queue(struct control_call *call);
 void control_query_stats(struct control_call *call);
 
+/* latency.c */
+void control_query_latency(struct control_call *call);
+
+/* ring.c */
+void control_query_virtio_ring(struct control_call *call);
+
 /* console.c */
 void control_port_remove(struct control_call *call);
 void control_add_ports(JsonBuilder *b, struct vdev *dev); /* a member of the object that is begun */

@@ -26,6 +26,11 @@ typedef void (*control_stat_fn)(const char *object, const char *name, uint64_t v
 typedef void (*control_unanswered_fn)(const struct unanswered *u, const char *name,
 				      const char *gives, void *arg);
 
+/* How long device @dev had chains of queue @q (machine_for_each_latency()). */
+struct latencies;
+typedef void (*control_latency_fn)(struct vdev *dev, unsigned q, const struct latencies *l,
+				   void *arg);
+
 /* Of a vCPU: "running", "halted" or "off"; where in the guest; NULL @where: no name is known. */
 struct vcpu_registers;
 typedef void (*control_registers_fn)(unsigned cpu, const struct vcpu_registers *r,
@@ -46,6 +51,8 @@ struct control_ops {
 	void (*for_each_device)(void *opaque, control_device_fn fn, void *arg);
 	/* Calls fn for each figure that is not a queue's: those are asked of the devices. */
 	void (*for_each_stat)(void *opaque, control_stat_fn fn, void *arg);
+	/* Calls fn for each queue; -EBUSY: not now. */
+	int (*for_each_latency)(void *opaque, control_latency_fn fn, void *arg);
 	/* Calls fn for each vCPU; -errno. */
 	int (*for_each_vcpu)(void *opaque, control_registers_fn fn, void *arg);
 	unsigned (*n_vcpus)(void *opaque);

@@ -54,6 +54,7 @@
 	X(const gchar *, json_object_get_string_member, (JsonObject * o, const gchar *m), (o, m))  \
 	X(gboolean, json_object_has_member, (JsonObject * o, const gchar *m), (o, m))              \
 	X(JsonObject *, json_object_new, (void), ())                                               \
+	X(JsonObject *, json_object_ref, (JsonObject * o), (o))                                    \
 	X(void, json_object_unref, (JsonObject * o), (o))                                          \
 	X(JsonNode *, json_parser_get_root, (JsonParser * p), (p))                                 \
 	X(gboolean, json_parser_load_from_data,                                                    \

@@ -96,6 +96,11 @@ static void for_each_unanswered(void *opaque, control_unanswered_fn fn, void *ar
 	machine_for_each_unanswered(opaque, fn, arg);
 }
 
+static int for_each_latency(void *opaque, control_latency_fn fn, void *arg)
+{
+	return machine_for_each_latency(opaque, fn, arg);
+}
+
 static int for_each_vcpu(void *opaque, control_registers_fn fn, void *arg)
 {
 	for (unsigned cpu = 0; cpu < machine_cpus(opaque); cpu++) {
@@ -132,6 +137,7 @@ static const struct control_ops ops = {
 	.send_break = control_send_break,
 	.for_each_device = for_each_device,
 	.for_each_stat = for_each_stat,
+	.for_each_latency = for_each_latency,
 	.for_each_vcpu = for_each_vcpu,
 	.n_vcpus = control_n_vcpus,
 	.vcpu_thread = control_vcpu_thread,

@@ -133,6 +133,14 @@ static const struct control_type stats_result =
 			    MEMBER("stats", &stats_list));
 const struct control_type control_stats_results = CONTROL_TYPE_ARRAY(&stats_result);
 
+static const struct control_type latency_bucket =
+	CONTROL_TYPE_OBJECT(MEMBER("below-ns", &control_int), MEMBER("count", &control_int));
+static const struct control_type latency_buckets = CONTROL_TYPE_ARRAY(&latency_bucket);
+static const struct control_type latency = CONTROL_TYPE_OBJECT(MEMBER("object", &control_string),
+							       MEMBER("count", &control_int),
+							       MEMBER("buckets", &latency_buckets));
+const struct control_type control_latencies = CONTROL_TYPE_ARRAY(&latency);
+
 /*
  * Devices.
  */
@@ -230,6 +238,30 @@ static const struct control_type ring_used = CONTROL_TYPE_OBJECT(MEMBER("flags",
 const struct control_type control_virtio_element = CONTROL_TYPE_OBJECT(
 	MEMBER("name", &control_string), MEMBER("index", &control_int),
 	MEMBER("descs", &ring_descs), MEMBER("avail", &ring_avail), MEMBER("used", &ring_used));
+
+/*
+ * A ring, of either layout.
+ */
+static const struct control_type ring_format = CONTROL_TYPE_ENUM("split", "packed");
+static const struct control_type ring_entry_owner = CONTROL_TYPE_ENUM("driver", "available",
+								      "device");
+static const struct control_type ring_entry_flag = CONTROL_TYPE_ENUM("next", "write", "indirect",
+								     "avail", "used");
+static const struct control_type ring_entry_flags = CONTROL_TYPE_ARRAY(&ring_entry_flag);
+static const struct control_type ring_entry =
+	CONTROL_TYPE_OBJECT(MEMBER("owner", &ring_entry_owner), MEMBER("addr", &control_int),
+			    MEMBER("len", &control_int), MEMBER("flags", &ring_entry_flags),
+			    OPTIONAL("next", &control_int), OPTIONAL("id", &control_int));
+static const struct control_type ring_entries = CONTROL_TYPE_ARRAY(&ring_entry);
+static const struct control_type ring_event = CONTROL_TYPE_OBJECT(MEMBER("flags", &control_int),
+								  MEMBER("off-wrap", &control_int));
+const struct control_type control_virtio_ring = CONTROL_TYPE_OBJECT(
+	MEMBER("format", &ring_format), MEMBER("size", &control_int),
+	MEMBER("next-avail", &control_int), MEMBER("next-used", &control_int),
+	OPTIONAL("avail", &ring_used), OPTIONAL("used", &ring_used),
+	OPTIONAL("used-event", &control_int), OPTIONAL("avail-event", &control_int),
+	OPTIONAL("driver-event", &ring_event), OPTIONAL("device-event", &ring_event),
+	MEMBER("descriptors", &ring_entries));
 
 /*
  * Disks.

@@ -16,7 +16,8 @@ extern const struct control_type control_command_infos, control_registers, contr
 	control_status_info, control_check_findings, control_unanswered_list, control_version_info,
 	control_virtio_devices, control_virtio_infos, control_virtio_queues, control_virtio_status,
 	control_schema_infos, control_block_infos, control_cpu_infos, control_name_info,
-	control_virtio_element, control_x_virtio_queue_status, control_x_virtio_status;
+	control_virtio_element, control_x_virtio_queue_status, control_x_virtio_status,
+	control_latencies, control_virtio_ring;
 
 /* NULL behind the last. */
 extern const struct control_event_type {

@@ -286,6 +286,7 @@ static void device_free(struct device *d)
 {
 	vdev_free(d->dev);
 	g_free(d->stats);
+	machine_latency_free(d->latency);
 	if (d->options)
 		prop_free(d->transport->props, d->options);
 	g_free(d->options);

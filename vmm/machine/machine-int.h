@@ -34,9 +34,10 @@ struct iothread {
 struct device {
 	struct vdev *dev;
 	const struct transport *transport;
-	void *options;              /* the transport's, parsed */
-	void *handle;               /* of the attached transport; NULL: not yet */
-	struct device_stats *stats; /* NULL: nobody asked for them */
+	void *options;                  /* the transport's, parsed */
+	void *handle;                   /* of the attached transport; NULL: not yet */
+	struct device_stats *stats;     /* NULL: nobody asked for them */
+	struct device_latency *latency; /* NULL: nobody asks just now */
 };
 
 /* What is known of the guest's panic; panic.c's. The main thread's, but for what is atomic. */
@@ -132,7 +133,8 @@ struct machine {
 	int64_t terminated_at; /* by the last of them: g_get_monotonic_time() */
 	int grace_timer;       /* goes off when the guest has had time enough after the first */
 	GSource *grace_watch;
-	GArray *observers; /* of struct machine_observer */
+	GArray *observers;   /* of struct machine_observer */
+	guint latency_timer; /* goes off when nobody has asked for some time; 0: nobody measures */
 	machine_io_error_fn io_error_fn;
 	void *io_error_opaque;
 };
@@ -166,6 +168,9 @@ struct device *machine_add_device(struct machine *m, const char *spec, GError **
 void machine_remove_device(struct machine *m, struct device *d);
 /* stats.c: counts from now on, for machine_stats_print(); before a driver has the device. */
 void machine_stats_begin(struct device *d);
+/* latency.c: of a device that goes; no more. */
+void machine_latency_free(struct device_latency *l);
+void machine_latency_stop(struct machine *m);
 /* missed.c: what --stats has to say. */
 void machine_print_unanswered(struct machine *m, FILE *to);
 /* The rows of --device that are the machine's and no device's. */

@@ -353,6 +353,7 @@ void machine_free(struct machine *m)
 	if (!m)
 		return;
 	machine_unwatch(m);
+	machine_latency_stop(m);
 	vcpus_free(m->cpus);
 	machine_unplug_devices(m);
 	pci_root_free(m->pci);

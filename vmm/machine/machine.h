@@ -206,6 +206,17 @@ typedef void (*machine_unanswered_fn)(const struct unanswered *u, const char *na
 				      const char *gives, void *opaque);
 void machine_for_each_unanswered(struct machine *m, machine_unanswered_fn fn, void *opaque);
 
+/*
+ * How long devices had chains, from the pop to the push, since somebody began to ask: calls @fn for
+ * each queue. The first call begins (the guest pauses for some microseconds), and some seconds
+ * without one are the end. 0, or -EBUSY and nothing was called while the machine is about to stop
+ * or reset, and wants to be asked again.
+ */
+struct latencies;
+typedef void (*machine_latency_fn)(struct vdev *dev, unsigned q, const struct latencies *l,
+				   void *opaque);
+int machine_for_each_latency(struct machine *m, machine_latency_fn fn, void *opaque);
+
 /* What a guest that was ended from outside may have waited for: one line, or NULL. Free with
  * g_free(). */
 char *machine_missed(struct machine *m);

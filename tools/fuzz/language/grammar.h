@@ -157,7 +157,7 @@ enum {
 	N_CONTROL_OPS
 };
 
-#define CONTROL_COMMANDS 32u /* that a CONTROL_LINE may name, by number */
+#define CONTROL_COMMANDS 35u /* that a CONTROL_LINE may name, by number */
 
 /* Of "boot": what the kernel's file begins as, and what is changed in it. */
 enum {

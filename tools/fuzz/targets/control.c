@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "devices/base/latencies.h"
 #include "devices/blk/disk.h"
 #include "devices/net/card.h"
 #include "devices/registry.h"
@@ -140,6 +141,24 @@ static int each_vcpu(void *opaque, control_registers_fn fn, void *arg)
 	return 0;
 }
 
+static int each_latency(void *opaque, control_latency_fn fn, void *arg)
+{
+	struct room *r = opaque;
+	struct latencies l = { 0 };
+
+	latencies_add(&l, 1);
+	latencies_add(&l, UINT64_MAX);
+	for (unsigned i = 0; i < N_DEVS; i++)
+		fn(r->fixture[i].dev, 0, &l, arg);
+	return 0;
+}
+
+static bool each_finding(void *opaque, check_finding_fn fn, void *arg)
+{
+	(void)opaque, (void)fn, (void)arg;
+	return false;
+}
+
 static const struct control_ops ops = {
 	.status = get_status,
 	.name = get_name,
@@ -152,6 +171,8 @@ static const struct control_ops ops = {
 	.send_break = fuzz_control_send_break,
 	.for_each_device = each_device,
 	.for_each_stat = each_stat,
+	.for_each_finding = each_finding,
+	.for_each_latency = each_latency,
 	.for_each_vcpu = each_vcpu,
 	.n_vcpus = get_n_vcpus,
 	.vcpu_thread = get_vcpu_thread,
@@ -226,6 +247,9 @@ static void say_line(struct room *r, struct input *in)
 		"x-query-virtio-queue-element",
 		"x-query-virtio-queue-status",
 		"x-query-virtio-status",
+		"query-check",
+		"query-latency",
+		"query-virtio-ring",
 		"chardev-send-break",
 		"none",
 	};
