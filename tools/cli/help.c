@@ -208,6 +208,7 @@ char *cli_help_text(const struct option *options, size_t n)
 		"\n"
 		"  ringside run [OPTION...]   run a guest\n"
 		"  ringside serve DEVICE      a device for other programs (--help for more)\n"
+		"  ringside top PATH          what a machine's queues do, live (--help for more)\n"
 		"  ringside trace FILE        what a record says (--record; --help for more)\n"
 		"  ringside bench rings       measure the rings (--help for more)\n"
 		"  ringside bench guest       the same from inside a guest\n"

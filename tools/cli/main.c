@@ -20,6 +20,7 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/fuzz-command.h"
 #include "tools/cli/serve-command.h"
+#include "tools/top/command.h"
 #include "tools/trace/command.h"
 #include "vmm/console/printable.h"
 #include "vmm/console/std-fds.h"
@@ -297,6 +298,14 @@ static int trace(char **argv)
 	return trace_command(argv, stdout, &err) ? 0 : complain(err);
 }
 
+static int top(char **argv)
+{
+	g_autoptr(GError) err = NULL;
+
+	signal(SIGPIPE, SIG_IGN);
+	return top_command(argv, stdout, &err) ? 0 : complain(err);
+}
+
 int main(int argc, char **argv)
 {
 	g_autoptr(GError) err = NULL;
@@ -315,6 +324,8 @@ int main(int argc, char **argv)
 		return serve(argv + 1);
 	if (argc > 1 && strcmp(argv[1], "trace") == 0)
 		return trace(argv + 1);
+	if (argc > 1 && strcmp(argv[1], "top") == 0)
+		return top(argv + 1);
 	if (argc > 1 && strcmp(argv[1], "fuzz") == 0)
 		return fuzz(argv + 1);
 	if (!cli_parse(argc, argv, &cfg, &text, &err))
