@@ -11,8 +11,9 @@ test-programs: $(TESTS)
 check: $(BUILD)/.setup-build $(BUILD)/.setup-check $(BUILD)/.setup-demo ## run all the tests (about half an hour)
 	$(Q)rm -f $(TALLY) && touch $(TALLY)
 	$(Q)for part in layers lint unit device datapath mutants-check hardening model conformance asan tsan regressions fuzz-smoke guest fuzz-guest-smoke system; do \
-		echo "== $$part"; \
+		echo "== $$part"; start=$$(date +%s); \
 		$(MAKE) --no-print-directory $$part || echo "0 1 0 $$part" >> $(TALLY).failed; \
+		echo "== $$part: $$(($$(date +%s) - start)) s"; \
 	done
 	$(Q)failed=0; if [ -e $(TALLY).failed ]; then \
 		while read -r _ _ _ part; do echo "FAILED part: $$part"; done < $(TALLY).failed; \
