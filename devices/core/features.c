@@ -56,6 +56,11 @@ static const struct {
 	(1ull << VIRTIO_F_NOTIFY_ON_EMPTY | 1ull << VIRTIO_F_ANY_LAYOUT | 1ull << VIRTIO_F_UNUSED)
 #define LEGACY_WORD 0xffffffffull /* all that legacy drivers see */
 
+/* What a device of a later version might offer: bits reserved for extensions (2.2), and
+ * the last of those that are for device types. */
+static const struct vfeatures baits = { { 1ull << VDEV_BAIT_0 | 1ull << VDEV_BAIT_1,
+					  1ull << (VDEV_BAIT_2 - 64) } };
+
 /* The class's features, or an empty row. */
 static const struct vdev_feature *features_own(const struct vdev_class *class)
 {
@@ -119,6 +124,10 @@ bool vdev_features_hold(struct vdev *dev)
 	for (unsigned i = 0; i < G_N_ELEMENTS(a->w); i++) {
 		uint64_t wrong = a->w[i] & ~(dev->offered.w[i] & ~(i ? 0 : LEGACY_BITS));
 
+		if (dev->baited && wrong & baits.w[i])
+			return features_refused(
+				dev, RULE_FEATURE_UNKNOWN,
+				i * 64 + (unsigned)__builtin_ctzll(wrong & baits.w[i]));
 		if (wrong)
 			return features_refused(dev, RULE_FEATURE_NOT_OFFERED,
 						i * 64 + (unsigned)__builtin_ctzll(wrong));
@@ -388,7 +397,10 @@ static uint32_t features_word(const struct vfeatures *f, uint32_t select)
 
 uint32_t vdev_features_offered(struct vdev *dev, uint32_t select)
 {
-	return features_word(&dev->offered, select) & ~(select ? 0 : (uint32_t)LEGACY_BITS);
+	uint32_t bait = dev->baited ? features_word(&baits, select) : 0;
+
+	return (features_word(&dev->offered, select) & ~(select ? 0 : (uint32_t)LEGACY_BITS)) |
+	       bait;
 }
 
 uint32_t vdev_features_accepted(struct vdev *dev, uint32_t select)

@@ -32,6 +32,10 @@ static const struct vdev_rule_info rules[] = {
 				       "accepted and not offered: FEATURES_OK stays clear",
 				       "DRV-BASE-FEAT-01, DRV-BASE-FEAT-05, DRV-BASE-RESFEAT-10",
 				       "2.2.1" },
+	[RULE_FEATURE_UNKNOWN] = { "feature-unknown",
+				   "a bait that is no feature of any version, accepted: FEATURES_OK "
+				   "stays clear",
+				   "DRV-BASE-FEAT-05, DRV-BASE-FEAT-04", "2.2.1" },
 	[RULE_FEATURE_NEEDS] = { "feature-needs",
 				 "accepted without what it needs: FEATURES_OK stays clear",
 				 "DRV-BASE-FEAT-02", "2.2.1" },
@@ -112,6 +116,10 @@ static const struct vdev_rule_info rules[] = {
 				  "accesses have 4 or 8 aligned bytes, and pending bits are read "
 				  "only",
 				  NULL, "PCI Local Bus 3.0, 6.8.2" },
+	[RULE_PCI_DECOY] = { "decoy",
+			     "a bait that a capability of a reserved type points at: it reads as 0, "
+			     "and writes are lost",
+			     "DRV-PCI-CAPS-01", "4.1.4.1" },
 	[RULE_PCI_CAPS_UNREAD] = { "capabilities-unread",
 				   "nobody has read from virtio's capabilities where it is",
 				   "DRV-PCI-LEGDETECT-03, DRV-PCI-LEGDETECT-01", "4.1.5.1.1.1" },

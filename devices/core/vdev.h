@@ -99,6 +99,11 @@ enum vdev_stop {
 	VDEV_STOP_SAVE,  /* of one that is paused, and stays so: nothing is to be in flight */
 };
 
+/* Feature bits that are baits. */
+#define VDEV_BAIT_0 45u
+#define VDEV_BAIT_1 49u
+#define VDEV_BAIT_2 127u
+
 #define VDEV_CONFIG_MAX   256 /* bytes of device configuration space */
 #define VDEV_QUEUES_MAX   128
 #define VDEV_SYSCALLS_MAX 8
@@ -274,6 +279,9 @@ struct vdev {
 
 	/* An observer says what rules the driver breaks: the log need not. Set with it. */
 	bool checked;
+	/* It has oddities that the specification allows and a sound driver leaves alone: feature
+	 * bits that nobody knows, structures of unknown kinds. Set before a transport has it. */
+	bool baited;
 	/* The transport has registers, and the configuration space, read without a trap: observers
 	 * do not see all reads, and see its own. */
 	bool unseen_reads;

@@ -7,12 +7,16 @@
 #include <cmocka.h>
 
 #include "tests/support/echo.h"
+#include "tests/support/rig-impl.h"
 #include "vmm/check/check.h"
 
 static unsigned n_wrong; /* cases */
 #define WAIT_MS 20u
 
 static const struct check_config config = { .on = true, .advice = true, .wait_ms = WAIT_MS };
+static const struct check_config baiting = {
+	.on = true, .advice = true, .bait = true, .wait_ms = WAIT_MS
+};
 
 static struct checker *checker; /* of the rig that is open */
 
@@ -34,6 +38,15 @@ void check_behind(struct rig *r, struct vdev_observer *o)
 	if (o)
 		vdev_observe(dev, o);
 	checker_watch(checker, dev);
+}
+
+struct check_page *check_bait(struct rig *r, unsigned n, uint64_t base)
+{
+	struct check_page *p = check_page_new(checker, n, board_fake_board(rig_board(r)), base,
+					      NULL);
+
+	assert_non_null(p);
+	return p;
 }
 
 /* For block devices. */
@@ -71,7 +84,7 @@ static void G_GNUC_PRINTF(1, 2) wrong(const char *fmt, ...)
 	n_wrong++;
 }
 
-static void run_case(const struct check_case *c, const char *link)
+static void run_case(const struct check_case *c, const char *link, bool bait)
 {
 	struct rig_case rc = { .spec = c->spec ? c->spec : "echo",
 			       .class = c->spec ? NULL : &echo_class,
@@ -83,7 +96,7 @@ static void run_case(const struct check_case *c, const char *link)
 	struct vdev *dev;
 	struct rig *r;
 
-	checker = checker_new(&config, NULL);
+	checker = checker_new(bait ? &baiting : &config, NULL);
 	r = rig_open(rig_link_find(link), &rc);
 	dev = rig_dev(r);
 	c->run(r);
@@ -108,7 +121,7 @@ void check_cases_run(void **state)
 		g_auto(GStrv) links = g_strsplit(cases->cases[i].links, " ", -1);
 
 		for (char **link = links; *link; link++)
-			run_case(&cases->cases[i], *link);
+			run_case(&cases->cases[i], *link, cases->bait);
 	}
 	assert_int_equal(n_wrong, 0);
 }

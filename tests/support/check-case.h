@@ -20,6 +20,7 @@ struct check_case {
 struct check_cases {
 	const struct check_case *cases;
 	size_t n;
+	bool bait; /* with baits */
 };
 void check_cases_run(void **state);
 
@@ -32,6 +33,9 @@ uint64_t check_told(void);
 /* The checker of this case looks at the device behind @o, which looks first; and has judged what
  * there was when it left. */
 void check_behind(struct rig *r, struct vdev_observer *o);
+
+/* A bait of this case's checker, on the rig's board at @base. */
+struct check_page *check_bait(struct rig *r, unsigned n, uint64_t base);
 
 /* Lets @ms pass with the device at work. */
 void check_pass(struct rig *r, unsigned ms);

@@ -874,7 +874,7 @@ static const struct check_case cases[] = {
 	{ CHECK_RNG_WRITABLE, "rng", MODERN, readable_entropy, NULL },
 };
 
-static struct check_cases all = { cases, G_N_ELEMENTS(cases) };
+static struct check_cases all = { cases, G_N_ELEMENTS(cases), false };
 
 static void every_rule_has_a_case(void **state)
 {

@@ -568,6 +568,86 @@ static void kick_looked_early(struct rig *r)
 	RIG_UNTIL(r, check_told());
 }
 
+/*
+ * Baits.
+ */
+#define PAGE (RIG_MMIO_BASE + (1u << 20)) /* where nothing is */
+
+static uint32_t page_get(struct rig *r, unsigned off)
+{
+	return (uint32_t)board_fake_read(rig_board(r), false, PAGE + off, 4);
+}
+
+/* Reads what there is to be read, then @off as well. */
+static void look_at_page(struct rig *r, unsigned n, unsigned off)
+{
+	struct check_page *p = check_bait(r, n, PAGE);
+
+	(void)page_get(r, R_MAGIC);
+	(void)page_get(r, R_VERSION);
+	assert_int_equal(page_get(r, R_DEVICE_ID), 0);
+	assert_int_equal(check_told(), 0);
+	(void)page_get(r, off);
+	assert_int_equal(check_told(), 1);
+	check_page_free(p);
+}
+
+static void page_of_another_magic(struct rig *r)
+{
+	look_at_page(r, 0, R_DEVICE_FEATURES);
+}
+
+static void page_of_another_version(struct rig *r)
+{
+	look_at_page(r, 1, R_STATUS);
+}
+
+static void page_of_no_device(struct rig *r)
+{
+	look_at_page(r, 2, R_VENDOR_ID);
+}
+
+/* Without EVENT_IDX: it notifies when avail_event says so. */
+static void heed_avail_event(struct rig *r)
+{
+	struct rig_buf bufs[] = { rig_alloc(r, 4), rig_alloc(r, 4) };
+	const struct drv_vq *vq;
+	struct rig_req *req;
+
+	rig_start(r, RIG_NONE);
+	vq = rig_vq(r, ECHO_COPY);
+	for (unsigned i = 0; i < 5; i++) {
+		if (i == 4)
+			check_pass(r, 100);
+		req = rig_add(r, ECHO_COPY, bufs, 1, 1);
+		(void)drv_publish(rig_vq(r, ECHO_COPY)); /* whatever the flags say */
+		assert_int_equal(le16_cpu(*vq->split.avail_event) == i, i < 4);
+		if (i == 4)
+			break;
+		rig_kick(r, ECHO_COPY);
+		rig_wait(r, req);
+	}
+	RIG_UNTIL(r, check_told());
+	rig_kick(r, ECHO_COPY);
+	rig_wait(r, req);
+}
+
+static void accept_baits(struct rig *r)
+{
+	assert_false(rig_negotiate(r, rig_offered(r)));
+}
+
+static void heed_nothing(struct rig *r)
+{
+	struct vfeatures f = rig_all_but(VDEV_BAIT_0);
+
+	assert_int_equal(peek_cfg(r, peek_cap(r, 9, 3, 0x5a) + 2, 1), 20);
+	vfeatures_set(&f, VDEV_BAIT_1, false);
+	vfeatures_set(&f, VDEV_BAIT_2, false);
+	rig_start(r, f);
+	(void)peek_get(r, 0x404, 4);
+}
+
 /* Of faults: one that the ring is started with, one that it is found to have. */
 static void ring_misaligned(struct rig *r)
 {
@@ -663,6 +743,22 @@ static void right_kicks(struct rig *r)
 			rig_kick(r, ECHO_COPY); /* of nothing new */
 		}
 	}
+}
+
+static const struct check_case baited[] = {
+	{ CHECK_PAGE_MAGIC, NULL, "mmio", page_of_another_magic, NULL },
+	{ CHECK_PAGE_VERSION, NULL, "mmio", page_of_another_version, NULL },
+	{ CHECK_PAGE_ID, NULL, "mmio", page_of_no_device, NULL },
+	{ CHECK_NO_KICK_BAIT, NULL, SPLIT_LINKS, heed_avail_event, NULL },
+	{ RULE_PCI_DECOY, NULL, "pci pci-intx", heed_nothing, NULL },
+	{ RULE_FEATURE_UNKNOWN, NULL, "mmio pci", accept_baits, NULL },
+};
+
+static struct checker *bait_checker;
+
+static void bait_opened(struct vdev *dev)
+{
+	checker_watch(bait_checker, dev);
 }
 
 /* The echo device, and a checker that looks at it from now on. */
@@ -806,6 +902,49 @@ static void many_violations_are_a_few_lines(void **state)
 }
 
 /* Of two violations: as text, JSON, XML. */
+/* A driver that takes none of them, by each way to the device: it works as always, and nothing is
+ * told. */
+static void baits_are_left_alone(void **state)
+{
+	static const char *const links[] = { "mmio",        "pci",        "pci-intx", "pci-packed",
+					     "legacy-mmio", "legacy-pci", "vfio-user" };
+	static const struct check_config config = { .on = true, .bait = true, .wait_ms = 5 };
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(links); i++) {
+		const bool legacy = g_str_has_prefix(links[i], "legacy");
+		struct rig_case rc = { .spec = legacy ? "rng" : "echo",
+				       .class = legacy ? NULL : &echo_class,
+				       .opened = bait_opened };
+		struct vfeatures f = rig_all_but(VDEV_BAIT_0);
+		struct rig *r;
+
+		vfeatures_set(&f, VDEV_BAIT_1, false);
+		vfeatures_set(&f, VDEV_BAIT_2, false);
+		bait_checker = checker_new(&config, NULL);
+		r = rig_open(rig_link_find(links[i]), &rc);
+		for (unsigned again = 0; again < 4; again++) {
+			struct rig_buf bufs[] = { rig_alloc(r, 4), rig_alloc(r, 4) };
+
+			vfeatures_set(&f, VIRTIO_F_EVENT_IDX, again % 2);
+			rig_start(r, f);
+			for (unsigned n = 0; n < 40; n++)
+				rig_do(r, 0, bufs + legacy, legacy ? 0 : 1, 1);
+			for (unsigned ms = 0; ms < 30; ms++) { /* never idle: interrupts */
+				g_usleep(1000);
+				g_main_context_iteration(NULL, FALSE);
+			}
+		}
+		rig_reset(r);
+		if (checker_count(bait_checker))
+			checker_print(bait_checker, stderr);
+		assert_int_equal(checker_count(bait_checker), 0);
+		checker_leave(bait_checker, rig_dev(r));
+		rig_close(r);
+		checker_free(bait_checker);
+	}
+}
+
 static void reports_say_what_was_found(void **state)
 {
 	g_autofree char *json = NULL, *xml = NULL, *text = NULL;
@@ -823,6 +962,8 @@ static void reports_say_what_was_found(void **state)
 	words = g_strdup_printf("json:%s/j,junit:%s/x,wait=0.5", dir, dir);
 	assert_true(check_config_parse(&config, words, NULL));
 	assert_int_equal(config.wait_ms, 500);
+	assert_false(config.bait);
+	assert_true(check_config_parse(&config, "bait", NULL) && config.bait);
 	c = checker_new(&config, NULL);
 	assert_non_null(c);
 	checker_watch(c, rig_dev(r));
@@ -833,6 +974,7 @@ static void reports_say_what_was_found(void **state)
 	checker_print(c, f);
 	fclose(f);
 	assert_non_null(strstr(text, "# check: 2 rules broken"));
+	assert_non_null(strstr(text, "# check: baits: feature bits 45, 49, 127;"));
 	assert_non_null(strstr(text, "       2  rig q1: readable descriptor follows"));
 	assert_true(checker_write(c, NULL));
 	assert_true(g_file_get_contents(config.json, &json, NULL, NULL));
@@ -865,7 +1007,8 @@ static void words_that_are_none_are_refused(void **state)
 
 static void every_rule_has_a_case(void **state)
 {
-	const struct check_cases all = { cases, G_N_ELEMENTS(cases) };
+	const struct check_cases all = { cases, G_N_ELEMENTS(cases), false };
+	const struct check_cases with = { baited, G_N_ELEMENTS(baited), true };
 	/* The first two: what_comes_first(). Nobody offers the other two. */
 	static const unsigned not_here[] = { CHECK_MMIO_FIRST, CHECK_MMIO_DEVICE_ID,
 					     CHECK_ADVISED_ORDER_PLATFORM,
@@ -873,7 +1016,8 @@ static void every_rule_has_a_case(void **state)
 
 	(void)state;
 	for (unsigned rule = CHECK_OWN; rule < CHECK_BLK_WRITEBACK_EARLY; rule++) {
-		bool found = check_cases_have(&all, rule) || rule == CHECK_ADVISED_BLK_RO;
+		bool found = check_cases_have(&all, rule) || check_cases_have(&with, rule) ||
+			     rule == CHECK_ADVISED_BLK_RO;
 
 		for (size_t i = 0; i < G_N_ELEMENTS(not_here); i++)
 			found |= rule == not_here[i];
@@ -906,14 +1050,17 @@ static void clauses_are_there(void **state)
 
 int main(void)
 {
-	static struct check_cases all = { cases, G_N_ELEMENTS(cases) };
+	static struct check_cases all = { cases, G_N_ELEMENTS(cases), false };
+	static struct check_cases with = { baited, G_N_ELEMENTS(baited), true };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_prestate(check_cases_run, &all),
+		cmocka_unit_test_prestate(check_cases_run, &with),
 		cmocka_unit_test(what_comes_first),
 		cmocka_unit_test(what_others_find_is_told),
 		cmocka_unit_test(right_places_are_not_told_of),
 		cmocka_unit_test(two_processors_do_not_wait_for_each_other),
 		cmocka_unit_test(many_violations_are_a_few_lines),
+		cmocka_unit_test(baits_are_left_alone),
 		cmocka_unit_test(reports_say_what_was_found),
 		cmocka_unit_test(words_that_are_none_are_refused),
 		cmocka_unit_test(every_rule_has_a_case),

@@ -426,6 +426,20 @@ static void mmio_legacy_register(struct rig *r)
 	mmio_put(r, 0x028, 4, 4096); /* GuestPageSize */
 }
 
+static void unknown_feature(struct rig *r)
+{
+	rig_dev(r)->baited = true;
+	negotiate(r, 45, true, false);
+	negotiate(r, 127, true, false);
+}
+
+static void decoy(struct rig *r)
+{
+	rig_dev(r)->baited = true;
+	assert_int_equal(peek_get(r, 0x400, 4), 0);
+	peek_put(r, 0x4ff, 1, 1);
+}
+
 /* There is no refusing: what it cannot have does not count. */
 static void legacy_feature_not_offered(struct rig *r)
 {
@@ -594,6 +608,7 @@ static const struct row {
 	{ RULE_STATUS_UNKNOWN, ALL, a_status_bit_that_is_not_there, "2.1" },
 	{ RULE_FEATURE_NOT_OFFERED, ALL, a_feature_that_is_not_offered, "DRV-BASE-FEAT-01" },
 	{ RULE_FEATURE_NOT_OFFERED, ALL, a_feature_word_that_is_not_there, "DRV-BASE-FEAT-01" },
+	{ RULE_FEATURE_UNKNOWN, ALL, unknown_feature, "DRV-BASE-FEAT-05" },
 	{ RULE_FEATURE_NEEDS, ALL, a_feature_without_what_it_needs, "DRV-BASE-FEAT-02" },
 	{ RULE_FEATURE_VERSION_1, ALL, no_version_1, "DRV-BASE-RESFEAT-01" },
 	{ RULE_FEATURE_FROZEN, ALL, features_after_features_ok, "DRV-BASE-INIT-04" },
@@ -639,6 +654,7 @@ static const struct row {
 	{ RULE_PCI_ACCESS_PLACE, "pci", pci_access_of_another_bar, "DRV-PCI-PCICFG-03" },
 	{ RULE_PCI_MSIX_TABLE, "pci", pci_table_by_bytes, "6.8.2" },
 	{ RULE_PCI_MSIX_TABLE, "pci", pci_pending_written, "6.8.2" },
+	{ RULE_PCI_DECOY, "pci", decoy, "DRV-PCI-CAPS-01" },
 	{ RULE_PCI_CAPS_UNREAD, "pci", structures_by_heart, "DRV-PCI-LEGDETECT-03" },
 	{ RULE_PCI_INTERFACES, "legacy-pci", both_interfaces, "DRV-PCI-LEGLAYOUT-01" },
 	{ RULE_PCI_INTERFACES, "legacy-pci", ports_after_structures, "DRV-PCI-LEGLAYOUT-01" },

@@ -6,6 +6,7 @@
  *	0x0000  common configuration
  *	0x0100  ISR status
  *	0x0200  device configuration
+ *	0x0400  a decoy, if the device is baited
  *	0x1000  MSI-X table
  *	0x2000  MSI-X pending bits
  *	0x3000  notify region: four bytes for each queue
@@ -43,12 +44,16 @@
 #define AT_COMMON    0x0000u
 #define AT_ISR       0x0100u
 #define AT_CONFIG    0x0200u
+#define AT_DECOY     0x0400u
 #define AT_TABLE     0x1000u
 #define AT_PENDING   0x2000u
 #define AT_NOTIFY    0x3000u
 #define NOTIFY_BYTES 0x1000u
 #define NOTIFY_EACH  4ul /* notify_off_multiplier */
-#define PORTS_BAR    0u  /* of the legacy interface, if there is one */
+#define DECOY_BYTES  0x0100u
+#define DECOY_TYPE   0x5au /* cfg_type: no structure has it */
+#define PADDING      4u    /* bytes behind a baited capability */
+#define PORTS_BAR    0u    /* of the legacy interface, if there is one */
 
 /*
  * The BAR. Each region takes accesses that lie inside it; everything else reads 0, and is told of.
@@ -169,6 +174,18 @@ static void notify_write(struct vpci *p, uint64_t off, unsigned len, uint64_t va
 	vdev_notify(p->dev, q);
 }
 
+static uint64_t decoy_read(struct vpci *p, uint64_t off, unsigned len)
+{
+	vdev_rule_broken(p->dev, RULE_PCI_DECOY, "read of %u bytes at %#x", len, (unsigned)off);
+	return 0;
+}
+
+static void decoy_write(struct vpci *p, uint64_t off, unsigned len, uint64_t value)
+{
+	(void)value;
+	vdev_rule_broken(p->dev, RULE_PCI_DECOY, "write of %u bytes at %#x", len, (unsigned)off);
+}
+
 static const struct region regions[] = {
 	{ "common configuration", VDEV_SPACE_COMMON, AT_COMMON, VPCI_COMMON_BYTES, common_read,
 	  common_write },
@@ -180,13 +197,16 @@ static const struct region regions[] = {
 	{ "MSI-X pending bits", VDEV_SPACE_PENDING, AT_PENDING, AT_NOTIFY - AT_PENDING,
 	  pending_read, pending_write },
 	{ "notification", VDEV_SPACE_NOTIFY, AT_NOTIFY, NOTIFY_BYTES, NULL, notify_write },
+	{ "decoy", VDEV_SPACE_NONE, AT_DECOY, DECOY_BYTES, decoy_read, decoy_write }, /* the last */
 };
 
 #define FIRST_MSIX 3u /* of the regions, which a function without structures has, too */
 
 static const struct region *region_at(const struct vpci *p, uint64_t off, unsigned len)
 {
-	for (unsigned i = p->modern ? 0 : FIRST_MSIX; i < G_N_ELEMENTS(regions); i++)
+	unsigned n = G_N_ELEMENTS(regions) - (p->dev->baited && p->modern ? 0 : 1);
+
+	for (unsigned i = p->modern ? 0 : FIRST_MSIX; i < n; i++)
 		if (off >= regions[i].at && off - regions[i].at < regions[i].size &&
 		    len <= regions[i].size - (off - regions[i].at))
 			return &regions[i];
@@ -518,13 +538,14 @@ static void vpci_put32(uint8_t *at, uint32_t value)
 
 static unsigned add_cap(struct vpci *p, uint8_t type, uint32_t at, uint32_t length)
 {
-	uint8_t body[VPCI_CAP_EXTRA + 4] = {
+	uint8_t body[VPCI_CAP_EXTRA + 4 + PADDING] = {
 		PCI_CAP_VENDOR, [VPCI_CAP_TYPE] = type, [VPCI_CAP_BAR] = bar_register(p)
 	};
-	uint8_t writable[VPCI_CAP_EXTRA + 4] = { 0 };
+	uint8_t writable[sizeof(body)] = { 0 };
 	bool extra = type == VPCI_TYPE_NOTIFY || type == VPCI_TYPE_ACCESS;
 
-	body[VPCI_CAP_LEN] = extra ? VPCI_CAP_EXTRA + 4 : VPCI_CAP_EXTRA;
+	body[VPCI_CAP_LEN] = (uint8_t)(VPCI_CAP_EXTRA + (extra ? 4 : 0) +
+				       (p->dev->baited && type != VPCI_TYPE_ACCESS ? PADDING : 0));
 	vpci_put32(body + VPCI_CAP_OFFSET, at);
 	vpci_put32(body + VPCI_CAP_LENGTH, length);
 	if (type == VPCI_TYPE_NOTIFY)
@@ -536,13 +557,21 @@ static unsigned add_cap(struct vpci *p, uint8_t type, uint32_t at, uint32_t leng
 	return pci_config_cap(&p->f, body, body[VPCI_CAP_LEN], writable);
 }
 
+/* As baits, structures are longer than drivers know them, and so are capabilities; and the first is
+ * of a kind that nobody knows (4.1.4.1). */
 static void add_caps(struct vpci *p)
 {
-	p->caps = add_cap(p, VPCI_TYPE_COMMON, AT_COMMON, VPCI_COMMON_BYTES);
-	add_cap(p, VPCI_TYPE_NOTIFY, AT_NOTIFY, (uint32_t)(p->dev->n_queues * NOTIFY_EACH));
-	add_cap(p, VPCI_TYPE_ISR, AT_ISR, 1);
-	if (p->dev->config_size)
-		add_cap(p, VPCI_TYPE_DEVICE, AT_CONFIG, (uint32_t)p->dev->config_size);
+	bool bait = p->dev->baited;
+	uint32_t notify = (uint32_t)(p->dev->n_queues * NOTIFY_EACH);
+	uint32_t config = (uint32_t)p->dev->config_size;
+
+	if (bait)
+		add_cap(p, DECOY_TYPE, AT_DECOY, DECOY_BYTES);
+	p->caps = add_cap(p, VPCI_TYPE_COMMON, AT_COMMON, bait ? AT_ISR : VPCI_COMMON_BYTES);
+	add_cap(p, VPCI_TYPE_NOTIFY, AT_NOTIFY, bait ? NOTIFY_BYTES : notify);
+	add_cap(p, VPCI_TYPE_ISR, AT_ISR, bait ? 4 : 1);
+	if (config)
+		add_cap(p, VPCI_TYPE_DEVICE, AT_CONFIG, bait ? VDEV_CONFIG_MAX : config);
 	p->access_cap = add_cap(p, VPCI_TYPE_ACCESS, 0, 0);
 }
 

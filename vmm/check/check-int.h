@@ -73,6 +73,8 @@ struct check_queue {
 	uint16_t *first;        /* packed, by id: the place of a chain's first descriptor */
 	bool *been;             /* packed, by place and wrap: the next descriptor was there */
 	_Atomic int kick_place; /* the last that a notification named; -1: none since we looked */
+	unsigned kicked[2];     /* while avail_event, a bait, said no, or yes */
+	bool event_asks;        /* it says yes */
 	unsigned n_data;        /* descriptors of the chain taken last that have data */
 	uint16_t pos, used_pos; /* where the next chain begins; packed: where the next used one goes
 				 */
@@ -133,6 +135,7 @@ struct checker {
 	const struct check_config *cfg;
 	unsigned wait_ms;
 	GPtrArray *devices;   /* of struct check_dev; those that left stay for the report */
+	unsigned n_pages;     /* of them: baits */
 	pthread_mutex_t lock; /* of the array */
 	int64_t began_us;
 	bool advice[N_CHECK_RULES]; /* check_is_advice() */
@@ -142,6 +145,9 @@ struct checker {
 	FILE *json, *junit;
 	char json_buffer[CHECK_BUFFER], junit_buffer[CHECK_BUFFER];
 };
+
+/* What is told of a driver is told of one of these, until the checker goes. */
+struct check_dev *check_dev_new(struct checker *c, const char *name);
 
 /* The driver broke @rule. @q, @head: -1 where it is about none. @seen may be NULL. */
 void check_broken(struct check_dev *d, unsigned rule, int q, int head, const char *seen, ...)

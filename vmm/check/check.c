@@ -10,6 +10,8 @@
 
 const char check_help[] =
 	"  advice                     report what the driver SHOULD do, too\n"
+	"  bait                       offer what a sound driver leaves alone: unknown\n"
+	"                             features, capabilities, mmio pages and the like\n"
 	"  fatal                      end the run at the first MUST that is broken, with\n"
 	"                             exit status 8\n"
 	"  json:FILE, junit:FILE      write the report there as well\n"
@@ -43,6 +45,8 @@ static bool check_take_word(struct check_config *cfg, const char *word, GError *
 {
 	if (strcmp(word, "advice") == 0)
 		cfg->advice = true;
+	else if (strcmp(word, "bait") == 0)
+		cfg->bait = true;
 	else if (strcmp(word, "fatal") == 0)
 		cfg->fatal = true;
 	else if (g_str_has_prefix(word, "json:"))
@@ -52,10 +56,11 @@ static bool check_take_word(struct check_config *cfg, const char *word, GError *
 	else if (g_str_has_prefix(word, "wait="))
 		return check_take_wait(cfg, word + strlen("wait="), err);
 	else
-		return ringside_usage(err,
-				      "--check=%s: not known; it takes advice, fatal, json:FILE, "
-				      "junit:FILE and wait=SECONDS, with commas between",
-				      word);
+		return ringside_usage(
+			err,
+			"--check=%s: not known; it takes advice, bait, fatal, json:FILE, "
+			"junit:FILE and wait=SECONDS, with commas between",
+			word);
 	return true;
 }
 
@@ -343,6 +348,21 @@ struct checker *checker_new(const struct check_config *cfg, GError **err)
 	return c;
 }
 
+struct check_dev *check_dev_new(struct checker *c, const char *name)
+{
+	struct check_dev *d = g_new0(struct check_dev, 1);
+
+	d->base.ops = &check_ops;
+	d->checker = c;
+	d->name = g_strdup(name);
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_mutex_init(&d->found_lock, NULL);
+	pthread_mutex_lock(&c->lock);
+	g_ptr_array_add(c->devices, d);
+	pthread_mutex_unlock(&c->lock);
+	return d;
+}
+
 static void check_dev_free(struct check_dev *d)
 {
 	for (unsigned i = 0; i < N_CHECK_RULES; i++)
@@ -384,27 +404,20 @@ static const struct check_type *check_type_find(const char *class)
 
 void checker_watch(struct checker *c, struct vdev *dev)
 {
-	struct check_dev *d = g_new0(struct check_dev, 1);
+	struct check_dev *d = check_dev_new(c, vdev_name(dev));
 
-	d->base.ops = &check_ops;
-	d->checker = c;
 	d->dev = dev;
-	d->name = g_strdup(vdev_name(dev));
 	d->type = check_type_find(dev->class->name);
 	d->n_queues = dev->n_queues;
 	d->queue = g_new0(struct check_queue, d->n_queues);
 	d->own = d->type ? g_malloc0(d->type->state_size) : NULL;
-	pthread_mutex_init(&d->lock, NULL);
-	pthread_mutex_init(&d->found_lock, NULL);
 	for (unsigned q = 0; q < d->n_queues; q++) {
 		d->queue[q].dev = d;
 		d->queue[q].index = q;
 	}
-	pthread_mutex_lock(&c->lock);
-	g_ptr_array_add(c->devices, d);
-	pthread_mutex_unlock(&c->lock);
 	vdev_observe(dev, &d->base);
 	dev->checked = true;
+	dev->baited = c->cfg->bait;
 }
 
 /* Its queues do not run. */
@@ -412,7 +425,7 @@ static void check_dev_leave(struct check_dev *d)
 {
 	check_registers_end(d);
 	vdev_unobserve(d->dev, &d->base);
-	d->dev->checked = false;
+	d->dev->checked = d->dev->baited = false;
 	d->dev = NULL;
 	for (unsigned q = 0; q < d->n_queues; q++)
 		check_ring_stopped(&d->queue[q], true);

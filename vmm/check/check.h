@@ -25,6 +25,7 @@ struct check_config {
 	bool on;
 	bool advice;        /* SHOULDs, too */
 	bool fatal;         /* the first violation of a MUST ends the run */
+	bool bait;          /* oddities that the specification allows are offered */
 	unsigned wait_ms;   /* how long the driver may take for what it must do; 0: CHECK_WAIT_MS */
 	char *json, *junit; /* files for the report, or NULL */
 };
@@ -46,6 +47,15 @@ void checker_free(struct checker *c); /* NULL is fine; all devices have left */
 /* @dev is looked at from now on, until checker_leave(). While nobody drives it. */
 void checker_watch(struct checker *c, struct vdev *dev);
 void checker_leave(struct checker *c, struct vdev *dev);
+
+/* Baits on virtio-mmio: register pages that are no device of this version, with "magic", "version" or
+ * "id" (a DeviceID of 0) telling so. The driver is to leave them at that. @n: which of them. */
+#define CHECK_PAGES 3u
+struct board;
+struct check_page;
+struct check_page *check_page_new(struct checker *c, unsigned n, struct board *board, uint64_t base,
+				  GError **err);
+void check_page_free(struct check_page *p); /* NULL is fine; no vCPU runs, and the checker lives */
 
 /* Bytes that it may come to need when @dev's queues start. */
 size_t checker_memory(const struct vdev *dev);

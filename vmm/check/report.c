@@ -140,12 +140,18 @@ static void count_finding(const struct check_finding *f, void *opaque)
 
 void checker_print(struct checker *c, FILE *to)
 {
-	unsigned n[2] = { 0 };
+	unsigned n[2] = { 0 }, n_devices = c->devices->len - c->n_pages;
 
 	checker_for_each(c, count_finding, n);
+	if (c->cfg->bait)
+		fprintf(to,
+			"# check: baits: feature bits %u, %u, %u; on pci a capability of type 0x5a, "
+			"longer capabilities and structures, interrupts for nothing; avail_event "
+			"without EVENT_IDX; %u register pages without a device\n",
+			VDEV_BAIT_0, VDEV_BAIT_1, VDEV_BAIT_2, c->n_pages);
 	if (n[0] + n[1] == 0) {
-		fprintf(to, "# check: the driver of %u device%s broke no rule\n", c->devices->len,
-			c->devices->len == 1 ? "" : "s");
+		fprintf(to, "# check: the driver of %u device%s broke no rule\n", n_devices,
+			n_devices == 1 ? "" : "s");
 		return;
 	}
 	fprintf(to, "# check: %u rule%s broken", n[0], n[0] == 1 ? "" : "s");

@@ -464,11 +464,53 @@ static uint16_t ring_forward(const struct check_queue *q, uint16_t at, unsigned 
 	return q->packed ? vring_pos_advance(at, n, q->size) : (uint16_t)(at + n);
 }
 
+/*
+ * A bait: without EVENT_IDX avail_event is nothing, and says by turns that a notification is wanted
+ * and that none is. A driver that does as it says, each time, reads it.
+ */
+
+#define BAIT_TURN 4u /* chains */
+#define BAIT_FAR  0x4000u
+
+static bool bait_fits(const struct check_queue *q)
+{
+	return q->dev->checker->cfg->bait && !q->packed &&
+	       !check_accepted(q->dev, VIRTIO_F_EVENT_IDX);
+}
+
+static void bait_event(struct check_queue *q)
+{
+	uint16_t next = q->pos;
+
+	if (!bait_fits(q))
+		return;
+	q->event_asks = next / BAIT_TURN % 2 == 0;
+	__atomic_store_n((le16 *)&q->used->ring[q->size],
+			 cpu_le16(q->event_asks ? next : (uint16_t)(next + BAIT_FAR)),
+			 __ATOMIC_RELAXED);
+}
+
+static bool bait_taken(const struct check_queue *q)
+{
+	return bait_fits(q) && !q->event_asks && q->kicked[true] >= BAIT_TURN && !q->kicked[false];
+}
+
 static unsigned no_kick_rule(const struct check_queue *q)
 {
 	if (q->packed)
 		return CHECK_NO_KICK_PACKED;
+	if (bait_taken(q))
+		return CHECK_NO_KICK_BAIT;
 	return check_accepted(q->dev, VIRTIO_F_EVENT_IDX) ? CHECK_NO_KICK_EVENT : CHECK_NO_KICK;
+}
+
+/* Nothing was used. On mmio that cannot be: a bit of InterruptStatus would say so (4.2.2.1). */
+static void bait_interrupt(struct check_queue *q)
+{
+	const struct vdev *dev = q->dev->dev;
+
+	if (dev->baited && dev->transport && g_strcmp0(dev->transport->name, "pci") == 0)
+		dev->transport->queue_changed(q->dev->dev, q->index);
 }
 
 static gboolean check_ring_tick(gpointer arg)
@@ -483,6 +525,7 @@ static gboolean check_ring_tick(gpointer arg)
 		split_look(q);
 	if (type && type->tick)
 		type->tick(q->dev, q->index);
+	bait_interrupt(q);
 	now = ring_available(q);
 	if (now == q->told) {
 		q->asked = ring_wants(q, ring_forward(q, now, 1), now);
@@ -510,6 +553,7 @@ void check_ring_kicked(struct check_queue *q)
 		packed_judge_kick(q);
 	else
 		split_look(q);
+	q->kicked[q->event_asks]++;
 	ring_told(q);
 }
 
@@ -585,6 +629,8 @@ void check_ring_started(struct check_queue *q)
 	if (joined)
 		q->dev->joined = true;
 	q->kick_place = -1;
+	q->kicked[0] = q->kicked[1] = 0;
+	bait_event(q);
 	if (q->packed) { /* of one that goes on nobody knows where it has been */
 		memset(q->been, joined, 2ul * q->size);
 		*packed_been(q, q->pos) = true;
@@ -645,6 +691,7 @@ void check_ring_popped(struct check_queue *q, const struct vq_chain *c)
 		split_take(q, c);
 	}
 	q->pos = ring_forward(q, q->pos, ring_entries(q, c));
+	bait_event(q);
 	if (q->packed)
 		*packed_been(q, q->pos) = true;
 	if (ring_beyond(q, q->pos, q->told))

@@ -24,7 +24,8 @@ static char *with_mmio_devices(const char *cmdline, const struct transport_place
 bool machine_load(struct machine *m, GError **err)
 {
 	g_autofree char *cmdline = NULL;
-	g_autofree struct transport_place *places = g_new0(struct transport_place, m->devices->len);
+	g_autofree struct transport_place *places = g_new0(struct transport_place,
+							   m->devices->len + CHECK_PAGES);
 	struct arch_load load = {
 		.mem = &m->ram.memory.mem,
 		.mem_size = m->ram.size,
@@ -35,7 +36,6 @@ bool machine_load(struct machine *m, GError **err)
 		.serial = m->serial != NULL,
 		.pci = m->pci != NULL,
 		.places = places,
-		.n_places = m->devices->len,
 		.firmware = m->firmware.image,
 		.firmware_size = m->firmware.size,
 		.files = &m->files,
@@ -49,8 +49,12 @@ bool machine_load(struct machine *m, GError **err)
 
 		d->transport->place(d->handle, &places[i]);
 	}
+	load.n_places = m->devices->len;
+	for (unsigned n = 0; n < CHECK_PAGES && m->bait[n]; n++)
+		places[load.n_places++] = (struct transport_place){ .has_page = true,
+								    .page = m->bait_page[n] };
 	if (m->cfg->mmio_cmdline) {
-		cmdline = with_mmio_devices(m->cfg->append, places, m->devices->len);
+		cmdline = with_mmio_devices(m->cfg->append, places, load.n_places);
 		load.cmdline = cmdline;
 	}
 	m->loaded = true;

@@ -522,6 +522,20 @@ static bool wants_place(const struct device *d)
 	return d->transport->wants_place && d->transport->wants_place(d->options);
 }
 
+/* With --check=bait and devices on mmio: register pages without one, as far as there is room. */
+static bool plug_baits(struct machine *m, GError **err)
+{
+	if (!m->cfg->check.bait || !m->page_taken[0])
+		return true;
+	for (unsigned n = 0; n < CHECK_PAGES && take_page(m, &m->bait_page[n], NULL); n++) {
+		m->bait[n] = check_page_new(m->checker, n, board_kvm_board(m->board),
+					    m->bait_page[n].base, err);
+		if (!m->bait[n])
+			return false;
+	}
+	return true;
+}
+
 /* Those that want a certain place first. */
 bool machine_plug_devices(struct machine *m, GError **err)
 {
@@ -538,13 +552,15 @@ bool machine_plug_devices(struct machine *m, GError **err)
 			if (wants_place(d) == (pass == 0) && !plug_device(m, d, err))
 				return false;
 		}
-	return true;
+	return plug_baits(m, err);
 }
 
 void machine_unplug_devices(struct machine *m)
 {
 	for (guint i = 0; m->devices && i < m->devices->len; i++)
 		unplug_device(g_ptr_array_index(m->devices, i));
+	for (unsigned n = 0; n < CHECK_PAGES; n++)
+		check_page_free(g_steal_pointer(&m->bait[n]));
 }
 
 struct device *machine_add_device(struct machine *m, const char *spec, GError **err)

@@ -85,6 +85,9 @@ struct machine {
 	struct board_kvm *board;
 	struct pci_root *pci;
 	struct transport_env transports;
+	struct check_page *bait[CHECK_PAGES]; /* register pages without a device; the first that is
+						 NULL is the end */
+	struct transport_page bait_page[CHECK_PAGES];
 	bool *page_taken;   /* arch_places.n_mmio of them: has a device that register page? */
 	GPtrArray *devices; /* of struct device */
 	struct recorder *recorder; /* NULL: nothing is recorded */
