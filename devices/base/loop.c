@@ -195,6 +195,19 @@ struct poller loop_poll_stats(struct loop *loop)
 	return poller_stats(&loop->poller);
 }
 
+bool loop_look_at(struct loop *loop, struct poller_ring *ring)
+{
+	if (loop_of_thread != loop || loop->poller.window_ns == 0)
+		return false;
+	poller_add(&loop->poller, ring);
+	return true;
+}
+
+void loop_look_away(struct loop *loop, struct poller_ring *ring)
+{
+	poller_remove(&loop->poller, ring);
+}
+
 static void loop_quit(void *arg)
 {
 	struct loop *loop = arg;

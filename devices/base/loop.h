@@ -31,6 +31,11 @@ void loop_start(struct loop *loop, void (*first)(void *arg), void *arg);
 void loop_set_poll(struct loop *loop, uint64_t max_ns);
 struct poller loop_poll_stats(struct loop *loop);
 
+/* On the loop's thread: @ring, whose descriptor is watched, need not tell, if the loop would look
+ * again now before it sleeps (poller_add()): false if it would not. And: not any more. */
+bool loop_look_at(struct loop *loop, struct poller_ring *ring);
+void loop_look_away(struct loop *loop, struct poller_ring *ring);
+
 /* Stops and joins the thread; the main loop has none. NULL is fine. */
 void loop_free(struct loop *loop);
 

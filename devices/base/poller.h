@@ -10,8 +10,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/*
+ * Something in memory that can be looked at without a call, and has a descriptor that tells of it
+ * if that is wanted: a ring, and its kicks. While looking goes on it need not be wanted.
+ */
+struct poller_ring {
+	bool (*look)(void *arg); /* is there something? */
+	/* From now on the descriptor has to tell. False: there is something already. */
+	bool (*arm)(void *arg);
+	void *arg;
+	int fd; /* among the descriptors that are waited for: G_IO_IN if something was found */
+
+	bool unarmed; /* the poller's */
+	struct poller_ring *next;
+};
+
 struct poller {
 	uint64_t max_ns; /* the longest window; 0: it sleeps at once */
+
+	struct poller_ring *rings; /* unarmed ones */
 
 	/* The rest is counted by the thread that waits, and read by any (poller_stats()). */
 	uint64_t window_ns; /* how long it looks now */
@@ -23,6 +40,12 @@ struct poller {
 /* As poll(2), which it calls; @timeout in milliseconds, -1: without end. What it looks at costs one
  * call each time. */
 gint poller_poll(struct poller *p, GPollFD *fds, guint n, gint timeout);
+
+/* @ring's descriptor does not tell any more, so the next waits look at it: until it is armed,
+ * before a sleep, with nothing there; or is removed, which arms nothing, by whoever was told. (That
+ * may be lost: GLib throws away what poll() says if descriptors came or went meanwhile.) */
+void poller_add(struct poller *p, struct poller_ring *ring);
+void poller_remove(struct poller *p, struct poller_ring *ring);
 
 /* A copy that may lag behind. */
 struct poller poller_stats(const struct poller *p);

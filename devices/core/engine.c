@@ -21,19 +21,49 @@ static void vdev_queue_kicked(void *arg, GIOCondition revents)
 {
 	struct vdev_queue *queue = arg;
 	struct vq_stats *stats = vq_stats(queue->vq);
-	uint64_t count, own;
+	uint64_t count = 0, own;
 
 	(void)revents;
-	if (read(queue->kick_fd, &count, sizeof(count)) != sizeof(count))
+	if (read(queue->kick_fd, &count, sizeof(count)) != sizeof(count) && !queue->found)
 		return;
+	loop_look_away(queue->loop, &queue->look);
 	__atomic_store_n(&stats->kicks, stats->kicks + count, __ATOMIC_RELAXED);
-	own = atomic_exchange(&queue->again, 0);
+	own = atomic_exchange(&queue->again, 0) + queue->found;
+	queue->found = false;
 	vdev_kicked(queue->dev, vdev_queue_index(queue), count, own);
+}
+
+static bool vdev_queue_look(void *arg)
+{
+	struct vdev_queue *queue = arg;
+
+	queue->found = vq_pending(queue->vq);
+	return queue->found;
+}
+
+static bool vdev_queue_arm(void *arg)
+{
+	struct vdev_queue *queue = arg;
+
+	queue->found = !vq_enable_notify(queue->vq);
+	return !queue->found;
+}
+
+bool vdev_queue_is_looked_at(struct vdev_queue *queue)
+{
+	const struct vdev *dev = queue->dev;
+
+	return !dev->observer && !dev->filter && loop_look_at(queue->loop, &queue->look);
 }
 
 static void vdev_queue_serve(struct vdev *dev, unsigned q)
 {
 	struct vdev_queue *queue = &dev->queue[q];
+
+	queue->look = (struct poller_ring){
+		.look = vdev_queue_look, .arm = vdev_queue_arm, .arg = queue, .fd = queue->kick_fd
+	};
+	queue->found = false;
 
 	queue->kick_watch = loop_watch(queue->loop, queue->kick_fd, G_IO_IN, vdev_queue_kicked,
 				       queue);
@@ -98,6 +128,10 @@ static void here_stop(struct vdev *dev, unsigned q, enum vdev_stop why)
 		return;
 	}
 	loop_unwatch(g_steal_pointer(&queue->kick_watch));
+	if (queue->look.unarmed) { /* whoever serves the ring next may count on kicks */
+		loop_look_away(queue->loop, &queue->look);
+		(void)vq_enable_notify(queue->vq);
+	}
 	queue->stopping = true;
 	if (why == VDEV_STOP_SAVE) /* what it gives back now, it does as one that is served */
 		vdev_saw_started(dev, q);

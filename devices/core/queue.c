@@ -580,7 +580,7 @@ void vdev_drain(struct vdev *dev, unsigned q, vdev_handle_fn handle)
 			queue->awaits_room = true;
 			return;
 		}
-	} while (!vq_enable_notify(queue->vq));
+	} while (!vdev_queue_is_looked_at(queue) && !vq_enable_notify(queue->vq));
 }
 
 struct vq_chain *vdev_take(struct vdev *dev, unsigned q)

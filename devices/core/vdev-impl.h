@@ -52,6 +52,10 @@ void vdev_take_queue_away(struct vdev *dev, unsigned q);
 void vdev_start_queues(struct vdev *dev);
 void vdev_stop_queues(struct vdev *dev, enum vdev_stop why);
 
+/* On the owner's thread: the ring was emptied, and the loop is going to look at it for a while: so
+ * the driver need not kick yet. False: it has to. */
+bool vdev_queue_is_looked_at(struct vdev_queue *queue);
+
 /* On the owner's thread: interrupts of a queue that runs elsewhere come here, too; until it has
  * stopped. */
 void vdev_call_begin(struct vdev_queue *queue);

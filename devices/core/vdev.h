@@ -262,6 +262,9 @@ struct vdev_queue {
 	bool stopping;
 	enum vdev_stop why; /* as it was last asked for */
 
+	struct poller_ring look; /* of the loop, while the driver need not kick */
+	bool found;              /* by it: there need be no kick */
+
 	bool awaits_room; /* chains wait for room in the pool: look again after a push */
 	unsigned batch;   /* chains popped together: fewer where each takes long */
 

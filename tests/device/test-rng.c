@@ -89,6 +89,20 @@ static void many_requests_are_each_served(struct rig *r)
 		assert_int_equal(rig_wait(r, req[i]), 32);
 }
 
+/* A loop that looks does not ask for kicks; before it sleeps it does (poll=). */
+static void requests_come_while_the_loop_looks_and_while_it_sleeps(struct rig *r)
+{
+	struct rig_buf b = rig_alloc(r, 16);
+
+	for (unsigned all = 0; all < 2; all++) {
+		rig_start(r, all ? RIG_ALL : rig_all_but(VIRTIO_F_EVENT_IDX));
+		for (unsigned i = 0; i < 500; i++) {
+			assert_int_equal(rig_do(r, 0, &b, 0, 1), 16);
+			g_usleep(i % 8 * 10ul);
+		}
+	}
+}
+
 static void nowhere_to_write_to_needs_a_reset(struct rig *r)
 {
 	struct rig_buf b = rig_alloc(r, 64);
@@ -109,6 +123,13 @@ static void nowhere_to_write_to_needs_a_reset(struct rig *r)
 		.name = #fn, .spec = "rng,max-bytes=1000", .run = fn, __VA_ARGS__ \
 	}
 
+#define LOOKING(poll)                                                                    \
+	{                                                                                \
+		.name = "requests_come_while_the_loop_looks_and_while_it_sleeps, " poll, \
+		.spec = "rng,poll=" poll, .links = "direct-thread* mmio-thread*",        \
+		.run = requests_come_while_the_loop_looks_and_while_it_sleeps,           \
+	}
+
 static const struct rig_case cases[] = {
 	CASE(bytes_are_many_and_differ),
 	CASE(a_byte_is_enough),
@@ -117,6 +138,8 @@ static const struct rig_case cases[] = {
 	CAPPED(the_cap_counts_over_parts),
 	CASE(many_requests_are_each_served),
 	CASE(nowhere_to_write_to_needs_a_reset),
+	LOOKING("50us"),
+	LOOKING("1000ms"),
 };
 
 int main(void)

@@ -229,10 +229,12 @@ end_asleep:
 	atomic { kick -> kick = 0 };
 again:
 	store(DEVICE, DEVICE_FLAGS, DISABLE, !HAS(M_DEVICE_E));
+look:
 	do
 	:: pop(n1);
 	   if
 	   :: n1 == 0 -> break
+	   :: n1 == 0 -> goto look /* as often as it likes, before it asks for kicks */
 	   :: else
 	   fi;
 	   if

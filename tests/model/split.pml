@@ -1,8 +1,9 @@
 /*
  * The split ring's notification protocol, as virtqueue/split.c and virtqueue/driver/split.c have it: a
  * driver sends CHAINS chains in batches of any size and sleeps for interrupts, a device sleeps for
- * kicks, takes what there is in batches of any size, and gives it back. The letters of the barriers are
- * the sources'.
+ * kicks, takes what there is in batches of any size, and gives it back. When it finds nothing it may look
+ * again, as often as it likes, before it asks for kicks and sleeps. The letters of the barriers are the
+ * sources'.
  *
  * Wrong are: an end with a side asleep and chains not returned (a lost wake-up; spin calls it an
  * invalid end state), and a chain or a used element that is not the one due (a failed assertion).
@@ -105,6 +106,7 @@ again:
 	:: event_idx
 	:: else -> store(DEVICE, USED_SUPP, 1, 0)
 	fi;
+look:
 	do
 	:: if
 	   :: avail == popped % MOD -> load(DEVICE, AVAIL_IDX, !HAS(M_DEVICE_A), avail)
@@ -112,6 +114,7 @@ again:
 	   fi;
 	   if
 	   :: avail == popped % MOD -> break
+	   :: avail == popped % MOD -> goto look
 	   :: else
 	   fi;
 	   old = popped % MOD;

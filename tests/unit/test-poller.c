@@ -111,6 +111,140 @@ static void what_is_there_is_found_and_what_comes_is_waited_for(void **state)
 	close(fd);
 }
 
+/* A ring: what is in it, and what was asked. */
+struct ring {
+	struct poller_ring r;
+	bool has, has_when_armed;
+	unsigned looks, arms;
+};
+
+static bool ring_look(void *arg)
+{
+	struct ring *ring = arg;
+
+	ring->looks++;
+	return ring->has;
+}
+
+static bool ring_arm(void *arg)
+{
+	struct ring *ring = arg;
+
+	ring->arms++;
+	return !ring->has && !ring->has_when_armed;
+}
+
+/* Two rings, whose descriptors say nothing, and another descriptor. */
+struct rings {
+	struct poller p;
+	struct ring ring[2];
+	GPollFD fds[3];
+};
+
+static void rings_open(struct rings *s, uint64_t window_ns)
+{
+	*s = (struct rings){ .p = { .max_ns = POLLER_MAX_NS, .window_ns = window_ns } };
+	for (unsigned i = 0; i < G_N_ELEMENTS(s->fds); i++)
+		s->fds[i] = (GPollFD){ .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+				       .events = G_IO_IN };
+	for (unsigned i = 0; i < 2; i++) {
+		s->ring[i].r = (struct poller_ring){
+			.look = ring_look, .arm = ring_arm, .arg = &s->ring[i], .fd = s->fds[i].fd
+		};
+		poller_add(&s->p, &s->ring[i].r);
+		poller_add(&s->p, &s->ring[i].r); /* twice is once */
+	}
+}
+
+static void rings_close(struct rings *s)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(s->fds); i++)
+		close(s->fds[i].fd);
+}
+
+/* Until somebody who was told takes it away: whoever asked may have thrown the answer away. */
+static void a_ring_is_told_of_as_if_by_its_descriptor(void **state)
+{
+	struct rings s;
+
+	(void)state;
+	rings_open(&s, POLLER_MAX_NS);
+	s.ring[1].has = true;
+	for (int timeout = -1; timeout <= 1; timeout++) {
+		assert_int_equal(poller_poll(&s.p, s.fds, 3, timeout), 1);
+		assert_int_equal(s.fds[0].revents, 0);
+		assert_int_equal(s.fds[1].revents, G_IO_IN);
+		assert_int_equal(s.fds[2].revents, 0);
+	}
+	assert_int_equal(s.p.slept, 0);
+	assert_int_equal(s.ring[0].arms + s.ring[1].arms, 0);
+	poller_remove(&s.p, &s.ring[1].r);
+	poller_remove(&s.p, &s.ring[1].r);
+	assert_false(s.ring[1].r.unarmed);
+	assert_int_equal(poller_poll(&s.p, s.fds, 3, 0), 0);
+	assert_true(s.ring[0].r.unarmed);
+	rings_close(&s);
+}
+
+static void a_descriptor_is_told_of_beside_rings(void **state)
+{
+	uint64_t one = 1;
+	struct rings s;
+
+	(void)state;
+	rings_open(&s, POLLER_MAX_NS);
+	assert_int_equal(write(s.fds[2].fd, &one, sizeof(one)), sizeof(one));
+	assert_int_equal(poller_poll(&s.p, s.fds, 3, -1), 1);
+	assert_int_equal(s.fds[2].revents, G_IO_IN);
+	s.ring[0].has = true;
+	assert_int_equal(poller_poll(&s.p, s.fds, 3, -1), 2);
+	assert_int_equal(s.fds[0].revents, G_IO_IN);
+	assert_int_equal(s.fds[2].revents, G_IO_IN);
+	assert_int_equal(write(s.fds[0].fd, &one, sizeof(one)), sizeof(one)); /* a late kick */
+	assert_int_equal(poller_poll(&s.p, s.fds, 3, -1), 2);
+	assert_true(s.ring[0].r.unarmed);
+	rings_close(&s);
+}
+
+static void rings_are_armed_before_a_sleep(void **state)
+{
+	struct rings s;
+
+	(void)state;
+	for (uint64_t window = 0; window <= 1; window++) {
+		rings_open(&s, window * 100 * US);
+		assert_int_equal(poller_poll(&s.p, s.fds, 3, 1), 0);
+		assert_int_equal(s.p.slept, 1);
+		for (unsigned i = 0; i < 2; i++) {
+			assert_int_equal(s.ring[i].looks > 0, window);
+			assert_int_equal(s.ring[i].arms, 1);
+			assert_false(s.ring[i].r.unarmed);
+		}
+		s.ring[0].has = true; /* its descriptor tells now */
+		assert_int_equal(poller_poll(&s.p, s.fds, 3, 0), 0);
+		rings_close(&s);
+	}
+}
+
+/* What came between the last look and the arming; without end there would be no wake-up. */
+static void a_ring_that_has_something_when_it_is_armed_is_told_of(void **state)
+{
+	struct rings s;
+
+	(void)state;
+	rings_open(&s, 0);
+	s.ring[0].has_when_armed = true;
+	assert_int_equal(poller_poll(&s.p, s.fds, 3, 60000), 1);
+	assert_int_equal(s.p.slept, 0);
+	assert_int_equal(s.fds[0].revents, G_IO_IN);
+	assert_true(s.ring[0].r.unarmed); /* or it could be forgotten */
+	assert_false(s.ring[1].r.unarmed);
+	s.p.max_ns = 0; /* somebody says meanwhile that nothing is looked at any more */
+	assert_int_equal(poller_poll(&s.p, s.fds, 3, 60000), 1);
+	assert_int_equal(s.ring[0].arms, 2);
+	rings_close(&s);
+}
+
 static void nothing(void *arg)
 {
 	(void)arg;
@@ -147,6 +281,10 @@ int main(void)
 		cmocka_unit_test(times_are_parsed),
 		cmocka_unit_test(those_who_share_a_thread_agree),
 		cmocka_unit_test(what_is_there_is_found_and_what_comes_is_waited_for),
+		cmocka_unit_test(a_ring_is_told_of_as_if_by_its_descriptor),
+		cmocka_unit_test(a_descriptor_is_told_of_beside_rings),
+		cmocka_unit_test(rings_are_armed_before_a_sleep),
+		cmocka_unit_test(a_ring_that_has_something_when_it_is_armed_is_told_of),
 		cmocka_unit_test(a_loop_learns_to_look),
 	};
 
