@@ -82,9 +82,9 @@ static enum vq_fault vq_packed_start(struct vq *vq, const struct vq_config *cfg)
 	if (cfg->desc % VRING_DESC_ALIGN || cfg->driver % VRING_EVENT_ALIGN ||
 	    cfg->device % VRING_EVENT_ALIGN)
 		return VQ_FAULT_RING_ALIGN;
-	r->desc = gmem_at(vq->mem, cfg->desc, vring_desc_bytes(size));
-	r->driver = gmem_at(vq->mem, cfg->driver, sizeof(*r->driver));
-	r->device = gmem_at(vq->mem, cfg->device, sizeof(*r->device));
+	r->desc = vq_ring_at(vq, cfg->desc, vring_desc_bytes(size));
+	r->driver = vq_ring_at(vq, cfg->driver, sizeof(*r->driver));
+	r->device = vq_ring_at(vq, cfg->device, sizeof(*r->device));
 	if (!r->desc || !r->driver || !r->device)
 		return VQ_FAULT_RING_ADDRESS;
 	vq_packed_ask_for_kicks(vq);

@@ -58,9 +58,9 @@ static enum vq_fault vq_split_start(struct vq *vq, const struct vq_config *cfg)
 	if (cfg->desc % VRING_DESC_ALIGN || cfg->driver % VRING_AVAIL_ALIGN ||
 	    cfg->device % VRING_USED_ALIGN)
 		return VQ_FAULT_RING_ALIGN;
-	s->desc = gmem_at(vq->mem, cfg->desc, vring_desc_bytes(size));
-	s->avail = gmem_at(vq->mem, cfg->driver, vring_avail_bytes(size));
-	s->used = gmem_at(vq->mem, cfg->device, vring_used_bytes(size));
+	s->desc = vq_ring_at(vq, cfg->desc, vring_desc_bytes(size));
+	s->avail = vq_ring_at(vq, cfg->driver, vring_avail_bytes(size));
+	s->used = vq_ring_at(vq, cfg->device, vring_used_bytes(size));
 	if (!s->desc || !s->avail || !s->used)
 		return VQ_FAULT_RING_ADDRESS;
 	s->used_event = &s->avail->ring[size];

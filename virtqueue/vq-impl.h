@@ -144,6 +144,7 @@ struct vq {
 	};
 	struct vq_log *log;           /* vq-log.c; NULL: the memory's changes are not logged */
 	struct vq_inflight *inflight; /* vq-inflight.c; NULL: nobody keeps account */
+	struct vq_far *far;           /* vq-far.c; NULL: the ring is in memory */
 	enum vq_log_ring log_ring;
 	uint64_t log_device;
 	enum vq_fault fault;
@@ -183,6 +184,13 @@ void vq_inflight_on(struct vq *vq, struct vq_inflight_area *area);
 void vq_inflight_off(struct vq *vq);
 void vq_inflight_used(const struct vq *vq, const struct vq_slot *s);
 bool vq_inflight_is_again(const struct vq *vq, const struct vq_slot *s);
+
+/*
+ * A ring that is not here (vq-far.c): its layout is in front of the ring's. vq_ring_at(): gmem_at()
+ * for a part of the ring.
+ */
+void *vq_ring_at(const struct vq *vq, uint64_t gpa, uint64_t len);
+extern const struct vq_layout vq_far_layout;
 
 /* Kills the queue; returns -1, for vq_pop(). */
 int vq_fail(struct vq *vq, enum vq_fault fault, uint16_t head);

@@ -356,6 +356,15 @@ static bool vq_size_fits(const struct vq_config *cfg)
 	return cfg->size > 0 && cfg->size <= VRING_QUEUE_SIZE_MAX;
 }
 
+static void vq_far_stopped(struct vq *vq)
+{
+	struct vq_far *far = vq->far;
+
+	vq->far = NULL;
+	if (far)
+		far->stopped(far);
+}
+
 static enum vq_fault vq_start_at(struct vq *vq, const struct gmem *mem, const struct vq_config *cfg)
 {
 	const struct vq_layout *layout = cfg->packed ? &vq_packed_layout : &vq_split_layout;
@@ -377,15 +386,17 @@ static enum vq_fault vq_start_at(struct vq *vq, const struct gmem *mem, const st
 	vq->max_bufs = cfg->size > VQ_CHAIN_MIN ? cfg->size : VQ_CHAIN_MIN;
 	vq->pos = cfg->position;
 	vq->published = cfg->position.next_used;
+	vq->far = cfg->far;
 	if (vq_size_fits(cfg))
 		fault = layout->start(vq, cfg);
 	if (fault) {
 		(void)vq_fail(vq, fault, 0);
 		vq->mem = NULL;
+		vq_far_stopped(vq);
 		return fault;
 	}
 	vq_pool_make(&vq->pool, cfg->size, cfg->request_size, cfg->in_order);
-	vq->layout = vq->ring_layout = layout;
+	vq->layout = vq->ring_layout = vq->far ? &vq_far_layout : layout;
 	if (cfg->inflight)
 		vq_inflight_on(vq, cfg->inflight);
 	if (mem->log)
@@ -414,6 +425,7 @@ struct vq_position vq_stop(struct vq *vq)
 	vq->mem = NULL;
 	vq->fault = VQ_OK;
 	vq_pool_rest(&vq->pool);
+	vq_far_stopped(vq);
 	return vq->pos;
 }
 

@@ -80,6 +80,24 @@ enum vq_log_ring {
 /* An account of what is in flight, kept outside of the queue: see vq_config.inflight. */
 struct vq_inflight_area;
 
+/*
+ * Whose ring is not in this process's memory: the queue works on a copy, which somebody keeps in
+ * step with the driver's (vq_config.far). The functions are called on the owner's thread.
+ */
+struct vq_far {
+	const struct gmem *ring; /* the copy: where the ring's addresses are found */
+
+	/* Used buffers are in the copy, and not with the driver yet: vq_publish() says that no
+	 * interrupt is wanted. */
+	void (*published)(struct vq_far *f);
+
+	/* vq_kicked(): the driver has something, or may have. */
+	void (*kicked)(struct vq_far *f);
+
+	/* The queue has stopped, or could not be started, and leaves the copy alone. */
+	void (*stopped)(struct vq_far *f);
+};
+
 /* Bytes of it, for a queue of @size entries or fewer. */
 size_t vq_inflight_bytes(unsigned size);
 
@@ -98,6 +116,7 @@ struct vq_config {
 	 * `position`: what was in flight is popped first, in its order. Whatever else is in it
 	 * counts as nothing. */
 	struct vq_inflight_area *inflight;
+	struct vq_far *far; /* NULL: the ring is in memory. Not with a log or an account */
 	struct vq_position position;
 };
 
@@ -155,8 +174,8 @@ bool vq_started(const struct vq *vq);
 bool vq_packed(const struct vq *vq);
 uint16_t vq_size(const struct vq *vq);
 unsigned vq_in_flight(const struct vq *vq);
-/* Split, a started queue: does the device have the chain of head @id (below vq_size())? From its pop
- * to its publish. */
+/* Split, a started queue: does the device have the chain of head @id (below vq_size())? From its
+ * pop to its publish. */
 bool vq_is_in_flight(const struct vq *vq, uint16_t id);
 struct vq_position vq_position(const struct vq *vq);
 enum vq_fault vq_fault(const struct vq *vq); /* what killed the queue, or VQ_OK */
@@ -199,6 +218,9 @@ void vq_disable_notify(struct vq *vq);
 /* Asks for a kick at the next chain that was never popped. False if there is one already: look
  * again instead. */
 bool vq_enable_notify(struct vq *vq);
+
+/* The driver has kicked, or had no occasion to yet. For a queue with vq_config.far. */
+void vq_kicked(struct vq *vq);
 
 /* True if a vq_pop() would find something (or a new fault). Not while vq_pool_exhausted(). */
 bool vq_pending(const struct vq *vq);

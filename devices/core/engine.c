@@ -74,11 +74,14 @@ static void vdev_queue_serve(struct vdev *dev, unsigned q)
 
 static void vdev_start_ring(struct vdev *dev, unsigned q)
 {
+	const struct gmem *mem = dev->mem;
 	struct vq_config cfg;
 	enum vq_fault fault = vdev_queue_ring(dev, q, &cfg);
 
+	if (fault == VQ_OK && dev->far)
+		mem = dev->far->starts(dev->far, q, &cfg);
 	if (fault == VQ_OK)
-		fault = vq_start(dev->queue[q].vq, dev->mem, &cfg);
+		fault = vq_start(dev->queue[q].vq, mem, &cfg);
 	if (fault != VQ_OK)
 		vdev_queue_broken(dev, q, -1, fault);
 }
@@ -97,7 +100,10 @@ static void here_start(struct vdev *dev, unsigned q)
 
 static void here_first_kick(struct vdev *dev, unsigned q)
 {
-	if (vq_started(dev->queue[q].vq) && dev->class->kick)
+	if (!vq_started(dev->queue[q].vq))
+		return;
+	vq_kicked(dev->queue[q].vq);
+	if (dev->class->kick)
 		dev->class->kick(dev, q);
 }
 
@@ -177,6 +183,22 @@ void vdev_call_end(struct vdev_queue *queue)
 	loop_unwatch(g_steal_pointer(&queue->call_watch));
 	vdev_filters_stop(queue->dev, vdev_queue_index(queue), queue->why);
 	vdev_saw_stopped(queue->dev, vdev_queue_index(queue), queue->why);
+}
+
+static void vdev_far_called(void *arg)
+{
+	const struct vdev_queue *queue = arg;
+
+	vdev_interrupt(queue->dev, vdev_queue_index(queue));
+}
+
+/* Transports take it from any thread; who looks on, on the owner's. */
+void vdev_far_interrupt(struct vdev *dev, unsigned q)
+{
+	if (dev->observer || dev->filter)
+		loop_call(dev->queue[q].loop, vdev_far_called, &dev->queue[q]);
+	else
+		vdev_far_called(&dev->queue[q]);
 }
 
 /* The transport's: if the engine follows when it changes, and nobody here wants to see interrupts.

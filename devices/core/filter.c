@@ -125,8 +125,10 @@ static void vdev_filter_wake(struct vdev *dev, unsigned q)
 
 static void vdev_filter_kick_past(struct vdev_filter *f, struct vdev *dev, unsigned q)
 {
-	for (unsigned times = VERDICT(f, dev, kick, q); times; times--)
+	for (unsigned times = VERDICT(f, dev, kick, q); times; times--) {
+		vq_kicked(dev->queue[q].vq);
 		vdev_filter_wake(dev, q);
+	}
 }
 
 void vdev_kicked(struct vdev *dev, unsigned q, uint64_t n, uint64_t own)

@@ -407,6 +407,14 @@ static uint64_t *vdev_address_register(struct vdev_queue *queue, enum vdev_queue
 	}
 }
 
+/* A reset is over before the write that asked for it returns, but for what is on its way. */
+static bool vdev_queue_in_reset(const struct vdev_queue *queue)
+{
+	struct vdev *dev = queue->dev;
+
+	return !queue->enabled && dev->far && dev->far->busy(dev->far, (int)(queue - dev->queue));
+}
+
 static uint64_t vdev_queue_address_read(struct vdev_queue *queue, enum vdev_queue_reg reg)
 {
 	switch (reg) {
@@ -417,7 +425,7 @@ static uint64_t vdev_queue_address_read(struct vdev_queue *queue, enum vdev_queu
 	case VQR_ENABLE:
 		return queue->enabled;
 	case VQR_RESET:
-		return 0; /* a reset is over before the write that asked for it returns */
+		return vdev_queue_in_reset(queue);
 	default:
 		return *vdev_address_register(queue, reg);
 	}

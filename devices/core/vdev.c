@@ -244,9 +244,14 @@ void vdev_end_wait(struct vdev *dev)
  * Status (2.1) and reset (2.4).
  */
 
+/* A reset is not over as long as it is not 0 (2.4.2). */
 uint32_t vdev_status(struct vdev *dev)
 {
-	return dev->status;
+	uint32_t status = dev->status;
+
+	if (!status && dev->far && dev->far->busy(dev->far, -1))
+		status = VIRTIO_S_ACKNOWLEDGE;
+	return status;
 }
 
 void vdev_reset_device(struct vdev *dev)

@@ -228,6 +228,21 @@ struct vdev_transport_ops {
 	uint16_t untold_queue_size;
 };
 
+/*
+ * A transport that reaches some of the driver's memory by messages alone. Set before there is a
+ * driver, for good. It is asked about the queues that run here (vdev_engine_here); for others
+ * such memory is none.
+ */
+struct vdev_far {
+	/* Queue @q starts, with @cfg: where it finds its buffers. dev->mem, or, with cfg->far set,
+	 * a table of the transport's. On the owner's thread. */
+	const struct gmem *(*starts)(struct vdev_far *f, unsigned q, struct vq_config *cfg);
+
+	/* Is something still on its way to the driver's memory of a queue that was reset, or of any
+	 * (@q: -1)? The driver is not told meanwhile that the reset is over. */
+	bool (*busy)(struct vdev_far *f, int q);
+};
+
 /* A queue as transports program it, and as its owner runs it. */
 struct vdev_queue {
 	struct vdev *dev;
@@ -333,6 +348,8 @@ struct vdev {
 	const struct vdev_transport_ops *transport; /* set by vdev_attach() */
 	void *transport_data;
 	pthread_mutex_t transport_lock; /* against the transport's leaving under config_changed() */
+
+	struct vdev_far *far; /* NULL: all memory is mapped */
 
 	struct vdev_observer *observer; /* the first; NULL: nobody looks (observe.h) */
 	struct vdev_filter *filter;     /* the first; NULL: there is none (filter.h) */
@@ -564,6 +581,10 @@ int vdev_queue_set_kick_fd(struct vdev *dev, unsigned q, int fd);
 /* Queue @q's interrupts have another queue_call_fd() now. The driver did that, in a call of its
  * own. */
 void vdev_call_changed(struct vdev *dev, unsigned q);
+
+/* Of a queue with vq_config.far: used buffers are in the driver's ring now, and it wants an
+ * interrupt. Not on the owner's thread alone. */
+void vdev_far_interrupt(struct vdev *dev, unsigned q);
 
 /* Device configuration space; reads beyond it give 0, writes beyond it are dropped. */
 void vdev_config_read(struct vdev *dev, size_t off, void *dst, size_t len);
