@@ -43,7 +43,15 @@ extern const struct rig_link_ops rig_direct_ops, rig_mmio_ops, rig_pci_ops, rig_
 
 enum { RIG_MMIO_EXACT, RIG_MMIO_CACHED, RIG_MMIO_LEGACY };
 enum { RIG_PCI_MSIX, RIG_PCI_INTX, RIG_PCI_CFG, RIG_PCI_LEGACY, RIG_PCI_LEGACY_INTX };
-enum { RIG_VFIO_MSIX, RIG_VFIO_INTX, RIG_VFIO_LEGACY };
+/* With descriptors for all memory; for none; or but for that with the rings, with the buffers. */
+enum {
+	RIG_VFIO_MSIX,
+	RIG_VFIO_INTX,
+	RIG_VFIO_LEGACY,
+	RIG_VFIO_FAR,
+	RIG_VFIO_FAR_RINGS,
+	RIG_VFIO_FAR_BUFFERS
+};
 
 /* Registers of r->board, for virtio_mmio_probe() and virtio_pci_probe(). A function is its slot. */
 struct virtio_io rig_io(struct rig *r);

@@ -56,6 +56,18 @@ static const struct rig_link links[] = {
 	  true },
 	{ "vfio-user-thread-order", &rig_vfio_user_ops, RIG_VFIO_MSIX, true, ASKED PCI_MORE,
 	  false },
+	{ "vfio-user-far", &rig_vfio_user_ops, RIG_VFIO_FAR, false, "", true },
+	{ "vfio-user-far-packed", &rig_vfio_user_ops, RIG_VFIO_FAR, false, ",ring=packed", false },
+	{ "vfio-user-far-thread", &rig_vfio_user_ops, RIG_VFIO_FAR, true, "", false },
+	{ "vfio-user-far-thread-packed", &rig_vfio_user_ops, RIG_VFIO_FAR, true, ",ring=packed",
+	  true },
+	{ "vfio-user-far-thread-order", &rig_vfio_user_ops, RIG_VFIO_FAR, true, ASKED PCI_MORE,
+	  false },
+	{ "vfio-user-far-packed-order", &rig_vfio_user_ops, RIG_VFIO_FAR, false,
+	  ",ring=packed" ASKED PCI_MORE, false },
+	{ "vfio-user-far-rings-thread", &rig_vfio_user_ops, RIG_VFIO_FAR_RINGS, true, "", false },
+	{ "vfio-user-far-buffers-thread-packed", &rig_vfio_user_ops, RIG_VFIO_FAR_BUFFERS, true,
+	  ",ring=packed", false },
 	{ "legacy-vfio-user", &rig_vfio_user_ops, RIG_VFIO_LEGACY, false, ",legacy=on", false },
 	{ "legacy-mmio", &rig_mmio_ops, RIG_MMIO_LEGACY, false, ",legacy=on", true },
 	{ "legacy-pci", &rig_pci_ops, RIG_PCI_LEGACY, false, ",legacy=on", false },
@@ -405,6 +417,13 @@ static bool has_legacy(const struct rig_case *c)
 	return class && class->legacy_id;
 }
 
+/* RIG_COPIES */
+static bool copies(const struct rig_link *link)
+{
+	return link->ops == &rig_bounce_ops ||
+	       (link->ops == &rig_vfio_user_ops && link->variant >= RIG_VFIO_FAR);
+}
+
 static bool applies(const struct rig_case *c, const struct rig_link *link, bool copied)
 {
 	g_auto(GStrv) globs = g_strsplit(c->links ? c->links : "*", " ", -1);
@@ -416,8 +435,7 @@ static bool applies(const struct rig_case *c, const struct rig_link *link, bool 
 			fits = fits && !g_pattern_match_simple(*glob + 1, link->name);
 		else
 			fits |= g_pattern_match_simple(*glob, link->name);
-	if (!fits || !chosen(link) || (link->ops == &rig_bounce_ops && !copied) ||
-	    (own && *link->options))
+	if (!fits || !chosen(link) || (copies(link) && !copied) || (own && *link->options))
 		return false;
 	if (g_str_has_prefix(link->name, "legacy") && !has_legacy(c))
 		return false;

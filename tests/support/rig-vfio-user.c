@@ -22,6 +22,7 @@
 struct vfio_link {
 	struct vfio_user *server;
 	struct vfu_client client;
+	struct gmem mem; /* the guest's */
 	unsigned n_irqs;
 	int irq[VECTORS_MAX]; /* of INTx the first */
 };
@@ -46,13 +47,22 @@ static void meet_owner(struct rig *r)
 /*
  * The link.
  */
-static void give_memory(struct vfio_link *l, const struct gmem *mem)
-{
-	for (unsigned i = 0; i < mem->n; i++) {
-		const struct gmem_region *m = &mem->region[i];
 
-		assert_int_equal(client_map(&l->client, m->gpa, m->len, m->offset, m->fd), 0);
+static void give_memory(const struct rig *r, struct vfio_link *l)
+{
+	unsigned variant = r->link->variant;
+
+	for (unsigned i = 0; i < l->mem.n; i++) {
+		const struct gmem_region *m = &l->mem.region[i];
+		bool far = variant == RIG_VFIO_FAR ||
+			   variant == (m->gpa == RIG_LOW_GPA ? RIG_VFIO_FAR_RINGS
+							     : RIG_VFIO_FAR_BUFFERS);
+
+		assert_int_equal(client_map(&l->client, m->gpa, m->len, far ? 0 : m->offset,
+					    far ? -1 : m->fd),
+				 0);
 	}
+	client_serve_memory(&l->client, r->main, &l->mem);
 }
 
 static void find_device(struct rig *r)
@@ -94,17 +104,17 @@ static void ended(void *opaque)
 static void link_open(struct rig *r)
 {
 	struct vfio_link *l = g_new0(struct vfio_link, 1);
-	struct gmem mem = r->mem;
 	GError *err = NULL;
 
 	r->transport = l;
+	l->mem = r->mem;
 	r->mem = (struct gmem){ 0 };
 	l->server = vfio_user_new(r->dev, &r->mem, r->main, ended, r, &err);
 	if (!l->server)
 		fail_msg("%s", err->message);
 	client_open(&l->client, l->server);
 	assert_int_equal(client_version(&l->client, NULL), 0);
-	give_memory(l, &mem);
+	give_memory(r, l);
 	client_place_bars(&l->client);
 	r->io = client_io(&l->client);
 	find_device(r);

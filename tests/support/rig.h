@@ -76,8 +76,8 @@ int rig_run(const char *group, const struct rig_case *cases, size_t n);
  * a device by what its driver sees. */
 int rig_run_copied(const char *group, const struct rig_case *cases, size_t n);
 
-#define RIG_COPIES     "vhost-user-bounce*"
-#define RIG_NOT_COPIED "* !" RIG_COPIES
+#define RIG_COPIES     "vhost-user-bounce* vfio-user-far*"
+#define RIG_NOT_COPIED "* !vhost-user-bounce* !vfio-user-far*"
 
 struct rig_link; /* tests/support/rig-impl.h */
 
@@ -88,9 +88,10 @@ struct rig_link; /* tests/support/rig-impl.h */
  * there are the legacy interfaces: "legacy-mmio" and "legacy-pci" (legacy=on), "legacy-pci-intx"
  * (legacy=only), "legacy-pci-thread", "legacy-vfio-user", for devices that have them. Boards have
  * all that KVM's has. By way of other programs there are "vhost-user" and "vfio-user", with
- * "-thread", "-packed" and (vfio-user's) "-intx" and "-order"; and "vhost-user-bounce" is the way
- * through our own front-end with memory=bounce, with a split ring before a packed one, "-packed"
- * the other way round.
+ * "-thread", "-packed" and (vfio-user's) "-intx", "-order", and "-far", "-far-rings" and
+ * "-far-buffers" (memory is reached by messages, in all or in part); and "vhost-user-bounce" is the
+ * way through our own front-end with memory=bounce, with a split ring before a packed one,
+ * "-packed" the other way round.
  */
 const struct rig_link *rig_link_find(const char *name);
 const char *rig_link_name(const struct rig *r);

@@ -62,6 +62,16 @@ int vfu_bench_setup_legacy(void **state)
 	return vfu_bench_open(state, "echo,legacy=on,id=echo");
 }
 
+int vfu_bench_setup_far(void **state)
+{
+	int ret = vfu_bench_open(state, "echo,ring=packed,id=echo");
+	struct vfu_bench *b = *state;
+
+	b->is_far = true;
+	assert_int_equal(gmem_add(&b->far, 0, VFU_BENCH_RAM, b->ram), 0);
+	return ret;
+}
+
 int vfu_bench_teardown(void **state)
 {
 	struct vfu_bench *b = *state;
@@ -133,7 +143,9 @@ void vfu_bench_begin(struct vfu_bench *b, bool packed, bool intx)
 	if (!b->client.versioned)
 		assert_int_equal(
 			client_version(&b->client, "{\"capabilities\":{\"max_msg_fds\":8}}"), 0);
-	assert_int_equal(client_map(&b->client, 0, VFU_BENCH_RAM, 0, b->memfd), 0);
+	assert_int_equal(client_map(&b->client, 0, VFU_BENCH_RAM, 0, b->is_far ? -1 : b->memfd), 0);
+	if (b->is_far)
+		client_serve_memory(&b->client, b->main, &b->far);
 	client_place_bars(&b->client);
 	assert_true(virtio_pci_probe(&b->driver, &b->io, 0));
 	virtio_pci_command(&b->driver,

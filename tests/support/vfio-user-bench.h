@@ -26,6 +26,8 @@ struct vfu_bench {
 	unsigned ended, closed; /* connections that are over, and that a case has closed */
 	int memfd;
 	uint8_t *ram;
+	struct gmem far; /* the same, */
+	bool is_far;     /* which has no descriptor: the client reaches it */
 	struct virtio_io io;
 	struct virtio_dev driver;
 	struct virtio_queue regs;
@@ -37,6 +39,7 @@ struct vfu_bench {
 
 int vfu_bench_setup(void **state);
 int vfu_bench_setup_legacy(void **state); /* a transitional function */
+int vfu_bench_setup_far(void **state);    /* memory without a descriptor */
 int vfu_bench_teardown(void **state);
 
 /* The server closes the connection, with one line that has @text; and takes another, which has

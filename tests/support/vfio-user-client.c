@@ -46,7 +46,86 @@ void client_open(struct vfu_client *c, struct vfio_user *v)
 
 void client_close(struct vfu_client *c)
 {
+	loop_unwatch(g_steal_pointer(&c->watch));
+	g_queue_clear_full(&c->kept, g_free);
 	msg_socket_close(&c->socket);
+}
+
+/*
+ * Memory.
+ */
+static void client_keep(struct vfu_client *c)
+{
+	assert_int_equal(c->socket.n_fds, 0);
+	g_queue_push_tail(&c->kept, g_memdup2(&c->in, sizeof(c->in)));
+	msg_socket_next(&c->socket);
+}
+
+static bool client_take_kept(struct vfu_client *c)
+{
+	g_autofree void *first = g_queue_pop_head(&c->kept);
+
+	if (first)
+		memcpy(&c->in, first, sizeof(c->in));
+	return first;
+}
+
+bool client_take(struct vfu_client *c)
+{
+	struct vfu_header h;
+
+	if (c->socket.have && c->socket.have == c->in.header.size)
+		msg_socket_next(&c->socket);
+	if (!c->socket.have && client_take_kept(c))
+		return true;
+	if (!c->socket.have &&
+	    (recv(c->socket.fd, &h, sizeof(h), MSG_PEEK | MSG_DONTWAIT) != sizeof(h) ||
+	     (h.flags & VFU_TYPE) != VFU_REQUEST))
+		return false;
+	return msg_socket_receive(&c->socket) == MESSAGE_WHOLE && c->in.header.flags == VFU_REQUEST;
+}
+
+void client_do(struct vfu_client *c, const struct gmem *memory)
+{
+	struct vfu_dma_access *a = &c->in.payload.dma;
+	struct vfu_header *h = &c->in.header;
+	bool write = h->command == VFU_DMA_WRITE;
+	uint32_t data = (uint32_t)a->count;
+
+	assert_true(write || h->command == VFU_DMA_READ);
+	assert_int_equal(h->size, sizeof(*h) + sizeof(*a) + (write ? a->count : 0));
+	assert_int_equal(c->socket.n_fds, 0);
+	if (write)
+		assert_true(gmem_write(memory, a->address, a->data, data));
+	else
+		assert_true(gmem_read(memory, a->address, a->data, data));
+	c->n_writes += write;
+	c->n_reads += !write;
+	c->longest = MAX(c->longest, data);
+	h->flags = VFU_REPLY;
+	h->size = (uint32_t)sizeof(*h) + (write ? 0 : (uint32_t)sizeof(*a) + data);
+	(void)msg_send(c->socket.fd, &(struct msg_out){ .header = h,
+							.header_size = sizeof(*h),
+							.payload = a,
+							.payload_size = h->size - sizeof(*h) });
+	msg_socket_next(&c->socket);
+}
+
+static void client_on_socket(void *arg, GIOCondition revents)
+{
+	struct vfu_client *c = arg;
+
+	(void)revents;
+	while (c->memory && client_take(c))
+		client_do(c, c->memory);
+}
+
+void client_serve_memory(struct vfu_client *c, struct loop *main, const struct gmem *memory)
+{
+	c->memory = memory;
+	client_on_socket(c, 0);
+	if (!c->watch)
+		c->watch = loop_watch(main, c->socket.fd, G_IO_IN, client_on_socket, c);
 }
 
 bool client_send(struct vfu_client *c, uint16_t command, uint32_t flags, const void *payload,
@@ -69,9 +148,13 @@ static bool client_receive(struct vfu_client *c)
 
 	msg_socket_next(&c->socket);
 	for (;;) {
-		enum msg_received got = msg_socket_receive(&c->socket);
+		enum msg_received got;
 
-		if (got != MESSAGE_MORE)
+		client_on_socket(c, 0);
+		got = msg_socket_receive(&c->socket);
+		if (got == MESSAGE_WHOLE && c->in.header.flags == VFU_REQUEST)
+			client_keep(c);
+		else if (got != MESSAGE_MORE)
 			return got == MESSAGE_WHOLE;
 		if (g_get_monotonic_time() > end)
 			fail_msg("no answer from the server");

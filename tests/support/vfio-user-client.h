@@ -10,9 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "devices/base/loop.h"
 #include "devices/base/msg-socket.h"
 #include "transport/driver/virtio.h"
 #include "transport/vfio-user/wire.h"
+#include "virtqueue/gmem.h"
 
 struct vfio_user;
 
@@ -35,12 +37,28 @@ struct vfu_client {
 	int fds[MSG_FDS_MAX]; /* of the last answer: the caller's */
 	unsigned n_fds;
 	struct client_bar bar[6];
+
+	/* client_serve_memory() */
+	const struct gmem *memory;
+	GSource *watch;
+	GQueue kept;                /* requests that came while an answer was waited for */
+	unsigned n_reads, n_writes; /* that it was asked for, */
+	uint32_t longest;           /* and the most bytes in one of them */
 };
 
 /* A new client on @fd, which is its from now on; and one that is connected to @v. */
 void client_begin(struct vfu_client *c, int fd);
 void client_open(struct vfu_client *c, struct vfio_user *v);
 void client_close(struct vfu_client *c);
+
+/* Answers DMA_READ and DMA_WRITE of @memory from now on, in any turn of @main. NULL: they are kept
+ * for client_take() and client_do(). */
+void client_serve_memory(struct vfu_client *c, struct loop *main, const struct gmem *memory);
+
+/* The next message is a request of the server's: it is taken, into c->in. False: it is not, yet.
+ * And does and answers what was taken. */
+bool client_take(struct vfu_client *c);
+void client_do(struct vfu_client *c, const struct gmem *memory);
 
 /* One turn of the main loop, without waiting. */
 void client_turn(void);

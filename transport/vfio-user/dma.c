@@ -1,8 +1,7 @@
 /*
- * DMA_MAP and DMA_UNMAP: the guest's memory, as regions of files. A region without a descriptor
- * could only be reached by messages (DMA_READ, DMA_WRITE), which no ring can be kept in: it is
- * remembered, and is no memory for the device. One that the guest cannot write is mapped so that
- * what the device writes there is lost.
+ * DMA_MAP and DMA_UNMAP: the guest's memory, as regions of files. A region without a descriptor is
+ * reached by messages (access.c), by queues that are served so (far.c), and is no memory for
+ * others. One that the guest cannot write is mapped so that what the device writes there is lost.
  *
  * Memory changes under a device that runs: firmware shadows ROMs while its disk driver waits, and
  * the client says so by taking away all of low memory and giving it again in pieces, a message
@@ -10,9 +9,10 @@
  * from the device, which completes or gives back what it has in hand (no pointer into memory is
  * left), and they go on when another message comes, or for a while none: the driver's next access
  * comes after the change, for the client makes it as one. A queue whose ring is in no memory then
- * waits until it is again.
+ * waits until it is again. Until then nothing is sent to memory by messages either.
  */
 #include <errno.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "devices/core/legacy.h"
@@ -46,29 +46,41 @@ static void vfu_dma_hold(struct vfio_user *v)
 	struct vfu_dma *d = &v->dma;
 
 	vfu_dma_stop_timer(v);
+	v->far.suspending = true;
 	for (unsigned q = 0; q < v->dev->n_queues; q++)
 		if (vdev_in_use(v->dev) && vdev_queue_read(v->dev, q, VQR_ENABLE)) {
 			d->held[q].at = vdev_queue_suspend(v->dev, q);
 			d->held[q].is = true;
 			d->holding = true;
 		}
+	v->far.suspending = false;
+	vfu_far_collect(v);
 	if (!d->holding)
 		return;
+	d->changing = true;
 	d->timer = g_timeout_source_new(WAIT_MS);
 	g_source_set_callback(d->timer, vfu_dma_timeout, v, NULL);
 	g_source_attach(d->timer, loop_context(v->main));
 }
 
-/* All parts of a ring lie in memory, each in one region: else it could only fail to start. */
+/* All parts of a ring lie in memory, in one region each if they are used there: else it could only
+ * fail to start. */
 static bool vfu_ring_in_memory(struct vfio_user *v, unsigned q)
 {
-	const struct gmem *mem = v->dma.mem;
+	const struct vq_config at = { .desc = vdev_queue_read(v->dev, q, VQR_DESC),
+				      .driver = vdev_queue_read(v->dev, q, VQR_DRIVER),
+				      .device = vdev_queue_read(v->dev, q, VQR_DEVICE) };
 	uint64_t size = vdev_queue_read(v->dev, q, VQR_SIZE);
 	bool packed = vdev_accepted(v->dev, VIRTIO_F_RING_PACKED);
+	uint64_t driver = packed ? 4 : vring_avail_bytes((unsigned)size);
+	uint64_t device = packed ? 4 : vring_used_bytes((unsigned)size);
+	const struct gmem *far = &v->far.mem, *mem = v->dma.mem;
 
-	return gmem_at(mem, vdev_queue_read(v->dev, q, VQR_DESC), 16 * size) &&
-	       gmem_at(mem, vdev_queue_read(v->dev, q, VQR_DRIVER), packed ? 4 : 6 + 2 * size) &&
-	       gmem_at(mem, vdev_queue_read(v->dev, q, VQR_DEVICE), packed ? 4 : 6 + 8 * size);
+	if (vfu_far_wants(v, &at))
+		return gmem_has(far, at.desc, 16 * size) && gmem_has(far, at.driver, driver) &&
+		       gmem_has(far, at.device, device);
+	return gmem_at(mem, at.desc, 16 * size) && gmem_at(mem, at.driver, driver) &&
+	       gmem_at(mem, at.device, device);
 }
 
 /* Is there a driver yet that has given the queue, and not taken it back? */
@@ -91,42 +103,25 @@ static void vfu_go_on(struct vfio_user *v, unsigned q)
 		vdev_queue_write(v->dev, q, VQR_ENABLE, 1, UINT64_MAX);
 }
 
-static bool vfu_any_shared(const struct vfu_dma *d)
-{
-	return d->mem->n > 0;
-}
-
-static void vfu_tell_unshared(struct vfio_user *v)
-{
-	struct vfu_dma *d = &v->dma;
-
-	if (!d->n || vfu_any_shared(d) || d->told_short)
-		return;
-	d->told_short = true;
-	g_log("ringside", G_LOG_LEVEL_WARNING,
-	      "%s: client: none of the guest's memory comes with a descriptor (share=on): the "
-	      "device reaches none of it",
-	      vdev_name(v->dev));
-}
-
 void vfu_dma_settle(struct vfio_user *v)
 {
 	bool holding = v->dma.holding;
 
 	vfu_dma_stop_timer(v);
-	vfu_tell_unshared(v);
+	v->dma.changing = false;
 	if (!holding)
 		return;
 	v->dma.holding = false;
 	for (unsigned q = 0; q < v->dev->n_queues; q++)
 		if (v->dma.held[q].is)
 			vfu_go_on(v, q);
+	vfu_far_go_on(v);
 }
 
 void vfu_dma_forget_held(struct vfio_user *v)
 {
 	vfu_dma_stop_timer(v);
-	v->dma.holding = false;
+	v->dma.holding = v->dma.changing = false;
 	for (unsigned q = 0; q < v->dev->n_queues; q++)
 		v->dma.held[q].is = false;
 }
@@ -134,6 +129,14 @@ void vfu_dma_forget_held(struct vfio_user *v)
 /*
  * The table.
  */
+const struct vfu_region_of_memory *vfu_dma_find(const struct vfio_user *v, uint64_t address)
+{
+	for (unsigned i = 0; i < v->dma.n; i++)
+		if (address - v->dma.region[i].address < v->dma.region[i].size)
+			return &v->dma.region[i];
+	return NULL;
+}
+
 static bool vfu_overlaps(const struct vfu_region_of_memory *r, uint64_t address, uint64_t size)
 {
 	return address < r->address + r->size && r->address < address + size;
@@ -161,36 +164,55 @@ static int vfu_dma_refuse(struct vfio_user *v, const struct vfu_dma_map *w, cons
 }
 
 /* What devices can write is memory that another process may map for them, too (gmem.h). */
-static int vfu_dma_to_table(struct vfio_user *v, const struct vfu_dma_map *w,
-			    const struct vfu_region_of_memory *r)
+static int vfu_dma_to_table(struct vfio_user *v, const struct vfu_region_of_memory *r,
+			    uint64_t offset)
 {
-	if (w->flags & VFU_DMA_WRITEABLE)
-		return -gmem_add_file(v->dma.mem, w->address, w->size, r->map.bytes, r->fd,
-				      w->offset);
-	return -gmem_add(v->dma.mem, w->address, w->size, r->map.bytes);
+	if (r->writeable)
+		return -gmem_add_file(v->dma.mem, r->address, r->size, r->map.bytes, r->fd, offset);
+	return -gmem_add(v->dma.mem, r->address, r->size, r->map.bytes);
 }
 
 /* 0, or errno. */
 static int vfu_dma_map_file(struct vfio_user *v, const struct vfu_dma_map *w,
 			    struct vfu_region_of_memory *r)
 {
-	enum given_access access = w->flags & VFU_DMA_WRITEABLE ? GIVEN_SHARED : GIVEN_READ_ONLY;
+	enum given_access access = r->writeable ? GIVEN_SHARED : GIVEN_READ_ONLY;
 	const char *wrong = given_map(&r->map, r->fd, w->offset, w->size, access);
 	int ret;
 
 	if (wrong)
 		return vfu_dma_refuse(v, w, wrong);
 	vfu_dma_hold(v);
-	ret = vfu_dma_to_table(v, w, r);
+	ret = vfu_dma_to_table(v, r, w->offset);
 	if (ret)
 		given_unmap(&r->map);
+	else
+		(void)gmem_add(&v->far.mem, r->address, r->size, r->map.bytes);
 	return ret;
+}
+
+/* Memory of ours for copies of it, which takes room as it is used, and is not of the private kind
+ * that a process may have so much of. */
+static int vfu_dma_copy(struct vfio_user *v, struct vfu_region_of_memory *r)
+{
+	void *at = mmap(NULL, r->size, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED)
+		return errno;
+	if (v->far.n)
+		vfu_dma_hold(v);
+	if (gmem_add(&v->far.mem, r->address, r->size, at) == 0)
+		r->copies = at;
+	else
+		munmap(at, r->size);
+	return 0;
 }
 
 static int vfu_dma_add(struct vfio_user *v, const struct vfu_dma_map *w,
 		       struct vfu_region_of_memory *r)
 {
-	int ret = 0;
+	int ret;
 
 	if (!vfu_dma_is_sound(w))
 		return EINVAL;
@@ -198,8 +220,7 @@ static int vfu_dma_add(struct vfio_user *v, const struct vfu_dma_map *w,
 		return EEXIST;
 	if (v->dma.n == VFU_DMA_MAX)
 		return ENOSPC;
-	if (r->fd >= 0)
-		ret = vfu_dma_map_file(v, w, r);
+	ret = r->fd >= 0 ? vfu_dma_map_file(v, w, r) : vfu_dma_copy(v, r);
 	if (ret == 0)
 		v->dma.region[v->dma.n++] = *r;
 	return ret;
@@ -209,6 +230,7 @@ const char *vfu_dma_map(struct vfio_user *v, struct vfu_message *m)
 {
 	struct vfu_region_of_memory r = { .address = m->p->map.address,
 					  .size = m->p->map.size,
+					  .writeable = m->p->map.flags & VFU_DMA_WRITEABLE,
 					  .fd = msg_socket_take_fd(&v->socket, 0) };
 
 	m->error = vfu_dma_add(v, &m->p->map, &r);
@@ -218,22 +240,30 @@ const char *vfu_dma_map(struct vfio_user *v, struct vfu_message *m)
 	return NULL;
 }
 
-static void vfu_dma_remove(struct vfu_dma *d, unsigned i)
+static void vfu_dma_remove(struct vfio_user *v, unsigned i)
 {
-	if (d->region[i].map.at)
-		(void)gmem_remove(d->mem, d->region[i].address);
-	given_unmap(&d->region[i].map);
-	if (d->region[i].fd >= 0)
-		close(d->region[i].fd);
-	d->region[i] = d->region[--d->n];
+	struct vfu_dma *d = &v->dma;
+	struct vfu_region_of_memory *r = &d->region[i];
+
+	if (r->map.at)
+		(void)gmem_remove(d->mem, r->address);
+	if (r->map.at || r->copies)
+		(void)gmem_remove(&v->far.mem, r->address);
+	given_unmap(&r->map);
+	if (r->copies) {
+		vfu_access_forget(v, r->copies, r->size);
+		munmap(r->copies, r->size);
+	}
+	if (r->fd >= 0)
+		close(r->fd);
+	*r = d->region[--d->n];
 }
 
 void vfu_dma_clear(struct vfio_user *v)
 {
 	vfu_dma_forget_held(v);
 	while (v->dma.n)
-		vfu_dma_remove(&v->dma, v->dma.n - 1);
-	v->dma.told_short = false;
+		vfu_dma_remove(v, v->dma.n - 1);
 }
 
 static int vfu_dma_unmap_one(struct vfio_user *v, const struct vfu_dma_unmap *w)
@@ -245,9 +275,9 @@ static int vfu_dma_unmap_one(struct vfio_user *v, const struct vfu_dma_unmap *w)
 		i++;
 	if (i == d->n)
 		return ENOENT;
-	if (d->region[i].map.at)
+	if (d->region[i].map.at || v->far.n)
 		vfu_dma_hold(v);
-	vfu_dma_remove(d, i);
+	vfu_dma_remove(v, i);
 	return 0;
 }
 
@@ -257,7 +287,7 @@ static int vfu_dma_unmap_all(struct vfio_user *v, const struct vfu_dma_unmap *w)
 		return EINVAL;
 	vfu_dma_hold(v);
 	while (v->dma.n)
-		vfu_dma_remove(&v->dma, v->dma.n - 1);
+		vfu_dma_remove(v, v->dma.n - 1);
 	return 0;
 }
 

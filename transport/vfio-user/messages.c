@@ -157,10 +157,17 @@ static const char *vfu_serve_row(struct vfio_user *v, const struct vfu_row *r,
 	return wrong;
 }
 
-const char *vfu_serve(struct vfio_user *v)
+static const char *vfu_serve_request(struct vfio_user *v)
 {
 	struct vfu_message m = { .p = &v->in.payload,
 				 .size = v->in.header.size - (uint32_t)sizeof(v->in.header) };
 
 	return vfu_serve_row(v, vfu_find_row(v->in.header.command), &m);
+}
+
+const char *vfu_serve(struct vfio_user *v)
+{
+	if (vfu_access_is_answer(v))
+		return vfu_access_answer(v);
+	return vfu_serve_request(v);
 }

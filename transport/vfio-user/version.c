@@ -6,9 +6,12 @@
 #include "transport/vfio-user/json.h"
 
 #define DEFAULT_MSG_FDS 1u
+#define DEFAULT_XFER    (1u << 20)
+#define XFER_MIN        16u /* what must be written in one is shorter */
 
 struct vfu_capabilities {
 	unsigned max_msg_fds;
+	uint32_t max_xfer;
 	bool write_multiple;
 };
 
@@ -28,6 +31,8 @@ static void vfu_capability(void *opaque, const struct vfu_json_name *path, unsig
 		return;
 	if (vfu_is_called(&path[1], "max_msg_fds"))
 		ret->max_msg_fds = (unsigned)CLAMP(strtol(value, NULL, 10), 0, (long)MSG_FDS_MAX);
+	if (vfu_is_called(&path[1], "max_data_xfer_size"))
+		ret->max_xfer = (uint32_t)CLAMP(strtol(value, NULL, 10), 0, (long)UINT32_MAX);
 	if (vfu_is_called(&path[1], "write_multiple"))
 		ret->write_multiple = vfu_is_called(&word, "true");
 }
@@ -50,7 +55,8 @@ static void vfu_answer_version(const struct vfu_capabilities *client, struct vfu
 const char *vfu_version(struct vfio_user *v, struct vfu_message *m)
 {
 	const struct vfu_version *said = &m->p->version;
-	struct vfu_capabilities client = { .max_msg_fds = DEFAULT_MSG_FDS };
+	struct vfu_capabilities client = { .max_msg_fds = DEFAULT_MSG_FDS,
+					   .max_xfer = DEFAULT_XFER };
 	size_t text = m->size - sizeof(*said);
 
 	if (v->versioned)
@@ -59,7 +65,10 @@ const char *vfu_version(struct vfio_user *v, struct vfu_message *m)
 		return "another major version than 0";
 	if (text && (said->data[text - 1] || !vfu_json_read(said->data, vfu_capability, &client)))
 		return "capabilities that are no object of JSON";
+	if (client.max_xfer < XFER_MIN)
+		return "a max_data_xfer_size that no access fits in";
 	v->versioned = true;
+	v->accesses.max_bytes = MIN(client.max_xfer, VFU_XFER);
 	v->max_msg_fds = client.max_msg_fds;
 	vfu_answer_version(&client, m);
 	return NULL;

@@ -2,16 +2,21 @@
 #include "transport/vfio-user/vfio-user.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "devices/base/eventfd.h"
 #include "transport/vfio-user/impl.h"
 
-#define SLOT 1u /* of a bus that nobody sees */
+#define SLOT        1u    /* of a bus that nobody sees */
+#define PATIENCE_MS 5000u /* as long as QEMU's */
+#define COPIES      (MAP_SHARED | MAP_ANONYMOUS)
 
 static const struct syscall_use vfio_user_other_syscalls[] = {
 	{ .name = "dup3" },
 	{ .name = "eventfd2" },
+	/* copies of memory: dma.c */
+	{ .name = "mmap", .arg = 2, .mask = PROT_EXEC, .also = { 3, COPIES, COPIES } },
 	{ .name = NULL },
 };
 
@@ -88,6 +93,8 @@ static void vfu_disconnect(struct vfio_user *v)
 {
 	loop_unwatch(g_steal_pointer(&v->watch));
 	pci_config_reset(vpci_function(v->pci));
+	vfu_access_clear(v);
+	vfu_far_clear(v);
 	vfu_board_clear(&v->board);
 	vfu_dma_clear(v);
 	vfu_take_back_kicks(v);
@@ -101,6 +108,21 @@ static void vfu_end(struct vfio_user *v)
 	v->ended(v->opaque);
 }
 
+bool vfu_end_if_lost(struct vfio_user *v)
+{
+	bool lost = v->watch && v->lost && !v->serving;
+
+	if (lost)
+		vfu_end(v);
+	return lost;
+}
+
+void vfu_fail(struct vfio_user *v)
+{
+	v->lost = true;
+	eventfd_signal(v->far.fd);
+}
+
 /* One message at a time: to stop a queue may take as long as the host's I/O, and the loop goes on
  * meanwhile. */
 static void vfu_on_socket(void *arg, GIOCondition revents)
@@ -108,6 +130,8 @@ static void vfu_on_socket(void *arg, GIOCondition revents)
 	struct vfio_user *v = arg;
 
 	(void)revents;
+	if (vfu_end_if_lost(v))
+		return;
 	loop_watch_events(v->watch, 0);
 	v->serving = true;
 	if (!vfu_receive(v))
@@ -132,8 +156,7 @@ static void vfu_on_lost(void *arg, GIOCondition revents)
 	      "%s: client: a file that it shares has become shorter; the connection is closed",
 	      vdev_name(v->dev));
 	v->lost = true;
-	if (!v->serving)
-		vfu_end(v);
+	(void)vfu_end_if_lost(v);
 }
 
 bool vfio_user_connect(struct vfio_user *v, int fd)
@@ -167,10 +190,11 @@ struct vfio_user *vfio_user_new(struct vdev *dev, struct gmem *mem, struct loop 
 	v->main = main;
 	v->ended = ended;
 	v->opaque = opaque;
-	v->socket.fd = v->lost_fd = -1;
+	v->socket.fd = v->lost_fd = v->far.fd = -1;
 	v->dma.mem = mem;
+	v->patience_ms = PATIENCE_MS;
 	vfu_board_init(&v->board, main);
-	if (eventfd_open(&v->lost_fd, "vfio-user", err))
+	if (vfu_far_open(v, err) && eventfd_open(&v->lost_fd, "vfio-user", err))
 		v->root = pci_root_new(&v->board.board, &vfu_bus, err);
 	if (v->root)
 		v->pci = vpci_new(dev, v->root, SLOT, err);
@@ -194,5 +218,6 @@ void vfio_user_free(struct vfio_user *v)
 	given_tell(-1);
 	loop_unwatch(v->lost_watch);
 	eventfd_close(&v->lost_fd);
+	vfu_far_close(v);
 	g_free(v);
 }

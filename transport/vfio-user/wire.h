@@ -9,8 +9,8 @@
 
 #include <stdint.h>
 
-#define VFU_PAYLOAD 8192u /* bytes: more is in no message that we take */
-#define VFU_XFER    4096u /* of data in one access of a region: "max_data_xfer_size" */
+#define VFU_XFER    65536u           /* bytes of data in one message: "max_data_xfer_size" */
+#define VFU_PAYLOAD (VFU_XFER + 64u) /* more is in no message that we take */
 
 enum vfu_command {
 	VFU_VERSION = 1,
@@ -136,6 +136,12 @@ struct vfu_write_multi {
 	struct vfu_write_one one[];
 };
 
+/* DMA_READ and its answer, which has the data, too; DMA_WRITE, with the data. */
+struct vfu_dma_access {
+	uint64_t address, count;
+	uint8_t data[];
+};
+
 union vfu_payload {
 	struct vfu_version version;
 	struct vfu_dma_map map;
@@ -147,5 +153,6 @@ union vfu_payload {
 	struct vfu_irq_set irqs;
 	struct vfu_access access;
 	struct vfu_write_multi multi;
+	struct vfu_dma_access dma;
 	uint8_t bytes[VFU_PAYLOAD];
 };
