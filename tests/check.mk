@@ -8,7 +8,7 @@ RUN   := TALLY=$(TALLY) tests/run
 test-programs: $(TESTS)
 
 # Each part goes on where another failed, so that one run shows all; the closing line decides.
-check: $(BUILD)/.setup-build $(BUILD)/.setup-check $(BUILD)/.setup-demo ## run all the tests (about half an hour)
+check: $(BUILD)/.setup-build $(BUILD)/.setup-check $(BUILD)/.setup-demo ## run all the tests (up to an hour; says how long each part took)
 	$(Q)rm -f $(TALLY) && touch $(TALLY)
 	$(Q)for part in layers lint unit device datapath mutants-check hardening model conformance asan tsan regressions fuzz-smoke guest fuzz-guest-smoke system; do \
 		echo "== $$part"; start=$$(date +%s); \
