@@ -1,5 +1,5 @@
 /*
- * The chains of a queue: made at vq_start(), so that popping allocates nothing.
+ * The chains of a queue: made once at vq_start(), so that popping allocates nothing.
  *
  * One anonymous mapping holds, in this order, a byte for each head (in flight or not), the record
  * of pushed chains, the stack of free slots, a slot for each chain the ring can have in flight, and
@@ -9,10 +9,6 @@
  * slot, beside what else is used of it.
  *
  * A guest that wants our memory gone could keep every area busy: POOL_AREAS_MAX caps that.
- *
- * A queue that is stopped keeps a pool that it has hardly touched for its next start: to unmap
- * memory interrupts every processor that the process runs on, and costs more than the rest of a
- * start and a stop together.
  */
 #include "virtqueue/vq-impl.h"
 
@@ -21,7 +17,6 @@
 #include <sys/mman.h>
 
 #define POOL_AREAS_MAX (64ul << 20) /* bytes */
-#define POOL_KEPT_MAX  (64ul << 10) /* bytes of slots and areas of a queue that is stopped */
 #define PAGE           4096u
 
 static size_t vq_pool_align_up(size_t n, size_t to)
@@ -48,7 +43,7 @@ static struct parts vq_pool_measure(struct vq_pool *pool, unsigned size, size_t 
 	struct parts at;
 
 	assert(request_size < 1u << 20); /* a device's mistake */
-	*pool = (struct vq_pool){ .size = size, .area_iovs = vq_pool_area_iovs(size) };
+	*pool = (struct vq_pool){ .area_iovs = vq_pool_area_iovs(size) };
 	pool->slot_bytes = vq_pool_align_up(sizeof(struct vq_slot) + request_size, 64);
 	pool->area_bytes = pool->area_iovs * sizeof(struct iovec);
 	pool->n_areas = size;
@@ -72,7 +67,7 @@ size_t vq_memory_max(unsigned size, size_t request_size)
 	return vq_pool_align_up(at.areas + (areas < POOL_AREAS_MAX ? areas : POOL_AREAS_MAX), PAGE);
 }
 
-static void vq_pool_map(struct vq_pool *pool, unsigned size, size_t request_size)
+void vq_pool_make(struct vq_pool *pool, unsigned size, size_t request_size)
 {
 	struct parts at = vq_pool_measure(pool, size, request_size);
 
@@ -86,37 +81,6 @@ static void vq_pool_map(struct vq_pool *pool, unsigned size, size_t request_size
 	pool->free_slots = (void *)(pool->in_flight + at.free);
 	pool->slots = pool->in_flight + at.slots;
 	pool->areas = pool->in_flight + at.areas;
-}
-
-static bool vq_pool_fits(const struct vq_pool *pool, unsigned size, size_t request_size)
-{
-	struct vq_pool wanted;
-
-	(void)vq_pool_measure(&wanted, size, request_size);
-	return pool->map && pool->size == size && pool->slot_bytes == wanted.slot_bytes;
-}
-
-/* Of one that is kept, a queue that died has left heads in flight, and one without order has left
- * what it pushed. */
-void vq_pool_make(struct vq_pool *pool, unsigned size, size_t request_size, bool in_order)
-{
-	if (!vq_pool_fits(pool, size, request_size)) {
-		vq_pool_free(pool);
-		vq_pool_map(pool, size, request_size);
-		return;
-	}
-	memset(pool->in_flight, 0, size);
-	if (in_order)
-		memset(pool->order, 0, vq_order_places(size) * sizeof(*pool->order));
-}
-
-void vq_pool_rest(struct vq_pool *pool)
-{
-	size_t touched = pool->fresh_slots * pool->slot_bytes +
-			 pool->fresh_areas * pool->area_bytes;
-
-	if (pool->n_free_slots != pool->fresh_slots || touched > POOL_KEPT_MAX)
-		vq_pool_free(pool);
 }
 
 void vq_pool_free(struct vq_pool *pool)

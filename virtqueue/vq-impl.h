@@ -48,7 +48,6 @@ struct vq_area {
 struct vq_pool {
 	void *map;
 	size_t map_bytes, slot_bytes, area_bytes;
-	unsigned size;                              /* of the queue */
 	unsigned n_areas, fresh_slots, fresh_areas; /* fresh: never used, so never touched */
 	unsigned area_iovs;
 	uint8_t *slots, *areas;
@@ -65,10 +64,7 @@ static inline unsigned vq_order_places(unsigned size)
 	return size > 1 ? 2u << (31 - __builtin_clz(size - 1)) : 1;
 }
 
-/* vq_pool_make(): @pool is zeroes, or what a queue left that was stopped. vq_pool_rest(): the queue
- * is stopped; what is worth keeping is kept. */
-void vq_pool_make(struct vq_pool *pool, unsigned size, size_t request_size, bool in_order);
-void vq_pool_rest(struct vq_pool *pool);
+void vq_pool_make(struct vq_pool *pool, unsigned size, size_t request_size);
 void vq_pool_free(struct vq_pool *pool);
 struct vq_area *vq_area_get(struct vq_pool *pool); /* NULL if there is none */
 void vq_area_put(struct vq_pool *pool, struct vq_area *a);
@@ -142,6 +138,7 @@ struct vq {
 		struct vq_split split;
 		struct vq_packed ring;
 	};
+	struct vq_pool pool;
 	struct vq_log *log;           /* vq-log.c; NULL: the memory's changes are not logged */
 	struct vq_inflight *inflight; /* vq-inflight.c; NULL: nobody keeps account */
 	struct vq_far *far;           /* vq-far.c; NULL: the ring is in memory */
@@ -149,8 +146,7 @@ struct vq {
 	uint64_t log_device;
 	enum vq_fault fault;
 	uint16_t fault_head;
-	struct vq_pool pool; /* vq_start() clears what is before this */
-	struct vq_stats stats;
+	struct vq_stats stats; /* vq_start() clears what is before this */
 	struct vq_observer *observer;
 	struct vq_filter *filter;
 };

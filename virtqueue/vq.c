@@ -346,8 +346,6 @@ struct vq *vq_new(void)
 void vq_free(struct vq *vq)
 {
 	assert(!vq || !vq_started(vq));
-	if (vq)
-		vq_pool_free(&vq->pool);
 	free(vq);
 }
 
@@ -370,7 +368,7 @@ static enum vq_fault vq_start_at(struct vq *vq, const struct gmem *mem, const st
 	const struct vq_layout *layout = cfg->packed ? &vq_packed_layout : &vq_split_layout;
 	enum vq_fault fault = VQ_FAULT_SIZE;
 
-	memset(vq, 0, offsetof(struct vq, pool)); /* the stats have readers elsewhere */
+	memset(vq, 0, offsetof(struct vq, stats)); /* those have readers elsewhere */
 	vq->layout = &vq_none_layout;
 	vq->mem = mem;
 	vq->last_region = &mem->region[0];
@@ -395,7 +393,7 @@ static enum vq_fault vq_start_at(struct vq *vq, const struct gmem *mem, const st
 		vq_far_stopped(vq);
 		return fault;
 	}
-	vq_pool_make(&vq->pool, cfg->size, cfg->request_size, cfg->in_order);
+	vq_pool_make(&vq->pool, cfg->size, cfg->request_size);
 	vq->layout = vq->ring_layout = vq->far ? &vq_far_layout : layout;
 	if (cfg->inflight)
 		vq_inflight_on(vq, cfg->inflight);
@@ -424,7 +422,7 @@ struct vq_position vq_stop(struct vq *vq)
 	vq->layout = &vq_none_layout;
 	vq->mem = NULL;
 	vq->fault = VQ_OK;
-	vq_pool_rest(&vq->pool);
+	vq_pool_free(&vq->pool);
 	vq_far_stopped(vq);
 	return vq->pos;
 }

@@ -150,8 +150,7 @@ enum vq_fault vq_start(struct vq *vq, const struct gmem *mem, const struct vq_co
 size_t vq_memory_max(unsigned size, size_t request_size);
 
 /* Ends all use of guest memory. Chains still in flight become void: drain the device first
- * (vq_in_flight() says how many). Keeps little of its own memory, for the next start, until
- * vq_free(). Returns the position to continue from. Idempotent. */
+ * (vq_in_flight() says how many). Returns the position to continue from. Idempotent. */
 struct vq_position vq_stop(struct vq *vq);
 
 /* A started queue that nobody works on: regions were added to its memory, or those taken away that

@@ -1,5 +1,4 @@
-/* What chains cost: room for all there can be, touched only as it is used, capped, and kept for the
- * next start if it is little. */
+/* What chains cost: room for all there can be, touched only as it is used, and capped. */
 #include "virtqueue/vq.h"
 
 #include <setjmp.h>
@@ -227,124 +226,6 @@ static void no_size_takes_more_than_is_said(void **state)
 	}
 }
 
-/* ---- a queue that is stopped, and started again ---- */
-
-static void start_anew(struct ringpair *p)
-{
-	(void)vq_stop(p->vq);
-	assert_true(drv_vq_init(&p->drv, &p->drv.cfg));
-	p->cfg.position = vq_position_initial(p->cfg.packed);
-	assert_int_equal(vq_start(p->vq, &p->mem, &p->cfg), VQ_OK);
-}
-
-/* A thousand starts: no page is touched for the first time in any of them. */
-static void a_start_finds_the_memory_of_the_last_one_run(const struct ringpair_spec *spec)
-{
-	struct ringpair p;
-	long before = 0;
-
-	ringpair_open(&p, spec);
-	for (unsigned i = 0; i < 1000; i++) {
-		if (i == 10)
-			before = faults();
-		ringpair_send_numbered(&p, 3);
-		for (unsigned n = 0; n < 3; n++)
-			ringpair_complete(&p, ringpair_pop(&p));
-		vq_publish(p.vq);
-		start_anew(&p);
-	}
-	assert_true(faults() - before < 100l * FAULTS_EACH);
-	ringpair_close(&p);
-}
-
-static void a_start_finds_the_memory_of_the_last_one(void **state)
-{
-	(void)state;
-	ringpair_each(a_start_finds_the_memory_of_the_last_one_run);
-}
-
-/* In the order that was popped, after a start of every kind: nothing is used that was not. */
-static void a_start_knows_nothing_of_the_last_one_run(const struct ringpair_spec *spec)
-{
-	struct ringpair p;
-	struct vq_chain *c[8];
-	void *cookie;
-	uint32_t len;
-
-	ringpair_open(&p, spec);
-	for (unsigned round = 0; round < 4; round++) {
-		ringpair_send_numbered(&p, 8);
-		assert_int_equal(vq_pop(p.vq, c, 8), 8);
-		for (unsigned i = 1; i < 8; i++)
-			ringpair_complete(&p, c[i]);
-		vq_publish(p.vq);
-		assert_int_equal(drv_used(&p.drv, &cookie, &len), !p.cfg.in_order);
-		ringpair_complete(&p, c[0]);
-		p.cfg.in_order = p.drv.cfg.in_order = spec->in_order != round % 2;
-		start_anew(&p);
-		assert_int_equal(vq_in_flight(p.vq), 0);
-	}
-	ringpair_close(&p);
-}
-
-static void a_start_knows_nothing_of_the_last_one(void **state)
-{
-	(void)state;
-	ringpair_each(a_start_knows_nothing_of_the_last_one_run);
-}
-
-/* Heads of chains that a dead queue gives back, and of such as it never gets back. */
-static void the_heads_of_a_queue_that_died_are_free(void **state)
-{
-	const struct ringpair_spec spec = { .size = 16 };
-	struct vring_desc *broken;
-	struct ringpair p;
-	struct vq_chain *c[2], *none;
-
-	(void)state;
-	ringpair_open(&p, &spec);
-	for (unsigned round = 0; round < 4; round++) {
-		ringpair_send(&p, RINGPAIR_DATA, 64, 1, 0);
-		ringpair_send(&p, RINGPAIR_DATA, 64, 1, 0);
-		assert_int_equal(vq_pop(p.vq, c, 2), 2);
-		ringpair_send(&p, RINGPAIR_DATA, 64, 1, 0);
-		broken = ringpair_at(&p, p.cfg.desc + 2 * sizeof(*broken));
-		broken->len = 0;
-		assert_int_equal(vq_pop(p.vq, &none, 1), -1);
-		for (unsigned i = 0; i < round % 3; i++)
-			vq_push(p.vq, c[i]);
-		start_anew(&p);
-		assert_int_equal(vq_in_flight(p.vq), 0);
-	}
-	ringpair_close(&p);
-}
-
-/* What a driver made the pool grow to is given back when the queue stops. */
-static void much_memory_is_not_kept(void **state)
-{
-	const struct ringpair_spec spec = { .size = 2, .indirect = true };
-	static struct vq_chain *c[BIG];
-	struct ringpair p;
-	struct big b;
-	long before;
-	int n;
-
-	(void)state;
-	ringpair_open(&p, &spec);
-	(void)vq_stop(p.vq);
-	b = big_ring(&p);
-	assert_int_equal(vq_start(p.vq, &p.mem, &p.cfg), VQ_OK);
-	before = data_now();
-	b.avail->idx = cpu_le16(BIG);
-	n = vq_pop(p.vq, c, BIG);
-	assert_true(n > 64);
-	while (n-- > 0)
-		vq_push(p.vq, c[n]);
-	(void)vq_stop(p.vq);
-	assert_true(data_now() <= before - (long)(32u << 20));
-	ringpair_close(&p);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,10 +233,6 @@ int main(void)
 		cmocka_unit_test(short_chains_always_have_room),
 		cmocka_unit_test(only_what_is_in_flight_costs_memory),
 		cmocka_unit_test(no_size_takes_more_than_is_said),
-		cmocka_unit_test(a_start_finds_the_memory_of_the_last_one),
-		cmocka_unit_test(a_start_knows_nothing_of_the_last_one),
-		cmocka_unit_test(the_heads_of_a_queue_that_died_are_free),
-		cmocka_unit_test(much_memory_is_not_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
