@@ -510,7 +510,6 @@ static void vpci_reset(struct pci_function *f)
 	p->driver_feature_select = 0;
 	p->queue_select = 0;
 	p->msix_on = false;
-	p->caps_read = false; /* the next driver has to look for itself */
 	vpci_irq_reset(p);
 	vpci_follow_state(p);
 	pthread_mutex_unlock(&p->lock);

@@ -302,6 +302,10 @@ static void fuzz_bus_begin(struct bus *b)
 		for (unsigned q = 0; q < b->dev[i]->n_queues; q++)
 			(void)host_event_take(b->dev[i]->queue[q].kick_fd);
 	}
+	/* A guest that knows where the structures are, as one that came before on this bus may. */
+	for (unsigned off = 0x40; b->pci && off < 0x100; off += 4)
+		for (unsigned slot = 0; slot < 32; slot++)
+			(void)board_fake_read(b->board, false, ECAM + slot * 0x8000 + off, 4);
 	host_running(true);
 	fakes_begin(&b->fakes);
 }
