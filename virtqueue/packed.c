@@ -30,7 +30,7 @@
 /* Is this the rest of a descriptor that is available, as seen from @pos? */
 static bool vq_packed_is_available(uint64_t rest, uint16_t pos)
 {
-	return (vring_rest_flags(rest) & AVAIL_USED) == vring_pos_avail_flags(pos);
+	return vring_pos_is_available(vring_rest_flags(rest), pos);
 }
 
 static inline uint64_t vq_packed_rest_of(const struct vring_packed_desc *d)

@@ -171,6 +171,12 @@ static inline unsigned vring_pos_used_flags(uint16_t pos)
 	return pos & VRING_POS_WRAP ? VRING_DESC_F_AVAIL | VRING_DESC_F_USED : 0;
 }
 
+/* Is a descriptor with these flags available, as seen from a place? */
+static inline int vring_pos_is_available(uint16_t flags, uint16_t pos)
+{
+	return (flags & (VRING_DESC_F_AVAIL | VRING_DESC_F_USED)) == vring_pos_avail_flags(pos);
+}
+
 /*
  * The event test of packed rings (2.8.10): true if @event lies among the descriptors from @old up
  * to, not including, @now. An event of the other lap than @now's is one ring size behind.

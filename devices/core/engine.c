@@ -12,11 +12,6 @@
 #include "devices/core/observe.h"
 #include "devices/core/vdev-impl.h"
 
-static unsigned vdev_queue_index(const struct vdev_queue *queue)
-{
-	return (unsigned)(queue - queue->dev->queue);
-}
-
 static void vdev_queue_kicked(void *arg, GIOCondition revents)
 {
 	struct vdev_queue *queue = arg;

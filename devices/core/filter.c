@@ -2,6 +2,7 @@
 #include "devices/core/filter.h"
 
 #include "devices/core/observe.h"
+#include "devices/core/vdev-impl.h"
 
 /* What filter @first and those behind it say: how often it passes. */
 #define VERDICT(first, dev, event, ...)                                                         \
@@ -15,11 +16,6 @@
 		}                                                                               \
 		times_;                                                                         \
 	})
-
-static unsigned vdev_filter_index_of(const struct vdev_queue *queue)
-{
-	return (unsigned)(queue - queue->dev->queue);
-}
 
 /* By its loop, for its class. */
 static bool vdev_filter_is_served(const struct vdev_queue *queue)
@@ -46,8 +42,7 @@ static bool vdev_filter_ring_push(struct vq_filter *f, struct vq_chain *c)
 {
 	struct vdev_queue *queue = (void *)((char *)f - offsetof(struct vdev_queue, filter));
 
-	return vdev_filter_push_past(queue->dev->filter, queue->dev, vdev_filter_index_of(queue),
-				     c);
+	return vdev_filter_push_past(queue->dev->filter, queue->dev, vdev_queue_index(queue), c);
 }
 
 bool vdev_let_push(struct vdev_filter *f, struct vdev *dev, unsigned q, struct vq_chain *c)

@@ -1,6 +1,8 @@
 /* Tells a device's observers what happens: see observe.h. A queue's events come from its vq. */
 #include "devices/core/observe.h"
 
+#include "devices/core/vdev-impl.h"
+
 /* Calls @event of all that have it. */
 #define TELL(dev, event, ...)                                               \
 	for (struct vdev_observer *o_ = (dev)->observer; o_; o_ = o_->next) \
@@ -66,30 +68,25 @@ static struct vdev_queue *vdev_observer_queue_of(struct vq_observer *o)
 	return (struct vdev_queue *)(void *)((char *)o - offsetof(struct vdev_queue, observer));
 }
 
-static unsigned vdev_observer_index_of(const struct vdev_queue *queue)
-{
-	return (unsigned)(queue - queue->dev->queue);
-}
-
 static void vdev_observer_ring_popped(struct vq_observer *o, const struct vq_chain *c)
 {
 	struct vdev_queue *queue = vdev_observer_queue_of(o);
 
-	TELL(queue->dev, popped, vdev_observer_index_of(queue), c);
+	TELL(queue->dev, popped, vdev_queue_index(queue), c);
 }
 
 static void vdev_observer_ring_unpopped(struct vq_observer *o, const struct vq_chain *c)
 {
 	struct vdev_queue *queue = vdev_observer_queue_of(o);
 
-	TELL(queue->dev, unpopped, vdev_observer_index_of(queue), c);
+	TELL(queue->dev, unpopped, vdev_queue_index(queue), c);
 }
 
 static void vdev_observer_ring_pushed(struct vq_observer *o, const struct vq_chain *c, uint32_t len)
 {
 	struct vdev_queue *queue = vdev_observer_queue_of(o);
 
-	TELL(queue->dev, pushed, vdev_observer_index_of(queue), c, len);
+	TELL(queue->dev, pushed, vdev_queue_index(queue), c, len);
 }
 
 /* Of an interrupt that is wanted vdev_interrupt() tells, when it is sent. */
@@ -98,14 +95,14 @@ static void vdev_observer_ring_published(struct vq_observer *o, bool interrupt)
 	struct vdev_queue *queue = vdev_observer_queue_of(o);
 
 	if (!interrupt)
-		vdev_tell_interrupt(queue->dev, vdev_observer_index_of(queue), false);
+		vdev_tell_interrupt(queue->dev, vdev_queue_index(queue), false);
 }
 
 static void vdev_observer_ring_broken(struct vq_observer *o, enum vq_fault fault, uint16_t head)
 {
 	struct vdev_queue *queue = vdev_observer_queue_of(o);
 
-	vdev_tell_fault(queue->dev, vdev_observer_index_of(queue), fault, head);
+	vdev_tell_fault(queue->dev, vdev_queue_index(queue), fault, head);
 }
 
 static const struct vq_observer_ops ring_ops = {

@@ -412,7 +412,8 @@ static bool vdev_queue_in_reset(const struct vdev_queue *queue)
 {
 	struct vdev *dev = queue->dev;
 
-	return !queue->enabled && dev->far && dev->far->busy(dev->far, (int)(queue - dev->queue));
+	return !queue->enabled && dev->far &&
+	       dev->far->busy(dev->far, (int)vdev_queue_index(queue));
 }
 
 static uint64_t vdev_queue_address_read(struct vdev_queue *queue, enum vdev_queue_reg reg)

@@ -12,9 +12,6 @@ struct view_look {
 	const char *why; /* there is no view */
 };
 
-/*
- * Split.
- */
 static bool view_read16(const struct view_look *look, uint64_t at, uint16_t *ret)
 {
 	le16 value;
@@ -25,6 +22,36 @@ static bool view_read16(const struct view_look *look, uint64_t at, uint16_t *ret
 	return true;
 }
 
+/* A packed ring's descriptor has the id where a split one's has its flags. */
+static struct vring_view_entry view_entry(const struct vring_desc *d, bool packed)
+{
+	uint16_t third = le16_cpu(d->flags), fourth = le16_cpu(d->next);
+
+	return (struct vring_view_entry){
+		.addr = le64_cpu(d->addr),
+		.len = le32_cpu(d->len),
+		.flags = packed ? fourth : third,
+		.link = packed ? third : fourth,
+	};
+}
+
+static bool view_read_entries(const struct view_look *look)
+{
+	struct vring_view *view = look->ret;
+
+	for (unsigned i = 0; i < view->size; i++) {
+		struct vring_desc d;
+
+		if (!gmem_read(look->queue->dev->mem, look->desc + 16ull * i, &d, sizeof(d)))
+			return false;
+		view->entry[i] = view_entry(&d, view->packed);
+	}
+	return true;
+}
+
+/*
+ * Split.
+ */
 /* The chain at @head is @owner's: as far as it goes, which is no further than the table. */
 static void view_own_chain(struct vring_view *view, unsigned head, enum vring_owner owner)
 {
@@ -38,30 +65,13 @@ static void view_own_chain(struct vring_view *view, unsigned head, enum vring_ow
 	}
 }
 
-static bool view_read_table(const struct view_look *look)
-{
-	struct vring_view *view = look->ret;
-
-	for (unsigned i = 0; i < view->size; i++) {
-		struct vring_desc d;
-
-		if (!gmem_read(look->queue->dev->mem, look->desc + 16ull * i, &d, sizeof(d)))
-			return false;
-		view->entry[i] = (struct vring_view_entry){ .addr = le64_cpu(d.addr),
-							    .len = le32_cpu(d.len),
-							    .flags = le16_cpu(d.flags),
-							    .link = le16_cpu(d.next) };
-	}
-	return true;
-}
-
 static bool view_split(const struct view_look *look)
 {
 	struct vring_view *view = look->ret;
 	uint64_t ring = look->driver + sizeof(struct vring_avail);
 	uint16_t head;
 
-	if (!view_read_table(look) || !view_read16(look, look->driver, &view->avail_flags) ||
+	if (!view_read16(look, look->driver, &view->avail_flags) ||
 	    !view_read16(look, look->driver + 2, &view->avail_idx) ||
 	    !view_read16(look, look->device, &view->used_flags) ||
 	    !view_read16(look, look->device + 2, &view->used_idx) ||
@@ -87,37 +97,13 @@ static bool view_split(const struct view_look *look)
 /*
  * Packed: what was taken lies between the two positions, what is available behind them.
  */
-static bool view_read_ring(const struct view_look *look)
-{
-	struct vring_view *view = look->ret;
-
-	for (unsigned i = 0; i < view->size; i++) {
-		struct vring_packed_desc d;
-
-		if (!gmem_read(look->queue->dev->mem, look->desc + 16ull * i, &d, sizeof(d)))
-			return false;
-		view->entry[i] = (struct vring_view_entry){ .addr = le64_cpu(d.addr),
-							    .len = le32_cpu(d.len),
-							    .flags = le16_cpu(d.flags),
-							    .link = le16_cpu(d.id) };
-	}
-	return true;
-}
-
-static bool view_is_available(const struct vring_view_entry *e, uint16_t pos)
-{
-	unsigned both = VRING_DESC_F_AVAIL | VRING_DESC_F_USED;
-
-	return (e->flags & both) == vring_pos_avail_flags(pos);
-}
-
 static bool view_packed(const struct view_look *look)
 {
 	struct vring_view *view = look->ret;
 	uint16_t pos = view->position.next_used, to = view->position.next_avail;
 	unsigned left = view->size;
 
-	if (!view_read_ring(look) || !view_read16(look, look->driver, &view->avail_idx) ||
+	if (!view_read16(look, look->driver, &view->avail_idx) ||
 	    !view_read16(look, look->driver + 2, &view->avail_flags) ||
 	    !view_read16(look, look->device, &view->used_idx) ||
 	    !view_read16(look, look->device + 2, &view->used_flags))
@@ -127,7 +113,7 @@ static bool view_packed(const struct view_look *look)
 	for (; left; left--, pos = vring_pos_advance(pos, 1, view->size)) {
 		struct vring_view_entry *e = &view->entry[vring_pos_off(pos)];
 
-		if (!view_is_available(e, pos))
+		if (!vring_pos_is_available(e->flags, pos))
 			break;
 		e->owner = VRING_AVAILABLE;
 	}
@@ -157,7 +143,7 @@ static void view_on_owner(void *arg)
 	view->position = vq_position(queue->vq);
 	view->size = size;
 	look->ret = view;
-	if (!(view->packed ? view_packed(look) : view_split(look)))
+	if (!view_read_entries(look) || !(view->packed ? view_packed(look) : view_split(look)))
 		look->why = "its ring is not in memory";
 }
 

@@ -43,6 +43,12 @@ void vdev_set_negotiated(struct vdev *dev);
 /* In such a call: a legacy driver's DRIVER_OK (legacy.c). */
 void vdev_legacy_driver_ok(struct vdev *dev);
 
+/* Which of its device's queues it is. */
+static inline unsigned vdev_queue_index(const struct vdev_queue *queue)
+{
+	return (unsigned)(queue - queue->dev->queue);
+}
+
 /* In such a call: disables a queue, and returns when it has stopped. If it runs it is paused and
  * saved first: a pause leaves what was not begun with the class, which then gives it back. */
 void vdev_take_queue_away(struct vdev *dev, unsigned q);

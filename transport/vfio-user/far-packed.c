@@ -101,8 +101,7 @@ static void packed_seen(struct vfu_ring *r)
 	unsigned n = 0, off = vring_pos_off(r->seen), first;
 
 	r->next = r->seen;
-	while (n < r->at.size &&
-	       (packed_read(r, r->next).flags & AVAIL_USED) == vring_pos_avail_flags(r->next)) {
+	while (n < r->at.size && vring_pos_is_available(packed_read(r, r->next).flags, r->next)) {
 		r->next = packed_next(r, r->next);
 		n++;
 	}

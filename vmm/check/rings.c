@@ -43,9 +43,7 @@ static uint64_t rest_as_split(uint64_t rest)
 
 static bool packed_is_available(uint64_t rest, uint16_t at)
 {
-	const unsigned both = VRING_DESC_F_AVAIL | VRING_DESC_F_USED;
-
-	return (vring_rest_flags(rest) & both) == vring_pos_avail_flags(at);
+	return vring_pos_is_available(vring_rest_flags(rest), at);
 }
 
 /* The same of an indirect table, which lies where it likes. */
