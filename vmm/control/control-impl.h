@@ -73,6 +73,9 @@ char *control_virtio_name(const struct vdev *dev); /* "virtio-net"; free with g_
 /* virtio.c */
 /* The device the call's path names, and its transport; sets its error if there is none. */
 struct vdev *control_find_path(struct control_call *call, const char **ret_transport);
+/* The same with a queue of it, by number: that of the call's queue, or 0. NULL: no such device or
+ * queue. */
+struct vdev *control_find_queue(struct control_call *call, unsigned *ret_q);
 void control_query_virtio(struct control_call *call);
 void control_query_virtio_status(struct control_call *call);
 void control_query_virtio_queue(struct control_call *call);
@@ -82,6 +85,8 @@ void control_query_stats(struct control_call *call);
 void control_query_latency(struct control_call *call);
 
 /* ring.c */
+/* The names of a descriptor's @flags, as an array that is the next member "flags". */
+void control_add_desc_flags(JsonBuilder *b, uint16_t flags, bool packed);
 void control_query_virtio_ring(struct control_call *call);
 
 /* console.c */

@@ -2,7 +2,7 @@
 #include "devices/core/ring-view.h"
 #include "vmm/control/control-impl.h"
 
-static void ring_add_flags(JsonBuilder *b, uint16_t flags, bool packed)
+void control_add_desc_flags(JsonBuilder *b, uint16_t flags, bool packed)
 {
 	static const struct {
 		const char *name;
@@ -36,7 +36,7 @@ static void ring_add_entry(JsonBuilder *b, const struct vring_view_entry *e, boo
 	control_add_string(b, "owner", owners[e->owner]);
 	control_add_int(b, "addr", (gint64)e->addr);
 	control_add_int(b, "len", e->len);
-	ring_add_flags(b, e->flags, packed);
+	control_add_desc_flags(b, e->flags, packed);
 	if (packed)
 		control_add_int(b, "id", e->link);
 	else if (e->flags & VRING_DESC_F_NEXT)
@@ -90,18 +90,14 @@ static void ring_add(JsonBuilder *b, const struct vring_view *view)
 
 void control_query_virtio_ring(struct control_call *call)
 {
-	struct vdev *dev = control_find_path(call, NULL);
-	gint64 q = control_arg_int(call, "queue", 0);
+	unsigned q;
+	struct vdev *dev = control_find_queue(call, &q);
 	g_autofree struct vring_view *view = NULL;
 	g_autoptr(GError) err = NULL;
 
 	if (!dev)
 		return;
-	if (q < 0 || q >= dev->n_queues) {
-		control_fail(call, "'%s' has queues 0 to %u", vdev_name(dev), dev->n_queues - 1);
-		return;
-	}
-	view = vring_view_new(dev, (unsigned)q, &err);
+	view = vring_view_new(dev, q, &err);
 	if (view)
 		ring_add(call->out, view);
 	else

@@ -138,6 +138,21 @@ struct vdev *control_find_path(struct control_call *call, const char **ret_trans
 	return s.found;
 }
 
+struct vdev *control_find_queue(struct control_call *call, unsigned *ret_q)
+{
+	struct vdev *dev = control_find_path(call, NULL);
+	gint64 q = control_arg_int(call, "queue", 0);
+
+	if (!dev)
+		return NULL;
+	if (q < 0 || q >= dev->n_queues) {
+		control_fail(call, "'%s' has queues 0 to %u", vdev_name(dev), dev->n_queues - 1);
+		return NULL;
+	}
+	*ret_q = (unsigned)q;
+	return dev;
+}
+
 /*
  * Commands.
  */
@@ -206,16 +221,12 @@ void control_query_virtio_status(struct control_call *call)
 
 void control_query_virtio_queue(struct control_call *call)
 {
-	struct vdev *dev = control_find_path(call, NULL);
-	gint64 one = control_arg_int(call, "queue", -1);
 	bool all = !json_object_has_member(call->args, "queue");
+	unsigned one = 0;
+	struct vdev *dev = control_find_queue(call, &one);
 
 	if (!dev)
 		return;
-	if (!all && (one < 0 || one >= dev->n_queues)) {
-		control_fail(call, "'%s' has queues 0 to %u", vdev_name(dev), dev->n_queues - 1);
-		return;
-	}
 	json_builder_begin_array(call->out);
 	for (unsigned q = 0; q < dev->n_queues; q++) {
 		if (all || q == one) {

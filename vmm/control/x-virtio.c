@@ -165,17 +165,10 @@ void control_x_query_virtio_status(struct control_call *call)
 static struct vdev *x_find_queue(struct control_call *call, unsigned *ret_q,
 				 struct vdev_queue_state *ret)
 {
-	struct vdev *dev = control_find_path(call, NULL);
-	gint64 q = control_arg_int(call, "queue", 0);
+	struct vdev *dev = control_find_queue(call, ret_q);
 
-	if (dev && (q < 0 || q >= dev->n_queues)) {
-		control_fail(call, "'%s' has queues 0 to %u", vdev_name(dev), dev->n_queues - 1);
-		return NULL;
-	}
-	if (!dev)
-		return NULL;
-	*ret_q = (unsigned)q;
-	vdev_queue_state_get(dev, *ret_q, ret);
+	if (dev)
+		vdev_queue_state_get(dev, *ret_q, ret);
 	return dev;
 }
 
@@ -208,18 +201,10 @@ void control_x_query_virtio_queue_status(struct control_call *call)
  */
 static void x_add_desc(JsonBuilder *b, const struct vring_desc *d)
 {
-	static const char *const names[] = { "next", "write", "indirect" };
-	uint16_t flags = le16_cpu(d->flags);
-
 	json_builder_begin_object(b);
 	control_add_int(b, "addr", (gint64)le64_cpu(d->addr));
 	control_add_int(b, "len", le32_cpu(d->len));
-	json_builder_set_member_name(b, "flags");
-	json_builder_begin_array(b);
-	for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
-		if (flags >> i & 1)
-			json_builder_add_string_value(b, names[i]);
-	json_builder_end_array(b);
+	control_add_desc_flags(b, le16_cpu(d->flags), false);
 	json_builder_end_object(b);
 }
 
