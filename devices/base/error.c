@@ -76,3 +76,15 @@ bool ringside_options(GOptionContext *context, char ***args, const char *more, G
 	g_error_free(mistake);
 	return false;
 }
+
+bool ringside_entries(const GOptionEntry *entries, char ***args, const char *more, GError **err)
+{
+	GOptionContext *context = g_option_context_new(NULL);
+	bool ok;
+
+	g_option_context_add_main_entries(context, entries, NULL);
+	g_option_context_set_help_enabled(context, FALSE);
+	ok = ringside_options(context, args, more, err);
+	g_option_context_free(context);
+	return ok;
+}

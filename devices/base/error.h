@@ -29,3 +29,6 @@ bool ringside_usage(GError **err, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 /* Takes from @args (and frees) the options that @context knows; @args begins with the command.
  * False with a usage error, which ends in (@more), if something is wrong or is no option. */
 bool ringside_options(GOptionContext *context, char ***args, const char *more, GError **err);
+
+/* The same of a command that has @entries and no more; its own --help is among them. */
+bool ringside_entries(const GOptionEntry *entries, char ***args, const char *more, GError **err);

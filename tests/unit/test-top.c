@@ -231,6 +231,7 @@ static void a_table_fits_its_width(void **state)
 				   .violations = 1u << 30,
 				   .fault = (char *)"indirect-address" };
 	struct top_row row = { .queue = &queue,
+			       .checked = true,
 			       .batch = 1e6,
 			       .suppressed = 1,
 			       .measured = 1,
@@ -243,7 +244,7 @@ static void a_table_fits_its_width(void **state)
 	for (unsigned i = 0; i < N_TOP_FIGURES; i++)
 		row.rate[i] = 9.9949e14;
 	for (unsigned width = 40; width <= 220; width++) {
-		g_autofree char *heading = top_heading(width), *line = top_line(&row, true, width);
+		g_autofree char *heading = top_heading(width), *line = top_line(&row, width);
 
 		assert_true(strlen(heading) <= width);
 		assert_true(strlen(line) <= width);

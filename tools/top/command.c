@@ -47,14 +47,8 @@ static bool command_parse(char ***argv, struct top_options *ret, GError **err)
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &ret->paths, NULL, NULL },
 		{ 0 },
 	};
-	GOptionContext *context = g_option_context_new(NULL);
-	bool ok;
 
-	g_option_context_add_main_entries(context, entries, NULL);
-	g_option_context_set_help_enabled(context, FALSE);
-	ok = ringside_options(context, argv, "ringside top --help lists all", err);
-	g_option_context_free(context);
-	return ok;
+	return ringside_entries(entries, argv, "ringside top --help lists all", err);
 }
 
 static bool command_check(const struct top_options *o, GError **err)
@@ -82,7 +76,7 @@ static void command_put_number(FILE *out, const char *name, double value)
 	fprintf(out, ",\"%s\":%s", name, g_ascii_formatd(text, sizeof(text), "%.3f", value));
 }
 
-static void command_put_row(FILE *out, const struct top_row *row, bool checked)
+static void command_put_row(FILE *out, const struct top_row *row)
 {
 	const struct top_queue *queue = row->queue;
 
@@ -112,7 +106,7 @@ static void command_put_row(FILE *out, const struct top_row *row, bool checked)
 		command_put_number(out, "p99-ns", row->p99);
 		command_put_number(out, "p99.9-ns", row->p999);
 	}
-	if (checked)
+	if (row->checked)
 		fprintf(out, ",\"violations\":%" G_GUINT64_FORMAT, queue->violations);
 	fputc('}', out);
 }
@@ -128,7 +122,7 @@ static void command_put_json(FILE *out, const struct top_sample *s, const GArray
 	fputs(",\"queues\":[", out);
 	for (guint i = 0; i < rows->len; i++, comma = ",") {
 		fputs(comma, out);
-		command_put_row(out, &g_array_index(rows, struct top_row, i), s->checked);
+		command_put_row(out, &g_array_index(rows, struct top_row, i));
 	}
 	fputs("]}\n", out);
 }
@@ -140,7 +134,7 @@ static void command_put_lines(FILE *out, const struct top_sample *s, const GArra
 	fprintf(out, "%s\n%s\n", title, heading);
 	for (guint i = 0; i < rows->len; i++) {
 		const struct top_row *row = &g_array_index(rows, struct top_row, i);
-		g_autofree char *line = top_line(row, s->checked, ONCE_WIDTH);
+		g_autofree char *line = top_line(row, ONCE_WIDTH);
 
 		if (top_row_is_shown(row))
 			fprintf(out, "%s\n", line);

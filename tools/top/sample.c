@@ -153,25 +153,14 @@ static bool sample_ask_queues(struct top_sample *s, struct top_client *c, GError
 	return ok;
 }
 
-/* It is refused where nobody checks: that is no failure. */
-static bool sample_ask_violations(struct top_sample *s, struct top_client *c, GError **err)
+/* The same of what may be refused, which is no failure: *ret_told says whether it was not. */
+static bool sample_each_told(struct top_sample *s, struct top_client *c, const char *command,
+			     sample_member_fn fn, bool *ret_told, GError **err)
 {
 	g_autoptr(GError) failed = NULL;
 
-	s->checked = sample_each(s, c, "query-check", NULL, sample_add_violations, NULL, &failed);
-	if (s->checked || g_error_matches(failed, TOP_ERROR, TOP_REFUSED))
-		return true;
-	g_propagate_error(err, g_steal_pointer(&failed));
-	return false;
-}
-
-/* Not while the machine is about to stop: then there are none. */
-static bool sample_ask_latencies(struct top_sample *s, struct top_client *c, GError **err)
-{
-	g_autoptr(GError) failed = NULL;
-
-	if (sample_each(s, c, "query-latency", NULL, sample_add_latencies, NULL, &failed) ||
-	    g_error_matches(failed, TOP_ERROR, TOP_REFUSED))
+	*ret_told = sample_each(s, c, command, NULL, fn, NULL, &failed);
+	if (*ret_told || g_error_matches(failed, TOP_ERROR, TOP_REFUSED))
 		return true;
 	g_propagate_error(err, g_steal_pointer(&failed));
 	return false;
@@ -180,14 +169,16 @@ static bool sample_ask_latencies(struct top_sample *s, struct top_client *c, GEr
 struct top_sample *top_sample_new(struct top_client *c, GError **err)
 {
 	struct top_sample *s = g_new0(struct top_sample, 1);
+	bool measured; /* not while the machine is about to stop */
 
 	s->queues = g_ptr_array_new_with_free_func(sample_queue_free);
 	s->at = g_get_monotonic_time();
 	s->name = sample_string(c, "query-name", "name", err);
 	if (s->name)
 		s->status = sample_string(c, "query-status", "status", err);
-	if (s->status && sample_ask_queues(s, c, err) && sample_ask_violations(s, c, err) &&
-	    sample_ask_latencies(s, c, err))
+	if (s->status && sample_ask_queues(s, c, err) &&
+	    sample_each_told(s, c, "query-check", sample_add_violations, &s->checked, err) &&
+	    sample_each_told(s, c, "query-latency", sample_add_latencies, &measured, err))
 		return s;
 	top_sample_free(s);
 	return NULL;
@@ -239,7 +230,7 @@ GArray *top_rows_new(const struct top_sample *before, const struct top_sample *a
 
 	for (guint i = 0; i < after->queues->len; i++) {
 		const struct top_queue *queue = g_ptr_array_index(after->queues, i), *old = NULL;
-		struct top_row row = { .queue = queue };
+		struct top_row row = { .queue = queue, .checked = after->checked };
 
 		if (before)
 			old = sample_find(before, queue->device, queue->q);

@@ -44,6 +44,7 @@ void top_sample_free(struct top_sample *s); /* NULL is fine */
 /* A queue between two looks. */
 struct top_row {
 	const struct top_queue *queue; /* of the second look */
+	bool checked;                  /* somebody checks its driver */
 	double rate[N_TOP_FIGURES];    /* a second */
 	double batch;                  /* chains that were given back together, on average; or 0 */
 	double suppressed;             /* part of the batches that took no interrupt */

@@ -153,7 +153,7 @@ static void screen_draw_queues(GString *out, const struct screen *s)
 	screen_put(out, s, BOLD, heading);
 	for (guint i = first; i < s->rows->len && i < first + room; i++) {
 		g_autofree char *line = top_line(&g_array_index(s->rows, struct top_row, i),
-						 s->now->checked, s->width);
+						 s->width);
 
 		screen_put(out, s, i == s->picked ? INVERSE : "", line);
 	}

@@ -45,37 +45,32 @@ struct table_cell {
 	char text[32];
 };
 
-typedef void (*table_fn)(const struct top_row *row, bool checked, struct table_cell *ret);
+typedef void (*table_fn)(const struct top_row *row, struct table_cell *ret);
 
-static void cell_device(const struct top_row *row, bool checked, struct table_cell *ret)
+static void cell_device(const struct top_row *row, struct table_cell *ret)
 {
-	(void)checked;
 	(void)g_strlcpy(ret->text, row->queue->device, sizeof(ret->text));
 }
 
-static void cell_queue(const struct top_row *row, bool checked, struct table_cell *ret)
+static void cell_queue(const struct top_row *row, struct table_cell *ret)
 {
-	(void)checked;
 	(void)g_snprintf(ret->text, sizeof(ret->text), "%u", row->queue->q);
 }
 
-static void cell_type(const struct top_row *row, bool checked, struct table_cell *ret)
+static void cell_type(const struct top_row *row, struct table_cell *ret)
 {
-	(void)checked;
 	(void)g_snprintf(ret->text, sizeof(ret->text), "%s", row->queue->type);
 }
 
-static void cell_transport(const struct top_row *row, bool checked, struct table_cell *ret)
+static void cell_transport(const struct top_row *row, struct table_cell *ret)
 {
-	(void)checked;
 	(void)g_snprintf(ret->text, sizeof(ret->text), "%s", row->queue->transport);
 }
 
-#define RATE_CELL(name, figure)                                                                  \
-	static void cell_##name(const struct top_row *row, bool checked, struct table_cell *ret) \
-	{                                                                                        \
-		(void)checked;                                                                   \
-		table_put_count(ret->text, sizeof(ret->text), row->rate[figure]);                \
+#define RATE_CELL(name, figure)                                                    \
+	static void cell_##name(const struct top_row *row, struct table_cell *ret) \
+	{                                                                          \
+		table_put_count(ret->text, sizeof(ret->text), row->rate[figure]);  \
 	}
 RATE_CELL(kicks, TOP_KICKS)
 RATE_CELL(interrupts, TOP_INTERRUPTS)
@@ -83,54 +78,48 @@ RATE_CELL(chains, TOP_CHAINS)
 RATE_CELL(read, TOP_BYTES_READ)
 RATE_CELL(written, TOP_BYTES_WRITTEN)
 
-static void cell_batch(const struct top_row *row, bool checked, struct table_cell *ret)
+static void cell_batch(const struct top_row *row, struct table_cell *ret)
 {
-	(void)checked;
 	if (row->batch > 0)
 		table_put_count(ret->text, sizeof(ret->text), row->batch);
 }
 
-static void cell_suppressed(const struct top_row *row, bool checked, struct table_cell *ret)
+static void cell_suppressed(const struct top_row *row, struct table_cell *ret)
 {
-	(void)checked;
 	if (row->batch > 0)
 		(void)g_snprintf(ret->text, sizeof(ret->text), "%.0f%%", row->suppressed * 100);
 }
 
-static void cell_depth(const struct top_row *row, bool checked, struct table_cell *ret)
+static void cell_depth(const struct top_row *row, struct table_cell *ret)
 {
-	(void)checked;
 	(void)g_snprintf(ret->text, sizeof(ret->text), "%u", row->queue->in_flight);
 }
 
-static void cell_size(const struct top_row *row, bool checked, struct table_cell *ret)
+static void cell_size(const struct top_row *row, struct table_cell *ret)
 {
-	(void)checked;
 	(void)g_snprintf(ret->text, sizeof(ret->text), "%u", row->queue->size);
 }
 
-#define TIME_CELL(part)                                                                          \
-	static void cell_##part(const struct top_row *row, bool checked, struct table_cell *ret) \
-	{                                                                                        \
-		(void)checked;                                                                   \
-		table_put_time(ret->text, sizeof(ret->text), row->part);                         \
+#define TIME_CELL(part)                                                            \
+	static void cell_##part(const struct top_row *row, struct table_cell *ret) \
+	{                                                                          \
+		table_put_time(ret->text, sizeof(ret->text), row->part);           \
 	}
 TIME_CELL(p50)
 TIME_CELL(p90)
 TIME_CELL(p99)
 TIME_CELL(p999)
 
-static void cell_violations(const struct top_row *row, bool checked, struct table_cell *ret)
+static void cell_violations(const struct top_row *row, struct table_cell *ret)
 {
-	if (checked)
+	if (row->checked)
 		table_put_count(ret->text, sizeof(ret->text), (double)row->queue->violations);
 }
 
-static void cell_state(const struct top_row *row, bool checked, struct table_cell *ret)
+static void cell_state(const struct top_row *row, struct table_cell *ret)
 {
 	const struct top_queue *queue = row->queue;
 
-	(void)checked;
 	(void)g_strlcpy(ret->text,
 			queue->fault     ? queue->fault
 			: queue->started ? "runs"
@@ -205,7 +194,7 @@ char *top_heading(unsigned width)
 	return table_cut(out, width);
 }
 
-char *top_line(const struct top_row *row, bool checked, unsigned width)
+char *top_line(const struct top_row *row, unsigned width)
 {
 	unsigned rank = table_rank(width);
 	GString *out = g_string_new(NULL);
@@ -215,7 +204,7 @@ char *top_line(const struct top_row *row, bool checked, unsigned width)
 
 		if (columns[i].rank > rank)
 			continue;
-		columns[i].fn(row, checked, &cell);
+		columns[i].fn(row, &cell);
 		table_put_cell(out, &columns[i], cell.text);
 	}
 	return table_cut(out, width);

@@ -27,7 +27,7 @@ char *top_title(const struct top_sample *s, const GArray *rows, unsigned width);
 /* The columns' names, and a row: as many columns as have room in @width, the most telling first.
  * Free with g_free(). */
 char *top_heading(unsigned width);
-char *top_line(const struct top_row *row, bool checked, unsigned width);
+char *top_line(const struct top_row *row, unsigned width);
 
 /* Queues that were never started are left out of a table. */
 bool top_row_is_shown(const struct top_row *row);

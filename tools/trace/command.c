@@ -61,14 +61,8 @@ static bool trace_parse(char ***argv, struct trace_options *ret, GError **err)
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &ret->files, NULL, NULL },
 		{ 0 },
 	};
-	GOptionContext *context = g_option_context_new(NULL);
-	bool ok;
 
-	g_option_context_add_main_entries(context, entries, NULL);
-	g_option_context_set_help_enabled(context, FALSE);
-	ok = ringside_options(context, argv, "ringside trace --help lists all", err);
-	g_option_context_free(context);
-	return ok;
+	return ringside_entries(entries, argv, "ringside trace --help lists all", err);
 }
 
 static void trace_options_clear(struct trace_options *o)
