@@ -10,6 +10,7 @@
 enum {
 	BLK_F_SIZE_MAX = 1,
 	BLK_F_SEG_MAX = 2,
+	BLK_F_GEOMETRY = 4,
 	BLK_F_RO = 5,
 	BLK_F_BLK_SIZE = 6,
 	BLK_F_FLUSH = 9,

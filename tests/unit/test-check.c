@@ -48,6 +48,12 @@ static void mtu_without_mtu(struct rig *r)
 	(void)rig_config16(r, 10);
 }
 
+static void geometry_without_geometry(struct rig *r)
+{
+	rig_start(r, RIG_NONE);
+	(void)rig_config16(r, 16);
+}
+
 static void capacity_without_generation(struct rig *r)
 {
 	rig_start(r, RIG_NONE);
@@ -126,6 +132,37 @@ static void pci_config_vector_unread(struct rig *r)
 	rig_driver_ok(r);
 }
 
+static void mmio_queue_late(struct rig *r)
+{
+	uint64_t ring = rig_alloc(r, 16384).gpa & ~UINT64_C(4095);
+	struct vfeatures f = RIG_NONE;
+
+	vfeatures_set(&f, VIRTIO_F_VERSION_1, true);
+	assert_true(rig_negotiate(r, f));
+	rig_driver_ok(r);
+	mmio_put(r, R_QUEUE_SEL, ECHO_COPY);
+	mmio_put(r, R_QUEUE_DESC, ring + 4096);
+	mmio_put(r, R_QUEUE_DRIVER, ring + 8192);
+	mmio_put(r, R_QUEUE_DEVICE, ring + 12288);
+	mmio_put(r, R_QUEUE_READY, 1);
+	rig_wait_idle(r);
+}
+
+static void pci_queue_late(struct rig *r)
+{
+	uint64_t ring = rig_alloc(r, 16384).gpa & ~UINT64_C(4095);
+	struct vfeatures f = RIG_NONE;
+
+	vfeatures_set(&f, VIRTIO_F_VERSION_1, true);
+	assert_true(rig_negotiate(r, f));
+	rig_driver_ok(r);
+	peek_put(r, 0x16, 2, ECHO_COPY);
+	for (unsigned i = 0; i < 3; i++)
+		peek_put(r, 0x20 + i * 8, 4, ring + UINT64_C(4096) * (i + 1));
+	peek_put(r, 0x1c, 2, 1);
+	rig_wait_idle(r);
+}
+
 /* The rig's own driver has looked already: another begins. */
 static void mmio_status_first(struct rig *r)
 {
@@ -182,6 +219,73 @@ static void legacy_mmio_size_unread(struct rig *r)
 	mmio_put(r, R_QUEUE_SIZE, 8);
 	mmio_put(r, R_QUEUE_ALIGN, 4096);
 	mmio_put(r, R_QUEUE_PFN, 16);
+}
+
+static void legacy_driver_first(struct rig *r)
+{
+	rig_reset(r);
+	rig_set_status(r, VIRTIO_S_DRIVER);
+}
+
+static void legacy_all_at_once(struct rig *r)
+{
+	rig_reset(r);
+	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE);
+	rig_set_status(r, SO_FAR | VIRTIO_S_DRIVER_OK);
+}
+
+static void legacy_put_queue(struct rig *r)
+{
+	mmio_put(r, R_GUEST_PAGE_SIZE, 4096);
+	mmio_put(r, R_QUEUE_SEL, 0);
+	(void)mmio_get(r, R_QUEUE_SIZE_MAX);
+	mmio_put(r, R_QUEUE_SIZE, 8);
+	mmio_put(r, R_QUEUE_ALIGN, 4096);
+	mmio_put(r, R_QUEUE_PFN, rig_alloc(r, 16384).gpa / 4096 + 1);
+}
+
+static void legacy_queue_before_driver(struct rig *r)
+{
+	rig_reset(r);
+	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE);
+	legacy_put_queue(r);
+}
+
+static void legacy_queue_after_driver_ok(struct rig *r)
+{
+	rig_reset(r);
+	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE);
+	rig_set_status(r, SO_FAR);
+	rig_set_status(r, SO_FAR | VIRTIO_S_DRIVER_OK);
+	legacy_put_queue(r);
+	rig_wait_idle(r);
+}
+
+static void legacy_features_before_driver(struct rig *r)
+{
+	rig_reset(r);
+	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE);
+	mmio_put(r, R_DRIVER_FEATURES_SEL, 0);
+	mmio_put(r, R_DRIVER_FEATURES, 0);
+}
+
+static void legacy_features_after_queue(struct rig *r)
+{
+	rig_reset(r);
+	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE);
+	rig_set_status(r, SO_FAR);
+	legacy_put_queue(r);
+	mmio_put(r, R_DRIVER_FEATURES_SEL, 0);
+	mmio_put(r, R_DRIVER_FEATURES, 0);
+}
+
+/* Of a queue that is nowhere: else it would be a doorbell's. */
+static void legacy_notified_early(struct rig *r)
+{
+	rig_reset(r);
+	rig_set_status(r, VIRTIO_S_ACKNOWLEDGE);
+	rig_set_status(r, SO_FAR);
+	mmio_put(r, R_QUEUE_NOTIFY, 0);
 }
 
 static void accepts_nothing(struct rig *r)
@@ -680,6 +784,8 @@ static const struct check_case cases[] = {
 	{ CHECK_FAULTS + VQ_FAULT_RING_ALIGN, NULL, "mmio", ring_misaligned, NULL },
 	{ CHECK_FAULTS + VQ_FAULT_ORDER, NULL, "direct mmio pci", readable_behind_writable, NULL },
 	{ CHECK_CONFIG_FEATURE, NET, "mmio pci", mtu_without_mtu, "advised-net-mac" },
+	{ CHECK_CONFIG_FEATURE, "blk,path=@/disk", "mmio pci", geometry_without_geometry,
+	  "advised-blk-ro" },
 	{ CHECK_CONFIG_GENERATION, "blk,path=@/disk", "mmio", capacity_without_generation,
 	  "config-width advised-blk-ro" },
 	{ CHECK_RESET_UNREAD, NULL, "mmio", mmio_reset_unread, NULL },
@@ -688,6 +794,8 @@ static const struct check_case cases[] = {
 	{ CHECK_QUEUE_RESET_UNREAD, NULL, "pci", pci_queue_reset_unread, NULL },
 	{ CHECK_QUEUE_RESET_UNREAD, NULL, "mmio", mmio_queue_reset_unread, NULL },
 	{ CHECK_QUEUE_AGAIN, NULL, "pci", pci_queue_again_without_addresses, NULL },
+	{ CHECK_QUEUE_LATE, NULL, "mmio", mmio_queue_late, NULL },
+	{ CHECK_QUEUE_LATE, NULL, "pci", pci_queue_late, NULL },
 	{ CHECK_PCI_VECTOR_UNREAD, NULL, "pci", pci_queue_vector_unread, NULL },
 	{ CHECK_PCI_VECTOR_UNREAD, NULL, "pci", pci_config_vector_unread, NULL },
 	{ CHECK_MMIO_READY_UNREAD, NULL, "mmio", mmio_ready_unread, NULL },
@@ -695,6 +803,13 @@ static const struct check_case cases[] = {
 	{ CHECK_MMIO_NOT_ACKED, NULL, "mmio", mmio_never_acked, NULL },
 	{ CHECK_NO_FAILED, NULL, "pci", features_refused, "feature-version-1" },
 	{ CHECK_LEGACY_SIZE_UNREAD, "rng", "legacy-mmio", legacy_mmio_size_unread, NULL },
+	{ CHECK_LEGACY_ORDER, "rng", "legacy-mmio legacy-pci", legacy_driver_first, NULL },
+	{ CHECK_LEGACY_ORDER, "rng", "legacy-mmio legacy-pci", legacy_all_at_once, NULL },
+	{ CHECK_LEGACY_ORDER, "rng", "legacy-mmio", legacy_queue_before_driver, NULL },
+	{ CHECK_LEGACY_ORDER, "rng", "legacy-mmio", legacy_queue_after_driver_ok, NULL },
+	{ CHECK_LEGACY_ORDER, "rng", "legacy-mmio", legacy_features_before_driver, NULL },
+	{ CHECK_LEGACY_ORDER, "rng", "legacy-mmio", legacy_features_after_queue, NULL },
+	{ CHECK_LEGACY_ORDER, "rng", "legacy-mmio", legacy_notified_early, NULL },
 	{ CHECK_ADVISED_RING_PACKED, "rng,ring=packed", "pci", accepts_nothing, NULL },
 	{ CHECK_ADVISED_ACCESS_PLATFORM, "rng,features=+access_platform", "pci", accepts_nothing,
 	  NULL },

@@ -179,6 +179,7 @@ static void blk_config_seen(struct check_dev *d, size_t off, const uint8_t *byte
 static const struct check_field fields[] = {
 	{ AT(size_max), 4, BLK_F_SIZE_MAX },
 	{ AT(seg_max), 4, BLK_F_SEG_MAX },
+	{ AT(cylinders), 4, BLK_F_GEOMETRY },
 	{ AT(blk_size), 4, BLK_F_BLK_SIZE },
 	{ AT(physical_block_exp), 8, BLK_F_TOPOLOGY },
 	{ AT(writeback), 1, BLK_F_CONFIG_WCE },

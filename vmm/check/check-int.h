@@ -103,7 +103,7 @@ struct check_regs {
 	unsigned unacked;      /* so often in a row it was read with a bit set that stays */
 	struct check_queue_regs {
 		bool reset_unread, was_reset, desc_written, vector_unread, ready_unread;
-		bool size_read, enabled, was_enabled;
+		bool size_read, placed, enabled, was_enabled;
 	} queue[VDEV_QUEUES_MAX];
 };
 

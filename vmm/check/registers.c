@@ -87,6 +87,9 @@ static void queue_enabled(struct check_dev *d)
 	int index = (int)d->regs.queue_select;
 
 	queue_judge_used_flags(d, d->regs.queue_select);
+	if (vdev_status(d->dev) & VIRTIO_S_DRIVER_OK && !q->was_enabled && !q->was_reset &&
+	    !d->joined)
+		check_broken(d, CHECK_QUEUE_LATE, index, -1, NULL);
 	q->was_enabled = true;
 	if (q->reset_unread)
 		check_broken(d, CHECK_QUEUE_RESET_UNREAD, index, -1, NULL);
@@ -170,6 +173,52 @@ static void common_read(struct check_dev *d, const struct vdev_access *a)
 }
 
 /*
+ * The steps of a driver that uses the legacy interface (3.1.2).
+ */
+
+static void legacy_status_written(struct check_dev *d, uint32_t value)
+{
+	uint32_t before = vdev_status(d->dev);
+
+	/* DRIVER_OK alone is told of by the device */
+	if (value & VIRTIO_S_DRIVER &&
+	    (!(value & VIRTIO_S_ACKNOWLEDGE) ||
+	     (value & VIRTIO_S_DRIVER_OK && !(before & VIRTIO_S_DRIVER))))
+		check_broken(d, CHECK_LEGACY_ORDER, -1, -1, "status %#x after %#x", value, before);
+}
+
+static void legacy_features_written(struct check_dev *d)
+{
+	for (unsigned q = 0; q < d->n_queues; q++)
+		if (d->regs.queue[q].placed) {
+			check_broken(d, CHECK_LEGACY_ORDER, (int)q, -1, "features after a queue");
+			return;
+		}
+	if (!(vdev_status(d->dev) & VIRTIO_S_DRIVER))
+		check_broken(d, CHECK_LEGACY_ORDER, -1, -1, "features before DRIVER");
+}
+
+static void legacy_address_written(struct check_dev *d, uint32_t value)
+{
+	struct check_queue_regs *q = regs_queue(d);
+	int index = (int)d->regs.queue_select;
+
+	if (value && !q->size_read)
+		check_broken(d, CHECK_LEGACY_SIZE_UNREAD, index, -1, NULL);
+	if (value && !(vdev_status(d->dev) & VIRTIO_S_DRIVER))
+		check_broken(d, CHECK_LEGACY_ORDER, index, -1, "a queue before DRIVER");
+	else if (value && !q->placed && vdev_status(d->dev) & VIRTIO_S_DRIVER_OK && !d->joined)
+		check_broken(d, CHECK_LEGACY_ORDER, index, -1, "a queue after DRIVER_OK");
+	q->placed |= value != 0;
+}
+
+static void legacy_notified(struct check_dev *d, unsigned q)
+{
+	if (!(vdev_status(d->dev) & VIRTIO_S_DRIVER_OK))
+		check_broken(d, CHECK_LEGACY_ORDER, (int)q, -1, "a notification before DRIVER_OK");
+}
+
+/*
  * The legacy interface in I/O ports (4.1.4.10).
  */
 
@@ -184,13 +233,22 @@ static void ports_accessed(struct check_dev *d, const struct vdev_access *a)
 		regs_queue(d)->size_read |= !a->write;
 		break;
 	case VPCI_LEGACY_QUEUE_ADDRESS:
-		if (a->write && a->value && !regs_queue(d)->size_read)
-			check_broken(d, CHECK_LEGACY_SIZE_UNREAD, (int)d->regs.queue_select, -1,
-				     NULL);
+		if (a->write)
+			legacy_address_written(d, (uint32_t)a->value);
+		break;
+	case VPCI_LEGACY_DRIVER_FEATURES:
+		if (a->write)
+			legacy_features_written(d);
+		break;
+	case VPCI_LEGACY_QUEUE_NOTIFY:
+		if (a->write)
+			legacy_notified(d, (uint16_t)a->value);
 		break;
 	case VPCI_LEGACY_STATUS:
-		if (a->write)
+		if (a->write) {
+			legacy_status_written(d, (uint8_t)a->value);
 			status_written(d, (uint8_t)a->value);
+		}
 		status_read(&d->regs); /* that it has to be is newer */
 		break;
 	default:
@@ -281,10 +339,25 @@ static void mmio_written(struct check_dev *d, unsigned off, uint32_t value)
 	case R_INTERRUPT_ACK:
 		interrupt_acked(d, value);
 		break;
+	default:
+		break;
+	}
+}
+
+static void mmio_legacy_written(struct check_dev *d, unsigned off, uint32_t value)
+{
+	switch (off) {
+	case R_STATUS:
+		legacy_status_written(d, value);
+		break;
+	case R_DRIVER_FEATURES:
+		legacy_features_written(d);
+		break;
 	case R_QUEUE_PFN:
-		if (d->dev->legacy && value && !regs_queue(d)->size_read)
-			check_broken(d, CHECK_LEGACY_SIZE_UNREAD, (int)d->regs.queue_select, -1,
-				     NULL);
+		legacy_address_written(d, value);
+		break;
+	case R_QUEUE_NOTIFY:
+		legacy_notified(d, value);
 		break;
 	default:
 		break;
@@ -325,6 +398,8 @@ static void mmio_accessed(struct check_dev *d, const struct vdev_access *a)
 		notified(d, (unsigned)a->value & 0xffff, a);
 	if (a->at >= R_CONFIG || a->len != 4)
 		return;
+	if (a->write && d->dev->opt_legacy != VDEV_LEGACY_OFF) /* it is version 1 */
+		mmio_legacy_written(d, (unsigned)a->at, (uint32_t)a->value);
 	if (a->write)
 		mmio_written(d, (unsigned)a->at, (uint32_t)a->value);
 	else
