@@ -22,7 +22,7 @@ COVERAGE ?=
 LIBS       := glib-2.0 liburing slirp libevdev libseccomp libcap-ng
 LATE_LIBS  := json-glib-1.0 # loaded when needed: vmm/control/json.c
 TEST_LIBS  := cmocka $(LATE_LIBS)
-LAYERS     := virtqueue devices transport vmm tools/bench tools/attack tools/trace tools/top tools/cli
+LAYERS     := virtqueue devices transport vmm tools/bench tools/attack tools/trace tools/replay tools/top tools/cli
 SOURCES    := $(sort $(shell find $(LAYERS) -name '*.c'))
 OBJECTS    := $(SOURCES:%.c=$(BUILD)/obj/%.o) $(BUILD)/traced.o
 CORE       := $(filter-out $(BUILD)/obj/tools/cli/main.o,$(OBJECTS))

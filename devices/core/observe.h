@@ -48,7 +48,8 @@ struct vdev_observer_ops {
 	 * reads of a cached register page, trap nowhere and are not seen. */
 	void (*access)(struct vdev_observer *o, struct vdev *dev, const struct vdev_access *a);
 
-	/* The status register changed (2.1): by the driver, or DEVICE_NEEDS_RESET was set. */
+	/* The status register changed (2.1): by the driver, or DEVICE_NEEDS_RESET was set. A reset
+	 * is told where it was 0 before, too: what else the driver had written is gone. */
 	void (*status)(struct vdev_observer *o, struct vdev *dev, uint32_t before, uint32_t after);
 
 	/* Configuration space was read, or is about to be written: @bytes as the driver sees or
@@ -123,7 +124,7 @@ static inline void vdev_saw_access(struct vdev *dev, const struct vdev_access *a
 
 static inline void vdev_saw_status(struct vdev *dev, uint32_t before, uint32_t after)
 {
-	if (G_UNLIKELY(dev->observer) && before != after)
+	if (G_UNLIKELY(dev->observer) && (before != after || !after))
 		vdev_tell_status(dev, before, after);
 }
 

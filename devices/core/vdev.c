@@ -156,12 +156,25 @@ static bool vdev_open_device(struct vdev *dev, GPtrArray *pairs, const struct vd
 	return vdev_features_opened(dev, context, err) && vdev_open_queues(dev, err);
 }
 
+static char *vdev_join_options(GPtrArray *pairs)
+{
+	GString *text = g_string_new(NULL);
+
+	for (guint i = 0; i < pairs->len; i++) {
+		const struct prop_pair *pair = g_ptr_array_index(pairs, i);
+
+		prop_append(text, pair->key, pair->value);
+	}
+	return g_string_free(text, FALSE);
+}
+
 struct vdev *vdev_new(const struct vdev_class *class, GPtrArray *pairs, const struct vdev_env *env,
 		      GError **err)
 {
 	struct vdev *dev = g_malloc0(class->size);
 
 	dev->class = class;
+	dev->options = vdev_join_options(pairs);
 	dev->mem = env->mem;
 	dev->env = env;
 	dev->io_error = env->io_error;
@@ -204,6 +217,7 @@ void vdev_free(struct vdev *dev)
 		prop_free(dev->class->props, dev);
 	prop_free(vdev_common_props, dev);
 	g_ptr_array_unref(dev->kept_paths);
+	g_free(dev->options);
 	pthread_mutex_destroy(&dev->transport_lock);
 	pthread_mutex_destroy(&dev->config_lock);
 	pthread_cond_destroy(&dev->changed);

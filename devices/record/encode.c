@@ -159,6 +159,13 @@ static void encode_rest(struct record_writing *w, const struct record_raw *raw)
 		encode_number(w, raw->arg[0]);
 		encode_bytes(w, &raw->arg[1], raw->n);
 		break;
+	case RECORD_OPTIONS:
+		encode_bytes(w, raw->arg, raw->n);
+		break;
+	case RECORD_OFFER:
+		encode_numbers(w, raw->arg, 2);
+		encode_bytes(w, &raw->arg[2], raw->n);
+		break;
 	case RECORD_FAULT:
 		encode_number(w, raw->head);
 		encode_texts(w, raw, raw->arg);

@@ -15,7 +15,7 @@
 
 #include "virtqueue/le.h"
 
-#define RECORD_VERSION 1u
+#define RECORD_VERSION 2u
 #define RECORD_MAGIC   "\x89RSREC\r\n"
 
 struct record_header {
@@ -65,6 +65,8 @@ enum record_type {
 	RECORD_PAYLOAD,
 	RECORD_DIGEST,
 	RECORD_END,
+	RECORD_OPTIONS,
+	RECORD_OFFER,
 	N_RECORD_TYPES
 };
 
@@ -77,6 +79,7 @@ enum record_type {
 #define RECORD_BUFS_MAX    1024u       /* of a chain that are told */
 #define RECORD_PAYLOAD_MAX (16u << 10) /* bytes of one RECORD_PAYLOAD */
 #define RECORD_TEXT_MAX    255u
+#define RECORD_OPTIONS_MAX 4096u
 
 #define RECORD_QUEUE_PACKED 1u /* a bit of RECORD_QUEUE_START */
 

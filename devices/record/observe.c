@@ -114,16 +114,18 @@ static void record_texts(struct record_device *d, unsigned q, enum record_type t
 	record_put(&e);
 }
 
-static void record_bytes(struct record_device *d, enum record_type type, size_t off,
-			 const void *bytes, size_t len)
+/* One of words, and bytes behind them. */
+static void record_bytes(struct record_device *d, enum record_type type, const uint64_t *words,
+			 unsigned n, const void *bytes, size_t len)
 {
 	struct record_event e;
 
-	if (!record_begin(&e, d, RECORD_NO_QUEUE, type, sizeof(uint64_t) + len, record_now()))
+	if (!record_begin(&e, d, RECORD_NO_QUEUE, type, n * sizeof(*words) + len, record_now()))
 		return;
 	e.raw->n = (uint32_t)len;
-	e.raw->arg[0] = off;
-	memcpy(&e.raw->arg[1], bytes, len);
+	for (unsigned i = 0; i < n; i++)
+		e.raw->arg[i] = words[i];
+	memcpy(&e.raw->arg[n], bytes, len);
 	record_put(&e);
 }
 
@@ -153,8 +155,8 @@ static void record_config(struct vdev_observer *o, struct vdev *dev, size_t off,
 			  size_t len, bool write)
 {
 	(void)dev;
-	record_bytes(record_device_of(o), write ? RECORD_CONFIG_WRITE : RECORD_CONFIG_READ, off,
-		     bytes, MIN(len, VDEV_CONFIG_MAX));
+	record_bytes(record_device_of(o), write ? RECORD_CONFIG_WRITE : RECORD_CONFIG_READ,
+		     (uint64_t[]){ off }, 1, bytes, MIN(len, VDEV_CONFIG_MAX));
 }
 
 static void record_rule(struct vdev_observer *o, struct vdev *dev, enum vdev_rule rule,
@@ -455,6 +457,17 @@ static const struct vdev_observer_ops record_ops = {
 /*
  * Devices.
  */
+
+/* What it takes to make the device again, for a replay. Nobody calls it yet. */
+static void record_how_made(struct record_device *d)
+{
+	struct vdev *dev = d->dev;
+
+	record_bytes(d, RECORD_OPTIONS, NULL, 0, dev->options,
+		     MIN(strlen(dev->options), RECORD_OPTIONS_MAX));
+	record_bytes(d, RECORD_OFFER, dev->offered.w, 2, dev->config, dev->config_size);
+}
+
 void recorder_add(struct recorder *r, struct vdev *dev)
 {
 	struct record_device *d = g_new0(struct record_device, 1);
@@ -478,6 +491,7 @@ void recorder_add(struct recorder *r, struct vdev *dev)
 		memcpy((char *)&e.raw->arg[2] + n1, vdev_name(dev), n2);
 		record_put(&e);
 	}
+	record_how_made(d);
 	vdev_observe(dev, &d->base);
 }
 

@@ -9,8 +9,13 @@
 #include <cmocka.h>
 
 #include "devices/core/engine.h"
+#include "devices/record/record.h"
 #include "devices/registry.h"
 #include "tests/support/rig-impl.h"
+#include "tools/replay/play.h"
+
+#define RIG_RECORD     "/record-of-the-rig"
+#define REPLAY_WAIT_MS 10000
 
 /*
  * Each way to a device by itself, with a packed ring, with all the features that a device offers on
@@ -337,6 +342,27 @@ static void remove_dir(const char *path)
 	(void)rmdir(path);
 }
 
+/* What the driver did, done again to another device of these options, has to come to the same. */
+static void play_again(struct rig *r)
+{
+	g_autofree char *file = g_strconcat(r->dir, RIG_RECORD, NULL);
+	g_autoptr(GError) err = NULL;
+	struct replay_result result;
+	struct replay_script *s;
+
+	recorder_close(g_steal_pointer(&r->recorder));
+	s = replay_script_read(file, &err);
+	if (!s || !replay_play(s, REPLAY_WAIT_MS, &result, &err))
+		fail_msg("over %s: %s", r->link->name, err->message);
+	for (guint i = 0; i < result.notes->len; i++)
+		print_message("over %s: %s\n", r->link->name,
+			      (char *)g_ptr_array_index(result.notes, i));
+	if (result.divergence)
+		fail_msg("over %s: %s", r->link->name, result.divergence);
+	replay_clear(&result);
+	replay_script_free(s);
+}
+
 void rig_close(struct rig *r)
 {
 	const char *wrong;
@@ -355,9 +381,12 @@ void rig_close(struct rig *r)
 	check_guards(r);
 	if (wrong)
 		fail_msg("over %s: %s", r->link->name, wrong);
+	if (r->recorder)
+		play_again(r);
 	arena_close(&r->low);
 	arena_close(&r->high);
-	remove_dir(r->dir);
+	if (!g_getenv("RIG_KEEP"))
+		remove_dir(r->dir);
 	g_log_remove_handler("ringside", r->log_handler);
 	g_string_free(r->log, TRUE);
 	g_array_unref(r->bufs);
@@ -376,6 +405,16 @@ struct run {
 	struct rig *r;
 };
 
+static void record(struct rig *r)
+{
+	g_autofree char *spec = g_strconcat(r->dir, RIG_RECORD, ",payload=all", NULL);
+
+	r->recorder = recorder_open(spec, "RIG_REPLAY", NULL);
+	assert_non_null(r->recorder);
+	recorder_add(r->recorder, r->dev);
+	recorder_start(r->recorder, NULL, NULL);
+}
+
 static int run_setup(void **state)
 {
 	struct run *run = *state;
@@ -385,6 +424,8 @@ static int run_setup(void **state)
 	if (g_str_has_prefix(run->link->name, "pci") &&
 	    run->r->dev->queue[0].engine == &vdev_engine_here)
 		run->r->referee = referee_new(run->r->dev);
+	if (g_getenv("RIG_REPLAY"))
+		record(run->r);
 	return 0;
 }
 

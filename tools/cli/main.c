@@ -20,6 +20,7 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/fuzz-command.h"
 #include "tools/cli/serve-command.h"
+#include "tools/replay/command.h"
 #include "tools/top/command.h"
 #include "tools/trace/command.h"
 #include "vmm/console/printable.h"
@@ -298,6 +299,16 @@ static int trace(char **argv)
 	return trace_command(argv, stdout, &err) ? 0 : complain(err);
 }
 
+static int replay(char **argv)
+{
+	g_autoptr(GError) err = NULL;
+	bool diverged;
+
+	if (!replay_command(argv, stdout, &diverged, &err))
+		return complain(err);
+	return diverged ? CLI_HOST_ERROR : 0;
+}
+
 static int top(char **argv)
 {
 	g_autoptr(GError) err = NULL;
@@ -324,6 +335,8 @@ int main(int argc, char **argv)
 		return serve(argv + 1);
 	if (argc > 1 && strcmp(argv[1], "trace") == 0)
 		return trace(argv + 1);
+	if (argc > 1 && strcmp(argv[1], "replay") == 0)
+		return replay(argv + 1);
 	if (argc > 1 && strcmp(argv[1], "top") == 0)
 		return top(argv + 1);
 	if (argc > 1 && strcmp(argv[1], "fuzz") == 0)

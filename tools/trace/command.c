@@ -33,7 +33,7 @@ static const char help[] =
 	"\n"
 	"Types: device thread lost read write status features config-read config-write\n"
 	"config-interrupt rule queue-start queue-stop kick popped unpopped pushed interrupt\n"
-	"suppressed fault payload digest end\n";
+	"suppressed fault payload digest end options offer\n";
 
 struct trace_options {
 	struct trace_words words;

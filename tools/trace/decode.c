@@ -150,6 +150,8 @@ static const struct layout layouts[N_RECORD_TYPES] = {
 	[RECORD_PAYLOAD] = { .device = true, .head = true, .numbers = 3, .bytes = true },
 	[RECORD_DIGEST] = { .device = true, .head = true, .numbers = 2, .bytes = true },
 	[RECORD_END] = { .numbers = 2 },
+	[RECORD_OPTIONS] = { .device = true, .bytes = true },
+	[RECORD_OFFER] = { .device = true, .numbers = 2, .bytes = true },
 };
 
 static void decode_where(struct trace_block *b, struct trace_event *e, bool same)

@@ -48,6 +48,7 @@ static const char *const json_numbers[N_RECORD_TYPES][5] = {
 	[RECORD_PAYLOAD] = { "written", "offset", "total" },
 	[RECORD_DIGEST] = { "written", "total" },
 	[RECORD_END] = { "events", "lost" },
+	[RECORD_OFFER] = { "low", "high" },
 };
 
 static const char *const json_texts[N_RECORD_TYPES][2] = {
@@ -96,6 +97,8 @@ static void json_event(struct trace_sink *s, struct trace_reader *t, const struc
 			json_string(out, json_texts[e->type][i], e->text[i].at, e->text[i].len);
 	if (e->type == RECORD_THREAD)
 		json_string(out, "name", (const char *)e->bytes, e->n_bytes);
+	else if (e->type == RECORD_OPTIONS)
+		json_string(out, "options", (const char *)e->bytes, e->n_bytes);
 	else if (e->bytes)
 		json_hex(out, e->bytes, e->n_bytes);
 	if (e->type == RECORD_POPPED)

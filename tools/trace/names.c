@@ -25,6 +25,8 @@ static const char *const names[N_RECORD_TYPES] = {
 	[RECORD_PAYLOAD] = "payload",
 	[RECORD_DIGEST] = "digest",
 	[RECORD_END] = "end",
+	[RECORD_OPTIONS] = "options",
+	[RECORD_OFFER] = "offer",
 };
 
 const char *trace_type_name(enum record_type type)

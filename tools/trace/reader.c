@@ -114,10 +114,12 @@ static bool trace_read_header(struct trace_reader *t, GError **err)
 	if (!trace_is_header(h))
 		return ringside_usage(err, "trace %s: not a record (ringside run --record FILE)",
 				      t->file);
-	if (le32_cpu(h->version) != RECORD_VERSION || le32_cpu(h->bytes) != sizeof(*h))
-		return ringside_usage(err,
-				      "trace %s: a record of version %u; this program reads %u",
-				      t->file, le32_cpu(h->version), RECORD_VERSION);
+	/* Those of version 1 have fewer types of events. */
+	if (!le32_cpu(h->version) || le32_cpu(h->version) > RECORD_VERSION ||
+	    le32_cpu(h->bytes) != sizeof(*h))
+		return ringside_usage(
+			err, "trace %s: a record of version %u; this program reads 1 to %u",
+			t->file, le32_cpu(h->version), RECORD_VERSION);
 	t->at += sizeof(*h);
 	t->account.bytes += sizeof(*h);
 	return true;

@@ -8,6 +8,7 @@ local types = {
 	[8] = "config-read", [9] = "config-write", [10] = "config-interrupt", [11] = "rule", [12] = "queue-start",
 	[13] = "queue-stop", [14] = "kick", [15] = "popped", [16] = "unpopped", [17] = "pushed", [18] = "interrupt",
 	[19] = "suppressed", [20] = "fault", [21] = "payload", [22] = "digest", [23] = "end",
+	[24] = "options", [25] = "offer",
 }
 
 local virtio = Proto("ringside", "virtio, as ringside recorded it")
@@ -51,7 +52,7 @@ function virtio.dissector(tvb, pinfo, tree)
 	end
 	if at < tvb:len() then
 		top:add(f.bytes, tvb(at))
-		if type == 1 or type == 11 or type == 20 then
+		if type == 1 or type == 11 or type == 20 or type == 24 then
 			words = words .. " " .. tvb(at):string()
 		end
 	end

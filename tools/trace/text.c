@@ -173,7 +173,12 @@ static void text_words(struct text *x, struct trace_reader *t, const struct trac
 		text_status(out, e->value[1]);
 		break;
 	case RECORD_FEATURES:
+	case RECORD_OFFER:
 		text_features(out, t, e);
+		break;
+	case RECORD_OPTIONS:
+		fputc(' ', out);
+		text_printable(out, &(struct trace_text){ (const char *)e->bytes, e->n_bytes });
 		break;
 	case RECORD_CONFIG_READ:
 	case RECORD_CONFIG_WRITE:

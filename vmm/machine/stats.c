@@ -99,8 +99,8 @@ static void count_status(struct vdev_observer *o, struct vdev *dev, uint32_t bef
 {
 	struct device_stats *s = (struct device_stats *)o;
 
-	(void)dev, (void)before;
-	atomic_fetch_add_explicit(&s->resets, after == 0, memory_order_relaxed);
+	(void)dev;
+	atomic_fetch_add_explicit(&s->resets, before && !after, memory_order_relaxed);
 }
 
 static void count_rule(struct vdev_observer *o, struct vdev *dev, enum vdev_rule rule,

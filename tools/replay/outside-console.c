@@ -1,0 +1,163 @@
+/*
+ * Streams that were recorded: what the driver sends goes nowhere; what it got, and that somebody
+ * came to the other end or left, comes again.
+ */
+#include <string.h>
+
+#include "devices/backend/chr/wrap.h"
+#include "devices/console/console-impl.h"
+#include "tools/replay/outside.h"
+
+struct recorded_chr {
+	struct chr_wrap wrap;
+	GByteArray *input;
+	bool wanted; /* chr_want() asked for it */
+	uint16_t cols, rows;
+};
+
+static size_t recorded_read(struct chr *chr, void *buf, size_t len)
+{
+	struct recorded_chr *r = (struct recorded_chr *)chr;
+	size_t n = MIN(len, r->input->len);
+
+	memcpy(buf, r->input->data, n);
+	g_byte_array_remove_range(r->input, 0, (guint)n);
+	return n;
+}
+
+static void recorded_offer(struct recorded_chr *r)
+{
+	if (r->wanted && r->input->len && r->wrap.base.user)
+		r->wrap.base.user->readable(r->wrap.base.arg);
+}
+
+static void recorded_want(struct chr *chr, bool readable, bool writable)
+{
+	((struct recorded_chr *)chr)->wanted = readable;
+	chr_wrap_ops.want(chr, false, writable);
+}
+
+static bool recorded_size(struct chr *chr, uint16_t *cols, uint16_t *rows)
+{
+	const struct recorded_chr *r = (struct recorded_chr *)chr;
+
+	*cols = r->cols;
+	*rows = r->rows;
+	return r->cols;
+}
+
+static void recorded_close(struct chr *chr)
+{
+	g_byte_array_unref(((struct recorded_chr *)chr)->input);
+	chr_wrap_ops.close(chr);
+}
+
+struct chr *outside_wrap_chr(struct chr *next, const void *options)
+{
+	static struct chr_ops ops;
+	struct outside *o = outside_opening;
+	struct recorded_chr *r = g_new0(struct recorded_chr, 1);
+
+	(void)options;
+	ops = chr_wrap_ops;
+	ops.read = recorded_read;
+	ops.want = recorded_want;
+	ops.size = recorded_size;
+	ops.close = recorded_close;
+	r->input = g_byte_array_new();
+	chr_wrap_init(&r->wrap, next, &ops, &chr_wrap_user);
+	if (o->n_chr < OUTSIDE_PORTS_MAX)
+		o->chr[o->n_chr++] = r;
+	return &r->wrap.base;
+}
+
+/* "NAME:SPEC": the name stays. */
+static void outside_console_port(struct prop_pair *pair)
+{
+	const char *colon = pair->value ? strchr(pair->value, ':') : NULL;
+	char *value;
+
+	if (!colon)
+		return;
+	value = g_strdup_printf("%.*s:recorded:null", (int)(colon - pair->value), pair->value);
+	g_free(pair->value);
+	pair->value = value;
+}
+
+static bool outside_console_options(struct outside *o, GPtrArray *pairs, const char **ret_why)
+{
+	(void)ret_why;
+	for (guint i = 0; i < pairs->len; i++) {
+		struct prop_pair *pair = g_ptr_array_index(pairs, i);
+
+		if (strcmp(pair->key, "port") == 0)
+			outside_console_port(pair);
+	}
+	if (outside_offered(o, CONSOLE_F_EMERG_WRITE)) /* port 0 is there */
+		prop_add(pairs, "chr", "recorded:null");
+	if (outside_offered(o, CONSOLE_F_SIZE)) {
+		outside_option(pairs, "cols", "%u",
+			       (unsigned)outside_config(o, offsetof(struct console_config, cols),
+							2));
+		outside_option(pairs, "rows", "%u",
+			       (unsigned)outside_config(o, offsetof(struct console_config, rows),
+							2));
+	}
+	return true;
+}
+
+/* Of a port's queue pair: its stream. */
+static struct recorded_chr *outside_console_stream(const struct outside *o, unsigned port)
+{
+	bool first = outside_offered(o, CONSOLE_F_EMERG_WRITE); /* is port 0's */
+	unsigned i = first ? port : port - 1;
+
+	return (first || port) && i < o->n_chr ? o->chr[i] : NULL;
+}
+
+/* A message that nothing the driver said is the cause of: somebody came or left. */
+static void outside_console_tell(struct outside *o, const struct replay_chain *c)
+{
+	struct {
+		le32 id;
+		le16 event, value;
+	} m;
+	struct recorded_chr *r;
+
+	if (c->written->len < sizeof(m))
+		return;
+	memcpy(&m, c->written->data, sizeof(m));
+	r = outside_console_stream(o, le32_cpu(m.id));
+	if (!r || le16_cpu(m.event) != CONSOLE_PORT_OPEN || !r->wrap.base.user)
+		return;
+	r->wrap.base.connected = m.value != 0;
+	r->wrap.base.user->connected(r->wrap.base.arg, r->wrap.base.connected);
+}
+
+static void outside_console_give(struct outside *o, struct vdev *dev, unsigned q,
+				 struct replay_chain *const *chains, unsigned n)
+{
+	bool multiport = o->accepted >> CONSOLE_F_MULTIPORT & 1;
+	struct recorded_chr *r;
+
+	(void)dev;
+	(void)n;
+	if (multiport && q == CONSOLE_CONTROL_RX) {
+		outside_console_tell(o, chains[0]);
+		return;
+	}
+	r = outside_console_stream(o, q < 2 ? 0 : q / 2 - 1);
+	if (!r)
+		return;
+	g_byte_array_append(r->input, chains[0]->written->data, chains[0]->written->len);
+	recorded_offer(r);
+}
+
+const struct outside_class outside_console = {
+	.name = "console",
+	.drop = " chr cols rows ",
+	.options = outside_console_options,
+	.give = outside_console_give,
+	.field = offsetof(struct console_config, cols),
+	.field_len = 2 * sizeof(le16),
+};
