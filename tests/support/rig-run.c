@@ -352,6 +352,10 @@ static void play_again(struct rig *r)
 
 	recorder_close(g_steal_pointer(&r->recorder));
 	s = replay_script_read(file, &err);
+	if (!s && strstr(err->message, " lost")) {
+		print_message("over %s: %s\n", r->link->name, err->message);
+		return;
+	}
 	if (!s || !replay_play(s, REPLAY_WAIT_MS, &result, &err))
 		fail_msg("over %s: %s", r->link->name, err->message);
 	for (guint i = 0; i < result.notes->len; i++)

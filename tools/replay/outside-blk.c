@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "devices/blk/disk.h"
 #include "devices/blk/wire.h"
 #include "tools/replay/outside.h"
 
@@ -51,12 +52,19 @@ static void blk_see_segments(struct blk_seen *seen, const GByteArray *read, uint
 	}
 }
 
+/* It was done, as far as the record goes. */
+static bool blk_went_well(const struct replay_chain *c)
+{
+	return !c->pushed ||
+	       (c->len && c->written->len >= c->len && c->written->data[c->len - 1] == BLK_S_OK);
+}
+
 /* A request begins: what it writes is not the disk's any more. */
 static void blk_begins(struct blk_seen *seen, const struct replay_chain *c, uint64_t capacity)
 {
 	struct blk_header h;
 
-	if (c->read->len < sizeof(h))
+	if (c->read->len < sizeof(h) || !blk_went_well(c))
 		return;
 	memcpy(&h, c->read->data, sizeof(h));
 	switch (le32_cpu(h.type)) {
@@ -80,8 +88,7 @@ static bool blk_ends(struct blk_seen *seen, const struct replay_chain *c, uint64
 	struct blk_header h;
 	uint64_t sector;
 
-	if (c->read->len < sizeof(h) || c->len < 1 || c->written->len < c->len ||
-	    data[c->len - 1] != BLK_S_OK)
+	if (c->read->len < sizeof(h) || !c->len || !blk_went_well(c))
 		return true;
 	memcpy(&h, c->read->data, sizeof(h));
 	sector = le64_cpu(h.sector);
@@ -150,6 +157,17 @@ static bool outside_blk_options(struct outside *o, GPtrArray *pairs, const char 
 	return true;
 }
 
+/* The disk became larger or smaller. */
+static void outside_blk_configured(struct outside *o, struct vdev *dev, const uint8_t *bytes)
+{
+	le64 capacity;
+
+	(void)o;
+	memcpy(&capacity, bytes, sizeof(capacity));
+	if (le64_cpu(capacity) <= INT64_MAX / BLK_SECTOR)
+		(void)blk_resize(dev, le64_cpu(capacity) * BLK_SECTOR, NULL);
+}
+
 const struct outside_class outside_blk = {
 	.name = "blk",
 	.drop = " path backend direct lock aio werror queues seg-max discard write-zeroes block-size "
@@ -157,4 +175,5 @@ const struct outside_class outside_blk = {
 	.options = outside_blk_options,
 	.field = offsetof(struct blk_config, capacity),
 	.field_len = sizeof(le64),
+	.configured = outside_blk_configured,
 };

@@ -6,6 +6,7 @@
 
 #include "devices/backend/chr/wrap.h"
 #include "devices/console/console-impl.h"
+#include "devices/console/console.h"
 #include "tools/replay/outside.h"
 
 struct recorded_chr {
@@ -66,19 +67,29 @@ struct chr *outside_wrap_chr(struct chr *next, const void *options)
 	ops.close = recorded_close;
 	r->input = g_byte_array_new();
 	chr_wrap_init(&r->wrap, next, &ops, &chr_wrap_user);
-	if (o->n_chr < OUTSIDE_PORTS_MAX)
+	if (o->n_chr < OUTSIDE_PORTS_MAX) {
+		r->wrap.base.connected = o->connected[o->n_chr];
 		o->chr[o->n_chr++] = r;
+	}
 	return &r->wrap.base;
 }
 
+/* Streams to which somebody comes: nobody is there in the beginning. */
+static bool outside_console_connected(const char *spec)
+{
+	return !strstr(spec, "unix:") && !g_str_has_prefix(spec, "pty") && !strstr(spec, ",pty") &&
+	       !strstr(spec, ":pty");
+}
+
 /* "NAME:SPEC": the name stays. */
-static void outside_console_port(struct prop_pair *pair)
+static void outside_console_port(struct outside *o, struct prop_pair *pair, unsigned i)
 {
 	const char *colon = pair->value ? strchr(pair->value, ':') : NULL;
 	char *value;
 
-	if (!colon)
+	if (!colon || i >= OUTSIDE_PORTS_MAX)
 		return;
+	o->connected[i] = outside_console_connected(colon + 1);
 	value = g_strdup_printf("%.*s:recorded:null", (int)(colon - pair->value), pair->value);
 	g_free(pair->value);
 	pair->value = value;
@@ -86,14 +97,26 @@ static void outside_console_port(struct prop_pair *pair)
 
 static bool outside_console_options(struct outside *o, GPtrArray *pairs, const char **ret_why)
 {
+	bool first = outside_offered(o, CONSOLE_F_EMERG_WRITE); /* port 0 is there */
+	unsigned n = first;
+
 	(void)ret_why;
+	o->connected[0] = true;
+	for (guint i = pairs->len; i > 0; i--) {
+		const struct prop_pair *pair = g_ptr_array_index(pairs, i - 1);
+
+		if (strcmp(pair->key, "chr") != 0)
+			continue;
+		o->connected[0] = !pair->value || outside_console_connected(pair->value);
+		g_ptr_array_remove_index(pairs, i - 1);
+	}
 	for (guint i = 0; i < pairs->len; i++) {
 		struct prop_pair *pair = g_ptr_array_index(pairs, i);
 
 		if (strcmp(pair->key, "port") == 0)
-			outside_console_port(pair);
+			outside_console_port(o, pair, n++);
 	}
-	if (outside_offered(o, CONSOLE_F_EMERG_WRITE)) /* port 0 is there */
+	if (first)
 		prop_add(pairs, "chr", "recorded:null");
 	if (outside_offered(o, CONSOLE_F_SIZE)) {
 		outside_option(pairs, "cols", "%u",
@@ -115,8 +138,26 @@ static struct recorded_chr *outside_console_stream(const struct outside *o, unsi
 	return (first || port) && i < o->n_chr ? o->chr[i] : NULL;
 }
 
-/* A message that nothing the driver said is the cause of: somebody came or left. */
-static void outside_console_tell(struct outside *o, const struct replay_chain *c)
+static void outside_console_find(const struct console_port_state *state, void *arg)
+{
+	struct console_port_state *wanted = arg;
+
+	if (state->id == wanted->id)
+		*wanted = *state;
+}
+
+static void outside_console_remove(struct vdev *dev, uint32_t id)
+{
+	struct console_port_state port = { .id = id };
+
+	console_ports(dev, outside_console_find, &port);
+	if (port.name)
+		(void)console_port_remove(dev, port.name);
+}
+
+/* A message that nothing the driver said is the cause of: somebody came or left, or a port was
+ * taken away. */
+static void outside_console_tell(struct outside *o, struct vdev *dev, const struct replay_chain *c)
 {
 	struct {
 		le32 id;
@@ -127,6 +168,8 @@ static void outside_console_tell(struct outside *o, const struct replay_chain *c
 	if (c->written->len < sizeof(m))
 		return;
 	memcpy(&m, c->written->data, sizeof(m));
+	if (le16_cpu(m.event) == CONSOLE_PORT_REMOVE)
+		outside_console_remove(dev, le32_cpu(m.id));
 	r = outside_console_stream(o, le32_cpu(m.id));
 	if (!r || le16_cpu(m.event) != CONSOLE_PORT_OPEN || !r->wrap.base.user)
 		return;
@@ -140,10 +183,9 @@ static void outside_console_give(struct outside *o, struct vdev *dev, unsigned q
 	bool multiport = o->accepted >> CONSOLE_F_MULTIPORT & 1;
 	struct recorded_chr *r;
 
-	(void)dev;
 	(void)n;
 	if (multiport && q == CONSOLE_CONTROL_RX) {
-		outside_console_tell(o, chains[0]);
+		outside_console_tell(o, dev, chains[0]);
 		return;
 	}
 	r = outside_console_stream(o, q < 2 ? 0 : q / 2 - 1);
@@ -155,7 +197,7 @@ static void outside_console_give(struct outside *o, struct vdev *dev, unsigned q
 
 const struct outside_class outside_console = {
 	.name = "console",
-	.drop = " chr cols rows ",
+	.drop = " cols rows ",
 	.options = outside_console_options,
 	.give = outside_console_give,
 	.field = offsetof(struct console_config, cols),

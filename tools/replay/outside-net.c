@@ -163,10 +163,11 @@ static void outside_net_give(struct outside *o, struct vdev *dev, unsigned q,
 	recorded_deliver(o->net, q / 2);
 }
 
-static void outside_net_configured(struct outside *o, const uint8_t *bytes)
+static void outside_net_configured(struct outside *o, struct vdev *dev, const uint8_t *bytes)
 {
 	const struct net_backend *be = &o->net->wrap.base;
 
+	(void)dev;
 	be->events->link(be->opaque, bytes[0] & NET_S_LINK_UP);
 }
 

@@ -32,6 +32,7 @@ struct outside {
 	struct recorded_net *net; /* their backends'; NULL: none yet */
 	struct recorded_chr *chr[OUTSIDE_PORTS_MAX]; /* in the order of ports */
 	unsigned n_chr;
+	bool connected[OUTSIDE_PORTS_MAX]; /* is somebody at the other end in the beginning? */
 };
 
 struct outside_class {
@@ -55,7 +56,7 @@ struct outside_class {
 	 * down, a disk grows. @len 0: there is none. And it has, as it did when it was recorded:
 	 * @bytes are the field's. NULL: there is nothing else to it. */
 	size_t field, field_len;
-	void (*configured)(struct outside *o, const uint8_t *bytes);
+	void (*configured)(struct outside *o, struct vdev *dev, const uint8_t *bytes);
 
 	bool random; /* what it writes differs each time: only how much is compared */
 };

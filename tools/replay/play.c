@@ -416,7 +416,7 @@ static void play_adopt(struct play_device *d, size_t off, const uint8_t *told, s
 	if (memcmp(now, then, class->field_len) == 0)
 		return;
 	if (class->configured)
-		class->configured(&d->outside, then);
+		class->configured(&d->outside, d->dev, then);
 	vdev_config_set(d->dev, class->field, then, class->field_len, false);
 	d->play->result->adopted++;
 }
@@ -641,6 +641,9 @@ static bool play_pushed(struct play_device *d, const struct replay_step *step)
 
 	if (f && !f->done)
 		play_settle(d);
+	if (f && !f->done && d->outside.class->give && !step->chain->n_rd &&
+	    !step->chain->writable) /* no room for what came, whatever that was */
+		return true;
 	if (f && d->outside.class->give && !step->chain->n_rd && (!f->done || pq->given->len))
 		return play_give(d, step);
 	return play_back(d, step);
