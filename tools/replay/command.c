@@ -47,8 +47,8 @@ static bool replay_parse(char ***argv, struct replay_options *ret, GError **err)
 	return true;
 }
 
-static void replay_report(const struct replay_script *s, const struct replay_result *r,
-			  bool notes, FILE *out)
+static void replay_report(const struct replay_script *s, const struct replay_result *r, bool notes,
+			  FILE *out)
 {
 	for (guint i = 0; notes && i < r->notes->len; i++)
 		fprintf(out, "%s\n", (char *)g_ptr_array_index(r->notes, i));
@@ -65,8 +65,7 @@ static void replay_report(const struct replay_script *s, const struct replay_res
 		" changes of status; %.3f s",
 		s->devices->len, r->chains, r->bytes, r->configs, r->statuses, r->seconds);
 	if (r->adopted)
-		fprintf(out, "; %" G_GUINT64_FORMAT " changes of it from outside",
-			r->adopted);
+		fprintf(out, "; %" G_GUINT64_FORMAT " changes of it from outside", r->adopted);
 	fputc('\n', out);
 }
 

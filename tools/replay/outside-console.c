@@ -9,6 +9,8 @@
 #include "devices/console/console.h"
 #include "tools/replay/outside.h"
 
+#define CONTROL_BYTES 8u /* of a control message (5.3.6.2), before what follows it */
+
 struct recorded_chr {
 	struct chr_wrap wrap;
 	GByteArray *input;
@@ -66,6 +68,8 @@ struct chr *outside_wrap_chr(struct chr *next, const void *options)
 	ops.size = recorded_size;
 	ops.close = recorded_close;
 	r->input = g_byte_array_new();
+	r->cols = (uint16_t)outside_config(o, offsetof(struct console_config, cols), 2);
+	r->rows = (uint16_t)outside_config(o, offsetof(struct console_config, rows), 2);
 	chr_wrap_init(&r->wrap, next, &ops, &chr_wrap_user);
 	if (o->n_chr < OUTSIDE_PORTS_MAX) {
 		r->wrap.base.connected = o->connected[o->n_chr];
@@ -115,17 +119,11 @@ static bool outside_console_options(struct outside *o, GPtrArray *pairs, const c
 
 		if (strcmp(pair->key, "port") == 0)
 			outside_console_port(o, pair, n++);
+		else if (strcmp(pair->key, "resize") == 0)
+			o->columns_first = strcmp(pair->value ? pair->value : "", "spec") == 0;
 	}
 	if (first)
 		prop_add(pairs, "chr", "recorded:null");
-	if (outside_offered(o, CONSOLE_F_SIZE)) {
-		outside_option(pairs, "cols", "%u",
-			       (unsigned)outside_config(o, offsetof(struct console_config, cols),
-							2));
-		outside_option(pairs, "rows", "%u",
-			       (unsigned)outside_config(o, offsetof(struct console_config, rows),
-							2));
-	}
 	return true;
 }
 
@@ -155,6 +153,21 @@ static void outside_console_remove(struct vdev *dev, uint32_t id)
 		(void)console_port_remove(dev, port.name);
 }
 
+/* The console's window has another size. */
+static void outside_console_resize(struct outside *o, const struct replay_chain *c)
+{
+	struct recorded_chr *r = outside_console_stream(o, 0);
+	le16 size[2];
+
+	if (!r || c->written->len < CONTROL_BYTES + sizeof(size))
+		return;
+	memcpy(size, c->written->data + CONTROL_BYTES, sizeof(size));
+	r->cols = le16_cpu(size[!o->columns_first]);
+	r->rows = le16_cpu(size[o->columns_first]);
+	if (r->wrap.base.user && r->wrap.base.user->resized)
+		r->wrap.base.user->resized(r->wrap.base.arg);
+}
+
 /* A message that nothing the driver said is the cause of: somebody came or left, or a port was
  * taken away. */
 static void outside_console_tell(struct outside *o, struct vdev *dev, const struct replay_chain *c)
@@ -168,6 +181,8 @@ static void outside_console_tell(struct outside *o, struct vdev *dev, const stru
 	if (c->written->len < sizeof(m))
 		return;
 	memcpy(&m, c->written->data, sizeof(m));
+	if (le16_cpu(m.event) == CONSOLE_RESIZE)
+		outside_console_resize(o, c);
 	if (le16_cpu(m.event) == CONSOLE_PORT_REMOVE)
 		outside_console_remove(dev, le32_cpu(m.id));
 	r = outside_console_stream(o, le32_cpu(m.id));
@@ -197,7 +212,7 @@ static void outside_console_give(struct outside *o, struct vdev *dev, unsigned q
 
 const struct outside_class outside_console = {
 	.name = "console",
-	.drop = " cols rows ",
+	.drop = " ",
 	.options = outside_console_options,
 	.give = outside_console_give,
 	.field = offsetof(struct console_config, cols),

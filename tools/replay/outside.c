@@ -36,8 +36,7 @@ const struct backend_wrapper *const outside_wrappers[] = { &recorded, NULL };
 uint64_t outside_config(const struct outside *o, size_t off, unsigned bytes)
 {
 	gsize len;
-	const uint8_t *config =
-		g_bytes_get_data(replay_device(o->script, o->number)->config, &len);
+	const uint8_t *config = g_bytes_get_data(replay_device(o->script, o->number)->config, &len);
 	uint64_t v = 0;
 
 	for (unsigned i = 0; i < bytes && off + i < len; i++)

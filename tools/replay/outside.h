@@ -25,14 +25,15 @@ struct recorded_chr;
 struct outside {
 	const struct outside_class *class;
 	const struct replay_script *script;
-	uint32_t number; /* the device's, in the script */
+	uint32_t number;   /* the device's, in the script */
 	uint64_t accepted; /* features, bits 0 to 63, since the driver settled them */
 
-	int disk_fd;              /* blk; -1: none */
-	struct recorded_net *net; /* their backends'; NULL: none yet */
+	int disk_fd;                                 /* blk; -1: none */
+	struct recorded_net *net;                    /* their backends'; NULL: none yet */
 	struct recorded_chr *chr[OUTSIDE_PORTS_MAX]; /* in the order of ports */
 	unsigned n_chr;
 	bool connected[OUTSIDE_PORTS_MAX]; /* is somebody at the other end in the beginning? */
+	bool columns_first;                /* in what tells of a window (resize=spec) */
 };
 
 struct outside_class {

@@ -7,8 +7,8 @@
 #include "devices/core/legacy.h"
 #include "devices/core/vdev.h"
 #include "devices/registry.h"
-#include "tools/replay/outside.h"
 #include "tools/replay/memory.h"
+#include "tools/replay/outside.h"
 #include "transport/direct.h"
 #include "virtqueue/driver/drv.h"
 
@@ -37,8 +37,8 @@ struct play_device {
 	struct outside outside;
 	struct vdev *dev;
 	struct direct *direct;
-	bool over;           /* what follows cannot be played */
-	bool legacy;         /* its driver of now */
+	bool over;                      /* what follows cannot be played */
+	bool legacy;                    /* its driver of now */
 	const struct replay_step *late; /* a read that does not fit yet: play_config_read() */
 	struct play_queue queue[VDEV_QUEUES_MAX];
 };
@@ -72,9 +72,8 @@ static bool G_GNUC_PRINTF(3, 4)
 	va_start(ap, fmt);
 	what = g_strdup_vprintf(fmt, ap);
 	va_end(ap);
-	where = step->queue == TRACE_NO_QUEUE
-			? g_strdup(d->how->id)
-			: g_strdup_printf("%s/%d", d->how->id, step->queue);
+	where = step->queue == TRACE_NO_QUEUE ? g_strdup(d->how->id)
+					      : g_strdup_printf("%s/%d", d->how->id, step->queue);
 	p->result->divergence = g_strdup_printf(
 		"%s: event %" G_GUINT64_FORMAT " at %.9f s, %s: %s", p->s->file, step->number,
 		(double)(int64_t)(step->time - p->s->begin) / 1e9, where, what);
@@ -219,12 +218,15 @@ static bool play_enable(struct play_device *d, const struct replay_step *start)
 		return true;
 	}
 	if (start->value[0] > vdev_queue_read(dev, q, VQR_SIZE_MAX))
-		return play_diverges(
-			d, start, "size %" G_GUINT64_FORMAT ", and the device has %" G_GUINT64_FORMAT,
-			start->value[0], vdev_queue_read(dev, q, VQR_SIZE_MAX));
+		return play_diverges(d, start,
+				     "size %" G_GUINT64_FORMAT
+				     ", and the device has %" G_GUINT64_FORMAT,
+				     start->value[0], vdev_queue_read(dev, q, VQR_SIZE_MAX));
 	if (!play_lay_out(d, start))
-		return play_diverges(d, start, "a ring of %" G_GUINT64_FORMAT
-				     " entries is more than a replay can lay out", start->value[0]);
+		return play_diverges(d, start,
+				     "a ring of %" G_GUINT64_FORMAT
+				     " entries is more than a replay can lay out",
+				     start->value[0]);
 	drv = d->queue[q].drv;
 	if (d->legacy) {
 		vdev_legacy_queue_size(dev, q, drv->cfg.size);
@@ -312,8 +314,9 @@ static bool play_gives_up(struct play_device *d, const struct replay_step *step)
 			  given ? d->play->wait_ms / GIVE_UP : d->play->wait_ms))
 		return true;
 	if (!given)
-		return play_diverges(d, step, "the record has DEVICE_NEEDS_RESET, and the device "
-					      "is content");
+		return play_diverges(d, step,
+				     "the record has DEVICE_NEEDS_RESET, and the device "
+				     "is content");
 	play_note(d, "the device gave up, maybe on what came from outside: what follows is not "
 		     "played");
 	d->over = true;
@@ -374,9 +377,9 @@ static bool play_started(struct play_device *d, const struct replay_step *step)
 /* By a reset of the device, which follows, or of the queue alone. */
 static bool play_stopped(struct play_device *d, const struct replay_step *step)
 {
-	const struct replay_step *next = replay_find(
-		d->play->s, d->play->at + 1, d->outside.number,
-		1u << RECORD_STATUS | 1u << RECORD_QUEUE_START, 0);
+	const struct replay_step *next = replay_find(d->play->s, d->play->at + 1, d->outside.number,
+						     1u << RECORD_STATUS | 1u << RECORD_QUEUE_START,
+						     0);
 	unsigned q = (unsigned)step->queue;
 
 	if (!step->value[0] || !next || q >= d->dev->n_queues)
@@ -594,8 +597,9 @@ static bool play_back(struct play_device *d, const struct replay_step *step)
 		return true;
 	if (!play_wait(d, play_is_done, f)) {
 		if (vdev_status(d->dev) & VIRTIO_S_NEEDS_RESET)
-			return play_diverges(d, step, "head %u: the record's device gave it back, "
-						      "and this one needs a reset",
+			return play_diverges(d, step,
+					     "head %u: the record's device gave it back, "
+					     "and this one needs a reset",
 					     c->head);
 		return play_diverges(d, step,
 				     "head %u: the record has it back with a used length of %u, "
@@ -636,13 +640,14 @@ static bool play_give(struct play_device *d, const struct replay_step *step)
 static bool play_pushed(struct play_device *d, const struct replay_step *step)
 {
 	struct play_queue *pq = &d->queue[step->queue];
-	struct play_flight *f =
-		g_hash_table_lookup(pq->flight, GUINT_TO_POINTER(step->chain->head));
+	struct play_flight *f = g_hash_table_lookup(pq->flight,
+						    GUINT_TO_POINTER(step->chain->head));
 
 	if (f && !f->done)
 		play_settle(d);
-	if (f && !f->done && d->outside.class->give && !step->chain->n_rd &&
-	    !step->chain->writable) /* no room for what came, whatever that was */
+	/* Of a queue that the driver gives buffers to: no room for what came, whatever it was. */
+	if (f && !f->done && d->outside.class->give && !step->chain->writable &&
+	    step->queue % 2 == 0)
 		return true;
 	if (f && d->outside.class->give && !step->chain->n_rd && (!f->done || pq->given->len))
 		return play_give(d, step);
@@ -743,7 +748,7 @@ static bool play_open(struct play *p, uint32_t number, GError **err)
 	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++) {
 		d->queue[q].flight = g_hash_table_new(g_direct_hash, g_direct_equal);
 		d->queue[q].made = g_hash_table_new_full(g_direct_hash, g_direct_equal,
-							  play_flight_free, NULL);
+							 play_flight_free, NULL);
 		d->queue[q].given = g_ptr_array_new();
 	}
 	pairs = outside_options(&d->outside, &why);
@@ -776,8 +781,7 @@ static void play_close(struct play_device *d)
 	}
 }
 
-bool replay_play(struct replay_script *s, unsigned wait_ms, struct replay_result *ret,
-		 GError **err)
+bool replay_play(struct replay_script *s, unsigned wait_ms, struct replay_result *ret, GError **err)
 {
 	struct play p = {
 		.s = s,

@@ -19,9 +19,9 @@
 struct replay_result {
 	uint64_t chains, configs, statuses; /* compared; chains that the device had to give back */
 	uint64_t bytes;                     /* of them, that it wrote and that were compared */
-	uint64_t adopted; /* changes of configuration by the outside */
-	double seconds;   /* playing */
-	GPtrArray *notes; /* of char *: what was not played, and why */
+	uint64_t adopted;                   /* changes of configuration by the outside */
+	double seconds;                     /* playing */
+	GPtrArray *notes;                   /* of char *: what was not played, and why */
 	char *divergence; /* NULL: none; else what the record has, and what the device did */
 };
 

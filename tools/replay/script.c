@@ -10,6 +10,7 @@ struct script_reading {
 	struct replay_script *s;
 	GHashTable *flight; /* of guint64 to struct replay_chain */
 	uint64_t number;
+	bool torn; /* a chain ends that never began */
 	GError **err;
 };
 
@@ -96,8 +97,10 @@ static bool script_ended(struct script_reading *r, const struct trace_event *e,
 	guint64 key = script_key(e);
 
 	step->chain = script_in_flight(r, e);
-	if (!step->chain)
-		return script_bad(r, "a chain ends that never began");
+	if (!step->chain) { /* passed over: what was lost is told in the end */
+		r->torn = true;
+		return true;
+	}
 	if (e->type == RECORD_PUSHED) {
 		step->chain->pushed = true;
 		step->chain->len = (uint32_t)e->value[0];
@@ -112,11 +115,12 @@ static bool script_payload(struct script_reading *r, const struct trace_event *e
 	struct replay_chain *c = script_in_flight(r, e);
 	GByteArray *to;
 
-	if (!c)
-		return script_bad(r, "a payload of a chain that never began");
+	if (!c) /* it was lost */
+		return true;
 	to = e->value[0] ? c->written : c->read;
+	/* Holes show as a payload that is too short, and are those of lost events, mostly. */
 	if (e->value[1] != to->len || e->n_bytes > UINT32_MAX - to->len)
-		return script_bad(r, "a payload with holes");
+		return true;
 	g_byte_array_append(to, e->bytes, (guint)e->n_bytes);
 	return true;
 }
@@ -171,10 +175,10 @@ static void script_device_event(struct replay_device *d, const struct trace_even
  */
 
 /* What is no step of a replay: what the transport did (registers, kicks, interrupts). */
-#define STEPS                                                                                  \
-	(1u << RECORD_STATUS | 1u << RECORD_FEATURES | 1u << RECORD_CONFIG_READ |              \
+#define STEPS                                                                                   \
+	(1u << RECORD_STATUS | 1u << RECORD_FEATURES | 1u << RECORD_CONFIG_READ |               \
 	 1u << RECORD_CONFIG_WRITE | 1u << RECORD_CONFIG_INTERRUPT | 1u << RECORD_QUEUE_START | \
-	 1u << RECORD_QUEUE_STOP | 1u << RECORD_POPPED | 1u << RECORD_UNPOPPED |               \
+	 1u << RECORD_QUEUE_STOP | 1u << RECORD_POPPED | 1u << RECORD_UNPOPPED |                \
 	 1u << RECORD_PUSHED | 1u << RECORD_FAULT)
 
 static bool script_event(struct script_reading *r, const struct trace_event *e)
@@ -204,8 +208,8 @@ static bool script_event(struct script_reading *r, const struct trace_event *e)
 		ok = script_popped(r, e, &step);
 	else if (e->type == RECORD_UNPOPPED || e->type == RECORD_PUSHED)
 		ok = script_ended(r, e, &step);
-	if (!ok)
-		return false;
+	if (!ok || (e->type >= RECORD_POPPED && e->type <= RECORD_PUSHED && !step.chain))
+		return ok;
 	if (e->n_bytes)
 		step.bytes = g_bytes_new(e->bytes, e->n_bytes);
 	g_array_append_val(r->s->steps, step);
@@ -296,7 +300,8 @@ struct replay_script *replay_script_read(const char *file, GError **err)
 		g_array_sort(s->steps, script_order);
 	}
 	trace_close(t);
-	if (ok && script_is_whole(s, err))
+	if (ok && script_is_whole(s, err) &&
+	    (!r.torn || ringside_usage(err, "replay %s: chains end that never began", file)))
 		return s;
 	replay_script_free(s);
 	return NULL;

@@ -41,15 +41,15 @@ struct replay_device {
 	bool told;
 	char *class, *id, *options;
 	uint64_t n_queues, offered[2];
-	GBytes *config; /* before there was a driver; NULL: the record does not say */
+	GBytes *config;    /* before there was a driver; NULL: the record does not say */
 	uint64_t max_size; /* of its queues, as the driver set them */
 };
 
 struct replay_script {
 	char *file;
-	uint64_t begin;   /* ns, CLOCK_MONOTONIC */
-	GArray *steps;    /* of struct replay_step, in order of time */
-	GArray *devices;  /* of struct replay_device, by number */
+	uint64_t begin;    /* ns, CLOCK_MONOTONIC */
+	GArray *steps;     /* of struct replay_step, in order of time */
+	GArray *devices;   /* of struct replay_device, by number */
 	GPtrArray *chains; /* all of them */
 	struct trace_account account;
 };
