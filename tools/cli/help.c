@@ -210,7 +210,7 @@ char *cli_help_text(const struct option *options, size_t n)
 		"  ringside serve DEVICE      a device for other programs (--help for more)\n"
 		"  ringside top PATH          what a machine's queues do, live (--help for more)\n"
 		"  ringside trace FILE        what a record says (--record; --help for more)\n"
-		"  ringside replay FILE       a record's drivers, again, against the devices (--help)\n"
+		"  ringside replay FILE       a record's drivers, once more, without a guest\n"
 		"  ringside bench rings       measure the rings (--help for more)\n"
 		"  ringside bench guest       the same from inside a guest\n"
 		"  ringside fuzz replay FILE  tell what an input of the fuzzers does (make fuzz)\n"
