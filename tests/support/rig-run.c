@@ -347,7 +347,7 @@ static void play_again(struct rig *r)
 {
 	g_autofree char *file = g_strconcat(r->dir, RIG_RECORD, NULL);
 	g_autoptr(GError) err = NULL;
-	struct replay_result result;
+	struct replay_result result = { 0 };
 	struct replay_script *s;
 
 	recorder_close(g_steal_pointer(&r->recorder));
@@ -356,8 +356,10 @@ static void play_again(struct rig *r)
 		print_message("over %s: %s\n", r->link->name, err->message);
 		return;
 	}
-	if (!s || !replay_play(s, REPLAY_WAIT_MS, &result, &err))
+	if (!s || !replay_play(s, REPLAY_WAIT_MS, &result, &err)) {
 		fail_msg("over %s: %s", r->link->name, err->message);
+		return;
+	}
 	for (guint i = 0; i < result.notes->len; i++)
 		print_message("over %s: %s\n", r->link->name,
 			      (char *)g_ptr_array_index(result.notes, i));

@@ -115,9 +115,11 @@ struct replay_memory *replay_memory_new(struct replay_script *s, GError **err)
 {
 	struct replay_memory *m = g_new0(struct replay_memory, 1);
 	GArray *spans = memory_spans(s);
-	bool ok = spans || ringside_usage(err, "replay %s: a buffer that ends nowhere", s->file);
+	bool ok = spans != NULL;
 	uint64_t end = 0;
 
+	if (!ok)
+		ringside_usage(err, "replay %s: a buffer that ends nowhere", s->file);
 	m->places = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
 	for (uint64_t gap = 0; ok && (gap == 0 || spans->len > REGIONS); gap = gap * 8 + PAGE)
 		memory_join(spans, gap);

@@ -23,11 +23,11 @@ struct play_flight {
 };
 
 struct play_queue {
-	struct drv_vq *drv; /* NULL: it does not run */
-	bool disabled;      /* for a while: it goes on from where it is */
-	GHashTable *flight; /* of guint head, to struct play_flight; the queue's */
-	GHashTable *made;   /* the set of all, freed when they leave it */
-	GPtrArray *given;   /* of struct replay_chain: outside is to give them together */
+	struct drv_vq *drv;          /* NULL: it does not run */
+	bool disabled;               /* for a while: it goes on from where it is */
+	struct play_flight **flight; /* by the record's head, while it runs */
+	GHashTable *made;            /* the set of all, freed when they leave it */
+	GPtrArray *given;            /* of struct replay_chain: outside is to give them together */
 	const struct replay_step *first_given;
 };
 
@@ -172,9 +172,15 @@ static void play_collect(struct play_device *d)
 	}
 }
 
+/* NULL: nothing of that head is. */
+static struct play_flight *play_in_flight(const struct play_queue *pq, const struct replay_chain *c)
+{
+	return pq->flight ? pq->flight[c->head] : NULL;
+}
+
 static void play_forget_queue(struct play_queue *pq)
 {
-	g_hash_table_remove_all(pq->flight);
+	g_clear_pointer(&pq->flight, g_free);
 	g_hash_table_remove_all(pq->made);
 	g_ptr_array_set_size(pq->given, 0);
 	g_clear_pointer(&pq->drv, g_free);
@@ -200,6 +206,7 @@ static bool play_lay_out(struct play_device *d, const struct replay_step *start)
 		return false;
 	play_forget_queue(pq);
 	pq->drv = g_new0(struct drv_vq, 1);
+	pq->flight = g_new0(struct play_flight *, UINT16_MAX + 1);
 	return drv_vq_init(pq->drv, &cfg);
 }
 
@@ -514,7 +521,7 @@ static bool play_popped(struct play_device *d, const struct replay_step *step)
 {
 	struct play_queue *pq = &d->queue[step->queue];
 	struct replay_chain *c = step->chain;
-	struct play_flight *f = g_hash_table_lookup(pq->flight, GUINT_TO_POINTER(c->head));
+	struct play_flight *f = play_in_flight(pq, c);
 	struct play_add add = { .pq = pq, .chain = c };
 	bool ok;
 
@@ -540,7 +547,7 @@ static bool play_popped(struct play_device *d, const struct replay_step *step)
 				     "head %u: the record's device took one more, and this one has "
 				     "not given enough back",
 				     c->head);
-	g_hash_table_replace(pq->flight, GUINT_TO_POINTER(c->head), f);
+	pq->flight[c->head] = f;
 	if (drv_publish(pq->drv))
 		vdev_notify(d->dev, (unsigned)step->queue);
 	play_settle(d);
@@ -549,8 +556,7 @@ static bool play_popped(struct play_device *d, const struct replay_step *step)
 
 static bool play_unpopped(struct play_device *d, const struct replay_step *step)
 {
-	struct play_flight *f = g_hash_table_lookup(d->queue[step->queue].flight,
-						    GUINT_TO_POINTER(step->chain->head));
+	struct play_flight *f = play_in_flight(&d->queue[step->queue], step->chain);
 
 	if (f)
 		f->unpopped = true;
@@ -590,7 +596,7 @@ static bool play_back(struct play_device *d, const struct replay_step *step)
 {
 	struct play_queue *pq = &d->queue[step->queue];
 	struct replay_chain *c = step->chain;
-	struct play_flight *f = g_hash_table_lookup(pq->flight, GUINT_TO_POINTER(c->head));
+	struct play_flight *f = play_in_flight(pq, c);
 	bool ok;
 
 	if (!f || f->chain != c)
@@ -606,7 +612,7 @@ static bool play_back(struct play_device *d, const struct replay_step *step)
 				     "and the device has it still",
 				     c->head, c->len);
 	}
-	g_hash_table_remove(pq->flight, GUINT_TO_POINTER(c->head));
+	pq->flight[c->head] = NULL;
 	d->play->result->chains++;
 	ok = play_compare(d, step, f);
 	g_hash_table_remove(pq->made, f);
@@ -640,8 +646,7 @@ static bool play_give(struct play_device *d, const struct replay_step *step)
 static bool play_pushed(struct play_device *d, const struct replay_step *step)
 {
 	struct play_queue *pq = &d->queue[step->queue];
-	struct play_flight *f = g_hash_table_lookup(pq->flight,
-						    GUINT_TO_POINTER(step->chain->head));
+	struct play_flight *f = play_in_flight(pq, step->chain);
 
 	if (f && !f->done)
 		play_settle(d);
@@ -746,7 +751,6 @@ static bool play_open(struct play *p, uint32_t number, GError **err)
 	d->how = replay_device(p->s, number);
 	d->outside = (struct outside){ .script = p->s, .number = number, .disk_fd = -1 };
 	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++) {
-		d->queue[q].flight = g_hash_table_new(g_direct_hash, g_direct_equal);
 		d->queue[q].made = g_hash_table_new_full(g_direct_hash, g_direct_equal,
 							 play_flight_free, NULL);
 		d->queue[q].given = g_ptr_array_new();
@@ -775,7 +779,7 @@ static void play_close(struct play_device *d)
 	outside_close(&d->outside);
 	for (unsigned q = 0; d->how && q < VDEV_QUEUES_MAX; q++) {
 		g_free(d->queue[q].drv);
-		g_hash_table_unref(d->queue[q].flight);
+		g_free(d->queue[q].flight);
 		g_hash_table_unref(d->queue[q].made);
 		g_ptr_array_unref(d->queue[q].given);
 	}

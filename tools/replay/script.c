@@ -65,7 +65,7 @@ static struct replay_chain *script_in_flight(struct script_reading *r, const str
 static bool script_popped(struct script_reading *r, const struct trace_event *e,
 			  struct replay_step *step)
 {
-	struct replay_chain *c = script_in_flight(r, e);
+	struct replay_chain *c;
 
 	if (e->n_bufs < e->n_rd + e->n_wr)
 		return script_bad(r, "a chain of more buffers than a record has");
