@@ -220,6 +220,10 @@ void vdev_judge_queue(struct vdev *dev, unsigned q, enum vdev_queue_reg reg, uin
 											: r->size,
 				 "queue %u, %" G_GUINT64_FORMAT " of %u entries", q, value,
 				 (unsigned)vdev_queue_read(dev, q, VQR_SIZE_MAX));
+	if (reg >= VQR_SIZE && reg <= VQR_DEVICE && !dev->legacy &&
+	    !(vdev_status(dev) & VIRTIO_S_FEATURES_OK))
+		vdev_rule_broken(dev, RULE_STATUS_ORDER, "queue %u, configured before FEATURES_OK",
+				 q);
 	if (reg == VQR_ENABLE && value > 1)
 		vdev_rule_broken(dev, RULE_QUEUE_VALUE, "queue %u, enabled with %" G_GUINT64_FORMAT,
 				 q, value);
@@ -292,9 +296,9 @@ static enum vdev_rule rules_judge_steps(uint32_t before, uint32_t status)
 {
 	uint32_t added = status & ~before;
 
-	if (added & VIRTIO_S_DRIVER && !(status & VIRTIO_S_ACKNOWLEDGE))
+	if (added & VIRTIO_S_DRIVER && !(before & VIRTIO_S_ACKNOWLEDGE))
 		return RULE_STATUS_ORDER;
-	if (added & VIRTIO_S_FEATURES_OK && !(status & VIRTIO_S_DRIVER))
+	if (added & VIRTIO_S_FEATURES_OK && !(before & VIRTIO_S_DRIVER))
 		return RULE_STATUS_ORDER;
 	if (added & VIRTIO_S_DRIVER_OK && !(before & VIRTIO_S_FEATURES_OK))
 		return status & VIRTIO_S_FEATURES_OK ? RULE_STATUS_ORDER

@@ -8,7 +8,7 @@
 #include "vmm/check/rules.h"
 
 struct check_case {
-	unsigned rule;
+	unsigned rule;     /* N_CHECK_RULES: none */
 	const char *spec;  /* NULL: the echo device */
 	const char *links; /* with blanks between */
 	void (*run)(struct rig *r);
@@ -21,8 +21,12 @@ struct check_cases {
 	const struct check_case *cases;
 	size_t n;
 	bool bait; /* with baits */
+	bool must; /* without advice */
 };
 void check_cases_run(void **state);
+
+/* The same; how many were not as they should be, which it prints. */
+unsigned check_cases_wrong(const struct check_cases *cases);
 
 /* Has @rule a row among @cases? */
 bool check_cases_have(const struct check_cases *cases, unsigned rule);

@@ -874,13 +874,15 @@ static const struct check_case cases[] = {
 	{ CHECK_RNG_WRITABLE, "rng", MODERN, readable_entropy, NULL },
 };
 
-static struct check_cases all = { cases, G_N_ELEMENTS(cases), false };
+static struct check_cases all = { cases, G_N_ELEMENTS(cases), .bait = false };
 
+/* But for those that test-driver-mistakes has. */
 static void every_rule_has_a_case(void **state)
 {
 	(void)state;
 	for (unsigned rule = CHECK_BLK_WRITEBACK_EARLY; rule < N_CHECK_RULES; rule++)
-		if (!check_cases_have(&all, rule))
+		if (!check_cases_have(&all, rule) && rule != CHECK_BLK_REQUEST &&
+		    rule != CHECK_BLK_DIRECTION && rule != CHECK_NET_RX_GSO)
 			fail_msg("no case for %s", check_row(rule).name);
 }
 

@@ -39,6 +39,7 @@ static void mmio_put(struct rig *r, unsigned off, uint64_t value)
 
 static void core_rule(struct rig *r)
 {
+	rig_reset(r);
 	rig_set_status(r, VIRTIO_S_DRIVER);
 }
 
@@ -141,6 +142,7 @@ static void mmio_queue_late(struct rig *r)
 	assert_true(rig_negotiate(r, f));
 	rig_driver_ok(r);
 	mmio_put(r, R_QUEUE_SEL, ECHO_COPY);
+	mmio_put(r, R_QUEUE_SIZE, 8);
 	mmio_put(r, R_QUEUE_DESC, ring + 4096);
 	mmio_put(r, R_QUEUE_DRIVER, ring + 8192);
 	mmio_put(r, R_QUEUE_DEVICE, ring + 12288);
@@ -760,6 +762,7 @@ static void ring_misaligned(struct rig *r)
 	vfeatures_set(&f, VIRTIO_F_VERSION_1, true);
 	assert_true(rig_negotiate(r, f));
 	mmio_put(r, R_QUEUE_SEL, ECHO_COPY);
+	mmio_put(r, R_QUEUE_SIZE, 8);
 	mmio_put(r, R_QUEUE_DESC, 0x1008);
 	mmio_put(r, R_QUEUE_DRIVER, 0x2000);
 	mmio_put(r, R_QUEUE_DEVICE, 0x3000);
@@ -784,10 +787,8 @@ static const struct check_case cases[] = {
 	{ CHECK_FAULTS + VQ_FAULT_RING_ALIGN, NULL, "mmio", ring_misaligned, NULL },
 	{ CHECK_FAULTS + VQ_FAULT_ORDER, NULL, "direct mmio pci", readable_behind_writable, NULL },
 	{ CHECK_CONFIG_FEATURE, NET, "mmio pci", mtu_without_mtu, "advised-net-mac" },
-	{ CHECK_CONFIG_FEATURE, "blk,path=@/disk", "mmio pci", geometry_without_geometry,
-	  "advised-blk-ro" },
-	{ CHECK_CONFIG_GENERATION, "blk,path=@/disk", "mmio", capacity_without_generation,
-	  "config-width advised-blk-ro" },
+	{ CHECK_CONFIG_FEATURE, "blk,path=@/disk", "mmio pci", geometry_without_geometry, NULL },
+	{ CHECK_CONFIG_GENERATION, "blk,path=@/disk", "mmio", capacity_without_generation, NULL },
 	{ CHECK_RESET_UNREAD, NULL, "mmio", mmio_reset_unread, NULL },
 	{ CHECK_PCI_RESET_UNREAD, NULL, "pci", pci_reset_unread, NULL },
 	{ CHECK_FEATURES_UNREAD, NULL, "mmio", features_ok_unread, NULL },
@@ -1122,12 +1123,21 @@ static void words_that_are_none_are_refused(void **state)
 
 static void every_rule_has_a_case(void **state)
 {
-	const struct check_cases all = { cases, G_N_ELEMENTS(cases), false };
-	const struct check_cases with = { baited, G_N_ELEMENTS(baited), true };
-	/* The first two: what_comes_first(). Nobody offers the other two. */
-	static const unsigned not_here[] = { CHECK_MMIO_FIRST, CHECK_MMIO_DEVICE_ID,
+	const struct check_cases all = { cases, G_N_ELEMENTS(cases), .bait = false };
+	const struct check_cases with = { baited, G_N_ELEMENTS(baited), .bait = true };
+	/* The first two: what_comes_first(). Nobody offers the next two. The rest:
+	 * test-driver-mistakes. */
+	static const unsigned not_here[] = { CHECK_MMIO_FIRST,
+					     CHECK_MMIO_DEVICE_ID,
 					     CHECK_ADVISED_ORDER_PLATFORM,
-					     CHECK_ADVISED_NOTIF_CONFIG_DATA };
+					     CHECK_ADVISED_NOTIF_CONFIG_DATA,
+					     CHECK_NO_RESET,
+					     CHECK_NEEDS_RESET,
+					     CHECK_PCI_VECTOR_LATE,
+					     CHECK_PCI_QUEUE_VECTOR_LATE,
+					     CHECK_MMIO_SIZE_UNWRITTEN,
+					     CHECK_PACKED_WRAP,
+					     CHECK_PACKED_ID };
 
 	(void)state;
 	for (unsigned rule = CHECK_OWN; rule < CHECK_BLK_WRITEBACK_EARLY; rule++) {
@@ -1165,8 +1175,8 @@ static void clauses_are_there(void **state)
 
 int main(void)
 {
-	static struct check_cases all = { cases, G_N_ELEMENTS(cases), false };
-	static struct check_cases with = { baited, G_N_ELEMENTS(baited), true };
+	static struct check_cases all = { cases, G_N_ELEMENTS(cases), .bait = false };
+	static struct check_cases with = { baited, G_N_ELEMENTS(baited), .bait = true };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_prestate(check_cases_run, &all),
 		cmocka_unit_test_prestate(check_cases_run, &with),

@@ -56,6 +56,13 @@ static void driver_without_acknowledge(struct rig *r)
 	rig_set_status(r, VIRTIO_S_DRIVER);
 }
 
+static void acknowledge_and_driver_at_once(struct rig *r)
+{
+	rig_reset(r);
+	rig_set_status(r, SO_FAR);
+	assert_int_equal(rig_status(r), SO_FAR);
+}
+
 static void features_ok_and_driver_ok_at_once(struct rig *r)
 {
 	struct vfeatures f = RIG_NONE;
@@ -174,6 +181,13 @@ static void pci_enable_before_features_ok(struct rig *r)
 	begin(r);
 	peek_put(r, 0x16, 2, ECHO_COPY);
 	peek_put(r, 0x1c, 2, 1);
+}
+
+static void mmio_address_before_features_ok(struct rig *r)
+{
+	begin(r);
+	mmio_put(r, R_QUEUE_SEL, 4, ECHO_COPY);
+	mmio_put(r, R_QUEUE_DESC, 4, 0x1000);
 }
 
 static void pci_size_of_no_queue(struct rig *r)
@@ -329,6 +343,8 @@ static void pci_32_bits_of_device_status(struct rig *r)
 /* Which the specification does not allow either, and which can be meant in one way only. */
 static void pci_64_bits_of_an_address(struct rig *r)
 {
+	negotiate(r, VIRTIO_F_EVENT_IDX, true, true);
+	peek_put(r, 0x16, 2, 0);
 	peek_put(r, 0x20, 8, 0x123456789000);
 	assert_int_equal(rig_dev(r)->queue[0].desc, 0x123456789000);
 }
@@ -600,9 +616,11 @@ static const struct row {
 	{ RULE_STATUS_CLEARED, ALL, clear_a_bit, "DRV-BASE-STATUS-02" },
 	{ RULE_STATUS_AFTER_FAILED, ALL, go_on_after_failed, "DRV-BASE-STATUS-03" },
 	{ RULE_STATUS_ORDER, ALL, driver_without_acknowledge, "DRV-BASE-INIT-01" },
+	{ RULE_STATUS_ORDER, ALL, acknowledge_and_driver_at_once, "DRV-BASE-INIT-01" },
 	{ RULE_STATUS_ORDER, ALL, features_ok_and_driver_ok_at_once, "DRV-BASE-INIT-01" },
 	{ RULE_STATUS_ORDER, ALL, features_before_driver, "DRV-BASE-INIT-01" },
 	{ RULE_STATUS_ORDER, "pci", pci_enable_before_features_ok, "DRV-BASE-INIT-01" },
+	{ RULE_STATUS_ORDER, "mmio", mmio_address_before_features_ok, "DRV-BASE-INIT-01" },
 	{ RULE_STATUS_NO_FEATURES_OK, ALL, driver_ok_without_features_ok, "DRV-BASE-INIT-06" },
 	{ RULE_STATUS_SUSPEND, ALL, suspend, "DRV-BASE-SUSPEND-01" },
 	{ RULE_STATUS_UNKNOWN, ALL, a_status_bit_that_is_not_there, "2.1" },

@@ -127,19 +127,39 @@ static void blk_judge_segments(const struct blk_request *r)
 			     le32_cpu(most));
 }
 
+/* Said of one that was told of already, there is nothing to add. */
+static bool blk_judge_direction(const struct blk_request *r)
+{
+	bool in = r->type == BLK_T_IN || r->type == BLK_T_GET_ID;
+	bool out = r->type == BLK_T_OUT || r->type == BLK_T_DISCARD ||
+		   r->type == BLK_T_WRITE_ZEROES;
+	bool wrong = (in && r->out) || (out && r->in);
+
+	if (wrong)
+		check_broken(r->d, CHECK_BLK_DIRECTION, r->q, r->head,
+			     "type %u, %zu readable bytes and %zu writable ones", r->type, r->out,
+			     r->in);
+	return wrong;
+}
+
 static void blk_popped(struct check_dev *d, unsigned q, const struct vq_chain *c)
 {
 	struct blk_request r = { .d = d, .q = (int)q, .head = c->id };
 	struct blk_header h;
 
 	blk_judge_framing(d, (int)q, c);
-	if (check_peek(c, 0, &h, sizeof(h)) < sizeof(h) || c->wr.left == 0)
+	if (check_peek(c, 0, &h, sizeof(h)) < sizeof(h) || c->wr.left == 0) {
+		check_broken(d, CHECK_BLK_REQUEST, (int)q, c->id, "%zu and %zu bytes", c->rd.left,
+			     c->wr.left);
 		return;
+	}
 	r.type = le32_cpu(h.type);
 	r.sector = le64_cpu(h.sector);
 	r.out = c->rd.left - sizeof(h);
 	r.in = c->wr.left - 1;
 	blk_judge_segments(&r);
+	if (blk_judge_direction(&r))
+		return;
 	if (d->dev->legacy && !blk_known(r.type) && blk_known(GUINT32_SWAP_LE_BE(r.type)))
 		check_broken(d, CHECK_BLK_LEGACY_ENDIAN, r.q, r.head, "%#x", r.type);
 	switch (r.type) {

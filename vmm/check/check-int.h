@@ -72,6 +72,7 @@ struct check_queue {
 	struct check_desc *shadow;
 	uint16_t *first;        /* packed, by id: the place of a chain's first descriptor */
 	bool *been;             /* packed, by place and wrap: the next descriptor was there */
+	bool was_used;          /* packed: at pos there is, or was, a used descriptor */
 	_Atomic int kick_place; /* the last that a notification named; -1: none since we looked */
 	unsigned kicked[2];     /* while avail_event, a bait, said no, or yes */
 	bool event_asks;        /* it says yes */
@@ -92,6 +93,7 @@ struct check_regs {
 	_Atomic bool mmio; /* queues' owners look, too */
 	bool seen_any;
 	bool magic, version, device_id, first_told, device_id_told;
+	bool began;              /* the status was written, once */
 	bool reset_unread;       /* status 0 was written, and not read since */
 	bool features_ok_unread; /* FEATURES_OK was written, and the status not read since */
 	bool generation;
@@ -103,7 +105,8 @@ struct check_regs {
 	unsigned unacked;      /* so often in a row it was read with a bit set that stays */
 	struct check_queue_regs {
 		bool reset_unread, was_reset, desc_written, vector_unread, ready_unread;
-		bool size_read, placed, enabled, was_enabled;
+		bool size_read, size_written, placed, was_enabled;
+		bool enabled; /* the device is not asked: its lock is held where it tells */
 	} queue[VDEV_QUEUES_MAX];
 };
 
@@ -119,6 +122,8 @@ struct check_dev {
 	unsigned n_queues;
 	void *own; /* the type's */
 
+	_Atomic int64_t needs_reset_us; /* since then DEVICE_NEEDS_RESET is set; 0: it is not, or it
+					   was told */
 	_Atomic bool joined; /* the driver was there before: its beginning is not known */
 
 	pthread_mutex_t found_lock; /* innermost */
@@ -170,6 +175,8 @@ void check_registers_status(struct check_dev *d, uint32_t before, uint32_t after
 void check_registers_config(struct check_dev *d, size_t off, size_t len, bool write);
 /* It leaves: nobody else calls. */
 void check_registers_end(struct check_dev *d);
+/* From any thread, every now and then. */
+void check_registers_tick(struct check_dev *d);
 
 /* rings.c, on the queue's owner */
 void check_ring_started(struct check_queue *q);

@@ -32,6 +32,10 @@
 
 #define ETHERNET_BYTES 14u
 
+/* What a large packet takes (5.1.9.3.1), by the versions that say the least: the later header is
+ * longer. */
+#define LARGE_PACKET_BYTES (65550u + NET_HEADER_BYTES)
+
 struct net_seen {
 	bool pairs_set;
 	unsigned pairs; /* the most that PAIRS_SET has said */
@@ -41,6 +45,7 @@ struct net_seen {
 	struct {
 		unsigned n;
 		size_t bytes;
+		unsigned no_large; /* the same of large packets, which one buffer holds or none */
 	} small[VDEV_QUEUES_MAX / 2];
 };
 
@@ -213,6 +218,13 @@ static void net_transmitted(struct check_dev *d, unsigned q, const struct vq_cha
 		check_broken(d, CHECK_NET_PAIRS_FIRST, (int)q, c->id, NULL);
 	else if (s->pairs_set && q / 2 >= s->pairs)
 		check_broken(d, CHECK_NET_PAIRS_BEYOND, (int)q, c->id, "%u pairs", s->pairs);
+	if (h.num_buffers && !d->dev->legacy && c->rd.n &&
+	    c->rd.iov[0].iov_len == NET_HEADER_BYTES_LEGACY) {
+		check_broken(d, CHECK_NET_HEADER, (int)q, c->id,
+			     "%zu bytes, as before virtio 1, of %zu: the frame begins in it",
+			     NET_HEADER_BYTES_LEGACY, bytes);
+		return;
+	}
 	if (h.num_buffers && !d->dev->legacy)
 		check_broken(d, CHECK_NET_NUM_BUFFERS, (int)q, c->id, "%u",
 			     le16_cpu(h.num_buffers));
@@ -245,12 +257,42 @@ static void net_judge_room(struct check_dev *d, unsigned q, const struct vq_chai
 	}
 }
 
+static bool net_receives_large(const struct check_dev *d)
+{
+	static const unsigned large[] = { NET_F_GUEST_TSO4, NET_F_GUEST_TSO6, NET_F_GUEST_UFO,
+					  NET_F_GUEST_USO4, NET_F_GUEST_USO6 };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(large); i++)
+		if (check_accepted(d, large[i]))
+			return true;
+	return false;
+}
+
+/* The same of a large packet (5.1.9.3.1). */
+static void net_judge_large(struct check_dev *d, unsigned q, const struct vq_chain *c)
+{
+	struct net_seen *s = d->own;
+
+	if (d->dev->legacy || check_accepted(d, NET_F_MRG_RXBUF) || !net_receives_large(d) ||
+	    q / 2 >= G_N_ELEMENTS(s->small))
+		return;
+	if (c->wr.left >= LARGE_PACKET_BYTES)
+		s->small[q / 2].no_large = 0;
+	else if (++s->small[q / 2].no_large == d->dev->queue[q].size)
+		check_broken(d, CHECK_NET_RX_GSO, (int)q, c->id, "%zu bytes, %zu wanted",
+			     c->wr.left, (size_t)LARGE_PACKET_BYTES);
+}
+
 /* It will come once more. */
 static void net_unpopped(struct check_dev *d, unsigned q, const struct vq_chain *c)
 {
 	struct net_seen *s = d->own;
 
-	if (q % 2 || q / 2 >= G_N_ELEMENTS(s->small) || !s->small[q / 2].n)
+	if (q % 2 || q / 2 >= G_N_ELEMENTS(s->small))
+		return;
+	if (s->small[q / 2].no_large)
+		s->small[q / 2].no_large--;
+	if (!s->small[q / 2].n)
 		return;
 	s->small[q / 2].n--;
 	s->small[q / 2].bytes -= MIN(s->small[q / 2].bytes, c->wr.left);
@@ -259,6 +301,7 @@ static void net_unpopped(struct check_dev *d, unsigned q, const struct vq_chain 
 static void net_received(struct check_dev *d, unsigned q, const struct vq_chain *c)
 {
 	net_judge_room(d, q, c);
+	net_judge_large(d, q, c);
 	if (c->rd.left)
 		check_broken(d, CHECK_NET_RX_READABLE, (int)q, c->id, "%zu bytes", c->rd.left);
 	if (c->wr.left < net_header_bytes(d))

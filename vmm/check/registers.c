@@ -31,6 +31,9 @@ static void status_written(struct check_dev *d, uint32_t value)
 {
 	struct check_regs *r = &d->regs;
 
+	if (!r->began && value && !vdev_status(d->dev))
+		check_broken(d, CHECK_NO_RESET, -1, -1, "status %#x is written", value);
+	r->began = true;
 	r->refused = value & VIRTIO_S_FEATURES_OK && !(value & VIRTIO_S_FAILED) &&
 		     !(vdev_status(d->dev) & VIRTIO_S_FEATURES_OK) && !d->dev->legacy;
 	r->refused_us = g_get_monotonic_time();
@@ -66,6 +69,7 @@ static void queue_reset(struct check_dev *d)
 {
 	struct check_queue_regs *q = regs_queue(d);
 
+	q->enabled = false;
 	q->reset_unread = q->was_reset = true;
 	q->desc_written = false;
 }
@@ -90,7 +94,7 @@ static void queue_enabled(struct check_dev *d)
 	if (vdev_status(d->dev) & VIRTIO_S_DRIVER_OK && !q->was_enabled && !q->was_reset &&
 	    !d->joined)
 		check_broken(d, CHECK_QUEUE_LATE, index, -1, NULL);
-	q->was_enabled = true;
+	q->enabled = q->was_enabled = true;
 	if (q->reset_unread)
 		check_broken(d, CHECK_QUEUE_RESET_UNREAD, index, -1, NULL);
 	else if (q->was_reset && !q->desc_written)
@@ -99,6 +103,8 @@ static void queue_enabled(struct check_dev *d)
 		check_broken(d, CHECK_MMIO_READY_UNREAD, index, -1, NULL);
 	if (q->vector_unread)
 		check_broken(d, CHECK_PCI_VECTOR_UNREAD, index, -1, NULL);
+	if (d->regs.mmio && !q->size_written)
+		check_broken(d, CHECK_MMIO_SIZE_UNWRITTEN, index, -1, NULL);
 	q->reset_unread = q->was_reset = q->ready_unread = q->vector_unread = false;
 }
 
@@ -114,6 +120,24 @@ static void notified(struct check_dev *d, unsigned q, const struct vdev_access *
  * virtio-pci (4.1.4.3).
  */
 
+/* To take one away, while the device may be gone, is no setting up. */
+static void config_vector_written(struct check_dev *d, uint16_t vector)
+{
+	d->regs.config_vector_unread = vector != VPCI_NO_VECTOR;
+	if (vector != VPCI_NO_VECTOR && vdev_status(d->dev) & VIRTIO_S_DRIVER_OK)
+		check_broken(d, CHECK_PCI_VECTOR_LATE, -1, -1, "%u", vector);
+}
+
+static void queue_vector_written(struct check_dev *d, uint16_t vector)
+{
+	struct check_queue_regs *q = regs_queue(d);
+
+	q->vector_unread = vector != VPCI_NO_VECTOR;
+	if (q->vector_unread && q->enabled)
+		check_broken(d, CHECK_PCI_QUEUE_VECTOR_LATE, (int)d->regs.queue_select, -1, "%u",
+			     vector);
+}
+
 static void common_written(struct check_dev *d, const struct vdev_access *a)
 {
 	struct check_regs *r = &d->regs;
@@ -126,10 +150,10 @@ static void common_written(struct check_dev *d, const struct vdev_access *a)
 		r->queue_select = (uint16_t)a->value;
 		break;
 	case VPCI_CONFIG_MSIX_VECTOR:
-		r->config_vector_unread = (uint16_t)a->value != VPCI_NO_VECTOR;
+		config_vector_written(d, (uint16_t)a->value);
 		break;
 	case VPCI_QUEUE_MSIX_VECTOR:
-		regs_queue(d)->vector_unread = (uint16_t)a->value != VPCI_NO_VECTOR;
+		queue_vector_written(d, (uint16_t)a->value);
 		break;
 	case VPCI_QUEUE_DESC:
 		regs_queue(d)->desc_written = true;
@@ -305,16 +329,16 @@ static void interrupt_acked(struct check_dev *d, uint32_t value)
 	r->unacked = 0;
 }
 
-/* Whether it was enabled the device is not asked: its lock is held where the status is told. */
 static void queue_ready_written(struct check_dev *d, uint32_t value)
 {
 	struct check_queue_regs *q = regs_queue(d);
 
-	if (value)
+	if (value) {
 		queue_enabled(d);
-	else
-		q->ready_unread = q->enabled;
-	q->enabled = value;
+		return;
+	}
+	q->ready_unread = q->enabled;
+	q->enabled = false;
 }
 
 static void mmio_written(struct check_dev *d, unsigned off, uint32_t value)
@@ -325,6 +349,9 @@ static void mmio_written(struct check_dev *d, unsigned off, uint32_t value)
 		break;
 	case R_QUEUE_SEL:
 		d->regs.queue_select = value;
+		break;
+	case R_QUEUE_SIZE:
+		regs_queue(d)->size_written = true;
 		break;
 	case R_QUEUE_DESC:
 		regs_queue(d)->desc_written = true;
@@ -445,6 +472,10 @@ void check_registers_status(struct check_dev *d, uint32_t before, uint32_t after
 {
 	if (after == 0)
 		regs_forget(&d->regs);
+	if (!(after & VIRTIO_S_NEEDS_RESET))
+		d->needs_reset_us = 0;
+	else if (!(before & VIRTIO_S_NEEDS_RESET))
+		d->needs_reset_us = g_get_monotonic_time();
 	if (after & VIRTIO_S_FEATURES_OK)
 		d->regs.refused = false;
 	if (before & VIRTIO_S_FEATURES_OK || !(after & VIRTIO_S_FEATURES_OK))
@@ -456,12 +487,24 @@ void check_registers_status(struct check_dev *d, uint32_t before, uint32_t after
 			check_broken(d, advised[i].rule, -1, -1, NULL);
 }
 
-/* Twice as long as it may take for anything: it does not come any more. */
+/* Is @since twice as long ago as anything may take? Then it does not come any more. */
+static bool regs_overdue(const struct check_dev *d, int64_t since)
+{
+	return g_get_monotonic_time() - since > 2000 * (int64_t)d->checker->wait_ms;
+}
+
+void check_registers_tick(struct check_dev *d)
+{
+	int64_t since = d->needs_reset_us;
+
+	if (since && regs_overdue(d, since) &&
+	    atomic_compare_exchange_strong(&d->needs_reset_us, &since, 0))
+		check_broken(d, CHECK_NEEDS_RESET, -1, -1, "for %u ms", 2 * d->checker->wait_ms);
+}
+
 void check_registers_end(struct check_dev *d)
 {
-	int64_t waited_ms = (g_get_monotonic_time() - d->regs.refused_us) / 1000;
-
-	if (d->regs.refused && waited_ms > 2 * (int64_t)d->checker->wait_ms)
+	if (d->regs.refused && regs_overdue(d, d->regs.refused_us))
 		check_broken(d, CHECK_NO_FAILED, -1, -1, NULL);
 }
 

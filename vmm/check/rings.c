@@ -224,6 +224,22 @@ static void split_look(struct check_queue *q)
 	q->seen = now;
 }
 
+/*
+ * No driver can make more chains available than there are descriptors. That the device will find,
+ * too, but only when it looks; a driver whose ring has become something else says nothing any more.
+ */
+static bool split_jumped(struct check_queue *q)
+{
+	uint16_t now = ring_load16(&q->avail->idx), ahead = (uint16_t)(now - q->pos);
+
+	if (ahead <= q->size || (uint16_t)-ahead <= q->size) /* it goes back: split_look() */
+		return false;
+	if (!check_ring_is_swapped(q))
+		check_broken(q->dev, CHECK_FAULTS + VQ_FAULT_AVAIL_JUMP, (int)q->index, -1,
+			     "to %u, of %u", now, q->pos);
+	return true;
+}
+
 static void split_judge_entry(struct check_queue *q, const struct vq_chain *c)
 {
 	uint16_t head = ring_load16(&q->avail->ring[q->pos % q->size]);
@@ -254,6 +270,9 @@ static void split_take(struct check_queue *q, const struct vq_chain *c)
 		} else {
 			span_add(q, &span, c, &d);
 		}
+		if (q->shadow[at].ours && q->shadow[at].id != c->id)
+			check_broken(q->dev, CHECK_SPLIT_CHANGED, (int)q->index, q->shadow[at].id,
+				     "descriptor %u belongs to chain %u now, too", at, c->id);
 		q->shadow[at] = d;
 		if (!(flags & VRING_DESC_F_NEXT) || flags & VRING_DESC_F_INDIRECT)
 			break;
@@ -323,6 +342,16 @@ static void split_give(struct check_queue *q, const struct vq_chain *c, bool jud
  * Packed rings.
  */
 
+/* Its first descriptor is in flight, unless that is where the device wrote another one's end. */
+static void packed_judge_id(struct check_queue *q, const struct vq_chain *c)
+{
+	unsigned at = vring_pos_off(q->first[c->id]);
+
+	if (q->shadow[at].ours && q->shadow[at].id == c->id)
+		check_broken(q->dev, CHECK_PACKED_ID, (int)q->index, c->id,
+			     "the other one is at descriptor %u", at);
+}
+
 static void packed_take(struct check_queue *q, const struct vq_chain *c)
 {
 	const unsigned size = q->size;
@@ -330,6 +359,7 @@ static void packed_take(struct check_queue *q, const struct vq_chain *c)
 
 	if (!size || c->n_slots > size || c->id >= size)
 		return;
+	packed_judge_id(q, c);
 	q->first[c->id] = q->pos;
 	q->n_data = 0;
 	for (unsigned i = 0; i < c->n_slots; i++) {
@@ -373,6 +403,33 @@ static bool packed_ends_at(const struct check_queue *q, uint16_t place)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * The descriptor where the next chain will begin is a used one, until the driver makes it
+ * available: then both of its bits differ, and AVAIL is the wrap counter. A driver whose counter is
+ * another one waits for ever, and so does the device.
+ */
+static void packed_judge_wrap(struct check_queue *q)
+{
+	unsigned flags = vring_rest_flags(ring_load64(&q->ring[vring_pos_off(q->pos)].rest)) &
+			 (VRING_DESC_F_AVAIL | VRING_DESC_F_USED);
+
+	if (flags == vring_pos_used_flags(q->pos ^ VRING_POS_WRAP)) {
+		q->was_used = true;
+	} else if (flags == vring_pos_avail_flags(q->pos ^ VRING_POS_WRAP) && q->was_used) {
+		check_broken(q->dev, CHECK_PACKED_WRAP, (int)q->index, -1,
+			     "descriptor %u, wrap counter %u", vring_pos_off(q->pos),
+			     q->pos & VRING_POS_WRAP ? 1 : 0);
+		q->was_used = false; /* told */
+	}
+}
+
+/* The next chain begins at another place. */
+static void packed_look_at_next(struct check_queue *q)
+{
+	q->was_used = false;
+	packed_judge_wrap(q);
 }
 
 /*
@@ -517,9 +574,14 @@ static gboolean check_ring_tick(gpointer arg)
 	const struct check_type *type = q->dev->type;
 	uint16_t now;
 
+	check_registers_tick(q->dev);
 	if (q->blind)
 		return G_SOURCE_CONTINUE;
-	if (!q->packed)
+	if (q->packed)
+		packed_judge_wrap(q);
+	else if (split_jumped(q))
+		return G_SOURCE_CONTINUE;
+	else
 		split_look(q);
 	if (type && type->tick)
 		type->tick(q->dev, q->index);
@@ -547,10 +609,12 @@ void check_ring_kicked(struct check_queue *q)
 {
 	if (!q->runs || q->blind)
 		return;
-	if (q->packed)
+	if (q->packed) {
 		packed_judge_kick(q);
-	else
+		packed_judge_wrap(q);
+	} else {
 		split_look(q);
+	}
 	q->kicked[q->event_asks]++;
 	ring_told(q);
 }
@@ -617,6 +681,9 @@ void check_ring_started(struct check_queue *q)
 		return;
 	p = vq_position(r->vq);
 	q->runs = true;
+	if (q->pos !=
+	    p.next_avail) /* it does not go on where it was, but anew, or with chains put back */
+		memset(q->shadow, 0, q->size * sizeof(*q->shadow));
 	q->pos = p.next_avail;
 	q->used_pos = p.next_used;
 	q->asked = false;
@@ -632,6 +699,7 @@ void check_ring_started(struct check_queue *q)
 	if (q->packed) { /* of one that goes on nobody knows where it has been */
 		memset(q->been, joined, 2ul * q->size);
 		*packed_been(q, q->pos) = true;
+		packed_look_at_next(q);
 	} else {
 		q->seen = ring_load16(&q->avail->idx);
 	}
@@ -690,8 +758,10 @@ void check_ring_popped(struct check_queue *q, const struct vq_chain *c)
 	}
 	q->pos = ring_forward(q, q->pos, ring_entries(q, c));
 	bait_event(q);
-	if (q->packed)
+	if (q->packed) {
 		*packed_been(q, q->pos) = true;
+		packed_look_at_next(q);
+	}
 	if (ring_beyond(q, q->pos, q->told))
 		q->told = q->pos;
 	q->overdue = 0;
@@ -704,6 +774,7 @@ void check_ring_unpopped(struct check_queue *q, const struct vq_chain *c)
 	if (q->packed) {
 		packed_give(q, c, false);
 		q->pos = vring_pos_retreat(q->pos, c->n_slots, q->size);
+		q->was_used = false;
 	} else {
 		split_give(q, c, false);
 		q->pos--;
