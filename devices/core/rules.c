@@ -120,6 +120,10 @@ static const struct vdev_rule_info rules[] = {
 			     "a bait that a capability of a reserved type points at: it reads as 0, "
 			     "and writes are lost",
 			     "DRV-PCI-CAPS-01", "4.1.4.1" },
+	[RULE_PCI_SECOND] = { "second-structure",
+			      "a bait: of two capabilities of a type the later one is used, which "
+			      "works all the same",
+			      "DRV-PCI-CAPS-02", "4.1.4.1" },
 	[RULE_PCI_CAPS_UNREAD] = { "capabilities-unread",
 				   "nobody has read from virtio's capabilities where it is",
 				   "DRV-PCI-LEGDETECT-03, DRV-PCI-LEGDETECT-01", "4.1.5.1.1.1" },

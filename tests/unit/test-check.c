@@ -743,14 +743,32 @@ static void accept_baits(struct rig *r)
 	assert_false(rig_negotiate(r, rig_offered(r)));
 }
 
-static void heed_nothing(struct rig *r)
+static struct vfeatures without_baits(void)
 {
 	struct vfeatures f = rig_all_but(VDEV_BAIT_0);
 
-	assert_int_equal(peek_cfg(r, peek_cap(r, 9, 3, 0x5a) + 2, 1), 20);
 	vfeatures_set(&f, VDEV_BAIT_1, false);
 	vfeatures_set(&f, VDEV_BAIT_2, false);
-	rig_start(r, f);
+	return f;
+}
+
+/* Of the capabilities of a type the driver takes the last. */
+static void take_the_last(struct rig *r)
+{
+	unsigned last = 0;
+
+	for (unsigned cap = peek_cfg(r, 0x34, 1); cap; cap = peek_cfg(r, cap + 1, 1))
+		if (peek_cfg(r, cap, 1) == 9 && peek_cfg(r, cap + 3, 1) == 1)
+			last = cap;
+	r->driver.pci.common.offset = peek_cfg(r, last + 8, 4);
+	rig_start(r, without_baits());
+	rig_reset(r);
+}
+
+static void heed_nothing(struct rig *r)
+{
+	assert_int_equal(peek_cfg(r, peek_cap(r, 9, 3, 0x5a) + 2, 1), 20);
+	rig_start(r, without_baits());
 	(void)peek_get(r, 0x404, 4);
 }
 
@@ -867,6 +885,7 @@ static const struct check_case baited[] = {
 	{ CHECK_PAGE_ID, NULL, "mmio", page_of_no_device, NULL },
 	{ CHECK_NO_KICK_BAIT, NULL, SPLIT_LINKS, heed_avail_event, NULL },
 	{ RULE_PCI_DECOY, NULL, "pci pci-intx", heed_nothing, NULL },
+	{ RULE_PCI_SECOND, NULL, "pci pci-packed", take_the_last, NULL },
 	{ RULE_FEATURE_UNKNOWN, NULL, "mmio pci", accept_baits, NULL },
 };
 
@@ -1032,11 +1051,9 @@ static void baits_are_left_alone(void **state)
 		struct rig_case rc = { .spec = legacy ? "rng" : "echo",
 				       .class = legacy ? NULL : &echo_class,
 				       .opened = bait_opened };
-		struct vfeatures f = rig_all_but(VDEV_BAIT_0);
+		struct vfeatures f = without_baits();
 		struct rig *r;
 
-		vfeatures_set(&f, VDEV_BAIT_1, false);
-		vfeatures_set(&f, VDEV_BAIT_2, false);
 		bait_checker = checker_new(&config, NULL);
 		r = rig_open(rig_link_find(links[i]), &rc);
 		for (unsigned again = 0; again < 4; again++) {

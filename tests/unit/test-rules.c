@@ -456,6 +456,14 @@ static void decoy(struct rig *r)
 	peek_put(r, 0x4ff, 1, 1);
 }
 
+static void second_structure(struct rig *r)
+{
+	rig_dev(r)->baited = true;
+	assert_int_equal(peek_get(r, 0x600 + 0x12, 2), ECHO_QUEUES);
+	peek_put(r, 0x600 + 0x16, 2, ECHO_KEEP);
+	assert_int_equal(peek_get(r, 0x16, 2), ECHO_KEEP);
+}
+
 /* There is no refusing: what it cannot have does not count. */
 static void legacy_feature_not_offered(struct rig *r)
 {
@@ -673,6 +681,7 @@ static const struct row {
 	{ RULE_PCI_MSIX_TABLE, "pci", pci_table_by_bytes, "6.8.2" },
 	{ RULE_PCI_MSIX_TABLE, "pci", pci_pending_written, "6.8.2" },
 	{ RULE_PCI_DECOY, "pci", decoy, "DRV-PCI-CAPS-01" },
+	{ RULE_PCI_SECOND, "pci", second_structure, "DRV-PCI-CAPS-02" },
 	{ RULE_PCI_CAPS_UNREAD, "pci", structures_by_heart, "DRV-PCI-LEGDETECT-03" },
 	{ RULE_PCI_INTERFACES, "legacy-pci", both_interfaces, "DRV-PCI-LEGLAYOUT-01" },
 	{ RULE_PCI_INTERFACES, "legacy-pci", ports_after_structures, "DRV-PCI-LEGLAYOUT-01" },

@@ -6,7 +6,8 @@
  *	0x0000  common configuration
  *	0x0100  ISR status
  *	0x0200  device configuration
- *	0x0400  a decoy, if the device is baited
+ *	0x0400  a decoy, and
+ *	0x0600  the common configuration once more, if the device is baited
  *	0x1000  MSI-X table
  *	0x2000  MSI-X pending bits
  *	0x3000  notify region: four bytes for each queue
@@ -45,6 +46,7 @@
 #define AT_ISR       0x0100u
 #define AT_CONFIG    0x0200u
 #define AT_DECOY     0x0400u
+#define AT_SECOND    0x0600u
 #define AT_TABLE     0x1000u
 #define AT_PENDING   0x2000u
 #define AT_NOTIFY    0x3000u
@@ -186,6 +188,18 @@ static void decoy_write(struct vpci *p, uint64_t off, unsigned len, uint64_t val
 	vdev_rule_broken(p->dev, RULE_PCI_DECOY, "write of %u bytes at %#x", len, (unsigned)off);
 }
 
+static uint64_t second_read(struct vpci *p, uint64_t off, unsigned len)
+{
+	vdev_rule_broken(p->dev, RULE_PCI_SECOND, "read of %u bytes at %#x", len, (unsigned)off);
+	return common_read(p, off, len);
+}
+
+static void second_write(struct vpci *p, uint64_t off, unsigned len, uint64_t value)
+{
+	vdev_rule_broken(p->dev, RULE_PCI_SECOND, "write of %u bytes at %#x", len, (unsigned)off);
+	common_write(p, off, len, value);
+}
+
 static const struct region regions[] = {
 	{ "common configuration", VDEV_SPACE_COMMON, AT_COMMON, VPCI_COMMON_BYTES, common_read,
 	  common_write },
@@ -197,14 +211,18 @@ static const struct region regions[] = {
 	{ "MSI-X pending bits", VDEV_SPACE_PENDING, AT_PENDING, AT_NOTIFY - AT_PENDING,
 	  pending_read, pending_write },
 	{ "notification", VDEV_SPACE_NOTIFY, AT_NOTIFY, NOTIFY_BYTES, NULL, notify_write },
-	{ "decoy", VDEV_SPACE_NONE, AT_DECOY, DECOY_BYTES, decoy_read, decoy_write }, /* the last */
+	{ "decoy", VDEV_SPACE_NONE, AT_DECOY, DECOY_BYTES, decoy_read, decoy_write },
+	{ "second common configuration", VDEV_SPACE_COMMON, AT_SECOND, VPCI_COMMON_BYTES,
+	  second_read, second_write },
 };
+
+#define BAITS 2u /* of the regions, the last */
 
 #define FIRST_MSIX 3u /* of the regions, which a function without structures has, too */
 
 static const struct region *region_at(const struct vpci *p, uint64_t off, unsigned len)
 {
-	unsigned n = G_N_ELEMENTS(regions) - (p->dev->baited && p->modern ? 0 : 1);
+	unsigned n = G_N_ELEMENTS(regions) - (p->dev->baited && p->modern ? 0 : BAITS);
 
 	for (unsigned i = p->modern ? 0 : FIRST_MSIX; i < n; i++)
 		if (off >= regions[i].at && off - regions[i].at < regions[i].size &&
@@ -557,8 +575,8 @@ static unsigned add_cap(struct vpci *p, uint8_t type, uint32_t at, uint32_t leng
 	return pci_config_cap(&p->f, body, body[VPCI_CAP_LEN], writable);
 }
 
-/* As baits, structures are longer than drivers know them, and so are capabilities; and the first is
- * of a kind that nobody knows (4.1.4.1). */
+/* As baits, structures are longer than drivers know them, and so are capabilities; the first is
+ * of a kind that nobody knows, and the last of a kind that was there before (4.1.4.1). */
 static void add_caps(struct vpci *p)
 {
 	bool bait = p->dev->baited;
@@ -573,6 +591,8 @@ static void add_caps(struct vpci *p)
 	if (config)
 		add_cap(p, VPCI_TYPE_DEVICE, AT_CONFIG, bait ? VDEV_CONFIG_MAX : config);
 	p->access_cap = add_cap(p, VPCI_TYPE_ACCESS, 0, 0);
+	if (bait)
+		add_cap(p, VPCI_TYPE_COMMON, AT_SECOND, VPCI_COMMON_BYTES);
 }
 
 /* Registers and configuration space, as a power of two. What is beyond 256 ports, which is the most

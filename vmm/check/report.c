@@ -146,7 +146,8 @@ void checker_print(struct checker *c, FILE *to)
 	if (c->cfg->bait)
 		fprintf(to,
 			"# check: baits: feature bits %u, %u, %u; on pci a capability of type 0x5a, "
-			"longer capabilities and structures, interrupts for nothing; avail_event "
+			"a second common configuration, longer capabilities and structures, "
+			"interrupts of queues and of the configuration for nothing; avail_event "
 			"without EVENT_IDX; %u register pages without a device\n",
 			VDEV_BAIT_0, VDEV_BAIT_1, VDEV_BAIT_2, c->n_pages);
 	if (n[0] + n[1] == 0) {

@@ -559,13 +559,20 @@ static unsigned no_kick_rule(const struct check_queue *q)
 	return check_accepted(q->dev, VIRTIO_F_EVENT_IDX) ? CHECK_NO_KICK_EVENT : CHECK_NO_KICK;
 }
 
-/* Nothing was used. On mmio that cannot be: a bit of InterruptStatus would say so (4.2.2.1). */
+/* Nothing was used, and no configuration has changed. On mmio that cannot be: a bit of
+ * InterruptStatus would say so (4.2.2.1). */
 static void bait_interrupt(struct check_queue *q)
 {
-	const struct vdev *dev = q->dev->dev;
+	struct vdev *dev = q->dev->dev;
 
-	if (dev->baited && dev->transport && g_strcmp0(dev->transport->name, "pci") == 0)
-		dev->transport->queue_changed(q->dev->dev, q->index);
+	if (!dev->baited || !dev->transport || g_strcmp0(dev->transport->name, "pci") != 0)
+		return;
+	dev->transport->queue_changed(dev, q->index);
+	if (q->index != 0)
+		return;
+	pthread_mutex_lock(&dev->transport_lock);
+	dev->transport->config_changed(dev);
+	pthread_mutex_unlock(&dev->transport_lock);
 }
 
 static gboolean check_ring_tick(gpointer arg)
