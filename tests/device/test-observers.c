@@ -212,8 +212,9 @@ static void a_life_is_told(struct rig *r)
 
 	diary_open(&d, r);
 	rig_start(r, RIG_ALL);
-	diary_says(&d, r, "status-0-0 status-0-1 status-1-3 status-3-b start0 start1 "
-			     "start2 status-b-f");
+	diary_says(&d, r,
+		   "status-0-0 status-0-1 status-1-3 status-3-b start0 start1 "
+		   "start2 status-b-f");
 	request(r, ECHO_COPY);
 	diary_says(&d, r, "kick0*1 pop0(16,16) push0(16) interrupt0");
 	vdev_pause(rig_dev(r));
