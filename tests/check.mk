@@ -4,6 +4,10 @@
 TALLY := $(abspath $(BUILD))/tally
 RUN   := TALLY=$(TALLY) tests/run
 
+# The unit tests with more than one thread: tests/unit/one-thread.c sees to it that there are no others.
+THREADED   := $(addprefix test-,bench blk-file blk-parts blk-stop bus check control-devices control-qemu driver-library loop machine-kvm machine-run mmio-irq poller sandbox-calls serial terminal top uart vcpu-debug vhost-open vhost-user-bounce vhost-user-front vhost-user-net vq-threads vq-wakeups)
+TSAN_TESTS := $(THREADED:%=$(BUILD)/tests/unit/%) $(DEV_TESTS) $(CONF_TESTS)
+
 .PHONY: check-rules soak system-strict hardening guest guests system-all check unit device device-all datapath mutants mutants-check model model-long conformance asan tsan lint layers cov system test-programs
 test-programs: $(TESTS)
 
@@ -20,8 +24,9 @@ check: $(BUILD)/.setup-build $(BUILD)/.setup-check $(BUILD)/.setup-demo ## run a
 		awk '{ f += $$2 } END { exit f == 0 }' $(TALLY) || cat $(TALLY).failed >> $(TALLY); \
 		rm -f $(TALLY).failed; fi; $(RUN) --total
 
-unit: $(UNIT_TESTS) $(BUILD)/ringside ## unit tests (no KVM needed)
-	$(Q)BUILD=$(BUILD) $(RUN) $(UNIT_TESTS) tests/program tests/examples tests/trace tests/bench-blk tests/bench-net tests/fuzz-vhost-user tests/check-rules tests/check-serve
+unit: $(UNIT_TESTS) $(BUILD)/ringside $(BUILD)/tests/unit/one-thread.so ## unit tests (no KVM needed)
+	$(Q)LD_PRELOAD=$(abspath $(BUILD)/tests/unit/one-thread.so) THREADED="$(THREADED)" $(RUN) $(UNIT_TESTS); one=$$?; \
+		BUILD=$(BUILD) $(RUN) tests/program tests/examples tests/trace tests/bench-blk tests/bench-net tests/fuzz-vhost-user tests/check-rules tests/check-serve && exit $$one
 
 device: $(DEV_TESTS) ## device tests: every case over every link (no KVM needed)
 	$(Q)$(RUN) $(DEV_TESTS)
@@ -34,7 +39,7 @@ $(BUILD)/tests/datapath/chains: $(BUILD)/obj/tests/datapath/chains.o $(TEST_HELP
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(PKG_LIBS) $(TEST_PKG) -o $@
 
-$(BUILD)/tests/datapath/count.so: tests/datapath/count.c Makefile | $(BUILD)/.setup-check
+$(BUILD)/tests/%.so: tests/%.c Makefile | $(BUILD)/.setup-check
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu17 -O2 $(WARNINGS) -shared -fPIC $< -o $@
@@ -81,12 +86,11 @@ asan: ## unit and device tests under the address and undefined behaviour sanitiz
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined test-programs
 	$(Q)ASAN_OPTIONS=detect_leaks=1 $(RUN) -l asan/ $(TESTS:$(BUILD)/%=$(BUILD)/asan/%)
 
-# test-vq-inflight is stepped through by the instruction, the sanitizer's own, too, and has one thread.
-TSAN_TESTS := $(filter-out %/test-vq-inflight,$(TESTS))
-
-tsan: ## unit and device tests under the thread sanitizer
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread test-programs
-	$(Q)TSAN_OPTIONS=suppressions=$(abspath tests/tsan.supp):halt_on_error=1 $(RUN) -l tsan/ $(TSAN_TESTS:$(BUILD)/%=$(BUILD)/tsan/%)
+# Where one thread does everything there is nothing to be found.
+tsan: ## unit and device tests with several threads under the thread sanitizer
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread $(TSAN_TESTS:$(BUILD)/%=$(BUILD)/tsan/%)
+	$(Q)RIG_LINKS=threads TSAN_OPTIONS=suppressions=$(abspath tests/tsan.supp):halt_on_error=1 $(RUN) -l tsan/ \
+		$(TSAN_TESTS:$(BUILD)/%=$(BUILD)/tsan/%)
 
 layers: ## who may include whom
 	$(Q)tools/layers

@@ -450,9 +450,16 @@ static int run_teardown(void **state)
 	return 0;
 }
 
+/* The links of RIG_LINKS */
 static bool chosen(const struct rig_link *link)
 {
 	return link->usual || g_strcmp0(g_getenv("RIG_LINKS"), "all") == 0;
+}
+
+/* Is the device, or who stands between it and its driver, on a thread of its own? */
+static bool has_thread(const struct rig_link *link)
+{
+	return link->thread || link->ops == &rig_bounce_ops;
 }
 
 /* Of a case's device. */
@@ -489,6 +496,17 @@ static bool applies(const struct rig_case *c, const struct rig_link *link, bool 
 	return !c->direct_only || (link->ops == &rig_direct_ops && !link->thread);
 }
 
+/* Of a case that has links with a second thread RIG_LINKS=threads runs no others. */
+static bool left_out(const struct rig_case *c, const struct rig_link *link, bool copied)
+{
+	if (g_strcmp0(g_getenv("RIG_LINKS"), "threads") != 0 || has_thread(link))
+		return false;
+	for (unsigned i = 0; i < G_N_ELEMENTS(links); i++)
+		if (has_thread(&links[i]) && applies(c, &links[i], copied))
+			return true;
+	return false;
+}
+
 static int run_all(const char *group, const struct rig_case *cases, size_t n, bool copied)
 {
 	g_autoptr(GArray) tests = g_array_new(FALSE, TRUE, sizeof(struct CMUnitTest));
@@ -502,7 +520,7 @@ static int run_all(const char *group, const struct rig_case *cases, size_t n, bo
 					   .setup_func = run_setup,
 					   .teardown_func = run_teardown };
 
-		if (!applies(c, run.link, copied))
+		if (!applies(c, run.link, copied) || left_out(c, run.link, copied))
 			continue;
 		g_ptr_array_add(names, g_strdup_printf("%s over %s", c->name, run.link->name));
 		g_ptr_array_add(runs, g_memdup2(&run, sizeof(run)));

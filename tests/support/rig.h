@@ -68,8 +68,9 @@ struct rig_case {
 /* A case whose spec says ring= or features= is not run over links that would say it. */
 
 /* Runs each case over each link as cmocka tests "CASE over LINK"; what main() returns. Of the
- * environment, TESTS is a filter ("*flush*"), and RIG_LINKS=all means all links, not just those of
- * the usual run. */
+ * environment, TESTS is a filter ("*flush*"); RIG_LINKS=all means all links, not just those of the
+ * usual run, and RIG_LINKS=threads those of the usual run that have a second thread, where a case
+ * has such: for the thread sanitizer, which finds nothing on one. */
 int rig_run(const char *group, const struct rig_case *cases, size_t n);
 
 /* The same, and over the links on which chains are copied (RIG_COPIES), too: for cases that know
