@@ -48,6 +48,7 @@ HARDEN   += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 OPT      ?= -O2
 else
 OPT      ?= -O1
+CFLAGS   ?= -g1 -grecord-gcc-switches # lines are all that a report names
 endif
 
 # A fresh machine has no pkg-config before the first recipe has run tools/setup, so these are asked

@@ -11,12 +11,15 @@ TSAN_TESTS := $(THREADED:%=$(BUILD)/tests/unit/%) $(DEV_TESTS) $(CONF_TESTS)
 .PHONY: check-rules soak system-strict hardening guest guests system-all check unit device device-all datapath mutants mutants-check model model-long conformance asan tsan lint layers cov system test-programs
 test-programs: $(TESTS)
 
+# Parts build as many files at once as there are processors, unless the caller says how many.
+PART_JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # Each part goes on where another failed, so that one run shows all; the closing line decides.
 check: $(BUILD)/.setup-build $(BUILD)/.setup-check $(BUILD)/.setup-demo ## run all the tests (up to an hour; says how long each part took)
 	$(Q)rm -f $(TALLY) && touch $(TALLY)
 	$(Q)for part in layers lint unit device datapath mutants-check hardening model conformance asan tsan regressions fuzz-smoke guest fuzz-guest-smoke system; do \
 		echo "== $$part"; start=$$(date +%s); \
-		$(MAKE) --no-print-directory $$part || echo "0 1 0 $$part" >> $(TALLY).failed; \
+		$(MAKE) --no-print-directory $(PART_JOBS) $$part || echo "0 1 0 $$part" >> $(TALLY).failed; \
 		echo "== $$part: $$(($$(date +%s) - start)) s"; \
 	done
 	$(Q)failed=0; if [ -e $(TALLY).failed ]; then \
