@@ -16,7 +16,7 @@ FUZZ_WRAPS := recv recvmsg dup3 statx munmap memfd_create ftruncate socketpair i
 comma      := ,
 FUZZ_LINK  := $(FUZZ_WRAPS:%=-Wl$(comma)--wrap=%) -rdynamic
 
-FUZZ_PRODUCT := $(filter-out tools/cli/main.c tools/cli/fuzz-command.c tools/bench/% tools/trace/% tools/attack/%,$(SOURCES))
+FUZZ_PRODUCT := $(filter-out tools/cli/main.c tools/cli/fuzz-command.c tools/bench/% tools/trace/% tools/replay/% tools/attack/%,$(SOURCES))
 FUZZ_MAINS   := tools/fuzz/main.c tools/fuzz/replay.c tools/fuzz/corpus.c tools/fuzz/mutate-afl.c
 FUZZ_HARNESS := $(filter-out $(FUZZ_MAINS),$(wildcard tools/fuzz/*.c tools/fuzz/*/*.c))
 FUZZ_OBJECTS := $(patsubst %.c,%.o,$(FUZZ_PRODUCT) $(FUZZ_HARNESS))
