@@ -290,7 +290,7 @@ struct vdev_queue {
 
 struct vdev {
 	const struct vdev_class *class;
-	char *id; /* the operator's name for it, or "blk0", ... ; unique */
+	char *id;      /* the operator's name for it, or "blk0", ... ; unique */
 	char *options; /* ",path=disk.img,ro=on": as they were given, all of them */
 
 	/* The class's; open() of a class that is of several types says which one this is. */

@@ -100,7 +100,7 @@ struct rig {
 	struct virtio_dev driver;
 	int64_t patience_ends; /* of the reset that is being waited for */
 	struct vdev *dev;
-	struct referee *referee; /* over pci; elsewhere nobody looks at the device */
+	struct referee *referee;   /* over pci; elsewhere nobody looks at the device */
 	struct recorder *recorder; /* RIG_REPLAY: what it did is done again in the end */
 	struct loop *main, *thread, *worker;
 	struct rig_arena low, high;

@@ -321,7 +321,7 @@ static char *screen_with(const struct tmux *t, const char *text)
 			return shown;
 		if (g_get_monotonic_time() > end)
 			fail_msg("'%s' does not come: %s", text, shown);
-		/* From now on: tmux may have taken long, and the machine is to be asked meanwhile. */
+		/* From now on: tmux may have taken long, and the machine is to be asked. */
 		look = g_get_monotonic_time() + G_USEC_PER_SEC / 20;
 		while (g_get_monotonic_time() < look) {
 			g_main_context_iteration(NULL, FALSE);
