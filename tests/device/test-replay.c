@@ -16,6 +16,7 @@
 #include "devices/record/record.h"
 #include "tests/support/blk-driver.h"
 #include "tests/support/rig.h"
+#include "tools/bench/bench.h"
 #include "tools/replay/play.h"
 
 #define WAIT_MS 10000
@@ -80,6 +81,23 @@ static void it_goes_as_it_went(struct rig *r)
 		replay_clear(&result);
 	}
 	replay_script_free(s);
+}
+
+/* `ringside bench replay': every chain, every round. */
+static void it_is_a_benchmark(struct rig *r)
+{
+	g_autofree char *file = record_file(r);
+	g_autofree char *command = g_strdup_printf("bench replay --csv --rounds 2 %s", file);
+	g_auto(GStrv) argv = g_strsplit(command, " ", -1);
+	g_autofree char *text = NULL;
+	g_autoptr(GError) err = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	make_record(r);
+	assert_true(bench_command((int)g_strv_length(argv), argv, out, NULL, &err));
+	assert_int_equal(fclose(out), 0);
+	assert_non_null(strstr(text, "chains,bytes,rounds,thousand,spread\n10,7178,2,"));
 }
 
 /*
@@ -283,10 +301,8 @@ static void spoilt_anywhere(struct rig *r)
 	}
 
 static const struct rig_case cases[] = {
-	REPLAYED(it_goes_as_it_went),
-	ONCE(what_differs_is_found),
-	ONCE(cut_off_anywhere),
-	ONCE(spoilt_anywhere),
+	REPLAYED(it_goes_as_it_went), ONCE(it_is_a_benchmark), ONCE(what_differs_is_found),
+	ONCE(cut_off_anywhere),       ONCE(spoilt_anywhere),
 };
 
 int main(void)

@@ -382,7 +382,7 @@ static void mistakes_are_named(void **state)
 		const char *args, *says;
 	} cases[] = {
 		{ "bench", "rings" },
-		{ "bench guests", "rings, guest, blk or net" },
+		{ "bench guests", "rings, guest, blk, net or replay" },
 		{ "bench blk", "--socket PATH" },
 		{ "bench blk --socket /nonexistent", "/nonexistent: no back-end" },
 		{ "bench blk --socket x --ring bare", "--ring" },

@@ -17,6 +17,7 @@
 #include "tools/bench/model.h"
 #include "tools/bench/net.h"
 #include "tools/bench/page.h"
+#include "tools/bench/replay.h"
 #include "tools/bench/report.h"
 
 #define TIME_MAX_MS 10000
@@ -228,6 +229,7 @@ bool bench_command(int argc, char *const *argv, FILE *out, FILE *progress, GErro
 		"ringside bench guest [OPTION...]   the same from inside a guest\n"
 		"ringside bench blk [OPTION...]     a disk behind a vhost-user socket, anybody's\n"
 		"ringside bench net [OPTION...]     a network card behind one\n"
+		"ringside bench replay FILE         a record's traffic, played again\n"
 		"Each has --help.\n";
 	struct request r = { .limits = { .rounds = 51, .time_ms = 3, .limit_s = 40 } };
 	g_autofree char *command = g_strjoinv(" ", (char **)argv);
@@ -244,9 +246,11 @@ bool bench_command(int argc, char *const *argv, FILE *out, FILE *progress, GErro
 		return bench_blk_command(argc, argv, out, progress, err);
 	if (argc > 1 && strcmp(argv[1], "net") == 0)
 		return bench_net_command(argc, argv, out, progress, err);
+	if (argc > 1 && strcmp(argv[1], "replay") == 0)
+		return bench_replay_command(argc, argv, out, progress, err);
 	if (argc < 2 || strcmp(argv[1], "rings") != 0)
-		return ringside_usage(err, "bench: it takes rings, guest, blk or net, and then "
-					   "options (ringside bench rings --help)");
+		return ringside_usage(err, "bench: it takes rings, guest, blk, net or replay, and "
+					   "then options (ringside bench rings --help)");
 	args = g_strdupv((char **)&argv[1]);
 	ok = bench_parse(&r, &args, out, err) &&
 	     (r.help ||

@@ -87,7 +87,7 @@ static bool trace_fill(struct trace_reader *t, size_t bytes, GError **err)
 		}
 		n = read(t->fd, t->buf + t->end, ROOM - t->end);
 		if (n < 0 && errno != EINTR)
-			return ringside_error_errno(err, errno, "trace %s", t->file);
+			return ringside_error_errno(err, errno, "%s", t->file);
 		if (n == 0)
 			return false;
 		if (n > 0)
@@ -108,17 +108,17 @@ static bool trace_read_header(struct trace_reader *t, GError **err)
 
 	if (!trace_fill(t, sizeof(*h), err))
 		return (err && *err) ||
-		       ringside_usage(err, "trace %s: not a record (ringside run --record FILE)",
+		       ringside_usage(err, "%s: not a record (ringside run --record FILE)",
 				      t->file);
 	memcpy(h, t->buf, sizeof(*h));
 	if (!trace_is_header(h))
-		return ringside_usage(err, "trace %s: not a record (ringside run --record FILE)",
+		return ringside_usage(err, "%s: not a record (ringside run --record FILE)",
 				      t->file);
 	/* Those of version 1 have fewer types of events. */
 	if (!le32_cpu(h->version) || le32_cpu(h->version) > RECORD_VERSION ||
 	    le32_cpu(h->bytes) != sizeof(*h))
 		return ringside_usage(
-			err, "trace %s: a record of version %u; this program reads 1 to %u",
+			err, "%s: a record of version %u; this program reads 1 to %u",
 			t->file, le32_cpu(h->version), RECORD_VERSION);
 	t->at += sizeof(*h);
 	t->account.bytes += sizeof(*h);
@@ -195,7 +195,7 @@ struct trace_reader *trace_open(const char *file, GError **err)
 	t->scratch = g_string_new(NULL);
 	t->fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (t->fd < 0)
-		ringside_error_errno(err, errno, "trace %s", file);
+		ringside_error_errno(err, errno, "%s", file);
 	else if (trace_read_header(t, err))
 		return t;
 	trace_close(t);
