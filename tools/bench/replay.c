@@ -74,7 +74,7 @@ static bool replay_bench_play(struct replay_script *s, int rounds, double *rates
 static bool replay_bench_run(const struct replay_bench *b, FILE *out, GError **err)
 {
 	struct replay_script *s = replay_script_read(b->files[0], err);
-	g_autofree double *rates = g_new0(double, (gsize)b->rounds);
+	double rates[ROUNDS_MAX] = { 0 };
 	uint64_t sums[2] = { 0 };
 	struct bench_stats stats;
 	bool ok = s && replay_bench_play(s, b->rounds, rates, sums, err);

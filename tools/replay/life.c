@@ -1,4 +1,4 @@
-/* What a driver does with a device besides its queues: status, features, the configuration space. */
+/* What a driver does with a device besides its queues: status, features, configuration. */
 #include <string.h>
 
 #include "devices/core/legacy.h"

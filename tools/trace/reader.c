@@ -117,9 +117,8 @@ static bool trace_read_header(struct trace_reader *t, GError **err)
 	/* Those of version 1 have fewer types of events. */
 	if (!le32_cpu(h->version) || le32_cpu(h->version) > RECORD_VERSION ||
 	    le32_cpu(h->bytes) != sizeof(*h))
-		return ringside_usage(
-			err, "%s: a record of version %u; this program reads 1 to %u",
-			t->file, le32_cpu(h->version), RECORD_VERSION);
+		return ringside_usage(err, "%s: a record of version %u; this program reads 1 to %u",
+				      t->file, le32_cpu(h->version), RECORD_VERSION);
 	t->at += sizeof(*h);
 	t->account.bytes += sizeof(*h);
 	return true;
