@@ -204,6 +204,7 @@ static struct driver driver_new(struct machine *m, unsigned n)
 static void driver_ok(struct driver *d)
 {
 	set(d, d->config + 4, 2, DECODE | MASTER);
+	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_STATUS), 1, 1);
 	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_STATUS), 1, 3);
 	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_GFSELECT), 4, 1);
 	set(d, at(d, COMMON, VIRTIO_PCI_COMMON_GF), 4, 1); /* VERSION_1 */
