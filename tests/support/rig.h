@@ -71,8 +71,8 @@ struct rig_case {
  * environment, TESTS is a filter ("*flush*"); RIG_LINKS=all means all links, not just those of the
  * usual run, and RIG_LINKS=threads those of the usual run that have a second thread, where a case
  * has such: for the thread sanitizer, which finds nothing on one. RIG_REPLAY=1 has each case
- * recorded (devices/record), and played again when it has ended (tools/replay): the device has to do
- * the same. RIG_KEEP=1 leaves its files, the record among them, in /tmp. */
+ * recorded (devices/record), and played again when it has ended (tools/replay): the device has to
+ * do the same. RIG_KEEP=1 leaves its files, the record among them, in /tmp. */
 int rig_run(const char *group, const struct rig_case *cases, size_t n);
 
 /* The same, and over the links on which chains are copied (RIG_COPIES), too: for cases that know
