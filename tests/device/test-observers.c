@@ -185,12 +185,19 @@ static void diary_open(struct diary *d, struct rig *r)
 {
 	*d = (struct diary){ .base.ops = &diary_ops, .text = g_string_new(NULL) };
 	pthread_mutex_init(&d->lock, NULL);
+	vdev_pause(rig_dev(r)); /* its loop looks at rings for a while after each chain */
 	vdev_observe(rig_dev(r), &d->base);
+	vdev_resume(rig_dev(r));
+	pthread_mutex_lock(&d->lock);
+	g_string_truncate(d->text, 0);
+	pthread_mutex_unlock(&d->lock);
 }
 
 static void diary_close(struct diary *d, struct rig *r)
 {
+	vdev_pause(rig_dev(r));
 	vdev_unobserve(rig_dev(r), &d->base);
+	vdev_resume(rig_dev(r));
 	g_string_free(d->text, TRUE);
 	pthread_mutex_destroy(&d->lock);
 }
