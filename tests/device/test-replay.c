@@ -19,8 +19,6 @@
 #include "tools/bench/bench.h"
 #include "tools/replay/play.h"
 
-#define WAIT_MS 10000
-
 static char *record_file(struct rig *r)
 {
 	return g_strconcat(rig_dir(r), "/replayed", NULL);
@@ -71,7 +69,7 @@ static void it_goes_as_it_went(struct rig *r)
 	make_record(r);
 	s = read_record(r);
 	for (unsigned round = 0; round < 3; round++) {
-		assert_true(replay_play(s, WAIT_MS, &result, NULL));
+		assert_true(replay_play(s, REPLAY_WAIT_MS, &result, NULL));
 		if (result.divergence)
 			fail_msg("%s", result.divergence);
 		assert_int_equal(result.notes->len, 0);
@@ -132,11 +130,9 @@ static void a_length(struct replay_script *s)
 static void a_field(struct replay_script *s)
 {
 	struct replay_device *d = replay_device(s, 0);
-	gsize len;
-	g_autofree uint8_t *config = g_memdup2(g_bytes_get_data(d->config, &len),
-					       g_bytes_get_size(d->config));
+	gsize len = g_bytes_get_size(d->config);
+	g_autofree uint8_t *config = g_memdup2(g_bytes_get_data(d->config, NULL), len);
 
-	len = g_bytes_get_size(d->config);
 	config[offsetof(struct blk_config, write_zeroes_may_unmap)] ^= 1;
 	g_bytes_unref(d->config);
 	d->config = g_bytes_new(config, len);

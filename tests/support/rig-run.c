@@ -14,8 +14,7 @@
 #include "tests/support/rig-impl.h"
 #include "tools/replay/play.h"
 
-#define RIG_RECORD     "/record-of-the-rig"
-#define REPLAY_WAIT_MS 10000
+#define RIG_RECORD "/record-of-the-rig"
 
 /*
  * Each way to a device by itself, with a packed ring, with all the features that a device offers on

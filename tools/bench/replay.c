@@ -6,7 +6,6 @@
 #include "tools/replay/play.h"
 
 #define ROUNDS_MAX 1000
-#define WAIT_MS    10000
 
 static const char help[] =
 	"ringside bench replay [OPTION...] FILE\n"
@@ -47,12 +46,12 @@ static bool replay_bench_parse(char ***argv, struct replay_bench *ret, GError **
 }
 
 /* Thousand chains a second of each round; how many chains and bytes there are. */
-static bool replay_bench_play(struct replay_script *s, int rounds, double *rates,
+static bool replay_bench_play(const struct replay_script *s, int rounds, double *rates,
 			      uint64_t ret_sums[2], GError **err)
 {
 	for (int i = 0; i < rounds; i++) {
 		struct replay_result r;
-		bool ok = replay_play(s, WAIT_MS, &r, err);
+		bool ok = replay_play(s, REPLAY_WAIT_MS, &r, err);
 
 		if (ok && r.divergence)
 			ok = ringside_usage(err, "bench replay: it goes otherwise now: %s",

@@ -84,7 +84,7 @@ static bool play_compare(struct play_device *d, const struct replay_step *step,
 			 const struct play_flight *f)
 {
 	const struct replay_chain *c = step->chain;
-	uint32_t n = MIN(c->written->len, MIN(f->len, (uint32_t)MIN(c->writable, UINT32_MAX)));
+	uint32_t n = MIN(c->written->len, (uint32_t)MIN(f->len, f->made->writable));
 
 	if (f->len != c->len)
 		return play_diverges(d, step,

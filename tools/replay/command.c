@@ -5,8 +5,6 @@
 #include "devices/base/error.h"
 #include "tools/replay/play.h"
 
-#define WAIT_MS 10000
-
 static const char help[] =
 	"ringside replay [OPTION...] FILE\n"
 	"\n"
@@ -37,7 +35,7 @@ static bool replay_parse(char ***argv, struct replay_options *ret, GError **err)
 		{ 0 },
 	};
 
-	*ret = (struct replay_options){ .rounds = 1, .wait = WAIT_MS / 1e3 };
+	*ret = (struct replay_options){ .rounds = 1, .wait = REPLAY_WAIT_MS / 1e3 };
 	if (!ringside_entries(entries, argv, "ringside replay --help lists all", err))
 		return false;
 	if (ret->rounds < 1 || !(ret->wait > 0 && ret->wait < 1e6))
@@ -69,7 +67,7 @@ static void replay_report(const struct replay_script *s, const struct replay_res
 	fputc('\n', out);
 }
 
-static bool replay_rounds(struct replay_script *s, const struct replay_options *o, FILE *out,
+static bool replay_rounds(const struct replay_script *s, const struct replay_options *o, FILE *out,
 			  bool *ret_diverged, GError **err)
 {
 	for (int i = 0; i < o->rounds && !*ret_diverged; i++) {

@@ -156,8 +156,8 @@ bool play_started(struct play_device *d, const struct replay_step *step)
 bool play_stopped(struct play_device *d, const struct replay_step *step)
 {
 	const struct replay_step *next = replay_find(d->play->s, d->play->at + 1, d->outside.number,
-						     1u << RECORD_STATUS | 1u << RECORD_QUEUE_START,
-						     0);
+						     1u << RECORD_STATUS |
+							     1u << RECORD_QUEUE_START);
 	unsigned q = (unsigned)step->queue;
 
 	if (!step->value[0] || !next || q >= d->dev->n_queues)
@@ -208,7 +208,7 @@ static bool play_is_early(const struct play_device *d)
 {
 	const struct replay_step *next =
 		replay_find(d->play->s, d->play->at + 1, d->outside.number,
-			    ~(1u << RECORD_CONFIG_READ | 1u << RECORD_CONFIG_INTERRUPT), 0);
+			    ~(1u << RECORD_CONFIG_READ | 1u << RECORD_CONFIG_INTERRUPT));
 
 	return next && next->type == RECORD_STATUS;
 }

@@ -10,7 +10,6 @@
 #define REGION_MAX   (1ull << 40) /* bytes, and so many of all: address space */
 #define RING_REGION  (1ull << 36)
 #define RINGS_BEHIND (1ull << 30) /* their address is a multiple of this */
-#define LENT_REGION  (1ull << 28) /* for buffers without an address, in turn */
 
 struct span {
 	uint64_t begin, end;
@@ -24,7 +23,6 @@ struct replay_memory {
 	struct gmem mem;
 	uint64_t rings, next; /* guest addresses: where they begin, and the next one */
 	GHashTable *places;   /* of guint64 device and queue, to struct ring_place */
-	uint64_t lent;        /* bytes of the region in front of the rings */
 };
 
 static int span_order(const void *one, const void *two)
@@ -34,7 +32,7 @@ static int span_order(const void *one, const void *two)
 	return a->begin < b->begin ? -1 : a->begin > b->begin;
 }
 
-/* All pages that chains name, in order; NULL: one wraps. */
+/* All pages that chains name, in order. */
 static GArray *memory_spans(const struct replay_script *s)
 {
 	GArray *spans = g_array_new(FALSE, FALSE, sizeof(struct span));
@@ -43,17 +41,11 @@ static GArray *memory_spans(const struct replay_script *s)
 		const struct replay_chain *c = g_ptr_array_index(s->chains, i);
 
 		for (unsigned k = 0; k < c->n_rd + c->n_wr; k++) {
-			struct span span = { c->buf[k].addr & ~(PAGE - 1),
-					     c->buf[k].addr + c->buf[k].len };
+			uint64_t addr = c->buf[k].addr, end = addr + c->buf[k].len;
+			struct span span = { addr & ~(PAGE - 1), (end + PAGE - 1) & ~(PAGE - 1) };
 
-			if (!c->buf[k].addr && c->buf[k].len <= LENT_REGION)
-				continue;
-			if (c->buf[k].addr > INT64_MAX / 2) {
-				g_array_unref(spans);
-				return NULL;
-			}
-			span.end = (span.end + PAGE - 1) & ~(PAGE - 1);
-			g_array_append_val(spans, span);
+			if (c->buf[k].len)
+				g_array_append_val(spans, span);
 		}
 	}
 	g_array_sort(spans, span_order);
@@ -77,24 +69,6 @@ static void memory_join(GArray *spans, uint64_t gap)
 	g_array_set_size(spans, n);
 }
 
-/* Buffers of memory that a transport reached by messages have no address in a record: any will do,
- * if those in flight have different ones. */
-static void memory_lend(struct replay_memory *m, struct replay_script *s)
-{
-	for (guint i = 0; i < s->chains->len; i++) {
-		struct replay_chain *c = g_ptr_array_index(s->chains, i);
-
-		for (unsigned k = 0; k < c->n_rd + c->n_wr; k++) {
-			if (c->buf[k].addr || c->buf[k].len > LENT_REGION)
-				continue;
-			if (m->lent + c->buf[k].len > LENT_REGION)
-				m->lent = 0;
-			c->buf[k].addr = m->rings - LENT_REGION + m->lent;
-			m->lent += (c->buf[k].len + 63) & ~63ull;
-		}
-	}
-}
-
 static bool memory_add(struct replay_memory *m, uint64_t begin, uint64_t bytes, GError **err)
 {
 	void *at = bytes > REGION_MAX ? MAP_FAILED
@@ -111,17 +85,15 @@ static bool memory_add(struct replay_memory *m, uint64_t begin, uint64_t bytes, 
 			      bytes, begin);
 }
 
-struct replay_memory *replay_memory_new(struct replay_script *s, GError **err)
+struct replay_memory *replay_memory_new(const struct replay_script *s, GError **err)
 {
 	struct replay_memory *m = g_new0(struct replay_memory, 1);
-	GArray *spans = memory_spans(s);
-	bool ok = spans != NULL;
+	g_autoptr(GArray) spans = memory_spans(s);
 	uint64_t end = 0;
+	bool ok = true;
 
-	if (!ok)
-		ringside_usage(err, "replay %s: a buffer that ends nowhere", s->file);
 	m->places = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
-	for (uint64_t gap = 0; ok && (gap == 0 || spans->len > REGIONS); gap = gap * 8 + PAGE)
+	for (uint64_t gap = 0; gap == 0 || spans->len > REGIONS; gap = gap * 8 + PAGE)
 		memory_join(spans, gap);
 	for (guint i = 0; ok && i < spans->len; i++) {
 		const struct span *span = &g_array_index(spans, struct span, i);
@@ -129,14 +101,8 @@ struct replay_memory *replay_memory_new(struct replay_script *s, GError **err)
 		ok = memory_add(m, span->begin, span->end - span->begin, err);
 		end = span->end;
 	}
-	m->rings = m->next = (end + RINGS_BEHIND) / RINGS_BEHIND * RINGS_BEHIND + LENT_REGION;
-	ok = ok && memory_add(m, m->rings - LENT_REGION, LENT_REGION, err) &&
-	     memory_add(m, m->rings, RING_REGION, err);
-	if (ok)
-		memory_lend(m, s);
-	if (spans)
-		g_array_unref(spans);
-	if (ok)
+	m->rings = m->next = (end + RINGS_BEHIND - 1) / RINGS_BEHIND * RINGS_BEHIND;
+	if (ok && memory_add(m, m->rings, RING_REGION, err))
 		return m;
 	replay_memory_free(m);
 	return NULL;

@@ -13,9 +13,9 @@
 
 struct replay_memory;
 
-/* Buffers that the record has no address of are given one. NULL with @err: what it names is more
- * than a process can have. Pages take memory when they are touched. */
-struct replay_memory *replay_memory_new(struct replay_script *s, GError **err);
+/* NULL with @err: what it names is more than a process can have. Pages take memory when they are
+ * touched. */
+struct replay_memory *replay_memory_new(const struct replay_script *s, GError **err);
 void replay_memory_free(struct replay_memory *m); /* NULL is fine */
 
 const struct gmem *replay_memory_map(const struct replay_memory *m);

@@ -138,15 +138,6 @@ static void outside_net_give(struct outside *o, struct vdev *dev, unsigned q,
 		return;
 	memcpy(&h, chains[0]->written->data, header);
 	f = g_new0(struct recorded_frame, 1);
-	f->off = (struct net_offload){
-		.need_csum = h.flags & NET_HDR_F_NEEDS_CSUM,
-		.csum_valid = h.flags & NET_HDR_F_DATA_VALID,
-		.segment = h.gso_type,
-		.hdr_len = le16_cpu(h.hdr_len),
-		.seg_size = le16_cpu(h.gso_size),
-		.csum_start = le16_cpu(h.csum_start),
-		.csum_offset = le16_cpu(h.csum_offset),
-	};
 	f->bytes = g_byte_array_new();
 	for (unsigned i = 0; i < n; i++) {
 		size_t skip = i ? 0 : header;
@@ -154,11 +145,12 @@ static void outside_net_give(struct outside *o, struct vdev *dev, unsigned q,
 		g_byte_array_append(f->bytes, chains[i]->written->data + skip,
 				    (guint)(chains[i]->written->len - skip));
 	}
-	if (!net_offload_fits(&f->off, f->bytes->len) || f->bytes->len < NET_FRAME_MIN ||
-	    f->bytes->len > NET_FRAME_MAX) {
+	if (net_header_parse(&h, f->bytes->len, UINT_MAX, &f->off) ||
+	    f->bytes->len < NET_FRAME_MIN || f->bytes->len > NET_FRAME_MAX) {
 		recorded_frame_free(f); /* what no backend would hand on */
 		return;
 	}
+	f->off.csum_valid = h.flags & NET_HDR_F_DATA_VALID; /* which no driver may say */
 	g_queue_push_tail(&o->net->frames[q / 2], f);
 	recorded_deliver(o->net, q / 2);
 }

@@ -22,9 +22,9 @@ struct play_flight {
 };
 
 struct play_queue {
-	struct drv_vq *drv;          /* NULL: it does not run */
+	struct drv_vq *drv;          /* NULL: it does not run, and all of this is zero */
 	bool disabled;               /* for a while: it goes on from where it is */
-	struct play_flight **flight; /* by the record's head, while it runs */
+	struct play_flight **flight; /* by the record's head */
 	GHashTable *made;            /* the set of all, freed when they leave it */
 	GPtrArray *given;            /* of struct replay_chain: outside is to give them together */
 };
@@ -68,12 +68,10 @@ bool play_wait(struct play_device *d, bool (*done)(void *arg), void *arg);
 /* Whatever can be done at once, is. */
 void play_settle(struct play_device *d);
 
-void play_flight_free(void *flight);
-
 /* NULL: nothing of that head is. */
 struct play_flight *play_in_flight(const struct play_queue *pq, const struct replay_chain *c);
 
-/* It was reset. */
+/* It was reset, if it ran. */
 void play_forget_queue(struct play_queue *pq);
 
 /* Lays out and enables the queue that @start is about, or lets it go on. False: play_diverges(). */

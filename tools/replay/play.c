@@ -119,11 +119,6 @@ static bool play_open(struct play *p, uint32_t number, GError **err)
 	d->play = p;
 	d->how = replay_device(p->s, number);
 	d->outside = (struct outside){ .script = p->s, .number = number, .disk_fd = -1 };
-	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++) {
-		d->queue[q].made = g_hash_table_new_full(g_direct_hash, g_direct_equal,
-							 play_flight_free, NULL);
-		d->queue[q].given = g_ptr_array_new();
-	}
 	pairs = outside_options(&d->outside, &why);
 	if (!pairs) {
 		g_autofree char *text = g_strdup_printf("not played: %s", why);
@@ -143,18 +138,17 @@ static bool play_open(struct play *p, uint32_t number, GError **err)
 
 static void play_close(struct play_device *d)
 {
+	if (!d->how) /* it was never its turn */
+		return;
 	direct_free(d->direct);
 	vdev_free(d->dev);
 	outside_close(&d->outside);
-	for (unsigned q = 0; d->how && q < VDEV_QUEUES_MAX; q++) {
-		g_free(d->queue[q].drv);
-		g_free(d->queue[q].flight);
-		g_hash_table_unref(d->queue[q].made);
-		g_ptr_array_unref(d->queue[q].given);
-	}
+	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++)
+		play_forget_queue(&d->queue[q]);
 }
 
-bool replay_play(struct replay_script *s, unsigned wait_ms, struct replay_result *ret, GError **err)
+bool replay_play(const struct replay_script *s, unsigned wait_ms, struct replay_result *ret,
+		 GError **err)
 {
 	struct play p = {
 		.s = s,

@@ -25,8 +25,10 @@ struct replay_result {
 	char *divergence; /* NULL: none; else what the record has, and what the device did */
 };
 
+#define REPLAY_WAIT_MS 10000u /* what is usual */
+
 /* False with @err: it cannot be played at all. @ret_result is cleared with replay_clear() then,
  * too. @wait_ms: how long a device may take for what it has to do. */
-bool replay_play(struct replay_script *s, unsigned wait_ms, struct replay_result *ret,
+bool replay_play(const struct replay_script *s, unsigned wait_ms, struct replay_result *ret,
 		 GError **err);
 void replay_clear(struct replay_result *r);

@@ -53,7 +53,7 @@ void play_settle(struct play_device *d)
 /*
  * Queues.
  */
-void play_flight_free(void *flight)
+static void play_flight_free(void *flight)
 {
 	struct play_flight *f = flight;
 
@@ -99,16 +99,18 @@ static void play_collect(struct play_device *d)
 /* NULL: nothing of that head is. */
 struct play_flight *play_in_flight(const struct play_queue *pq, const struct replay_chain *c)
 {
-	return pq->flight ? pq->flight[c->head] : NULL;
+	return pq->drv ? pq->flight[c->head] : NULL;
 }
 
 void play_forget_queue(struct play_queue *pq)
 {
-	g_clear_pointer(&pq->flight, g_free);
-	g_hash_table_remove_all(pq->made);
-	g_ptr_array_set_size(pq->given, 0);
-	g_clear_pointer(&pq->drv, g_free);
-	pq->disabled = false;
+	if (!pq->drv)
+		return;
+	g_hash_table_unref(pq->made);
+	g_ptr_array_unref(pq->given);
+	g_free(pq->flight);
+	g_free(pq->drv);
+	*pq = (struct play_queue){ 0 };
 }
 
 /* The ring that the record's START was about: where it lies is ours. */
@@ -128,9 +130,13 @@ static bool play_lay_out(struct play_device *d, const struct replay_step *start)
 
 	if (!replay_memory_ring(d->play->memory, start->device, (unsigned)start->queue, &cfg))
 		return false;
-	play_forget_queue(pq);
-	pq->drv = g_new0(struct drv_vq, 1);
-	pq->flight = g_new0(struct play_flight *, UINT16_MAX + 1);
+	*pq = (struct play_queue){
+		.drv = g_new0(struct drv_vq, 1),
+		.flight = g_new0(struct play_flight *, UINT16_MAX + 1),
+		.made = g_hash_table_new_full(g_direct_hash, g_direct_equal, play_flight_free,
+					      NULL),
+		.given = g_ptr_array_new(),
+	};
 	return drv_vq_init(pq->drv, &cfg);
 }
 

@@ -4,6 +4,9 @@
 #include "devices/core/vdev.h"
 
 #define DEVICES_MAX 1024u
+#define ADDRESS_MAX ((uint64_t)INT64_MAX / 2)
+#define LENT_BEHIND (1ull << 30) /* where lent addresses begin is a multiple of this, */
+#define LENT_BYTES  (1ull << 28) /* of which there are so many */
 
 /* Reading: chains in flight by device, queue and head. */
 struct script_reading {
@@ -84,6 +87,8 @@ static bool script_popped(struct script_reading *r, const struct trace_event *e,
 
 		if (e->buf[i].len > UINT32_MAX || *sum + e->buf[i].len > UINT32_MAX)
 			return script_bad(r, "a chain of 4 GiB or more");
+		if (e->buf[i].addr > ADDRESS_MAX)
+			return script_bad(r, "a buffer that ends nowhere");
 		*sum += e->buf[i].len;
 	}
 	g_hash_table_replace(r->flight, g_memdup2(&(guint64){ script_key(e) }, sizeof(guint64)), c);
@@ -233,6 +238,43 @@ static bool script_read_events(struct script_reading *r, struct trace_reader *t)
 }
 
 /*
+ * Buffers in memory that a transport reached by messages have no address in a record: any will do,
+ * if those in flight have different ones.
+ */
+static uint64_t script_end(const struct replay_script *s)
+{
+	uint64_t end = 0;
+
+	for (guint i = 0; i < s->chains->len; i++) {
+		const struct replay_chain *c = g_ptr_array_index(s->chains, i);
+
+		for (unsigned k = 0; k < c->n_rd + c->n_wr; k++)
+			end = MAX(end, c->buf[k].addr + c->buf[k].len);
+	}
+	return end;
+}
+
+static void script_lend_addresses(struct replay_script *s)
+{
+	uint64_t begin = (script_end(s) + LENT_BEHIND) / LENT_BEHIND * LENT_BEHIND, lent = 0;
+
+	for (guint i = 0; i < s->chains->len; i++) {
+		struct replay_chain *c = g_ptr_array_index(s->chains, i);
+
+		for (unsigned k = 0; k < c->n_rd + c->n_wr; k++) {
+			struct trace_buf *b = &c->buf[k];
+
+			if (b->addr || b->len > LENT_BYTES)
+				continue;
+			if (lent + b->len > LENT_BYTES)
+				lent = 0;
+			b->addr = begin + lent;
+			lent += (b->len + 63) & ~63ull;
+		}
+	}
+}
+
+/*
  * Is it all there?
  */
 static int script_order(const void *one, const void *two)
@@ -298,6 +340,7 @@ struct replay_script *replay_script_read(const char *file, GError **err)
 		s->begin = trace_begin(t);
 		s->account = trace_account(t);
 		g_array_sort(s->steps, script_order);
+		script_lend_addresses(s);
 	}
 	trace_close(t);
 	if (ok && script_is_whole(s, err) &&
@@ -319,17 +362,13 @@ void replay_script_free(struct replay_script *s)
 }
 
 const struct replay_step *replay_find(const struct replay_script *s, guint from, uint32_t device,
-				      uint32_t types, uint32_t before)
+				      uint32_t types)
 {
 	for (guint i = from; i < s->steps->len; i++) {
 		const struct replay_step *step = replay_step(s, i);
 
-		if (step->device != device)
-			continue;
-		if (types >> step->type & 1)
+		if (step->device == device && types >> step->type & 1)
 			return step;
-		if (before >> step->type & 1)
-			return NULL;
 	}
 	return NULL;
 }

@@ -17,7 +17,7 @@
 struct replay_chain {
 	uint16_t head; /* packed: buffer id; of the record */
 	unsigned n_rd, n_wr;
-	struct trace_buf *buf;       /* n_rd + n_wr */
+	struct trace_buf *buf;       /* n_rd + n_wr, none of which wraps */
 	GByteArray *read, *written;  /* payloads, as far as they were recorded */
 	uint64_t readable, writable; /* bytes in all */
 	bool pushed;
@@ -69,7 +69,6 @@ static inline struct replay_device *replay_device(const struct replay_script *s,
 	return &g_array_index(s->devices, struct replay_device, i);
 }
 
-/* The next step from @from on of that device, whose type is in @types (1 << RECORD_...), before any
- * whose type is in @before; or NULL. */
+/* The first step from @from on that is @device's, and of one of @types (1 << RECORD_...); or NULL. */
 const struct replay_step *replay_find(const struct replay_script *s, guint from, uint32_t device,
-				      uint32_t types, uint32_t before);
+				      uint32_t types);
