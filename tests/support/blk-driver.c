@@ -91,6 +91,28 @@ uint8_t bd_request(struct rig *r, uint32_t type, uint64_t sector, struct rig_buf
 	return *rq.status;
 }
 
+struct rig_req *bd_submit(struct rig *r, uint32_t type, uint64_t sector, uint32_t out, uint32_t in)
+{
+	struct rig_buf bufs[3] = { bd_header(r, type, sector) };
+	unsigned n = 1;
+
+	if (out || in)
+		bufs[n++] = rig_alloc(r, out ? out : in);
+	bufs[n++] = rig_alloc(r, 1);
+	return rig_submit(r, 0, bufs, out ? 2 : 1, in ? 2 : 1);
+}
+
+void bd_write_in_parts(struct rig *r, unsigned n)
+{
+	struct rig_buf bufs[8] = { bd_header(r, BLK_T_OUT, 0) };
+
+	assert_true(n + 2 <= G_N_ELEMENTS(bufs));
+	for (unsigned i = 1; i <= n; i++)
+		bufs[i] = rig_alloc(r, BLK_SECTOR);
+	bufs[n + 1] = rig_alloc(r, 1);
+	rig_do(r, 0, bufs, n + 1, 1);
+}
+
 struct rig_buf bd_filled(struct rig *r, uint32_t len, unsigned seed)
 {
 	struct rig_buf b = rig_alloc(r, len);

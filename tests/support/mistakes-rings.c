@@ -186,13 +186,10 @@ static void keep_no_more(struct rig *r, struct keep_first *k)
 static uint16_t fifo[64];
 static unsigned fifo_in, fifo_out;
 
-static unsigned fifo_add(struct drv_vq *vq, struct drv_chain *chains, unsigned n)
+static void fifo_put(struct drv_vq *vq, uint16_t head)
 {
-	unsigned done = planted.right_layout->add(vq, chains, n);
-
-	for (unsigned i = 0; i < done; i++)
-		fifo[fifo_in++ % G_N_ELEMENTS(fifo)] = chains[i].head;
-	return done;
+	(void)vq;
+	fifo[fifo_in++ % G_N_ELEMENTS(fifo)] = head;
 }
 
 /* How many were used it looks at, not which. Chains have one descriptor. */
@@ -221,8 +218,7 @@ static void frees_the_oldest(struct rig *r)
 
 	fifo_in = fifo_out = 0;
 	rig_start(r, life_direct());
-	plant_ring(r, ECHO_COPY);
-	planted.wrong_layout.add = fifo_add;
+	plant_chains(r, ECHO_COPY, fifo_put);
 	planted.wrong_layout.used = fifo_used;
 	first = submit(r, ECHO_COPY, 1);
 	submit(r, ECHO_COPY, 1);
@@ -266,17 +262,12 @@ static void writes_a_descriptor_in_flight(struct rig *r)
 }
 
 /* All chains have the same indirect table. */
-static unsigned add_with_one_table(struct drv_vq *vq, struct drv_chain *chains, unsigned n)
+static void use_the_first_table(struct drv_vq *vq, uint16_t head)
 {
-	unsigned done = planted.right_layout->add(vq, chains, n);
+	struct vring_desc *d = &vq->split.desc[head];
 
-	for (unsigned i = 0; i < done; i++) {
-		struct vring_desc *d = &vq->split.desc[chains[i].head];
-
-		memmove(drv_table(vq, 0), drv_table(vq, chains[i].head), le32_cpu(d->len));
-		d->addr = cpu_le64(drv_table_gpa(vq, 0));
-	}
-	return done;
+	memmove(drv_table(vq, 0), drv_table(vq, head), le32_cpu(d->len));
+	d->addr = cpu_le64(drv_table_gpa(vq, 0));
 }
 
 static void has_one_table(struct rig *r)
@@ -284,7 +275,7 @@ static void has_one_table(struct rig *r)
 	struct rig_req *req[2];
 
 	rig_start(r, RIG_ALL);
-	plant_ring(r, ECHO_KEEP)->add = add_with_one_table;
+	plant_chains(r, ECHO_KEEP, use_the_first_table);
 	for (unsigned i = 0; i < G_N_ELEMENTS(req); i++) {
 		req[i] = submit(r, ECHO_KEEP, 2);
 		RIG_UNTIL(r, echo_kept(rig_dev(r)) == i + 1);
@@ -344,18 +335,12 @@ static void has_more_segments_than_the_ring(struct rig *r)
  * 13: who writes.
  */
 
-static unsigned add_writable_first(struct drv_vq *vq, struct drv_chain *chains, unsigned n)
+static void write_first(struct drv_vq *vq, uint16_t head)
 {
-	unsigned done = planted.right_layout->add(vq, chains, n);
+	struct vring_desc *d = vq->split.desc;
 
-	for (unsigned i = 0; i < done; i++) {
-		struct vring_desc *d = vq->split.desc;
-		unsigned head = chains[i].head, next = le16_cpu(d[head].next);
-
-		d[head].flags = cpu_le16(VRING_DESC_F_NEXT | VRING_DESC_F_WRITE);
-		d[next].flags = 0;
-	}
-	return done;
+	d[head].flags = cpu_le16(VRING_DESC_F_NEXT | VRING_DESC_F_WRITE);
+	d[le16_cpu(d[head].next)].flags = 0;
 }
 
 static void puts_writable_buffers_first(struct rig *r)
@@ -363,7 +348,7 @@ static void puts_writable_buffers_first(struct rig *r)
 	struct rig_buf bufs[] = { rig_alloc(r, 4), rig_alloc(r, 4) };
 
 	rig_start(r, life_direct());
-	plant_ring(r, ECHO_COPY)->add = add_writable_first;
+	plant_chains(r, ECHO_COPY, write_first);
 	rig_submit(r, ECHO_COPY, bufs, 1, 1);
 	rig_wait_idle(r);
 }
@@ -372,24 +357,18 @@ static void puts_writable_buffers_first(struct rig *r)
  * 14: a chain's shape.
  */
 
-static unsigned add_in_a_circle(struct drv_vq *vq, struct drv_chain *chains, unsigned n)
+static void link_back(struct drv_vq *vq, uint16_t head)
 {
-	unsigned done = planted.right_layout->add(vq, chains, n);
+	struct vring_desc *d = vq->split.desc, *next = &d[le16_cpu(d[head].next)];
 
-	for (unsigned i = 0; i < done; i++) {
-		struct vring_desc *d = vq->split.desc;
-		unsigned head = chains[i].head, next = le16_cpu(d[head].next);
-
-		d[next].flags = cpu_le16(VRING_DESC_F_NEXT);
-		d[next].next = cpu_le16((uint16_t)head);
-	}
-	return done;
+	next->flags = cpu_le16(VRING_DESC_F_NEXT);
+	next->next = cpu_le16(head);
 }
 
 static void makes_a_loop(struct rig *r)
 {
 	rig_start(r, life_direct());
-	plant_ring(r, ECHO_COPY)->add = add_in_a_circle;
+	plant_chains(r, ECHO_COPY, link_back);
 	submit(r, ECHO_COPY, 2);
 	rig_wait_idle(r);
 }
@@ -484,17 +463,12 @@ static void gives_all_chains_one_id(struct rig *r)
 
 static unsigned table_flags[2];
 
-static unsigned add_with_table_flags(struct drv_vq *vq, struct drv_chain *chains, unsigned n)
+static void set_table_flags(struct drv_vq *vq, uint16_t id)
 {
-	unsigned done = planted.right_layout->add(vq, chains, n);
+	struct vring_packed_desc *table = drv_table(vq, id);
 
-	for (unsigned i = 0; i < done; i++) {
-		struct vring_packed_desc *table = drv_table(vq, chains[i].head);
-
-		table[0].flags = cpu_le16((uint16_t)table_flags[0]);
-		table[1].flags = cpu_le16((uint16_t)table_flags[1]);
-	}
-	return done;
+	table[0].flags = cpu_le16((uint16_t)table_flags[0]);
+	table[1].flags = cpu_le16((uint16_t)table_flags[1]);
 }
 
 static void send_table(struct rig *r, unsigned first, unsigned second)
@@ -502,7 +476,7 @@ static void send_table(struct rig *r, unsigned first, unsigned second)
 	table_flags[0] = first;
 	table_flags[1] = second;
 	rig_start(r, RIG_ALL);
-	plant_ring(r, ECHO_COPY)->add = add_with_table_flags;
+	plant_chains(r, ECHO_COPY, set_table_flags);
 	submit(r, ECHO_COPY, 2);
 	rig_wait_idle(r);
 }

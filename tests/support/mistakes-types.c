@@ -13,27 +13,15 @@
 #include "devices/console/console-impl.h"
 #include "devices/input/input.h"
 #include "devices/net/net.h"
+#include "tests/support/blk-driver.h"
 #include "tests/support/check-case.h"
 #include "tests/support/rig-impl.h"
 
 /* A disk of 1 MiB. */
-static struct rig_req *disk_request(struct rig *r, uint32_t type, uint64_t sector, uint32_t out,
-				    uint32_t in)
-{
-	struct blk_header h = { cpu_le32(type), 0, cpu_le64(sector) };
-	struct rig_buf bufs[3] = { rig_dup(r, &h, sizeof(h)) };
-	unsigned n = 1;
-
-	if (out || in)
-		bufs[n++] = rig_alloc(r, out ? out : in);
-	bufs[n++] = rig_alloc(r, 1);
-	return rig_submit(r, 0, bufs, out ? 2 : 1, in ? 2 : 1);
-}
-
 static void disk(struct rig *r, uint32_t type, uint64_t sector, uint32_t out, uint32_t in)
 {
 	rig_start(r, RIG_ALL);
-	rig_wait(r, disk_request(r, type, sector, out, in));
+	rig_wait(r, bd_submit(r, type, sector, out, in));
 }
 
 /* A network card's frame of 60 bytes, to 52:54:..., behind @len bytes of @header. */
@@ -85,9 +73,9 @@ static void console_begin(struct rig *r)
 static void disk_life(struct rig *r)
 {
 	disk(r, BLK_T_IN, 0, 0, 4096);
-	rig_wait(r, disk_request(r, BLK_T_OUT, 8, 512, 0));
-	rig_wait(r, disk_request(r, BLK_T_FLUSH, 0, 0, 0));
-	rig_wait(r, disk_request(r, BLK_T_GET_ID, 0, 0, BLK_ID_BYTES));
+	rig_wait(r, bd_submit(r, BLK_T_OUT, 8, 512, 0));
+	rig_wait(r, bd_submit(r, BLK_T_FLUSH, 0, 0, 0));
+	rig_wait(r, bd_submit(r, BLK_T_GET_ID, 0, 0, BLK_ID_BYTES));
 	assert_int_equal(virtio_config_read64(&r->driver, 0), 2048);
 }
 
@@ -132,12 +120,8 @@ static void sets_coalescing_of_a_queue(struct rig *r)
 
 static void has_more_segments_than_seg_max(struct rig *r)
 {
-	struct blk_header h = { cpu_le32(BLK_T_OUT), 0, 0 };
-	struct rig_buf bufs[] = { rig_dup(r, &h, sizeof(h)), rig_alloc(r, 512), rig_alloc(r, 512),
-				  rig_alloc(r, 512), rig_alloc(r, 1) };
-
 	rig_start(r, RIG_ALL);
-	rig_do(r, 0, bufs, 4, 1);
+	bd_write_in_parts(r, 3);
 }
 
 static void reads_into_readable_buffers(struct rig *r)
@@ -145,20 +129,16 @@ static void reads_into_readable_buffers(struct rig *r)
 	disk(r, BLK_T_IN, 0, 512, 0);
 }
 
-static unsigned add_without_next(struct drv_vq *vq, struct drv_chain *chains, unsigned n)
+static void cut_behind_the_head(struct drv_vq *vq, uint16_t head)
 {
-	unsigned done = planted.right_layout->add(vq, chains, n);
-
-	for (unsigned i = 0; i < done; i++)
-		vq->split.desc[chains[i].head].flags = 0;
-	return done;
+	vq->split.desc[head].flags = 0;
 }
 
 static void forgets_next(struct rig *r)
 {
 	rig_start(r, life_direct());
-	plant_ring(r, 0)->add = add_without_next;
-	rig_wait(r, disk_request(r, BLK_T_FLUSH, 0, 0, 0));
+	plant_chains(r, 0, cut_behind_the_head);
+	rig_wait(r, bd_submit(r, BLK_T_FLUSH, 0, 0, 0));
 }
 
 static void commands_in_its_probe(struct rig *r)

@@ -29,6 +29,21 @@ struct drv_layout *plant_ring(struct rig *r, unsigned q)
 	return &planted.wrong_layout;
 }
 
+static unsigned add_changed(struct drv_vq *vq, struct drv_chain *chains, unsigned n)
+{
+	unsigned done = planted.right_layout->add(vq, chains, n);
+
+	for (unsigned i = 0; i < done; i++)
+		planted.change(vq, chains[i].head);
+	return done;
+}
+
+void plant_chains(struct rig *r, unsigned q, void (*change)(struct drv_vq *vq, uint16_t head))
+{
+	plant_ring(r, q)->add = add_changed;
+	planted.change = change;
+}
+
 struct vfeatures life_without(unsigned bit, unsigned other)
 {
 	struct vfeatures f = rig_all_but(bit);

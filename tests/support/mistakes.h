@@ -56,6 +56,7 @@ struct planted {
 	struct virtio_io right_io;      /* rig->io is wrong */
 	const struct drv_layout *right_layout;
 	struct drv_layout wrong_layout;
+	void (*change)(struct drv_vq *vq, uint16_t head); /* of plant_chains() */
 };
 extern struct planted planted;
 
@@ -64,6 +65,10 @@ void mistake_run(struct rig *r, const struct mistake *m);
 
 /* The ring of queue @q, which runs, has other functions from now on. */
 struct drv_layout *plant_ring(struct rig *r, unsigned q);
+
+/* The same of a ring of which each chain that is added, which nobody has seen yet, is changed;
+ * @head: of a packed ring its buffer id. */
+void plant_chains(struct rig *r, unsigned q, void (*change)(struct drv_vq *vq, uint16_t head));
 
 /*
  * A driver's life in steps.

@@ -10,6 +10,7 @@
 #include "devices/console/console-impl.h"
 #include "devices/input/input.h"
 #include "devices/net/net.h"
+#include "tests/support/blk-driver.h"
 #include "tests/support/check-case.h"
 #include "tests/support/rig-impl.h"
 #include "transport/mmio/regs.h"
@@ -21,16 +22,8 @@
 
 static void request(struct rig *r, uint32_t type, uint64_t sector, uint32_t out, uint32_t in)
 {
-	struct blk_header h = { cpu_le32(type), 0, cpu_le64(sector) };
-	struct rig_buf header = rig_dup(r, &h, sizeof(h)), status = rig_alloc(r, 1);
-	struct rig_buf bufs[3] = { header };
-	unsigned n = 1;
-
-	if (out || in)
-		bufs[n++] = rig_alloc(r, out ? out : in);
-	bufs[n++] = status;
 	rig_start(r, RIG_ALL);
-	rig_do(r, 0, bufs, out ? 2 : 1, in ? 2 : 1);
+	rig_wait(r, bd_submit(r, type, sector, out, in));
 }
 
 static void beyond_capacity(struct rig *r)
@@ -147,12 +140,8 @@ static void legacy_type_swapped(struct rig *r)
 
 static void three_segments(struct rig *r)
 {
-	struct blk_header h = { cpu_le32(BLK_T_OUT), 0, 0 };
-	struct rig_buf bufs[] = { rig_dup(r, &h, sizeof(h)), rig_alloc(r, 512), rig_alloc(r, 512),
-				  rig_alloc(r, 512), rig_alloc(r, 1) };
-
 	rig_start(r, RIG_ALL);
-	rig_do(r, 0, bufs, 4, 1);
+	bd_write_in_parts(r, 3);
 }
 
 /* The header in four, the last together with data. */

@@ -69,6 +69,7 @@ static inline struct replay_device *replay_device(const struct replay_script *s,
 	return &g_array_index(s->devices, struct replay_device, i);
 }
 
-/* The first step from @from on that is @device's, and of one of @types (1 << RECORD_...); or NULL. */
+/* The first step from @from on that is @device's, and of one of @types (1 << RECORD_...), or NULL.
+ */
 const struct replay_step *replay_find(const struct replay_script *s, guint from, uint32_t device,
 				      uint32_t types);
