@@ -44,9 +44,9 @@ struct bd_request bd_start(struct rig *r, unsigned q, uint32_t type, uint64_t se
 uint8_t bd_request(struct rig *r, uint32_t type, uint64_t sector, struct rig_buf data);
 uint8_t bd_range_request(struct rig *r, uint32_t type, uint64_t sector, uint32_t n, uint32_t flags);
 
-/* For drivers that make mistakes: a request with @out bytes of data to the device, or else @in bytes
- * from it, whatever its type wants; a write of @n sectors to its end, each in a buffer of its own.
- */
+/* For drivers that make mistakes: a request with @out bytes of data to the device, or else @in
+ * bytes from it, whatever its type wants; a write of @n sectors to its end, each in a buffer of its
+ * own. */
 struct rig_req *bd_submit(struct rig *r, uint32_t type, uint64_t sector, uint32_t out, uint32_t in);
 void bd_write_in_parts(struct rig *r, unsigned n);
 
